@@ -1,0 +1,52 @@
+"""
+What a user can mend.
+
+Every error here carries one message, ``where: what is wrong, with the value. What is
+allowed. What to do.``, and the exit code of a command that it ends. Each is a standard
+exception too, so that callers need not know this module::
+
+    GlacierInversionError            exit 1
+    ├── ExperimentError (ValueError) exit 2
+    ├── OutlineError (ValueError)
+    ├── RasterError (ValueError)
+    ├── DatasetError (ValueError)
+    ├── ModelError (ValueError)
+    ├── TrainingError (RuntimeError)
+    └── WorkspaceError (OSError)
+"""
+
+
+class GlacierInversionError(Exception):
+    """Something that the user can mend."""
+
+    exit_code = 1
+
+
+class ExperimentError(GlacierInversionError, ValueError):
+    """The experiment file is wrong."""
+
+    exit_code = 2
+
+
+class OutlineError(GlacierInversionError, ValueError):
+    """A file of outlines or profiles cannot be used."""
+
+
+class RasterError(GlacierInversionError, ValueError):
+    """A raster cannot be used."""
+
+
+class DatasetError(GlacierInversionError, ValueError):
+    """A built dataset is missing, incomplete or does not fit the experiment."""
+
+
+class ModelError(GlacierInversionError, ValueError):
+    """A trained model is missing, incomplete or does not fit the experiment."""
+
+
+class TrainingError(GlacierInversionError, RuntimeError):
+    """A member could not be trained."""
+
+
+class WorkspaceError(GlacierInversionError, OSError):
+    """A file or folder of the workspace cannot be used."""
