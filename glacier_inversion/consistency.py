@@ -1,0 +1,368 @@
+"""
+What the values of an experiment file must be to each other.
+
+The checks read the raw JSON and pass over what has the wrong type, which the sections
+report: so everything that is wrong with a file is found at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from glacier_inversion.grid import common_multiple, ratio
+
+Problem = tuple[str, str]
+"""JSON path, and what is wrong there."""
+
+VGGNET_SPELLINGS = ("upsample", "fusion")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    Say which of *known* the user may have meant.
+
+    >>> nearest("slop", ["velocity", "slope"])
+    "Did you mean 'slope'? Known: slope, velocity."
+    >>> nearest("x", [])
+    'There is none.'
+    """
+    names = sorted(known)
+    if not names:
+        return "There is none."
+    close = difflib.get_close_matches(name, names, n=1)
+    shown = names[:20] + (["..."] if len(names) > 20 else [])
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{meant}Known: {', '.join(shown)}."
+
+
+def architectures() -> list[str]:
+    """Return the names of the modules in training/architectures."""
+    folder = Path(__file__).parent / "training" / "architectures"
+    return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+
+
+def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Yield everything that does not fit together in the experiment *raw*."""
+    view = _View(raw)
+    yield from _of_rasters(view)
+    yield from _of_variables(view)
+    yield from _of_area_size(view)
+    yield from _of_losses(view)
+    yield from _of_criterion(view)
+    yield from _of_network(view)
+    yield from _of_augmentation(view)
+    yield from _of_drawing(view)
+    yield from _of_epsg(view)
+
+
+def find_ignored(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the entries that have no effect, as published files have them."""
+    view = _View(raw)
+    outputs = view.names("outputs")
+    for key in ("losses_name", "metrics_name", "loss_weights"):
+        for name in view.section(key):
+            if name not in outputs:
+                yield f"{key}.{name}", f"{name!r} is no output: ignored"
+
+
+class _View:
+    """The parts of a raw experiment that have the right type."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw = raw
+        rasters = self.items("dataset_description", "rasters")
+        self.rasters = {item["name"]: item for _, item in rasters}
+
+    def value(self, *keys: str) -> Any:
+        value: Any = self.raw
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def section(self, *keys: str) -> dict[str, Any]:
+        value = self.value(*keys)
+        return value if isinstance(value, dict) else {}
+
+    def items(self, *keys: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the objects of a list that have a name, with their paths."""
+        value = self.value(*keys)
+        return [
+            (f"{'.'.join(keys)}[{i}]", item)
+            for i, item in enumerate(value if isinstance(value, list) else [])
+            if isinstance(item, dict) and isinstance(item.get("name"), str)
+        ]
+
+    def names(self, *keys: str) -> list[str]:
+        return [item["name"] for _, item in self.items(*keys)]
+
+    def strings(self, *keys: str) -> list[tuple[str, str]]:
+        value = self.value(*keys)
+        return [
+            (f"{'.'.join(keys)}[{i}]", str(item))
+            for i, item in enumerate(value if isinstance(value, list) else [])
+            if isinstance(item, (str, int))
+        ]
+
+    def resolutions(self, *sections: str) -> list[float]:
+        """Return the resolutions of the variables in *sections*."""
+        return [
+            item["resolution"]
+            for section in sections
+            for _, item in self.items(section)
+            if _is_length(item.get("resolution"))
+        ]
+
+
+def _is_length(value: Any) -> TypeGuard[float]:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > 0
+    )
+
+
+def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for path, name in named:
+        if name in seen:
+            yield (
+                path,
+                f"{what} {name!r} is named twice, also at {seen[name]}. Must be named "
+                "once. Remove one",
+            )
+        seen.setdefault(name, path)
+
+
+def _of_rasters(view: _View) -> Iterator[Problem]:
+    rasters = view.items("dataset_description", "rasters")
+    yield from _twice(((path, item["name"]) for path, item in rasters), "raster")
+
+
+def _of_variables(view: _View) -> Iterator[Problem]:
+    both = [*view.items("inputs"), *view.items("outputs")]
+    for section in ("inputs", "outputs"):
+        items = view.items(section)
+        yield from _twice(((path, item["name"]) for path, item in items), "variable")
+    finest = min(view.resolutions("inputs", "outputs"), default=None)
+    for path, item in both:
+        name, resolution = item["name"], item.get("resolution")
+        raster = view.rasters.get(name)
+        if raster is None:
+            yield (
+                f"{path}.name",
+                f"{name!r} is not described. Must be among "
+                f"dataset_description.rasters. {nearest(name, view.rasters)}",
+            )
+        if not _is_length(resolution):
+            continue
+        own = raster.get("resolution") if raster else None
+        if _is_length(own) and own != resolution:
+            yield (
+                f"{path}.resolution",
+                f"{resolution:g} is not the resolution of the raster {name!r}. Must be "
+                f"the same in both places. Use {own:g} here, or change the raster",
+            )
+        if finest is not None and ratio(resolution, finest) is None:
+            yield (
+                f"{path}.resolution",
+                f"{resolution:g} is no whole multiple of {finest:g}, the finest among "
+                "inputs and outputs. Must be one. Change either",
+            )
+    for path, item in view.items("outputs"):
+        if item.get("scalar") is False:
+            yield (
+                f"{path}.scalar",
+                "false asks for an image. Must be true: the value at the centre of the "
+                "patch. Set it to true",
+            )
+
+
+def _of_area_size(view: _View) -> Iterator[Problem]:
+    area_size = view.value("area_size")
+    if not _is_length(area_size):
+        return
+    both = view.resolutions("inputs", "outputs")
+    images = [
+        item["resolution"]
+        for _, item in view.items("inputs")
+        if item.get("scalar") is not True and _is_length(item.get("resolution"))
+    ]
+    needed = sorted({*images, *([min(both)] if both else [])})
+    wrong = [
+        resolution for resolution in needed if ratio(area_size, resolution) is None
+    ]
+    if wrong:
+        step = common_multiple(needed)
+        below = math.floor(area_size / step) * step
+        use = " or ".join(f"{v:g}" for v in (below, below + step) if v > 0)
+        yield (
+            "area_size",
+            f"{area_size:g} is no whole number of {wrong[0]:g} m pixels. Must be a "
+            f"multiple of every resolution. Use {use}",
+        )
+    spacing = view.value("sampling", "spacing")
+    if both and _is_length(spacing) and spacing < min(both):
+        yield (
+            "sampling.spacing",
+            f"{spacing:g} is finer than the finest resolution. Must be at least "
+            f"{min(both):g}, which takes every point. Use {min(both):g} or more",
+        )
+
+
+def _of_losses(view: _View) -> Iterator[Problem]:
+    losses = view.section("losses_name")
+    for _, item in view.items("outputs"):
+        if item["name"] not in losses:
+            yield (
+                "losses_name",
+                f"the output {item['name']!r} has no loss. Must name one for each "
+                f'output. Add "{item["name"]}": "nan_mae", for example',
+            )
+
+
+def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
+    """
+    Return every criterion that an experiment may name.
+
+    >>> criteria(["h"], {"h": ["mae"]})
+    ['loss', 'h_loss', 'h_mae', 'mae', 'val_loss', 'val_h_loss', 'val_h_mae', 'val_mae']
+    """
+    names = ["loss"]
+    for output in outputs:
+        own = metrics.get(output, [])
+        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
+        names += [f"{output}_loss", *(f"{output}_{metric}" for metric in own)]
+        names += own if len(outputs) == 1 else []
+    return [*names, *(f"val_{name}" for name in names)]
+
+
+def _of_criterion(view: _View) -> Iterator[Problem]:
+    criterion = view.value("criterion")
+    allowed = criteria(view.names("outputs"), view.section("metrics_name"))
+    if isinstance(criterion, str) and criterion not in allowed:
+        yield (
+            "criterion",
+            f"{criterion!r} is neither a loss nor a metric of this experiment. "
+            f"{nearest(criterion, allowed)} Use one of them, or add the metric to "
+            "metrics_name",
+        )
+
+
+def _of_network(view: _View) -> Iterator[Problem]:
+    architecture = view.value("model_architecture")
+    if isinstance(architecture, str) and architecture not in architectures():
+        yield (
+            "model_architecture",
+            f"{architecture!r} does not exist. "
+            f"{nearest(architecture, architectures())} Use one of them",
+        )
+    for section in ("inputs", "outputs"):
+        described = view.section("model_description", section)
+        for path, item in view.items(section):
+            if item["name"] not in described and item.get("scalar") is not (
+                section == "inputs"
+            ):
+                yield (
+                    f"model_description.{section}",
+                    f"{item['name']!r}, named at {path}, has no entry. Must say what "
+                    f'operations it has. Add "{item["name"]}": {{"operations": [...]}}',
+                )
+    if architecture == "vggnet":
+        return
+    for path, operation in _operations(view):
+        if operation in VGGNET_SPELLINGS:
+            meant = {"upsample": "downsample", "fusion": "addition"}[operation]
+            yield (
+                f"{path}.name",
+                f"{operation!r} is an operation of vggnet alone, where it means "
+                f"{meant}. Use {meant!r}",
+            )
+
+
+def _operations(view: _View) -> Iterator[tuple[str, str]]:
+    prefixes: list[tuple[str, ...]] = [("main",), ("main", "main")]
+    for section in ("inputs", "outputs"):
+        prefixes += [(section, n) for n in view.section("model_description", section)]
+    for prefix in prefixes:
+        keys = ("model_description", *prefix, "operations")
+        yield from ((path, item["name"]) for path, item in view.items(*keys))
+
+
+def _of_augmentation(view: _View) -> Iterator[Problem]:
+    pairs = view.value("augmentation", "vectors")
+    inputs = {item["name"]: item for _, item in view.items("inputs")}
+    for i, pair in enumerate(pairs if isinstance(pairs, list) else []):
+        path = f"augmentation.vectors[{i}]"
+        names = (
+            [n for n in pair if isinstance(n, str)] if isinstance(pair, list) else []
+        )
+        for name in names:
+            if name not in inputs:
+                yield (
+                    path,
+                    f"{name!r} is no input. {nearest(name, inputs)} Name two inputs",
+                )
+        shapes = {
+            (inputs[n].get("resolution"), inputs[n].get("scalar") is True)
+            for n in names
+            if n in inputs
+        }
+        if len(shapes) > 1:
+            yield (
+                path,
+                f"{names} differ in resolution or scalar. Must be alike, as the "
+                "components of one vector. Make them so",
+            )
+    flat = [
+        (f"augmentation.vectors[{i}]", name)
+        for i, pair in enumerate(pairs if isinstance(pairs, list) else [])
+        for name in (pair if isinstance(pair, list) else [])
+        if isinstance(name, str)
+    ]
+    yield from _twice(flat, "component")
+
+
+def _of_drawing(view: _View) -> Iterator[Problem]:
+    for key, what in (
+        ("features", "feature"),
+        ("profiles", "profile"),
+        ("models", "model"),
+        ("statistics", "statistic"),
+    ):
+        yield from _twice(view.strings("drawing_description", key), what)
+    resolution = view.value("drawing_description", "resolution")
+    finest = min(view.resolutions("inputs", "outputs"), default=None)
+    if finest is not None and _is_length(resolution) and not ratio(resolution, finest):
+        yield (
+            "drawing_description.resolution",
+            f"{resolution:g} is no whole multiple of {finest:g}, the finest among "
+            f"inputs and outputs. Must be one. Use {finest:g}",
+        )
+
+
+def _of_epsg(view: _View) -> Iterator[Problem]:
+    epsg = view.value("dataset_description", "epsg")
+    if not isinstance(epsg, int) or isinstance(epsg, bool) or epsg < 1:
+        return
+    from pyproj import CRS  # noqa: PLC0415  0.2 s that a wrong file need not wait
+    from pyproj.exceptions import CRSError  # noqa: PLC0415
+
+    path = "dataset_description.epsg"
+    try:
+        crs = CRS.from_epsg(epsg)
+    except CRSError:
+        yield path, f"{epsg} is no EPSG code that PROJ knows. Use 2056, for example"
+        return
+    units = {axis.unit_name for axis in crs.axis_info}
+    if not crs.is_projected or units != {"metre"}:
+        yield (
+            path,
+            f"{epsg} ({crs.name}) is in {', '.join(sorted(units))}. Must be a "
+            "projected CRS in metres. Use the national grid or the UTM zone of your "
+            "glaciers",
+        )

@@ -1,0 +1,441 @@
+"""
+The sections of the experiment file: every key, its type, default and meaning.
+
+What a single value must be stands here; what values must be to each other stands in
+`glacier_inversion.consistency`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from glacier_inversion.grid import ratio
+from glacier_inversion.workspace import name_problem
+
+Loss = Literal[
+    "mae",
+    "mse",
+    "huber",
+    "binary_crossentropy",
+    "gaussian_nll",
+    "nan_mae",
+    "nan_mse",
+    "nan_huber",
+    "nan_binary_crossentropy",
+]
+Metric = Literal[
+    "mae",
+    "mse",
+    "rmse",
+    "bias",
+    "huber",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "nan_mae",
+    "nan_mse",
+    "nan_rmse",
+    "nan_bias",
+    "nan_huber",
+    "nan_binary_accuracy",
+    "nan_binary_crossentropy",
+]
+Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+Activation = Literal[
+    "linear", "relu", "sigmoid", "softplus", "tanh", "elu", "selu", "gelu", "swish"
+]
+Resampling = Literal[
+    "nearest",
+    "bilinear",
+    "cubic",
+    "cubic_spline",
+    "lanczos",
+    "average",
+    "mode",
+    "max",
+    "min",
+    "med",
+    "q1",
+    "q3",
+    "rms",
+]
+FeatureGroup = Literal["all", "train", "validation", "test"]
+
+_PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _name(value: str) -> str:
+    if problem := name_problem(value):
+        message = f"{problem}. Must be able to name a folder"
+        raise ValueError(message)
+    return value
+
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Padding = Annotated[
+    Literal["same", "valid"] | None,
+    Field(
+        description="'same' pads with zeros, 'valid' shrinks the image by "
+        "kernel_size - 1 per convolution. Default: the architecture's own, same for "
+        "resnet and valid for vggnet."
+    ),
+]
+
+
+class Section(BaseModel):
+    """A JSON object that refuses what it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+class Variable(Section):
+    """A variable that the network reads or predicts."""
+
+    name: str = Field(description="A raster of dataset_description.rasters.")
+    resolution: PositiveFloat = Field(
+        description="Side of a pixel, in CRS units; the raster's own."
+    )
+    scalar: bool = Field(
+        default=False,
+        description="The value at the centre of the patch, not an image. Outputs are "
+        "always scalar.",
+    )
+
+
+class Convolutions(Section):
+    """Convolutions: a residual block (resnet) or plain ones (vggnet)."""
+
+    name: Literal["convolutions"]
+    filters: list[PositiveInt] = Field(
+        min_length=1, description="Channels after each convolution."
+    )
+    kernel_size: PositiveInt = Field(default=3, description="Side of the kernels, px.")
+    padding: Padding = None
+
+
+class Convolution1(Section):
+    """One 1 x 1 convolution, with a ReLU."""
+
+    name: Literal["convolution_1"]
+    filter: PositiveInt = Field(description="Channels after the convolution.")
+
+
+class Downsample(Section):
+    """A max pool over 2 x 2 pixels; `upsample` is vggnet's published spelling."""
+
+    name: Literal["downsample", "upsample"]
+
+
+class Concatenation(Section):
+    """Images of one size become one, their channels side by side."""
+
+    name: Literal["concatenation"]
+
+
+class Addition(Section):
+    """Images of one shape are added; `fusion` is vggnet's published spelling."""
+
+    name: Literal["addition", "fusion"]
+
+
+class Denses(Section):
+    """Fully connected layers over all that came before, scalars included."""
+
+    name: Literal["denses"]
+    filters: list[PositiveInt] = Field(min_length=1, description="Units per layer.")
+    last_activation: Activation = Field(
+        default="linear",
+        description="Activation of the last layer; the others have relu.",
+    )
+
+
+Operation = Annotated[
+    Convolutions | Convolution1 | Downsample | Concatenation | Addition | Denses,
+    Field(discriminator="name"),
+]
+
+
+class Branch(Section):
+    """A part of the network: operations, in order."""
+
+    operations: list[Operation] = Field(description="Operations, in order.")
+
+
+class ModelDescription(Section):
+    """The network. Entries for variables that are not used are ignored."""
+
+    inputs: dict[str, Branch] = Field(description="Operations on each input.")
+    main: Branch = Field(description="Operations on what the inputs became.")
+    outputs: dict[str, Branch] = Field(description="Operations towards each output.")
+
+    @field_validator("main", mode="before")
+    @classmethod
+    def _published_main(cls, value: Any) -> Any:
+        """Accept ``main: {main: {operations}}``, as published."""
+        if isinstance(value, dict) and set(value) == {"main"}:
+            return value["main"]
+        return value
+
+
+class Raster(Section):
+    """A variable of the dataset, and the file that it comes from."""
+
+    name: str = Field(description="The variable; names the tiles.")
+    resolution: PositiveFloat = Field(
+        description="Side of the tiles' pixels, in CRS units."
+    )
+    file: str = Field(description="File in the workspace's data folder, in any CRS.")
+    resampling: Resampling | None = Field(
+        default=None,
+        description="GDAL's resampling. Default: average when the pixels grow by 2 or "
+        "more, else bilinear.",
+    )
+    nodata: float | None = Field(
+        default=None, description="Overrides the nodata value that the file declares."
+    )
+    band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
+    unit: str | None = Field(
+        default=None,
+        description="Unit of the values, written into the maps. Default: the file's.",
+    )
+
+    _check_name = field_validator("name")(_name)
+
+
+class Split(Section):
+    """Which features train, validate and test: by column, or by chance."""
+
+    field: str | None = Field(
+        default=None,
+        description="Column of the outlines: 0 train, 1 validation, 2 test; or empty.",
+    )
+    fractions: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="Shares of the features for train, validation, test; sum 1.",
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Decides which features, with fractions."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Split:
+        if (self.field is None) == (self.fractions is None):
+            message = "Must hold either 'field' or 'fractions'"
+            raise ValueError(message)
+        if self.fractions is not None and abs(sum(self.fractions) - 1) > 1e-6:
+            message = f"fractions add up to {sum(self.fractions):g}. Must be 1"
+            raise ValueError(message)
+        return self
+
+
+class DatasetDescription(Section):
+    """Outlines and rasters, and the tiles to make of them."""
+
+    dataset_name: str = Field(description="Folder in the workspace's datasets.")
+    epsg: PositiveInt = Field(
+        description="EPSG code of the CRS of the tiles; projected, in metres."
+    )
+    shapefile_file: str = Field(
+        description="Outlines: any vector file that OGR reads, in the data folder."
+    )
+    shapefile_fieldname: str = Field(
+        description="Column of the outlines that holds the feature's id."
+    )
+    buffer_distance: Annotated[float, Field(ge=0)] = Field(
+        description="Distance added to an outline's bounds on each side, CRS units."
+    )
+    rasters: list[Raster] = Field(min_length=1, description="The variables.")
+    split: Split | None = Field(
+        default=None,
+        description="Default: by the column 'train' where there is one, else fractions "
+        "0.7, 0.15, 0.15 with seed 0.",
+    )
+
+    _check_name = field_validator("dataset_name")(_name)
+
+    def raster(self, name: str) -> Raster:
+        """Return the raster called *name*."""
+        return next(raster for raster in self.rasters if raster.name == name)
+
+
+def _ids(value: Any) -> Any:
+    """Turn the ids of numeric columns into text; refuse what names no features."""
+    if isinstance(value, list) and all(type(item) in (str, int) for item in value):
+        return [str(item) for item in value]
+    if value in get_args(FeatureGroup):
+        return value
+    message = f"Must be a list of ids, or one of {', '.join(get_args(FeatureGroup))}"
+    raise ValueError(message)
+
+
+class DrawingDescription(Section):
+    """What to draw, and with which models."""
+
+    features: Annotated[list[str] | FeatureGroup, BeforeValidator(_ids)] = Field(
+        description="Ids of features, or 'all', 'train', 'validation', 'test'."
+    )
+    profiles: list[str] = Field(
+        default=[], description="Names of line files in data/profiles, without .shp."
+    )
+    models: list[str] = Field(description="Names of trained models.")
+    statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
+        default=["mean", "std"],
+        min_length=1,
+        description="Statistics over the members: mean, std (ddof 1), median, min, "
+        "max, or quantiles such as q05.",
+    )
+    clip_to_outline: bool = Field(
+        default=True, description="Draw inside the outline only."
+    )
+    resolution: PositiveFloat | None = Field(
+        default=None,
+        description="Distance of the drawn points, in CRS units: a whole multiple of "
+        "the finest resolution, which is the default.",
+    )
+
+
+class Sampling(Section):
+    """Which points of the lattice become samples."""
+
+    spacing: PositiveFloat | None = Field(
+        default=None,
+        description="Side of the cells that give one sample each, in CRS units. "
+        "Default: area_size. The finest resolution takes every point.",
+    )
+    jitter: bool = Field(
+        default=True,
+        description="Draw the point of a cell anew in each epoch, from the seed; else "
+        "the one nearest to the cell's centre, as in validation and test.",
+    )
+
+
+class Augmentation(Section):
+    """Turned and mirrored copies of the training patches, drawn at random."""
+
+    flips: bool = Field(default=False, description="Mirror patches.")
+    rotations: bool = Field(default=False, description="Turn patches by 90 degrees.")
+    vectors: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default=[],
+        description="Pairs of inputs, the components of a vector towards east and "
+        "north: they turn with the image.",
+    )
+
+
+class Experiment(Section):
+    """An experiment: data, network, training and drawing."""
+
+    batch_size: PositiveInt = Field(description="Samples per optimisation step.")
+    epochs: PositiveInt = Field(description="Passes over the training samples.")
+    patience: PositiveInt = Field(
+        description="Epochs without improvement before the learning rate is reduced."
+    )
+    learning_rate: PositiveFloat = Field(
+        default=1e-3, description="Learning rate of the first epoch."
+    )
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="What the learning rate is multiplied by."
+    )
+    min_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        description="The learning rate is never reduced below this."
+    )
+    early_stopping: PositiveInt | None = Field(
+        default=None,
+        description="Epochs without improvement before training ends; null: never.",
+    )
+    optimizer_name: Annotated[Optimizer, BeforeValidator(_lower)] = Field(
+        description="Optimizer, in any case."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="L2 penalty on the kernels of convolutions: this times the sum of "
+        "their squares is added to the loss (adamw: decoupled from it).",
+    )
+    criterion: str = Field(
+        description="What improvement means: val_loss, loss, val_METRIC, METRIC, or "
+        "with several outputs val_OUTPUT_METRIC, OUTPUT_METRIC."
+    )
+    model_name: str = Field(description="Folder in the workspace's models.")
+    model_architecture: str = Field(
+        description="Module of training/architectures that knows the operations."
+    )
+    area_size: PositiveFloat = Field(
+        description="Side of the patch, in CRS units: a whole number of pixels of the "
+        "finest resolution and of every input."
+    )
+    seeds_number: PositiveInt = Field(
+        description="Members of the ensemble, trained from the seeds 0, 1 and so on."
+    )
+    inputs: list[Variable] = Field(min_length=1, description="What the network reads.")
+    outputs: list[Variable] = Field(
+        min_length=1, description="What the network predicts."
+    )
+    losses_name: dict[str, Loss] = Field(description="The loss of each output.")
+    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="Weights of the outputs' losses in their sum; 1."
+    )
+    metrics_name: dict[str, list[Metric]] = Field(
+        default={}, description="What is logged of each output besides its loss."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="The samples.")
+    min_valid: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5,
+        description="Least share of valid pixels in the patch of every input; points "
+        "with less are neither samples nor drawn.",
+    )
+    augmentation: Augmentation | None = Field(
+        default=None, description="Copies of training patches; null: none."
+    )
+    normalization: Literal["standard", "none"] = Field(
+        default="standard",
+        description="'standard': inputs by the mean and std of their valid training "
+        "pixels, regression targets by their training std, not shifted.",
+    )
+    dataset_description: DatasetDescription = Field(description="The dataset.")
+    model_description: ModelDescription = Field(description="The network.")
+    drawing_description: DrawingDescription = Field(description="The drawings.")
+    schema_: str | None = Field(
+        default=None, alias="$schema", description="For editors; without effect."
+    )
+
+    _check_name = field_validator("model_name")(_name)
+
+    @property
+    def finest_resolution(self) -> float:
+        """The least resolution among inputs and outputs, CRS units: the lattice's."""
+        return min(variable.resolution for variable in self.variables())
+
+    @property
+    def window_px(self) -> int:
+        """The side of a patch at the finest resolution, in pixels."""
+        return round(self.area_size / self.finest_resolution)
+
+    def variables(self) -> Iterator[Variable]:
+        """Iterate over inputs, then outputs."""
+        yield from self.inputs
+        yield from self.outputs
+
+    def factor(self, variable: Variable) -> int:
+        """Return how many finest pixels a pixel of *variable* is wide."""
+        factor = ratio(variable.resolution, self.finest_resolution)
+        if factor is None:
+            message = f"Invalid resolution {variable.resolution}. Must be a multiple."
+            raise ValueError(message)
+        return factor

@@ -1,0 +1,1 @@
+"""Train the network that an experiment describes, once per seed."""

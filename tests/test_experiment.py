@@ -1,0 +1,323 @@
+"""The experiment file: what is wrong is said, all of it at once."""
+
+import json
+import re
+
+import pytest
+
+from glacier_inversion.consistency import architectures
+from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment import (
+    check_experiment,
+    json_schema,
+    load_experiment,
+    parse_experiment,
+)
+from glacier_inversion.sections import Experiment, Section
+from tests import synthetic
+
+
+def problems(raw) -> list[str]:
+    """Return the problems of an experiment, a line each."""
+    with pytest.raises(ExperimentError) as caught:
+        check_experiment(raw, "exp.json")
+    return str(caught.value).splitlines()
+
+
+def changed(path: str, value):
+    """Return an experiment with one value changed; '!' removes the key."""
+    raw = synthetic.experiment()
+    *keys, last = [int(k) if k.isdecimal() else k for k in path.split("/")]
+    place = raw
+    for key in keys:
+        place = place[key]
+    if value == "!":
+        del place[last]
+    else:
+        place[last] = value
+    return raw
+
+
+RASTER = {"name": "slope", "resolution": 50.0, "file": "s.tif"}
+DENSE = {"name": "denses", "filters": [1]}
+MAIN = "model_description/main/operations"
+
+BAD_VALUES = [
+    ("batch_size", "32", r'batch_size: "32" is not allowed\. Must be a valid integer'),
+    (
+        "batch_size",
+        0,
+        r"batch_size: 0 is not allowed\. Must be greater than or equal to 1",
+    ),
+    ("batch_size", True, r"batch_size: true is not allowed"),
+    ("epochs", "!", r"epochs: is missing"),
+    ("patience", 2.5, r"patience: 2\.5 is not allowed"),
+    ("epoch", 3, r"epoch: unknown key\. Did you mean 'epochs'"),
+    ("learning_rate", -1, r"learning_rate: -1 is not allowed"),
+    ("optimizer_name", "adamm", r"optimizer_name: .*'adam', 'adamw'"),
+    ("criterion", "val_los", r"criterion: 'val_los' .*Did you mean 'val_loss'"),
+    ("criterion", "val_nan_mse", r"criterion: 'val_nan_mse' is neither"),
+    ("model_architecture", "resnt", r"model_architecture: .*Did you mean 'resnet'"),
+    ("model_name", "../x", r"model_name: .*holds '/'"),
+    ("model_name", "", r"model_name: .*is empty"),
+    (
+        "area_size",
+        410.0,
+        r"area_size: 410 is no whole number of 50 m pixels.*400 or 500",
+    ),
+    ("area_size", 450.0, r"area_size: 450 is no whole number of 100 m pixels"),
+    ("seeds_number", None, r"seeds_number: null is not allowed"),
+    ("inputs", [], r"inputs: \[\] is not allowed"),
+    (
+        "inputs/0/name",
+        "slop",
+        r"inputs\[0\]\.name: 'slop' is not .*Did you mean 'slope'",
+    ),
+    ("inputs/0/resolution", 25.0, r"inputs\[0\]\.resolution: 25 is not the resolution"),
+    (
+        "inputs/1/name",
+        "slope",
+        r"inputs\[1\]\.name|inputs\[1\]: variable 'slope' is named",
+    ),
+    ("inputs/0/skalar", True, r"inputs\[0\]\.skalar: unknown key.*'scalar'"),
+    ("outputs/0/scalar", False, r"outputs\[0\]\.scalar: false asks for an image"),
+    ("losses_name", {}, r"losses_name: the output 'thickness' has no loss"),
+    ("losses_name/thickness", "nan_mea", r"losses_name\.thickness: .*nan_mae"),
+    ("metrics_name/thickness", ["foo"], r"metrics_name\.thickness\[0\]: .*nan_rmse"),
+    ("loss_weights", {"thickness": -1}, r"loss_weights\.thickness: -1 is not allowed"),
+    ("sampling/spacing", 20.0, r"sampling\.spacing: 20 is finer than the finest"),
+    ("sampling/jiter", 1, r"sampling\.jiter: unknown key\. Did you mean 'jitter'"),
+    ("min_valid", 1.5, r"min_valid: 1\.5 is not allowed"),
+    ("normalization", "std", r"normalization: .*'standard' or 'none'"),
+    (
+        "augmentation",
+        {"vectors": [["slope", "x"]]},
+        r"augmentation\.vectors\[0\]: 'x' is no",
+    ),
+    (
+        "augmentation",
+        {"vectors": [["slope", "speed"]]},
+        r"vectors\[0\]: .* differ in resol",
+    ),
+    ("augmentation", {"vectors": [["slope", "slope"]]}, r"'slope' is named twice"),
+    ("dataset_description/epsg", 4326, r"epsg: 4326 \(WGS 84\) is in degree"),
+    ("dataset_description/epsg", 2263, r"epsg: 2263 .*is in US survey foot"),
+    ("dataset_description/epsg", 99, r"epsg: 99 is no EPSG code"),
+    ("dataset_description/epsg", "2056", r'epsg: "2056" is not allowed'),
+    ("dataset_description/buffer_distance", -1, r"buffer_distance: -1 is not allowed"),
+    ("dataset_description/dataset_name", "a/b", r"dataset_name: .*holds '/'"),
+    ("dataset_description/rasters/0/name", "a:b", r"rasters\[0\]\.name: .*holds ':'"),
+    (
+        "dataset_description/rasters/0/resampling",
+        "cubik",
+        r"rasters\[0\]\.resampling: ",
+    ),
+    ("dataset_description/rasters/0/band", 0, r"rasters\[0\]\.band: 0 is not allowed"),
+    (
+        "dataset_description/rasters/1",
+        RASTER,
+        r"rasters\[1\]: raster 'slope' is named twice",
+    ),
+    ("dataset_description/split", {}, r"split: .*either 'field' or 'fractions'"),
+    ("dataset_description/split", {"fractions": [0.5, 0.2, 0.2]}, r"add up to 0\.9"),
+    (
+        f"{MAIN}/0/name",
+        "concat",
+        r"main\.operations\[0\]: the operation 'concat' does not",
+    ),
+    (
+        f"{MAIN}/1/kernel",
+        3,
+        r"main\.operations\[1\]\.kernel: unknown key.*'kernel_size'",
+    ),
+    (f"{MAIN}/1/filters", [], r"main\.operations\[1\]\.filters: \[\] is not allowed"),
+    (
+        f"{MAIN}/1/padding",
+        "full",
+        r"main\.operations\[1\]\.padding: .*'same' or 'valid'",
+    ),
+    (
+        f"{MAIN}/2/name",
+        "upsample",
+        r"operations\[2\]\.name: 'upsample' is an operation of v",
+    ),
+    (
+        "model_description/main",
+        {"main": {"operations": [{"name": "x"}]}},
+        r"model_description\.main\.main\.operations\[0\]: the operation 'x'",
+    ),
+    (
+        "model_description/inputs/slope",
+        "!",
+        r"model_description\.inputs: 'slope'.*no entry",
+    ),
+    (
+        "model_description/outputs",
+        {},
+        r"model_description\.outputs: 'thickness'.*no entry",
+    ),
+    (
+        "drawing_description/features",
+        ["a", "b", "a"],
+        r"features\[2\]: feature 'a' is named",
+    ),
+    (
+        "drawing_description/features",
+        "tests",
+        r'features: "tests": Must be a list of ids, ',
+    ),
+    (
+        "drawing_description/models",
+        ["m", "m"],
+        r"models\[1\]: model 'm' is named twice",
+    ),
+    ("drawing_description/statistics", ["q5"], r'statistics\[0\]: "q5" does not exist'),
+    (
+        "drawing_description/resolution",
+        75.0,
+        r"resolution: 75 is no whole multiple of 50",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), BAD_VALUES, ids=str)
+def test_bad_values_are_reported_with_their_path(path, value, message):
+    "One message each: where, what is wrong, with the value."
+    lines = problems(changed(path, value))
+    assert all(line.startswith("exp.json: ") for line in lines)
+    assert any(re.search(message, line) for line in lines), lines
+
+
+def test_all_problems_are_reported_at_once():
+    "Types, names, relations and sums, in one go."
+    raw = changed("batch_size", "32")
+    raw["inputs"][0]["name"] = "slop"
+    raw["area_size"] = 410.0
+    raw["criterion"] = "mae"
+    raw["model_architecture"] = "vgg"
+    raw["optimizer_name"] = "adama"
+    raw["losses_name"]["thickness"] = "maee"
+    raw["model_description"]["main"]["operations"][0]["name"] = "join"
+    raw["drawing_description"]["features"] = ["a", "a"]
+    text = "\n".join(problems(raw))
+    for part in (
+        "batch_size",
+        "inputs[0].name",
+        "area_size",
+        "criterion",
+        "model_architecture",
+        "optimizer_name",
+        "losses_name.thickness",
+        "main.operations[0]",
+        "features[1]",
+    ):
+        assert f"exp.json: {part}" in text or part in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1,\n "b" 2}', r"exp: line 2, column 6: no JSON"),
+        ('{"a": 1} // comment', r"exp: line 1, column 10: no JSON"),
+        ("", r"exp: line 1, column 1: no JSON"),
+        ("[1, 2]", r"exp: holds a list"),
+        ('{"a": 1, "a": 2}', r"exp: the key 'a' stands twice"),
+        ('{"a": NaN}', r"exp: NaN is no number of JSON"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(text, message):
+    "A syntax error names its line and column."
+    with pytest.raises(ExperimentError, match=message):
+        parse_experiment(text, "exp")
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path):
+    "One message with the file's name."
+    with pytest.raises(ExperimentError, match=r"x\.json: cannot be read"):
+        load_experiment(tmp_path / "x.json")
+    (tmp_path / "x.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ExperimentError, match=r"x\.json: cannot be read"):
+        load_experiment(tmp_path / "x.json")
+
+
+def test_published_spellings_are_understood(caplog):
+    "main.main, any case, losses of outputs that are not there, unused variables."
+    raw = synthetic.experiment()
+    raw["model_description"]["main"] = {"main": raw["model_description"]["main"]}
+    raw["model_description"]["inputs"]["elevation"] = {"operations": [DENSE]}
+    raw["optimizer_name"] = "ADAM"
+    raw["losses_name"]["classification"] = "nan_binary_crossentropy"
+    raw["$schema"] = "schema.json"
+    checked = check_experiment(raw, "exp")
+    assert checked.optimizer_name == "adam"
+    assert checked.model_description.main.operations[0].name == "concatenation"
+    assert (
+        "losses_name.classification: 'classification' is no output: ignored"
+        in caplog.text
+    )
+
+
+def test_defaults_are_those_of_the_original():
+    "What a published file does not say."
+    checked = check_experiment(synthetic.experiment(), "exp")
+    assert checked.learning_rate_factor == 0.1
+    assert checked.early_stopping is None
+    assert checked.weight_decay == 0
+    assert checked.min_valid == 0.5
+    assert checked.sampling.jitter
+    assert checked.augmentation is None
+    assert checked.normalization == "standard"
+    assert checked.drawing_description.statistics == ["mean", "std"]
+    assert checked.drawing_description.clip_to_outline
+
+
+def test_numeric_ids_are_text():
+    "Features of a numeric column may be written as numbers."
+    raw = changed("drawing_description/features", [12, "a"])
+    assert check_experiment(raw, "exp").drawing_description.features == ["12", "a"]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "metrics"),
+    [
+        ("loss", []),
+        ("val_loss", []),
+        ("val_nan_mae", ["nan_mae"]),
+        ("nan_rmse", ["nan_rmse"]),
+        ("val_thickness_nan_mae", ["nan_mae"]),
+        ("thickness_loss", []),
+    ],
+)
+def test_criteria_by_every_spelling(criterion, metrics):
+    "With one output its name may be left out."
+    raw = changed("criterion", criterion)
+    raw["metrics_name"] = {"thickness": metrics}
+    check_experiment(raw, "exp")
+
+
+def test_a_dumped_experiment_is_an_experiment():
+    "model.json holds one."
+    checked = check_experiment(synthetic.experiment(), "exp")
+    dumped = json.loads(json.dumps(checked.model_dump(mode="json", by_alias=True)))
+    assert check_experiment(dumped, "again") == checked
+
+
+def test_the_schema_describes_every_key():
+    "Each with a description; the section classes refuse others."
+    schema = json_schema()
+    sections = [schema, *schema["$defs"].values()]
+    described = 0
+    for section in sections:
+        assert section["additionalProperties"] is False
+        for name, key in section["properties"].items():
+            assert "description" in key or name in ("name", "padding"), name
+            described += "description" in key
+    assert described > 60
+    assert {c.__name__ for c in Section.__subclasses__()} - set(schema["$defs"]) == {
+        Experiment.__name__
+    }
+
+
+def test_architectures_are_found_by_name():
+    "Every public module of training/architectures."
+    assert architectures() == ["resnet", "vggnet"]
