@@ -1,0 +1,269 @@
+"""Read a dataset that was built: its features, tiles and outlines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from glacier_inversion.consistency import nearest
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.grid import Grid
+from glacier_inversion.outlines import read_written_outlines
+from glacier_inversion.rasters import inside, read_tile
+from glacier_inversion.sections import Experiment, Variable
+from glacier_inversion.tiles import Tiles
+from glacier_inversion.workspace import SPLITS, Workspace
+
+# What the tiles of a dataset follow from, besides the rasters.
+_DESCRIBING = (
+    "epsg",
+    "shapefile_file",
+    "shapefile_fieldname",
+    "buffer_distance",
+    "split",
+)
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """
+    A complete dataset on disk.
+
+    Attributes
+    ----------
+    folder : Path
+    rows : dict of dict
+        The rows of summary.json, by feature.
+    resolutions, units : dict
+        Of the tiles, by raster.
+    """
+
+    folder: Path
+    rows: dict[str, dict[str, Any]] = field(repr=False)
+    resolutions: dict[str, float]
+    units: dict[str, str | None]
+
+    @cached_property
+    def outlines(self) -> dict[str, shapely.Geometry]:
+        """The outlines, by feature, in the CRS of the dataset."""
+        return read_written_outlines(self.folder / "outlines.gpkg")
+
+    @cached_property
+    def _tree(self) -> tuple[list[str], shapely.STRtree]:
+        features = list(self.outlines)
+        return features, shapely.STRtree([self.outlines[f] for f in features])
+
+    def features(self, group: str) -> list[str]:
+        """Return the ids of a split, or of 'all' features."""
+        return [f for f, row in self.rows.items() if group in ("all", row["split"])]
+
+    def select(self, wanted: list[str] | str) -> list[str]:
+        """
+        Return the ids that *wanted* names: a group, or ids that must exist.
+
+        Raises
+        ------
+        DatasetError
+            Ids that the dataset does not hold, each with the nearest that it does.
+        """
+        if isinstance(wanted, str):
+            return self.features(wanted)
+        missing = [feature for feature in wanted if feature not in self.rows]
+        if missing:
+            lines = [
+                f"drawing_description.features: {feature!r} is not in {self.folder}. "
+                f"{nearest(feature, self.rows)} Correct it, or build the dataset anew."
+                for feature in missing
+            ]
+            raise DatasetError("\n".join(lines))
+        return wanted
+
+    def check_serves(self, experiment: Experiment) -> None:
+        """
+        Check that the variables of another experiment are among the rasters.
+
+        Raises
+        ------
+        DatasetError
+            One is not, or has another resolution.
+        """
+        for variable in experiment.variables():
+            resolution = self.resolutions.get(variable.name)
+            if resolution != variable.resolution:
+                has = f"at {resolution:g}" if resolution else "not at all"
+                message = (
+                    f"{self.folder}: the model {experiment.model_name!r} needs "
+                    f"{variable.name!r} at {variable.resolution:g}; the dataset has it "
+                    f"{has}. Add it to dataset_description.rasters and build anew."
+                )
+                raise DatasetError(message)
+
+    def grid(self, feature: str, resolution: float) -> Grid:
+        """Return the grid of a feature's tiles at *resolution*."""
+        left, bottom, right, top = self.rows[feature]["bounds"]
+        return Grid.from_bounds((left, bottom, right, top), resolution)
+
+    def features_touching(self, geometry: shapely.Geometry) -> list[str]:
+        """Return the ids of the features whose outlines *geometry* intersects."""
+        features, tree = self._tree
+        found = tree.query(geometry, predicate="intersects")
+        return [features[i] for i in sorted(found.tolist())]
+
+    def read_tiles(
+        self,
+        experiment: Experiment,
+        feature: str,
+        rows: slice | None = None,
+        cols: slice | None = None,
+    ) -> Tiles:
+        """
+        Read what an experiment needs of a feature, or of a window of it.
+
+        Parameters
+        ----------
+        rows, cols : slice, optional
+            Window in pixels of the finest resolution, whole pixels of the coarsest.
+        """
+        grid = self.grid(feature, experiment.finest_resolution)
+        rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
+        part = grid.window(rows, cols)
+        inputs = {
+            variable.name: self._read(experiment, feature, variable, rows, cols)
+            for variable in experiment.inputs
+        }
+        targets = {}
+        for variable in experiment.outputs:
+            target = self._read(experiment, feature, variable, rows, cols)
+            own_grid = Grid.from_bounds(part.bounds, variable.resolution)
+            target[self._foreign(feature, own_grid)] = np.nan
+            targets[variable.name] = target
+        return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
+
+    def _read(
+        self,
+        experiment: Experiment,
+        feature: str,
+        variable: Variable,
+        rows: slice,
+        cols: slice,
+    ) -> NDArray[np.float32]:
+        factor = experiment.factor(variable)
+        split = self.rows[feature]["split"]
+        path = self.folder / split / feature / f"{variable.name}.tif"
+        return read_tile(
+            path,
+            slice(rows.start // factor, -(-rows.stop // factor)),
+            slice(cols.start // factor, -(-cols.stop // factor)),
+        )
+
+    def _foreign(self, feature: str, grid: Grid) -> NDArray[np.bool_]:
+        """Tell which pixels have their centre inside another feature's outline."""
+        others = self.features_touching(shapely.box(*grid.bounds))
+        return inside((self.outlines[f] for f in others if f != feature), grid)
+
+    def contents(self, experiment: Experiment) -> dict[str, str]:
+        """
+        Identify what a network trained on this dataset would see.
+
+        Returns
+        -------
+        contents : dict of str
+            A digest for the split, for the outlines and for the training and validation
+            tiles of each variable: what must not change while an ensemble grows.
+        """
+        used = [f for f in self.rows if self.rows[f]["split"] != "test"]
+        contents = {
+            "dataset.split": _digest((f, self.rows[f]["split"]) for f in used),
+            "dataset.outlines": _digest(
+                (f, self.rows[f]["outline_sha256"], self.rows[f]["bounds"])
+                for f in self.rows
+            ),
+        }
+        for variable in experiment.variables():
+            contents[f"dataset.{variable.name}"] = _digest(
+                (f, self.rows[f]["rasters"][variable.name]["sha256"]) for f in used
+            )
+        return contents
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    text = json.dumps(sorted(parts, key=str))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
+    """
+    Open the dataset of an experiment.
+
+    Raises
+    ------
+    DatasetError
+        It is not built, its build was interrupted, or it was built from another
+        description, of which the keys that differ are named.
+    """
+    description = experiment.dataset_description
+    folder = workspace.dataset(description.dataset_name)
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        message = (
+            f"{folder}: has no summary.json. Must be a complete dataset: this one was "
+            "not built, or its build was interrupted. Run 'ginv build-dataset'."
+        )
+        raise DatasetError(message) from error
+    differing = _differing(summary["description"], experiment)
+    if differing:
+        message = (
+            f"{folder}: was built from another description: {'; '.join(differing)}. "
+            "Must be built from the one in the experiment. Run 'ginv build-dataset', "
+            "or choose another dataset_name."
+        )
+        raise DatasetError(message)
+    rows = {row["feature"]: row for row in summary["features"]}
+    rasters = summary["description"]["rasters"]
+    resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
+    return BuiltDataset(folder, rows, resolutions, summary["units"])
+
+
+def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
+    """Name the differences that matter to *experiment*, unused rasters left out."""
+    description = experiment.dataset_description
+    wanted = description.model_dump(mode="json")
+    differing = [
+        f"{key} {built.get(key)} → {wanted[key]}"
+        for key in _DESCRIBING
+        if built.get(key) != wanted[key]
+    ]
+    built_rasters = {raster["name"]: raster for raster in built["rasters"]}
+    for variable in experiment.variables():
+        raster = description.raster(variable.name).model_dump(mode="json")
+        own = built_rasters.get(variable.name)
+        if own is None:
+            differing.append(f"rasters: {variable.name} is new")
+        else:
+            differing += [
+                f"rasters: {variable.name}: {key} {own.get(key)} → {raster[key]}"
+                for key in raster
+                if own.get(key) != raster[key]
+            ]
+    return differing
+
+
+def read_training_tiles(
+    dataset: BuiltDataset, experiment: Experiment
+) -> dict[str, list[Tiles]]:
+    """Read the tiles of the training and validation features whole, by split."""
+    return {
+        split: [dataset.read_tiles(experiment, f) for f in dataset.features(split)]
+        for split in SPLITS
+        if split != "test"
+    }

@@ -1,0 +1,270 @@
+"""
+The command line: thin commands over the library.
+
+The only place that configures logging, catches our errors and shows progress. Heavy
+modules are imported inside the commands, so that help stays instant.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glacier_inversion import __version__
+from glacier_inversion.errors import GlacierInversionError
+
+FAILED_FEATURES = 3
+
+
+class _Failure(click.ClickException):
+    """A message and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it per instance
+
+
+class FriendlyGroup(click.Group):
+    """Print our own errors as messages; others keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; end with the exit code of the error that it raises."""
+        try:
+            return super().invoke(ctx)
+        except GlacierInversionError as error:
+            raise _Failure(str(error), error.exit_code) from error
+
+
+class Bar:
+    """A progress bar on stderr; none where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def start(self, total: int, unit: str) -> None:
+        """Show the bar."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=total, unit=unit, disable=None, dynamic_ncols=True)
+
+    def advance(self, note: str = "") -> None:
+        """Move the bar on by a step."""
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Bar:
+        """Wait for a start."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class _Handler(logging.Handler):
+    """Write log records to stderr, above the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = self.format(record)
+        if "tqdm" in sys.modules:
+            from tqdm import tqdm
+
+            tqdm.write(message, file=sys.stderr)
+        else:
+            click.echo(message, err=True)
+
+
+def _configure_logging(verbose: bool, quiet: bool) -> None:
+    handler = _Handler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    package = logging.getLogger("glacier_inversion")
+    package.handlers = [handler]
+    package.propagate = False
+    level = logging.DEBUG if verbose else logging.INFO
+    package.setLevel(logging.ERROR if quiet else level)
+
+
+Command = Callable[..., Any]
+
+_EXPERIMENT = click.argument(
+    "experiment", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+_WORKSPACE = click.option(
+    "--workspace",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    show_default="the current folder",
+    help="Folder with data/, in which datasets/, models/ and drawings/ are made.",
+)
+_VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details too.")
+_QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
+
+
+def _common(command: Command) -> Command:
+    """Give a command the argument and options that all of them have."""
+    for decorate in (_QUIET, _VERBOSE, _WORKSPACE, _EXPERIMENT):
+        command = decorate(command)
+    return command
+
+
+class SeedList(click.ParamType[list[int]]):
+    """Seeds such as 3,7-9."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """Return the seeds in order, each once."""
+        if isinstance(value, list):
+            return value
+        seeds: set[int] = set()
+        for part in str(value).split(","):
+            first, dash, last = part.strip().partition("-")
+            if not first.isdecimal() or (dash and not last.isdecimal()):
+                message = f"{part!r} is neither a seed nor a range. Use 3,7-9, say."
+                self.fail(message, param, ctx)
+            seeds |= set(range(int(first), int(last or first) + 1))
+        return sorted(seeds)
+
+
+@click.group(cls=FriendlyGroup)
+@click.version_option(__version__, prog_name="ginv")
+def main() -> None:
+    """
+    Predict a parameter of glaciers, such as ice thickness, from rasters.
+
+    EXPERIMENT is a JSON file that describes data, network, training and drawing. Run
+    build-dataset, train and draw in this order; each continues what is unfinished.
+
+    Exit codes: 0 done; 1 failed; 2 bad command line or experiment; 3 finished, but some
+    features failed.
+    """
+
+
+@main.command("build-dataset")
+@_common
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    show_default="the number of processors",
+    help="Features worked on at once.",
+)
+@click.pass_context
+def build_dataset_command(
+    ctx: click.Context,
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    jobs: int | None,
+) -> None:
+    """Clip and resample every raster around every buffered outline."""
+    _configure_logging(verbose, quiet)
+    from glacier_inversion.dataset import build_dataset
+    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.workspace import Workspace
+
+    loaded = load_experiment(experiment)
+    jobs = jobs or os.cpu_count() or 1
+    with Bar() as bar:
+        report = build_dataset(loaded, Workspace(workspace), jobs, bar)
+    logger.info("%d tiles written, %d kept", report.n_written, report.n_kept)
+    click.echo(report.folder / "summary.json")
+    _end(ctx, report.failures)
+
+
+@main.command("train")
+@_common
+@click.option(
+    "--seeds",
+    type=SeedList(),
+    default=None,
+    help="Members to train, such as 3,7-9.  [default: all of the experiment's]",
+)
+@click.option("--overwrite", is_flag=True, help="Remove the model and start anew.")
+def train_command(
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    seeds: list[int] | None,
+    overwrite: bool,
+) -> None:
+    """Train the network once per seed; finished members are kept."""
+    _configure_logging(verbose, quiet)
+    from glacier_inversion.experiment import load_experiment
+
+    loaded = load_experiment(experiment)
+    beyond = [seed for seed in seeds or [] if seed >= loaded.seeds_number]
+    if beyond:
+        message = (
+            f"{beyond[0]} is no seed of the experiment. Must be 0 to "
+            f"{loaded.seeds_number - 1}. Raise seeds_number to train more."
+        )
+        raise click.BadParameter(message, param_hint="--seeds")
+    from glacier_inversion.built_dataset import open_dataset, read_training_tiles
+    from glacier_inversion.training.ensemble import check_network, train
+    from glacier_inversion.workspace import Workspace
+
+    check_network(loaded)
+    place = Workspace(workspace)
+    dataset = open_dataset(loaded, place)
+    tiles = read_training_tiles(dataset, loaded)
+    with Bar() as bar:
+        folders = train(
+            loaded, tiles, dataset.contents(loaded), place, seeds, overwrite, bar
+        )
+    for folder in folders:
+        click.echo(folder)
+
+
+@main.command("draw")
+@_common
+@click.pass_context
+def draw_command(
+    ctx: click.Context, experiment: Path, workspace: Path, verbose: bool, quiet: bool
+) -> None:
+    """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
+    _configure_logging(verbose, quiet)
+    from glacier_inversion.built_dataset import open_dataset
+    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.workspace import Workspace
+
+    loaded = load_experiment(experiment)
+    place = Workspace(workspace)
+    dataset = open_dataset(loaded, place)
+    from glacier_inversion.drawing import draw
+
+    with Bar() as bar:
+        report = draw(loaded, dataset, place, bar)
+    for path in report.written:
+        click.echo(path)
+    _end(ctx, report.failures)
+
+
+@main.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of the experiment file, for editors."""
+    from glacier_inversion.experiment import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+logger = logging.getLogger(__name__)
+
+
+def _end(ctx: click.Context, failures: dict[str, str]) -> None:
+    """End with exit code 3 where features failed, naming them."""
+    if failures:
+        logger.error("%d features failed: %s", len(failures), ", ".join(failures))
+        ctx.exit(FAILED_FEATURES)

@@ -1,0 +1,227 @@
+"""Outlines and profile lines: read, reprojected, repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fiona
+import geopandas
+import numpy as np
+import shapely
+from fiona.errors import FionaError
+from pyproj import CRS, Transformer
+from shapely.geometry import shape
+
+from glacier_inversion.consistency import nearest
+from glacier_inversion.errors import OutlineError
+from glacier_inversion.workspace import name_problem, replacing, same_names
+
+
+@dataclass(frozen=True)
+class Outline:
+    """
+    A feature's outline in the CRS of the dataset.
+
+    Attributes
+    ----------
+    feature : str
+        The id.
+    polygon : Polygon or MultiPolygon, None where `problem` says why there is none
+    columns : dict
+        The feature's other columns.
+    repairs : tuple of str
+        What had to be done to the geometry.
+    problem : str, optional
+    """
+
+    feature: str
+    polygon: shapely.Geometry | None
+    columns: dict[str, Any]
+    repairs: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
+    """
+    Read the outlines of a vector file, in the order of the file.
+
+    Geometries are reprojected (axes in the order x, y whatever the CRS says), made 2D
+    and valid; holes are kept. One that cannot be used leaves an `Outline` with a
+    `problem`, so that the others go on.
+
+    Raises
+    ------
+    OutlineError
+        The file is missing, unreadable, has no CRS or no such column, or its ids cannot
+        name folders: empty, unsafe, or twice the same.
+    """
+    with _opened(path) as src:
+        columns = list(src.schema["properties"])
+        if fieldname not in columns:
+            message = (
+                f"{path}: has no column {fieldname!r}. {nearest(fieldname, columns)} "
+                "Correct shapefile_fieldname."
+            )
+            raise OutlineError(message)
+        to_tiles = _transformer(path, src, epsg)
+        outlines = [_outline(record, fieldname, to_tiles) for record in src]
+    _check_ids(path, fieldname, [outline.feature for outline in outlines])
+    return outlines
+
+
+def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
+    """
+    Read the lines of a vector file in the CRS *epsg*.
+
+    The parts of a multi-part line that meet end to end become one.
+
+    Raises
+    ------
+    OutlineError
+        The file is missing, unreadable, has no CRS or holds no line.
+    """
+    with _opened(path) as src:
+        to_tiles = _transformer(path, src, epsg)
+        geometries = [
+            shapely.force_2d(shape(record.geometry))
+            for record in src
+            if record.geometry is not None
+        ]
+    lines: list[shapely.LineString] = []
+    for geometry in geometries:
+        if geometry.geom_type == "MultiLineString":
+            lines += shapely.get_parts(shapely.line_merge(geometry)).tolist()
+        elif geometry.geom_type == "LineString":
+            lines.append(geometry)
+    lines = [_reprojected(line, to_tiles) for line in lines if line.length > 0]
+    if not lines or not all(np.isfinite(line.length) for line in lines):
+        message = (
+            f"{path}: holds no line that can be drawn. Must hold LineStrings in the "
+            "domain of the dataset's CRS. Draw one along the glacier."
+        )
+        raise OutlineError(message)
+    return lines
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        message = (
+            f"{path}: does not exist. Must be a vector file in the workspace's data "
+            "folder. Put it there, or correct its name in the experiment."
+        )
+        raise OutlineError(message)
+    try:
+        with fiona.open(path) as src:
+            yield src
+    except FionaError as error:
+        message = (
+            f"{path}: cannot be read ({error}). Must be a vector file that OGR reads, "
+            "with all that belongs to it (.shp with .shx and .dbf)."
+        )
+        raise OutlineError(message) from error
+
+
+def _transformer(path: Path, src: Any, epsg: int) -> Transformer:
+    if not src.crs_wkt:
+        message = (
+            f"{path}: has no CRS. Must say where it is. Assign it, for example with "
+            "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
+        )
+        raise OutlineError(message)
+    return Transformer.from_crs(CRS.from_wkt(src.crs_wkt), epsg, always_xy=True)
+
+
+def _reprojected(geometry: shapely.Geometry, to_tiles: Transformer) -> shapely.Geometry:
+    def project(points: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+        return np.column_stack(to_tiles.transform(points[:, 0], points[:, 1]))
+
+    return shapely.transform(geometry, project)
+
+
+def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
+    columns = dict(record.properties)
+    feature = _id(columns[fieldname])
+    repairs: list[str] = []
+    if record.geometry is None:
+        return Outline(feature, None, columns, problem="has no geometry")
+    geometry = shape(record.geometry)
+    if geometry.has_z:
+        geometry = shapely.force_2d(geometry)
+        repairs.append("made 2D")
+    geometry = _reprojected(geometry, to_tiles)
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        problem = "lies outside the domain of the dataset's CRS"
+        return Outline(feature, None, columns, problem=problem)
+    if not geometry.is_valid:
+        repairs.append(f"made valid ({shapely.is_valid_reason(geometry)})")
+        geometry = shapely.make_valid(geometry)
+    parts = shapely.get_parts(geometry)
+    polygons = [
+        polygon
+        for part in parts
+        for polygon in shapely.get_parts(part)
+        if polygon.geom_type == "Polygon" and polygon.area > 0
+    ]
+    if not polygons:
+        problem = f"has no area: its geometry is a {geometry.geom_type}"
+        return Outline(feature, None, columns, problem=problem)
+    geometry = shapely.union_all(polygons) if len(polygons) > 1 else polygons[0]
+    return Outline(feature, geometry, columns, tuple(repairs))
+
+
+def _id(value: Any) -> str:
+    """
+    Return a column's value as an id; a whole number has no decimals.
+
+    >>> _id(12.0), _id("A51d-10 "), _id(None)
+    ('12', 'A51d-10', '')
+    """
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value).strip()
+
+
+def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
+    problems = [
+        f"{feature!r} {problem}"
+        for feature in ids
+        if (problem := name_problem(feature))
+    ]
+    problems += [
+        f"{' and '.join(map(repr, group))} would share a folder"
+        for group in same_names(ids)
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        message = (
+            f"{path}: column {fieldname!r}: {'; '.join(problems[:5])}{more}. Must be "
+            "ids that can name folders, each once. Correct them, merge features of one "
+            "id, or choose another shapefile_fieldname."
+        )
+        raise OutlineError(message)
+
+
+def write_outlines(path: Path, features: list[tuple[Outline, str]], epsg: int) -> None:
+    """Write outlines with the ids and splits of their features as a GeoPackage."""
+    table = geopandas.GeoDataFrame(
+        {
+            "feature": [outline.feature for outline, _ in features],
+            "split": [split for _, split in features],
+        },
+        geometry=[outline.polygon for outline, _ in features],
+        crs=epsg,
+    )
+    with replacing(path) as scratch:
+        scratch.unlink(missing_ok=True)
+        table.to_file(scratch, driver="GPKG", layer="outlines")
+
+
+def read_written_outlines(path: Path) -> dict[str, shapely.Geometry]:
+    """Return the polygons that `write_outlines` wrote, by feature."""
+    with _opened(path) as src:
+        return {record.properties["feature"]: shape(record.geometry) for record in src}

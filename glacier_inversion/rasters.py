@@ -1,0 +1,301 @@
+"""Rasters on disk: warped by GDAL, read by window, written as GeoTIFFs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, WindowError
+from rasterio.features import rasterize
+from rasterio.transform import Affine
+from rasterio.warp import reproject
+from rasterio.windows import Window, from_bounds
+from shapely import Geometry
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.grid import Grid
+from glacier_inversion.workspace import replacing
+
+# Numbers that stand for "no data" where a file does not say so. None of them is a
+# slope, a speed, a thickness, an elevation or a class.
+_USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
+
+_GEOTIFF = {
+    "driver": "GTiff",
+    "dtype": "float32",
+    "count": 1,
+    "nodata": float("nan"),
+    "compress": "deflate",
+    "predictor": 3,
+    "tiled": True,
+    "blockxsize": 256,
+    "blockysize": 256,
+    "BIGTIFF": "IF_SAFER",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster file as an experiment describes it, checked."""
+
+    path: Path
+    band: int
+    nodata: float | None
+    resampling: str
+    unit: str | None
+
+
+def open_source(
+    path: Path,
+    band: int,
+    nodata: float | None,
+    resampling: str | None,
+    resolution: float,
+    epsg: int,
+) -> Source:
+    """
+    Check that a raster can be warped, and choose its resampling where it is None.
+
+    That is ``average`` when the tiles' pixels are at least twice the file's in size,
+    else ``bilinear``. The file's pixel is measured in the CRS of the tiles, at the
+    middle of the file.
+
+    Raises
+    ------
+    RasterError
+        The file is missing, no raster, has no CRS or transform, or no such band.
+    """
+    with _opened(path) as src:
+        if band > src.count:
+            message = (
+                f"{path}: has no band {band}. Must be 1 to {src.count}. Change 'band'."
+            )
+            raise RasterError(message)
+        if src.crs is None:
+            message = (
+                f"{path}: has no CRS. Must say where it is. Assign it, for example "
+                "with 'rio edit-info --crs EPSG:2056 FILE' or 'gdal_edit.py -a_srs'."
+            )
+            raise RasterError(message)
+        if src.transform == Affine.identity():
+            message = (
+                f"{path}: is not georeferenced. Must have an affine transform. Assign "
+                "it with 'gdal_translate -a_ullr', or warp it from its control points."
+            )
+            raise RasterError(message)
+        if resampling is None:
+            # 1 % of tolerance: a scale factor between two projections is no choice
+            coarsening = resolution / _pixel_size(src, epsg)
+            resampling = "average" if coarsening > 2 * 0.99 else "bilinear"
+        unit = src.units[band - 1]
+    return Source(path, band, nodata, resampling, unit)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        message = (
+            f"{path}: does not exist. Must be a raster in the workspace's data folder. "
+            "Put it there, or correct 'file'."
+        )
+        raise RasterError(message)
+    try:
+        with rasterio.open(path) as src:
+            yield src
+    except RasterioError as error:
+        message = f"{path}: cannot be read ({error}). Must be a raster that GDAL reads."
+        raise RasterError(message) from error
+
+
+def _pixel_size(src: Any, epsg: int) -> float:
+    """Return the side of a pixel in the middle of a raster, in the units of *epsg*."""
+    to_tiles = Transformer.from_crs(src.crs.to_wkt(), epsg, always_xy=True)
+    col, row = src.width / 2, src.height / 2
+    a, b, c, d, e, f = src.transform[:6]
+    corners = np.array([(col, row), (col + 1, row), (col, row + 1)])
+    x, y = to_tiles.transform(
+        a * corners[:, 0] + b * corners[:, 1] + c,
+        d * corners[:, 0] + e * corners[:, 1] + f,
+    )
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    return float(np.sqrt(abs(area)))
+
+
+def warp(source: Source, epsg: int, grid: Grid) -> NDArray[np.float32]:
+    """
+    Resample a raster onto *grid* with GDAL's warper.
+
+    Nodata, declared or overridden, takes no part in the resampling; nor does NaN. A
+    band's scale and offset are applied. What the file does not cover is NaN. GDAL reads
+    no more of the file than the grid needs.
+
+    Returns
+    -------
+    tile : float32 array, shape (grid.n_rows, grid.n_cols), the raster's unit
+
+    Raises
+    ------
+    RasterError
+        The file cannot be read, or holds a usual nodata value that nobody declared.
+    """
+    tile = np.full(grid.shape, np.nan, dtype=np.float32)
+    with _opened(source.path) as src:
+        nodata = src.nodata if source.nodata is None else source.nodata
+        if nodata is None and np.issubdtype(src.dtypes[source.band - 1], np.floating):
+            nodata = float("nan")
+        if src.nodata is None and source.nodata is None:
+            _check_undeclared(src, source, epsg, grid)
+        reproject(
+            rasterio.band(src, source.band),
+            tile,
+            src_nodata=nodata,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=CRS.from_epsg(epsg),
+            dst_nodata=float("nan"),
+            resampling=Resampling[source.resampling],
+            num_threads=1,
+        )
+        scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
+    if (scale, offset) != (1.0, 0.0):
+        tile = (tile * np.float32(scale) + np.float32(offset)).astype(np.float32)
+    return tile
+
+
+def _check_undeclared(src: Any, source: Source, epsg: int, grid: Grid) -> None:
+    """Refuse a file that holds a usual nodata value around *grid*, undeclared."""
+    try:
+        bounds = Transformer.from_crs(
+            epsg, src.crs.to_wkt(), always_xy=True
+        ).transform_bounds(*grid.bounds)
+        window = from_bounds(*bounds, src.transform).round_offsets().round_lengths()
+        window = window.intersection(Window(0, 0, src.width, src.height))
+    except (ProjError, WindowError):
+        return  # the file does not reach the grid: nothing of it is read
+    dtype = np.dtype(src.dtypes[source.band - 1])
+    wanted = (
+        [v for v in _USUAL_NODATA if dtype.type(v) == v]
+        if dtype.kind == "f"
+        else [
+            v
+            for v in _USUAL_NODATA
+            if dtype.kind == "i"
+            and v >= np.iinfo(dtype).min
+            and v <= np.iinfo(dtype).max
+        ]
+    )
+    n_rows = max(1, 2**22 // max(1, int(window.width)))  # some 16 MB at a time
+    for row in range(int(window.row_off), int(window.row_off + window.height), n_rows):
+        height = min(n_rows, int(window.row_off + window.height) - row)
+        part = Window(window.col_off, row, window.width, height)
+        values = src.read(source.band, window=part)
+        found = [v for v in wanted if (values == dtype.type(v)).any()]
+        if found:
+            message = (
+                f"{source.path}: holds {found[0]:g} but declares no nodata value. Must "
+                f'say what is no data. Add "nodata": {found[0]:g} to the raster in the '
+                "experiment."
+            )
+            raise RasterError(message)
+
+
+def read_tile(
+    path: Path, rows: slice | None = None, cols: slice | None = None
+) -> NDArray[np.float32]:
+    """Read a tile, or a window of it, as (n_rows, n_cols), NaN where there is none."""
+    with _opened(path) as src:
+        window = None
+        if rows is not None and cols is not None:
+            window = Window.from_slices(rows, cols)
+        values: NDArray[np.float32] = src.read(1, window=window)
+        return values
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """Return the tags of a GeoTIFF, empty where it is missing or broken."""
+    try:
+        with _opened(path) as src:
+            tags: dict[str, str] = src.tags()
+            return tags
+    except RasterError:
+        return {}
+
+
+@contextmanager
+def geotiff_writer(
+    path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
+) -> Iterator[Callable[[NDArray[np.float32], slice, slice], None]]:
+    """
+    Open a float32 GeoTIFF for writing, whole or not at all.
+
+    Yields a function of values, rows and columns that writes a window; what no window
+    covers is NaN.
+
+    Raises
+    ------
+    WorkspaceError
+        The file cannot be written.
+    """
+    with (
+        replacing(path) as scratch,
+        rasterio.open(
+            scratch,
+            "w",
+            height=grid.n_rows,
+            width=grid.n_cols,
+            crs=CRS.from_epsg(epsg),
+            transform=Affine(*grid.transform),
+            **_GEOTIFF,
+        ) as dst,
+    ):
+        dst.update_tags(**tags)
+        if unit is not None:
+            dst.set_band_unit(1, unit)
+
+        def write(values: NDArray[np.float32], rows: slice, cols: slice) -> None:
+            dst.write(values, 1, window=Window.from_slices(rows, cols))
+
+        yield write
+
+
+def write_tile(
+    path: Path,
+    values: NDArray[np.float32],
+    grid: Grid,
+    epsg: int,
+    tags: Mapping[str, str],
+) -> None:
+    """Write a tile, whole or not at all."""
+    with geotiff_writer(path, grid, epsg, tags) as write:
+        write(values, slice(0, grid.n_rows), slice(0, grid.n_cols))
+
+
+def inside(geometries: Iterable[Geometry], grid: Grid) -> NDArray[np.bool_]:
+    """
+    Tell which pixels of *grid* have their centre inside any of *geometries*.
+
+    Returns
+    -------
+    inside : bool array, shape (grid.n_rows, grid.n_cols)
+    """
+    shapes = [geometry for geometry in geometries if not geometry.is_empty]
+    if not shapes or 0 in grid.shape:
+        return np.zeros(grid.shape, dtype=np.bool_)
+    burnt: NDArray[np.uint8] = rasterize(
+        shapes,
+        out_shape=grid.shape,
+        transform=Affine(*grid.transform),
+        fill=0,
+        default_value=1,
+        dtype="uint8",
+    )
+    return burnt.astype(np.bool_)

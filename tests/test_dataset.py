@@ -1,0 +1,391 @@
+"""build-dataset: the right tiles, made once, never half."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+
+from glacier_inversion import dataset as dataset_module
+from glacier_inversion.built_dataset import open_dataset
+from glacier_inversion.dataset import build_dataset
+from glacier_inversion.errors import (
+    DatasetError,
+    OutlineError,
+    RasterError,
+    WorkspaceError,
+)
+from glacier_inversion.experiment import check_experiment
+from glacier_inversion.outlines import read_outlines
+from glacier_inversion.rasters import read_tile
+from glacier_inversion.splits import assign_splits
+from glacier_inversion.workspace import Workspace, locked
+from tests import synthetic
+
+
+def build(run, jobs=1):
+    """Build from Python."""
+    return build_dataset(check_experiment(run.raw, "exp"), Workspace(run.root), jobs)
+
+
+def summary(run):
+    """Read the summary."""
+    return json.loads((run.root / "datasets/region/summary.json").read_text())
+
+
+def tiles(run):
+    """Return the modification times of all tiles."""
+    folder = run.root / "datasets" / "region"
+    return {
+        str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*.tif")
+    }
+
+
+def test_tiles_have_the_bounds_and_pixels_of_the_design(run):
+    "Outline bounds + buffer, outward to multiples of 100 m; pixels exactly 50 and 100 m."
+    report = build(run)
+    assert (report.n_written, report.n_kept, report.failures) == (15, 0, {})
+    rows = {row["feature"]: row for row in summary(run)["features"]}
+    for properties, polygon in synthetic.FEATURES:
+        row = rows[properties["id"]]
+        assert row["split"] == ["train", "validation", "test"][properties["train"]]
+        left, bottom, right, top = polygon.bounds
+        expected = [
+            *(100 * np.floor((np.array([left, bottom]) - 300) / 100)),
+            *(100 * np.ceil((np.array([right, top]) + 300) / 100)),
+        ]
+        assert row["bounds"] == expected
+        for name, resolution in (("slope", 50), ("speed", 100), ("thickness", 50)):
+            path = run.root / "datasets/region" / row["split"] / row["feature"]
+            with rasterio.open(path / f"{name}.tif") as src:
+                assert list(src.bounds) == expected
+                assert src.res == (resolution, resolution)
+                assert src.crs.to_epsg() == synthetic.EPSG
+                assert np.isnan(src.nodata)
+                assert src.dtypes == ("float32",)
+                valid = np.isfinite(src.read(1)).mean()
+            assert row["rasters"][name]["valid"] == pytest.approx(valid, abs=1e-6)
+
+
+def test_values_are_where_they_belong(run):
+    "Both CRSs: tiles of smooth fields hold the field at their own pixel centres."
+    build(run)
+    reader = open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    for name, function, resolution in (
+        ("slope", synthetic.slope_deg, 50.0),
+        ("speed", synthetic.speed_m_per_yr, 100.0),
+    ):
+        grid = reader.grid("west", resolution)
+        tile = read_tile(run.root / f"datasets/region/train/west/{name}.tif")
+        expected = synthetic.sample(
+            function, grid.left, grid.top, resolution, grid.n_rows, grid.n_cols
+        )
+        # averages of a field that bends over some 500 m, at pixels of 100 m; beside
+        # the hole of parts of pixels. A tile half a pixel off would differ by 0.4
+        np.testing.assert_allclose(tile, expected, atol=0.25)
+
+
+def test_jobs_change_nothing(run):
+    "Two processes make the same tiles and the same summary."
+    build(run)
+    one = summary(run)
+    for path in (run.root / "datasets").rglob("*.tif"):
+        path.unlink()
+    assert build(run, jobs=2).n_written == 15
+    assert summary(run) == one
+
+
+def test_what_is_built_is_kept_and_what_changed_is_rebuilt(run):
+    "By the description and by the input files."
+    build(run)
+    first = tiles(run)
+    assert build(run).n_written == 0
+    assert tiles(run) == first
+    slope = run.root / "data" / "slope.tif"
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    assert build(run).n_written == 5
+    changed = {name for name, time in tiles(run).items() if first[name] != time}
+    assert {name.split("/")[-1] for name in changed} == {"slope.tif"}
+    run.raw["dataset_description"]["rasters"][1]["resampling"] = "nearest"
+    assert build(run).n_written == 5
+    run.raw["dataset_description"]["buffer_distance"] = 400.0
+    assert build(run).n_written == 15
+
+
+def test_a_removed_tile_is_made_again_and_a_stale_feature_removed(run):
+    "A feature that moves to another split leaves no tiles behind."
+    build(run)
+    (run.root / "datasets/region/train/west/slope.tif").unlink()
+    assert build(run).n_written == 1
+    mine = run.root / "datasets/region/train/west/notes.txt"
+    mine.write_text("the user's own")
+    moved = [
+        ({**p, "train": 2 if p["id"] == "west" else p["train"]}, g)
+        for p, g in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", moved)
+    build(run)
+    assert not list((run.root / "datasets/region/train/west").glob("*.tif"))
+    assert mine.exists()
+    assert len(list((run.root / "datasets/region/test/west").glob("*.tif"))) == 3
+
+
+def test_an_interrupted_build_is_not_complete(run, monkeypatch):
+    "Without its summary it is refused; the tiles that were made are kept."
+    original = dataset_module._build_feature
+
+    def interrupted(experiment, sources, job):
+        if job.outline.feature == "east":
+            raise KeyboardInterrupt
+        return original(experiment, sources, job)
+
+    build(run)
+    run.raw["dataset_description"]["buffer_distance"] = 400.0
+    monkeypatch.setattr(dataset_module, "_build_feature", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(run)
+    monkeypatch.undo()
+    checked = check_experiment(run.raw, "exp")
+    with pytest.raises(DatasetError, match=r"no summary\.json.*ginv build-dataset"):
+        open_dataset(checked, Workspace(run.root))
+    assert build(run).n_kept == 9  # three features came before
+    open_dataset(checked, Workspace(run.root))
+
+
+def test_a_dataset_of_another_description_is_refused(run):
+    "With the keys that differ; unused rasters do not matter."
+    build(run)
+    run.raw["dataset_description"]["buffer_distance"] = 500.0
+    run.raw["dataset_description"]["rasters"][0]["resampling"] = "nearest"
+    with pytest.raises(
+        DatasetError,
+        match=r"buffer_distance 300\.0 → 500\.0; rasters: slope: resampling",
+    ):
+        open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+
+
+def test_two_builds_at_once_do_not_mix(run):
+    "The second says so and ends."
+    with (
+        locked(run.root / "datasets" / "region", "building"),
+        pytest.raises(WorkspaceError, match="another command is building it"),
+    ):
+        build(run)
+
+
+def test_targets_inside_another_outline_are_not_targets(run):
+    "The thickness of the test glacier never trains its neighbour, nor the other way."
+    build(run)
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    outlines = {p["id"]: g for p, g in synthetic.FEATURES}
+    for feature in reader.rows:
+        read = reader.read_tiles(checked, feature)
+        path = run.root / "datasets/region" / read.split / feature / "thickness.tif"
+        raw, grid = read_tile(path), read.grid
+        n_removed = 0
+        for row in range(grid.n_rows):
+            for col in range(grid.n_cols):
+                point = shapely.Point(float(grid.x(col)), float(grid.y(row)))
+                foreign = any(
+                    outline.contains(point)
+                    for other, outline in outlines.items()
+                    if other != feature
+                )
+                target = read.targets["thickness"][row, col]
+                if foreign:
+                    assert np.isnan(target)
+                    n_removed += np.isfinite(raw[row, col])
+                else:
+                    np.testing.assert_equal(target, raw[row, col])
+        assert n_removed > 0
+
+
+def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
+    "With their area, in the summary and as a warning."
+    build(run)
+    overlaps = summary(run)["overlaps"]
+    bounds = {row["feature"]: row["bounds"] for row in summary(run)["features"]}
+    pairs = {frozenset(overlap["features"]) for overlap in overlaps}
+    assert frozenset({"east", "south"}) in pairs
+    assert frozenset({"north-1", "west"}) not in pairs  # both train
+    for overlap in overlaps:
+        a, b = (shapely.box(*bounds[feature]) for feature in overlap["features"])
+        assert overlap["area_km2"] == pytest.approx(a.intersection(b).area / 1e6)
+    assert "the tiles of east (validation) and south (test) overlap" in caplog.text
+
+
+def test_a_feature_that_fails_does_not_stop_the_others(run):
+    "It is listed, tried again, and the exit code is 3."
+    features = [*synthetic.FEATURES, ({"id": "line", "train": 0}, Polygon())]
+    path = run.root / "data" / "glaciers.shp"
+    synthetic.write_outlines(path, features)
+    result = run("build-dataset", "--jobs", "1")
+    assert result.exit_code == 3
+    assert "line: the outline has" in result.stderr
+    assert [row["feature"] for row in summary(run)["failed"]] == ["line"]
+    assert len(summary(run)["features"]) == 5
+
+
+def test_small_buffers_are_warned_of(run, caplog):
+    "Less than half the area size and a coarsest pixel: the margin is not drawn."
+    run.raw["dataset_description"]["buffer_distance"] = 250.0
+    build(run)
+    assert "250 is less than 300" in caplog.text
+
+
+def test_every_raster_that_cannot_be_used_is_named(run):
+    "At once, before anything is built."
+    for name in ("slope", "speed"):
+        (run.root / "data" / f"{name}.tif").unlink()
+    with pytest.raises(
+        RasterError, match=r"(?s)slope\.tif: does not.*speed\.tif: does not"
+    ):
+        build(run)
+    assert not (run.root / "datasets").exists()
+
+
+def test_nodata_everywhere_is_said(run, caplog):
+    "A raster without a valid pixel in any feature is hardly meant."
+    with rasterio.open(run.root / "data" / "speed.tif", "r+") as dst:
+        dst.write(np.full(dst.shape, synthetic.NODATA, "f4"), 1)
+    build(run)
+    assert "speed: no valid pixel in any feature" in caplog.text
+
+
+# --- outlines
+
+
+def test_outlines_are_reprojected_repaired_and_keep_their_holes(tmp_path):
+    "3D and a bow tie are mended, and said."
+    x, y = synthetic.LEFT, synthetic.TOP
+    corners = [(0, 0), (1000, 1000), (1000, 0), (0, 1000)]
+    bow = Polygon([(x + a, y + b, 1) for a, b in corners])
+    hole = synthetic.box(0, 0, 900, 900, (300, 300, 500, 500))
+    path = tmp_path / "o.gpkg"
+    synthetic.write_outlines(
+        path, [({"id": "bow"}, bow), ({"id": "hole"}, shapely.force_3d(hole))]
+    )
+    bow, holed = read_outlines(path, "id", synthetic.OTHER_EPSG)
+    assert bow.polygon.is_valid
+    assert not bow.polygon.has_z
+    assert bow.repairs[0] == "made 2D"
+    assert bow.repairs[1].startswith("made valid (Self-intersection")
+    # two triangles; the projections differ by some 0.05 % in scale
+    assert bow.polygon.area == pytest.approx(500_000, rel=0.01)
+    assert len(holed.polygon.interiors) == 1
+    back = shapely.transform(
+        holed.polygon,
+        lambda points: np.column_stack(
+            rasterio.warp.transform(
+                f"EPSG:{synthetic.OTHER_EPSG}", f"EPSG:{synthetic.EPSG}", *points.T
+            )
+        ),
+    )
+    np.testing.assert_allclose(back.area, hole.area, rtol=1e-6)
+    np.testing.assert_allclose(back.bounds, hole.bounds, atol=0.01)
+
+
+def test_axes_of_a_northing_first_crs_are_not_swapped(tmp_path):
+    "EPSG:2193: x is the easting."
+    square = Polygon(
+        [(1370e3, 5169e3), (1371e3, 5169e3), (1371e3, 5170e3), (1370e3, 5170e3)]
+    )
+    synthetic.write_outlines(tmp_path / "nz.shp", [({"id": "nz"}, square)], 2193)
+    (outline,) = read_outlines(tmp_path / "nz.shp", "id", 2193)
+    assert outline.polygon.bounds == (1370e3, 5169e3, 1371e3, 5170e3)
+
+
+def some(*ids):
+    """Return features with these ids."""
+    return [({"id": i}, synthetic.box(0, 0, 100 + n, 100)) for n, i in enumerate(ids)]
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "message"),
+    [
+        (lambda p: None, "id", "does not exist"),
+        (lambda p: p.write_text("no shapefile"), "id", "cannot be read"),
+        (lambda p: synthetic.write_outlines(p, some("a")), "idd", "Did you mean 'id'"),
+        (lambda p: synthetic.write_outlines(p, some("a"), None), "id", "has no CRS"),
+        (lambda p: synthetic.write_outlines(p, some("a", "A")), "id", "'a' and 'A'"),
+        (lambda p: synthetic.write_outlines(p, some("../a")), "id", "holds '/'"),
+        (lambda p: synthetic.write_outlines(p, some("..")), "id", "'..' is empty"),
+        (
+            lambda p: synthetic.write_outlines(p, some("a\tb")),
+            "id",
+            "control character",
+        ),
+    ],
+)
+def test_outlines_that_cannot_be_used_are_refused(tmp_path, make, field, message):
+    "One message, with the file and what to do."
+    path = tmp_path / "o.shp"
+    make(path)
+    with pytest.raises(OutlineError, match=message):
+        read_outlines(path, field, synthetic.EPSG)
+
+
+def test_numeric_ids_have_no_decimals(tmp_path):
+    "An integer column names features 7 and 12."
+    synthetic.write_outlines(tmp_path / "o.gpkg", some(7, 12))
+    assert [o.feature for o in read_outlines(tmp_path / "o.gpkg", "id", 32632)] == [
+        "7",
+        "12",
+    ]
+
+
+def test_parts_of_a_feature_stay_together(tmp_path):
+    "A multi-polygon is one feature."
+    parts = MultiPolygon(
+        [synthetic.box(0, 0, 100, 100), synthetic.box(300, 0, 400, 100)]
+    )
+    synthetic.write_outlines(tmp_path / "o.gpkg", [({"id": "a"}, parts)])
+    (outline,) = read_outlines(tmp_path / "o.gpkg", "id", synthetic.EPSG)
+    assert outline.polygon.area == 20_000
+
+
+# --- splits
+
+
+def columns(*values):
+    """Return outlines with the column 'kind'."""
+    from glacier_inversion.outlines import Outline  # noqa: PLC0415
+
+    return [Outline(str(i), None, {"kind": v}) for i, v in enumerate(values)]
+
+
+def test_split_by_column_leaves_out_what_is_empty(tmp_path):
+    "0, 1 and 2 as numbers or text; names of splits too."
+    from glacier_inversion.sections import Split  # noqa: PLC0415
+
+    outlines = columns(0, 1.0, "2", "test", None, "")
+    splits = assign_splits(tmp_path, outlines, Split(field="kind"))
+    assert splits == {"0": "train", "1": "validation", "2": "test", "3": "test"}
+    with pytest.raises(OutlineError, match=r"1: 3; 2: 'x'.*Must be 0 \(train\)"):
+        assign_splits(tmp_path, columns(0, 3, "x"), Split(field="kind"))
+    with pytest.raises(OutlineError, match="Did you mean 'kind'"):
+        assign_splits(tmp_path, columns(0), Split(field="kin"))
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 7, 40, 1000])
+def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
+    "The default without a column 'train'; no split is empty if it need not be."
+    from glacier_inversion.sections import Split  # noqa: PLC0415
+
+    outlines = columns(*[None] * n_features)
+    splits = assign_splits(tmp_path, outlines, None)
+    counts = [list(splits.values()).count(s) for s in ("train", "validation", "test")]
+    assert sum(counts) == n_features
+    if n_features >= 3:
+        assert min(counts) >= 1
+    if n_features >= 40:
+        np.testing.assert_allclose(
+            counts, np.array([0.7, 0.15, 0.15]) * n_features, atol=1
+        )
+        other = Split(fractions=[0.7, 0.15, 0.15], seed=1)
+        assert assign_splits(tmp_path, outlines, other) != splits
+    assert assign_splits(tmp_path, outlines[::-1], None) == splits

@@ -1,0 +1,271 @@
+"""Warping, against gdalwarp; nodata, which is never blended into data."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import rasterio
+
+from glacier_inversion.errors import RasterError, WorkspaceError
+from glacier_inversion.grid import Grid
+from glacier_inversion.rasters import (
+    geotiff_writer,
+    inside,
+    open_source,
+    read_tags,
+    read_tile,
+    warp,
+    write_tile,
+)
+from tests import synthetic
+from tests.synthetic import EPSG, NODATA, OTHER_EPSG, write_raster
+
+needs_gdal = pytest.mark.skipif(
+    shutil.which("gdalwarp") is None, reason="gdalwarp (package gdal-bin) is missing"
+)
+GRID = Grid(420_600.0, 5_149_400.0, 50.0, 31, 44)
+
+
+def source(path, resolution=50.0, epsg=EPSG, band=1, nodata=None, resampling=None):
+    """Open a source with the defaults of an experiment."""
+    return open_source(path, band, nodata, resampling, resolution, epsg)
+
+
+def noise(path, epsg, resolution=20.0, dtype="f4"):
+    """Write a raster of noise with holes around GRID."""
+    rng = np.random.default_rng(1)
+    values = (rng.normal(size=(260, 310)) * 1000).astype(dtype)
+    values[rng.random(values.shape) < 0.1] = NODATA
+    left, bottom, right, top = GRID.bounds
+    if epsg != EPSG:
+        left, _, _, top = rasterio.warp.transform_bounds(
+            f"EPSG:{EPSG}", f"EPSG:{epsg}", left, bottom, right, top
+        )
+    write_raster(path, values, left - 1007, top + 1003, resolution, epsg)
+    return path
+
+
+def gdalwarp(path, out, grid, method, nodata=NODATA):
+    """Run gdalwarp onto the bounds and resolution of *grid*."""
+    extent = [str(v) for v in grid.bounds]
+    command = ["gdalwarp", "-q", "-overwrite", "-t_srs", f"EPSG:{EPSG}", "-te", *extent]
+    command += ["-tr", str(grid.resolution), str(grid.resolution), "-r", method]
+    command += ["-srcnodata", str(nodata), "-dstnodata", "nan", "-ot", "Float32"]
+    subprocess.run([*command, str(path), str(out)], check=True)
+    return read_tile(out)
+
+
+@needs_gdal
+@pytest.mark.parametrize("method", ["average", "bilinear", "nearest", "cubic"])
+@pytest.mark.parametrize("epsg", [EPSG, OTHER_EPSG, 4326])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_tiles_equal_those_of_gdalwarp(tmp_path, method, epsg, dtype):
+    "In the same CRS and across CRSs, pixels without data included."
+    resolution = 20.0 if epsg != 4326 else 0.0002
+    path = tmp_path / "noise.tif"
+    if epsg == 4326:
+        rng = np.random.default_rng(2)
+        values = rng.normal(size=(240, 360)).astype(dtype)
+        values[rng.random(values.shape) < 0.1] = NODATA
+        write_raster(path, values, 7.94, 46.51, resolution, epsg)
+    else:
+        noise(path, epsg, resolution, dtype)
+    tile = warp(source(path, resampling=method), EPSG, GRID)
+    expected = gdalwarp(path, tmp_path / "out.tif", GRID, method)
+    assert np.isfinite(expected).mean() > 0.8
+    # the same program in another version; float32 sums of numbers up to some 1000
+    np.testing.assert_allclose(tile, expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "epsg", "expected"),
+    [
+        (20.0, EPSG, "bilinear"),
+        (39.0, EPSG, "bilinear"),
+        (40.0, EPSG, "average"),
+        (10.0, EPSG, "bilinear"),
+        (40.0, OTHER_EPSG, "average"),  # projections differ by some 0.05 % in scale
+    ],
+)
+def test_resampling_averages_from_a_coarsening_by_two(
+    tmp_path, resolution, epsg, expected
+):
+    "The pixel of the file is measured in the CRS of the tiles."
+    path = noise(tmp_path / "noise.tif", epsg)
+    assert source(path, resolution).resampling == expected
+
+
+def test_rasters_in_degrees_are_measured_in_metres(tmp_path):
+    "0.001 degrees are some 92 m here on average: 100 m tiles are interpolated."
+    write_raster(tmp_path / "d.tif", np.ones((9, 9), "f4"), 8.0, 46.5, 0.001, 4326)
+    assert source(tmp_path / "d.tif", 100.0).resampling == "bilinear"
+    assert source(tmp_path / "d.tif", 200.0).resampling == "average"
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "cubic"])
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "overridden"])
+def test_nodata_is_never_blended_into_data(tmp_path, method, declared):
+    "Of a constant raster with holes every valid pixel is that constant."
+    values = np.full((300, 300), 7.0, dtype="f4")
+    values[100:140, 90:200] = NODATA
+    values[:, ::17] = NODATA
+    nodata = NODATA if declared else None
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=nodata)
+    override = None if declared else NODATA
+    tile = warp(
+        source(tmp_path / "c.tif", nodata=override, resampling=method), EPSG, GRID
+    )
+    assert 0 < np.isnan(tile).sum() < tile.size
+    np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+
+
+def test_nan_is_nodata_without_being_declared(tmp_path):
+    "NaN takes no part in the resampling."
+    values = np.full((300, 300), 7.0, dtype="f4")
+    values[:, ::17] = np.nan
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    tile = warp(source(tmp_path / "c.tif", resampling="average"), EPSG, GRID)
+    np.testing.assert_allclose(tile, 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4"])
+def test_undeclared_nodata_is_refused(tmp_path, dtype):
+    "-9999 averaged into its neighbours would be a silent error."
+    values = np.full((300, 300), 7, dtype=dtype)
+    values[60, 60] = NODATA
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    opened = source(tmp_path / "c.tif")
+    with pytest.raises(RasterError, match=r"holds -9999 but declares no nodata.*Add"):
+        warp(opened, EPSG, GRID)
+    far = Grid(423_000.0, 5_147_000.0, 50.0, 9, 9)
+    assert np.isfinite(warp(opened, EPSG, far)).all()
+
+
+def test_zero_is_data(tmp_path):
+    "A speed of 0 is a speed."
+    write_raster(
+        tmp_path / "z.tif", np.zeros((300, 300), "f4"), 420_000, 5_150_000, 20.0
+    )
+    assert (warp(source(tmp_path / "z.tif"), EPSG, GRID) == 0).all()
+
+
+def test_band_scale_and_offset(tmp_path):
+    "The second band is read, in the unit that its scale gives."
+    path = tmp_path / "b.tif"
+    bands = np.stack([np.zeros((300, 300), "i2"), np.full((300, 300), 40, "i2")])
+    write_raster(path, bands, 420_000, 5_150_000, 20.0)
+    with rasterio.open(path, "r+") as dst:
+        dst.scales, dst.offsets = (1.0, 0.5), (0.0, 3.0)
+    np.testing.assert_array_equal(warp(source(path, band=2), EPSG, GRID), 23.0)
+
+
+def test_a_raster_elsewhere_gives_a_tile_without_data(tmp_path):
+    "No overlap is no error: radar covers few glaciers."
+    write_raster(tmp_path / "e.tif", np.ones((9, 9), "f4"), 1e5, 4e6, 20.0)
+    assert np.isnan(warp(source(tmp_path / "e.tif"), EPSG, GRID)).all()
+
+
+def test_north_first_axes_are_not_swapped(tmp_path):
+    "EPSG:2193 names its northing first; rasters and tiles are x, y all the same."
+    values = synthetic.sample(
+        lambda x, y: x, 1_370_000.0, 5_170_000.0, 50, 80, 90, EPSG
+    )
+    write_raster(tmp_path / "x.tif", values, 1_370_000.0, 5_170_000.0, 50, 2193)
+    grid = Grid(1_370_500.0, 5_169_000.0, 50.0, 20, 30)
+    tile = warp(source(tmp_path / "x.tif", 50.0, 2193), 2193, grid)
+    expected = np.tile(grid.x(np.arange(30)), (20, 1))
+    np.testing.assert_allclose(tile, expected, atol=0.1)  # float32 of a million
+
+
+def no_crs(path):
+    write_raster(path, np.ones((9, 9), "f4"), 0, 0, 20.0, epsg=None)
+
+
+def no_transform(path):
+    write_raster(path, np.ones((9, 9), "f4"), 0, 0, 1.0)
+    with rasterio.open(path, "r+") as dst:
+        dst.transform = rasterio.Affine(1, 0, 0, 0, 1, 0)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(
+    ("make", "band", "message"),
+    [
+        (lambda path: None, 1, "does not exist"),
+        (lambda path: path.write_text("no raster"), 1, "cannot be read"),
+        (no_crs, 1, "has no CRS"),
+        (no_transform, 1, "is not georeferenced"),
+        (
+            lambda path: write_raster(path, np.ones((9, 9), "f4"), 0, 0, 9.0),
+            2,
+            "no band 2",
+        ),
+    ],
+)
+def test_rasters_that_cannot_be_used_are_refused(tmp_path, make, band, message):
+    "One message, with the file."
+    make(tmp_path / "r.tif")
+    with pytest.raises(RasterError, match=rf"r\.tif: .*{message}"):
+        source(tmp_path / "r.tif", band=band)
+
+
+def test_a_truncated_raster_is_an_error_of_the_file(tmp_path):
+    "Not a traceback of GDAL."
+    path = noise(tmp_path / "noise.tif", EPSG)
+    opened = source(path)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(RasterError, match=r"noise\.tif: cannot be read"):
+        warp(opened, EPSG, GRID)
+
+
+def test_tiles_are_whole_or_not_there(tmp_path):
+    "An error while writing leaves the file that was there."
+    path = tmp_path / "folder" / "t.tif"
+    values = np.arange(12, dtype="f4").reshape(3, 4)
+    grid = Grid(0.0, 300.0, 100.0, 3, 4)
+    write_tile(path, values, grid, EPSG, {"KEY": "value"})
+
+    def interrupted():
+        with geotiff_writer(path, grid, EPSG, {}) as write:
+            write(values[:1], slice(0, 1), slice(0, 4))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    np.testing.assert_array_equal(read_tile(path), values)
+    np.testing.assert_array_equal(
+        read_tile(path, slice(1, 3), slice(0, 2)), values[1:, :2]
+    )
+    assert read_tags(path)["KEY"] == "value"
+    assert [p.name for p in path.parent.iterdir()] == ["t.tif"]
+
+
+def test_a_folder_that_is_a_file_cannot_be_written(tmp_path):
+    "The message says what to do."
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match=r"cannot be written.*another --workspace"):
+        write_tile(tmp_path / "file" / "t.tif", np.ones((1, 1), "f4"), GRID, EPSG, {})
+
+
+def test_inside_tests_pixel_centres_and_keeps_holes():
+    "Against a loop over all pixels."
+    polygon = synthetic.FEATURES[1][1]
+    left, _, _, top = polygon.bounds
+    grid = Grid(left - 73, top + 61, 50.0, 20, 25)
+    expected = [
+        [
+            polygon.contains(synthetic_point(grid.x(col), grid.y(row)))
+            for col in range(25)
+        ]
+        for row in range(20)
+    ]
+    np.testing.assert_array_equal(inside([polygon], grid), expected)
+    assert not inside([], grid).any()
+
+
+def synthetic_point(x, y):
+    """Return a point."""
+    from shapely.geometry import Point  # noqa: PLC0415
+
+    return Point(float(x), float(y))
