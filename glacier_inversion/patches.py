@@ -1,0 +1,249 @@
+"""Patches and samples: gathered in batches from tiles on the lattice, by index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glacier_inversion.grid import Grid
+from glacier_inversion.lattices import Floats, LatticeTiles, Layout
+from glacier_inversion.sections import Augmentation
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Normalisation of one variable: (value - mean) / std."""
+
+    mean: float
+    std: float
+
+
+class PatchSource:
+    """
+    Patches of any number of features, gathered by index into batches.
+
+    Every image is kept once, normalised, NaN as 0 (the training mean), all features one
+    after the other in a flat tensor. A batch is one gather per input.
+
+    Parameters
+    ----------
+    lattices : iterable of LatticeTiles
+    layout : Layout
+    scales : mapping of Scale
+        Normalisation of the inputs, by name.
+    """
+
+    def __init__(
+        self,
+        lattices: Iterable[LatticeTiles],
+        layout: Layout,
+        scales: Mapping[str, Scale],
+    ) -> None:
+        lattices = list(lattices)
+        self.layout = layout
+        self._flat: dict[str, torch.Tensor] = {}
+        self._start: dict[str, torch.Tensor] = {}
+        self._width: dict[str, torch.Tensor] = {}
+        for name in (*layout.images, *layout.scalars):
+            images = [{**part.images, **part.scalars}[name] for part in lattices]
+            sizes = np.array([image.size for image in images], dtype=np.int64)
+            self._start[name] = torch.from_numpy(np.cumsum(sizes) - sizes)
+            self._width[name] = torch.tensor([image.shape[1] for image in images])
+            self._flat[name] = _normalised(images, scales[name])
+
+    def gather(
+        self, points: torch.Tensor, turns: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """
+        Return the inputs at points.
+
+        Parameters
+        ----------
+        points : int64 tensor, shape (n, 3)
+            Number of the feature, row and column on its lattice.
+        turns : int64 tensor, shape (n,), optional
+            Which of the 8 `TURNS` each patch gets.
+
+        Returns
+        -------
+        inputs : dict of float32 tensors
+            Images of shape (n, 1, side, side), scalars of shape (n, 1).
+        """
+        feature, row, col = points.T
+        batch = {}
+        for name, factor in self.layout.images.items():
+            width = self._width[name][feature]
+            first = self._start[name][feature] + row * width + col
+            rows, cols = _patch_pixels(self.layout.patch_px(name), factor, turns)
+            index = first[:, None, None] + rows * width[:, None, None] + cols
+            batch[name] = self._flat[name][index].unsqueeze(1)
+        for name in self.layout.scalars:
+            width = self._width[name][feature]
+            index = self._start[name][feature] + row * width + col
+            batch[name] = self._flat[name][index].unsqueeze(1)
+        return batch
+
+
+def _normalised(images: list[Floats], scale: Scale) -> torch.Tensor:
+    flat = np.empty(sum(image.size for image in images), dtype=np.float32)
+    end = 0
+    for image in images:
+        part = flat[end : end + image.size]
+        np.subtract(image.ravel(), np.float32(scale.mean), out=part)
+        end += image.size
+    flat *= np.float32(1 / scale.std)
+    np.nan_to_num(flat, copy=False, nan=0.0)
+    return torch.from_numpy(flat)
+
+
+# The 8 symmetries of a square: (quarter turns anticlockwise, then mirrored left-right).
+TURNS = tuple((quarters, mirror) for mirror in (False, True) for quarters in range(4))
+
+
+def _patch_pixels(
+    n_px: int, stride: int, turns: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the offsets of a patch's pixels, per sample where there are turns."""
+    rows, cols = torch.meshgrid(
+        torch.arange(n_px) * stride, torch.arange(n_px) * stride, indexing="ij"
+    )
+    if turns is None:
+        return rows, cols
+    return (
+        torch.stack([_turned(rows, turn) for turn in TURNS])[turns],
+        torch.stack([_turned(cols, turn) for turn in TURNS])[turns],
+    )
+
+
+def _turned(image: torch.Tensor, turn: tuple[int, bool]) -> torch.Tensor:
+    quarters, mirror = turn
+    image = torch.rot90(image, quarters)
+    return image.flip(1) if mirror else image
+
+
+def turn_vectors(
+    batch: dict[str, torch.Tensor],
+    vectors: list[list[str]],
+    turns: torch.Tensor,
+) -> None:
+    """
+    Turn the components of vectors with their images, in place.
+
+    A quarter turn anticlockwise takes (east, north) to (-north, east); the mirror
+    changes the sign of east.
+    """
+    cosine = torch.tensor([1.0, 0.0, -1.0, 0.0] * 2)[turns]
+    sine = torch.tensor([0.0, 1.0, 0.0, -1.0] * 2)[turns]
+    sign = torch.tensor([1.0] * 4 + [-1.0] * 4)[turns]
+    for east_name, north_name in vectors:
+        east, north = batch[east_name], batch[north_name]
+        shape = (-1,) + (1,) * (east.ndim - 1)
+        c, s, m = cosine.view(shape), sine.view(shape), sign.view(shape)
+        batch[east_name] = m * (c * east - s * north)
+        batch[north_name] = s * east + c * north
+
+
+def allowed_turns(augmentation: Augmentation | None) -> torch.Tensor | None:
+    """
+    Return the numbers of the `TURNS` that an augmentation draws from.
+
+    >>> allowed_turns(Augmentation(rotations=True)).tolist()
+    [0, 1, 2, 3]
+    >>> allowed_turns(Augmentation(flips=True)).tolist()
+    [0, 2, 4, 6]
+    """
+    if augmentation is None or not (augmentation.flips or augmentation.rotations):
+        return None
+    if augmentation.flips and augmentation.rotations:
+        return torch.arange(8)
+    # mirrors alone: left-right, up-down (a half turn and left-right), and both
+    return torch.arange(4) if augmentation.rotations else torch.arange(0, 8, 2)
+
+
+class Samples:
+    """
+    The points of a split that have targets, one per cell and epoch.
+
+    Parameters
+    ----------
+    lattices : list of LatticeTiles
+    layout : Layout
+    scales : mapping of Scale
+    spacing : float, CRS units
+        Side of the cells, counted from the CRS's origin.
+
+    Attributes
+    ----------
+    points : int64 tensor, shape (n, 3)
+        Feature, row and column of every point with a known target, sorted by cell.
+    targets : float32 tensor, shape (n, n_outputs)
+        In the targets' own units, NaN where unknown.
+    """
+
+    def __init__(
+        self,
+        lattices: list[LatticeTiles],
+        layout: Layout,
+        scales: Mapping[str, Scale],
+        spacing: float,
+    ) -> None:
+        self.source = PatchSource(lattices, layout, scales)
+        points: list[NDArray[np.intp]] = []
+        targets: list[Floats] = []
+        cells: list[NDArray[np.intp]] = []
+        distances: list[NDArray[np.float64]] = []
+        for number, part in enumerate(lattices):
+            values = np.stack([part.targets[name] for name in layout.outputs], axis=-1)
+            known = np.isfinite(values).any(axis=-1) & part.usable
+            row, col = np.nonzero(known)
+            cell, distance = _cells(part.points, row, col, spacing)
+            points.append(np.stack([np.full_like(row, number), row, col], axis=1))
+            targets.append(values[row, col])
+            cells.append(np.column_stack([np.full_like(row, number), cell]))
+            distances.append(distance)
+        if not lattices:
+            points.append(np.zeros((0, 3), dtype=np.intp))
+            targets.append(np.zeros((0, len(layout.outputs)), dtype=np.float32))
+            cells.append(np.zeros((0, 3), dtype=np.intp))
+            distances.append(np.zeros(0))
+        cell_ids = np.concatenate(cells)
+        order = np.lexsort((np.concatenate(distances), *cell_ids.T[::-1]))
+        _, counts = np.unique(cell_ids[order], axis=0, return_counts=True)
+        self.points = torch.from_numpy(np.concatenate(points)[order])
+        self.targets = torch.from_numpy(np.concatenate(targets)[order].astype("f4"))
+        self._counts = torch.from_numpy(counts)
+        self._first = torch.cumsum(self._counts, 0) - self._counts
+
+    def __len__(self) -> int:
+        """Return the number of cells, which is the number of samples of an epoch."""
+        return len(self._counts)
+
+    def nominal(self) -> torch.Tensor:
+        """Return the index of the point of each cell that is nearest to its centre."""
+        return self._first
+
+    def draw(self, generator: torch.Generator) -> torch.Tensor:
+        """Return the index of a point of each cell, drawn evenly."""
+        chance = torch.rand(len(self), generator=generator, dtype=torch.float64)
+        return self._first + (chance * self._counts).long()
+
+    def batches(
+        self, chosen: torch.Tensor, batch_size: int
+    ) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]]:
+        """Iterate over the indices, inputs and targets of *chosen* points, in order."""
+        for index in torch.split(chosen, batch_size) if len(chosen) else ():
+            yield index, self.source.gather(self.points[index]), self.targets[index]
+
+
+def _cells(
+    points: Grid, row: NDArray[np.intp], col: NDArray[np.intp], spacing: float
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the cells that points fall into, and their distances from the centres."""
+    place = np.column_stack([points.x(col), points.y(row)]) / spacing
+    cell = np.floor(place + 1e-9)
+    distance = np.hypot(*(place - cell - 0.5).T)
+    return cell.astype(np.intp), distance

@@ -1,0 +1,148 @@
+"""Patches and samples, against the plain loop."""
+
+import numpy as np
+import pytest
+import torch
+
+from glacier_inversion.grid import Grid
+from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.patches import (
+    TURNS,
+    PatchSource,
+    Samples,
+    Scale,
+    turn_vectors,
+)
+from glacier_inversion.tiles import Tiles
+
+LAYOUT = Layout(10.0, 6, {"fine": 1, "coarse": 2}, {"point": 1}, {"t": 1}, 0.5)
+SCALES = {"fine": Scale(2.0, 4.0), "coarse": Scale(0.0, 1.0), "point": Scale(1.0, 2.0)}
+
+
+def made_up(seed: int, n_rows: int, n_cols: int) -> Tiles:
+    """Random tiles with holes; targets on a tenth of the pixels."""
+    rng = np.random.default_rng(seed)
+
+    def noise(rows, cols, unknown):
+        values = rng.normal(size=(rows, cols)).astype("f4")
+        values[rng.random(values.shape) < unknown] = np.nan
+        return values
+
+    grid = Grid(1000.0 * seed, 5000.0, 10.0, n_rows, n_cols)
+    inputs = {
+        "fine": noise(n_rows, n_cols, 0.05),
+        "coarse": noise(n_rows // 2, n_cols // 2, 0.05),
+        "point": noise(n_rows, n_cols, 0.05),
+    }
+    return Tiles(f"f{seed}", "train", grid, inputs, {"t": noise(n_rows, n_cols, 0.9)})
+
+
+def plain_patch(tiles: Tiles, name: str, row: int, col: int) -> np.ndarray:
+    """Cut one patch out of its tile, interpolating value by value."""
+    factor = {**LAYOUT.images, **LAYOUT.scalars}[name]
+    n_px = 1 if name in LAYOUT.scalars else LAYOUT.window_px // factor
+    tile = tiles.inputs[name]
+    patch = np.empty((n_px, n_px))
+    for i in range(n_px):
+        for j in range(n_px):
+            # in the tile's pixels, 0 the first centre
+            place = [
+                (first + LAYOUT.window_px / 2) / factor - 0.5 + (k - (n_px - 1) / 2)
+                for first, k in ((row, i), (col, j))
+            ]
+            total = weight = 0.0
+            for a in range(tile.shape[0]):
+                for b in range(tile.shape[1]):
+                    w = max(0, 1 - abs(place[0] - a)) * max(0, 1 - abs(place[1] - b))
+                    if np.isfinite(tile[a, b]):
+                        total, weight = total + w * tile[a, b], weight + w
+            patch[i, j] = total / weight if weight >= 0.5 else np.nan
+    scaled = (patch - SCALES[name].mean) / SCALES[name].std
+    return np.nan_to_num(scaled, nan=0.0)
+
+
+def test_batches_equal_the_plain_loop_over_samples():
+    "Two features of unequal shapes; NaN is the training mean, which is 0 here."
+    features = [made_up(1, 12, 10), made_up(2, 8, 14)]
+    parts = [to_lattice(tiles, LAYOUT) for tiles in features]
+    samples = Samples(parts, LAYOUT, SCALES, spacing=10.0)
+    assert len(samples) > 20
+    for index, batch, targets in samples.batches(samples.nominal(), batch_size=7):
+        for i, (feature, row, col) in enumerate(samples.points[index].tolist()):
+            for name in ("fine", "coarse"):
+                expected = plain_patch(features[feature], name, row, col)
+                # float32 against float64: a few roundings of numbers of size 1
+                np.testing.assert_allclose(batch[name][i, 0], expected, atol=2e-6)
+            expected = plain_patch(features[feature], "point", row, col)[0]
+            np.testing.assert_allclose(batch["point"][i], expected, atol=2e-6)
+            assert targets[i, 0] == parts[feature].targets["t"][row, col]
+
+
+def test_points_are_those_with_known_targets_and_usable_windows():
+    "At the finest spacing every such point is a sample, once."
+    parts = [to_lattice(made_up(1, 12, 10), LAYOUT)]
+    samples = Samples(parts, LAYOUT, SCALES, spacing=10.0)
+    known = np.isfinite(parts[0].targets["t"]) & parts[0].usable
+    assert sorted(samples.points[:, 1:].tolist()) == np.argwhere(known).tolist()
+    assert len(samples) == known.sum()
+
+
+@pytest.mark.parametrize("spacing", [20.0, 35.0, 60.0])
+def test_a_cell_gives_one_sample(spacing):
+    "The nominal point is the nearest to the cell's centre; drawn ones are all of them."
+    parts = [to_lattice(made_up(s, 30, 24), LAYOUT) for s in (1, 2)]
+    samples = Samples(parts, LAYOUT, SCALES, spacing)
+    grids = [part.points for part in parts]
+    cells: dict[tuple, list[tuple[float, int]]] = {}
+    for i, (feature, row, col) in enumerate(samples.points.tolist()):
+        x, y = float(grids[feature].x(col)), float(grids[feature].y(row))
+        cell = (feature, np.floor(x / spacing), np.floor(y / spacing))
+        centre = [(c + 0.5) * spacing for c in cell[1:]]
+        distance = round(float(np.hypot(x - centre[0], y - centre[1])), 6)
+        cells.setdefault(cell, []).append((distance, i))
+    assert len(samples) == len(cells)
+    nominal = set(samples.nominal().tolist())
+    for members in cells.values():
+        nearest = min(distance for distance, _ in members)
+        chosen = [distance for distance, i in members if i in nominal]
+        assert chosen == [nearest]
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.cat([samples.draw(generator) for _ in range(200)])
+    assert set(drawn.tolist()) == set(range(len(samples.points)))
+
+
+def test_turned_patches_equal_turned_images():
+    "All 8 turns, against numpy's rot90 and fliplr."
+    part = to_lattice(made_up(1, 12, 10), LAYOUT)
+    source = PatchSource([part], LAYOUT, SCALES)
+    points = torch.tensor([[0, 2, 1]] * len(TURNS))
+    plain = source.gather(points[:1])["fine"][0, 0].numpy()
+    turned = source.gather(points, torch.arange(len(TURNS)))["fine"][:, 0].numpy()
+    for image, (quarters, mirror) in zip(turned, TURNS, strict=True):
+        expected = np.rot90(plain, quarters)
+        expected = np.fliplr(expected) if mirror else expected
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_vectors_turn_with_their_images():
+    "A flow towards the image's right edge still points to where that edge went."
+    # the vector at every pixel is the direction from the centre to the pixel
+    offset = np.arange(5, dtype="f4") - 2
+    east, north = np.tile(offset, (5, 1)), np.tile(-offset[:, None], (1, 5))
+    images = {"e": [], "n": []}
+    for quarters, mirror in TURNS:
+        for name, image in (("e", east), ("n", north)):
+            turned = np.rot90(image, quarters)
+            images[name].append(np.fliplr(turned) if mirror else turned)
+    batch = {k: torch.tensor(np.array(v))[:, None] for k, v in images.items()}
+    turn_vectors(batch, [["e", "n"]], torch.arange(len(TURNS)))
+    for i in range(len(TURNS)):  # a field that looks the same from everywhere
+        np.testing.assert_allclose(batch["e"][i, 0], east, atol=1e-6)
+        np.testing.assert_allclose(batch["n"][i, 0], north, atol=1e-6)
+
+
+def test_no_samples_is_no_error():
+    "A split without features has length 0."
+    samples = Samples([], LAYOUT, SCALES, 10.0)
+    assert len(samples) == 0
+    assert list(samples.batches(samples.nominal(), 8)) == []
