@@ -1,0 +1,209 @@
+"""Train an ensemble: one member per seed, what is finished kept."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from glacier_inversion.errors import DatasetError, ModelError, TrainingError
+from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.patches import Samples
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sections import Experiment
+from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.losses import NAN
+from glacier_inversion.training.member import (
+    Log,
+    TrainingData,
+    criterion_of,
+    is_finished,
+    train_member,
+)
+from glacier_inversion.training.model import Model, read_model, write_model
+from glacier_inversion.training.network import Network
+from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
+from glacier_inversion.workspace import Workspace, locked
+
+logger = logging.getLogger(__name__)
+
+
+def check_network(experiment: Experiment) -> Network:
+    """Build the network before data are read; ExperimentError if it does not fit."""
+    with torch.random.fork_rng(devices=[]):
+        return Network(experiment)
+
+
+def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> TrainingData:
+    """
+    Make the samples and the normalisation that every member is trained with.
+
+    Parameters
+    ----------
+    tiles : mapping of lists of Tiles
+        Of the splits 'train' and 'validation'.
+
+    Raises
+    ------
+    DatasetError
+        There are no training samples; no validation samples, with a criterion that
+        needs them; or unknown targets, with a loss or metric that needs them all.
+    """
+    layout = Layout.of(experiment)
+    spacing = experiment.sampling.spacing or experiment.area_size
+    scales = fit_input_scales(experiment, tiles["train"])
+    samples = {
+        split: Samples([to_lattice(t, layout) for t in part], layout, scales, spacing)
+        for split, part in tiles.items()
+    }
+    scales |= fit_target_scales(experiment, samples["train"])
+    for split, needed in (
+        ("train", True),
+        ("validation", experiment.criterion.startswith("val_")),
+    ):
+        if needed and len(samples[split]) == 0:
+            message = (
+                f"{experiment.dataset_description.dataset_name}: the {split} features "
+                f"({len(tiles[split])}) hold no samples. Must hold one at least: a "
+                "point with a known target whose window lies in the tile and is valid. "
+                "Look at the split and the shares of valid pixels in summary.json."
+            )
+            raise DatasetError(message)
+        _check_targets(experiment, samples[split], split)
+    return TrainingData(samples["train"], samples["validation"], scales)
+
+
+def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None:
+    """Refuse unknown targets where a loss or metric needs every one."""
+    for i, output in enumerate(experiment.outputs):
+        used: list[str] = [experiment.losses_name[output.name]]
+        used += experiment.metrics_name.get(output.name, [])
+        needing = [name for name in used if not name.startswith(NAN)]
+        n_unknown = int(torch.isnan(samples.targets[:, i]).sum())
+        if needing and n_unknown:
+            message = (
+                f"losses_name, metrics_name: {output.name}: {needing[0]!r} needs every "
+                f"target, and {n_unknown} of {len(samples.targets)} {split} points "
+                "have none. Must be known everywhere. Use 'nan_...' if there is one."
+            )
+            raise DatasetError(message)
+
+
+def train(
+    experiment: Experiment,
+    tiles: Mapping[str, list[Tiles]],
+    contents: dict[str, str],
+    workspace: Workspace,
+    seeds: list[int] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """
+    Train the members that are not finished.
+
+    Parameters
+    ----------
+    tiles : mapping of lists of Tiles
+        Of the splits 'train' and 'validation'.
+    contents : dict of str
+        Digests of the dataset, by what they are of.
+    seeds : list of int, optional
+        A subset of the experiment's; default all.
+    overwrite : bool
+        Remove the model that is there and start anew.
+
+    Returns
+    -------
+    folders : list of Path
+        Of all the members asked for, each finished.
+
+    Raises
+    ------
+    ExperimentError
+        The network does not fit together.
+    DatasetError
+        The dataset does not give what training needs.
+    ModelError
+        A model of this name was trained from another experiment or dataset.
+    TrainingError
+        Members failed; the others were trained.
+    WorkspaceError
+        The model cannot be written, or another command is training it.
+    """
+    progress = progress or Silent()
+    seeds = list(range(experiment.seeds_number)) if seeds is None else seeds
+    check_network(experiment)
+    data = prepare(experiment, tiles)
+    logger.info(
+        "%d training and %d validation samples an epoch, from %d and %d points",
+        len(data.train),
+        len(data.validation),
+        len(data.train.points),
+        len(data.validation.points),
+    )
+    folder = workspace.model(experiment.model_name)
+    with locked(folder, "training"):
+        _claim(Model(experiment, dict(data.scales), contents), folder, overwrite)
+        failed: list[int] = []
+        folders = [workspace.member(experiment.model_name, seed) for seed in seeds]
+        todo = [
+            (seed, member)
+            for seed, member in zip(seeds, folders, strict=True)
+            if not is_finished(member)
+        ]
+        if len(todo) < len(seeds):
+            logger.info("%d members are finished: kept", len(seeds) - len(todo))
+        progress.start(len(todo) * experiment.epochs, "epoch")
+        for seed, member in todo:
+            n_epochs = 0
+
+            def on_epoch(log: Log, seed: int = seed) -> None:
+                nonlocal n_epochs
+                n_epochs += 1
+                value = criterion_of(experiment, log)
+                progress.advance(f"seed {seed} {experiment.criterion} {value:.4g}")
+
+            try:
+                train_member(experiment, data, seed, member, on_epoch)
+            except TrainingError as error:
+                logger.error("%s", error)
+                failed.append(seed)
+            for _ in range(experiment.epochs - n_epochs):
+                progress.advance()  # early stopping
+    if failed:
+        message = (
+            f"{folder}: {len(failed)} of {len(seeds)} members failed: seeds {failed}. "
+            "The others are trained. Mend what is logged above and run it again."
+        )
+        raise TrainingError(message)
+    return folders
+
+
+def _claim(model: Model, folder: Path, overwrite: bool) -> None:
+    """Make *folder* the model's own, or refuse a folder that is another's."""
+    if overwrite:
+        for path in folder.iterdir():
+            if path.name.startswith("seed_"):
+                shutil.rmtree(path)
+        (folder / "model.json").unlink(missing_ok=True)
+    has_members = any(path.name.startswith("seed_") for path in folder.iterdir())
+    if has_members and not (folder / "model.json").exists():
+        message = (
+            f"{folder}: holds members but no model.json, which says what they were "
+            "trained from. Restore it, or start anew with --overwrite."
+        )
+        raise ModelError(message)
+    if (folder / "model.json").exists():
+        differing = read_model(folder).differing(model)
+        if differing:
+            message = (
+                f"{folder}: was trained with other values of: {', '.join(differing)}. "
+                "Must not be mixed. Choose another model_name, take the change back, "
+                "or start anew with --overwrite."
+            )
+            raise ModelError(message)
+    else:
+        write_model(model, folder)

@@ -1,0 +1,122 @@
+"""
+Losses and metrics, as sums and counts.
+
+Each is a function of predictions and targets, both of shape (n,), that gives the error
+of every sample. What is logged is the sum over the count of an epoch's known targets,
+never a mean of batch means. Names with ``nan_`` leave out unknown targets; the others
+need every target, which is checked before training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+NAN = "nan_"
+
+ErrorFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def _huber(prediction: Tensor, target: Tensor) -> Tensor:
+    return functional.huber_loss(prediction, target, reduction="none")
+
+
+def _binary_crossentropy(prediction: Tensor, target: Tensor) -> Tensor:
+    # not functional.binary_cross_entropy: it refuses targets and predictions that
+    # rounding takes beyond 0 and 1
+    tiny = torch.finfo(prediction.dtype).eps
+    p = prediction.clamp(tiny, 1 - tiny)
+    return -(target * p.log() + (1 - target) * (1 - p).log())
+
+
+def _binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
+    return ((prediction > 0.5) == (target > 0.5)).to(prediction.dtype)
+
+
+ERRORS: dict[str, ErrorFunction] = {
+    "mae": lambda prediction, target: (prediction - target).abs(),
+    "mse": lambda prediction, target: (prediction - target).square(),
+    "rmse": lambda prediction, target: (prediction - target).square(),
+    "bias": lambda prediction, target: prediction - target,
+    "huber": _huber,
+    "binary_crossentropy": _binary_crossentropy,
+    "binary_accuracy": _binary_accuracy,
+}
+
+
+def gaussian_nll(prediction: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the negative logarithm of the likelihood of targets, without its constant.
+
+    Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138.
+
+    Parameters
+    ----------
+    prediction : float tensor, shape (n, 2)
+        Mean and logarithm of the variance.
+    target : float tensor, shape (n,)
+    """
+    mean, log_variance = prediction.unbind(dim=1)
+    return 0.5 * (log_variance + (target - mean).square() / log_variance.exp())
+
+
+def plain(name: str) -> str:
+    """
+    Return the name of an error without ``nan_``.
+
+    >>> plain("nan_mae"), plain("mae")
+    ('mae', 'mae')
+    """
+    return name.removeprefix(NAN)
+
+
+def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Return the sum of the errors *name* at known targets, and their number.
+
+    Parameters
+    ----------
+    name : str
+        A loss or a metric.
+    prediction : float tensor, shape (n, 1) or (n, 2)
+    target : float tensor, shape (n,), NaN where unknown
+
+    Returns
+    -------
+    total, count : tensors, shape ()
+        Of an unknown target neither the sum nor the gradient knows.
+    """
+    known = torch.isfinite(target)
+    safe = torch.where(known, target, torch.zeros_like(target))
+    if plain(name) == "gaussian_nll":
+        each = gaussian_nll(prediction, safe)
+    else:
+        each = ERRORS[plain(name)](prediction[:, 0], safe)
+    return torch.where(known, each, torch.zeros_like(each)).sum(), known.sum()
+
+
+def finished(name: str, total: float, count: float) -> float:
+    """
+    Return the value to log of a sum and a count, NaN where nothing was counted.
+
+    >>> finished("rmse", 50.0, 2), finished("nan_mae", 0.0, 0)
+    (5.0, nan)
+    """
+    mean = total / count if count else math.nan
+    return math.sqrt(mean) if plain(name) == "rmse" else mean
+
+
+def score(criterion: str, value: float) -> float:
+    """
+    Return a number that is the less, the better *value* is.
+
+    >>> score("val_h_nan_bias", -3.0), score("binary_accuracy", 0.75)
+    (3.0, -0.75)
+    """
+    if criterion.endswith("binary_accuracy"):
+        return -value
+    return abs(value) if criterion.endswith("bias") else value

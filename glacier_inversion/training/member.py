@@ -1,0 +1,379 @@
+"""Train one member of an ensemble, from its seed alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from glacier_inversion.errors import TrainingError
+from glacier_inversion.patches import Samples, Scale, allowed_turns, turn_vectors
+from glacier_inversion.sections import Experiment
+from glacier_inversion.training.losses import errors, finished, score
+from glacier_inversion.training.network import Network
+from glacier_inversion.training.threads import one_thread
+from glacier_inversion.workspace import replacing
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
+
+_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+_EVALUATION_BATCH = 256
+_MOST_DRAWS = 100
+
+Log = dict[str, float]
+"""One epoch: its number, learning rate, losses and metrics."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What every member of an ensemble is trained on."""
+
+    train: Samples
+    validation: Samples
+    scales: Mapping[str, Scale]
+
+
+@dataclass
+class Plateau:
+    """
+    Follow the criterion: which epoch is best, when to slow down, when to stop.
+
+    After `patience` epochs without improvement the learning rate is multiplied by
+    `factor`, never below `minimum`, and the patience starts anew.
+    """
+
+    rate: float
+    factor: float
+    minimum: float
+    patience: int
+    early_stopping: int | None
+    best: float = math.inf
+    best_epoch: int = 0
+    waited: int = 0
+    since_best: int = 0
+
+    def improves(self, value: float, epoch: int) -> bool:
+        """Take in an epoch's score, the less the better; tell if it is the best."""
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch
+            self.waited = self.since_best = 0
+            return True
+        self.waited += 1
+        self.since_best += 1
+        if self.waited >= self.patience:
+            self.rate = max(self.rate * self.factor, min(self.minimum, self.rate))
+            self.waited = 0
+        return False
+
+    @property
+    def over(self) -> bool:
+        """Whether training should end."""
+        return (
+            self.early_stopping is not None and self.since_best >= self.early_stopping
+        )
+
+
+def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network:
+    """
+    Draw a network from *seed*, again and again until each of its outputs is alive.
+
+    An output is dead that is the same for all training samples: a ReLU that nothing
+    reaches, which no gradient revives. The global generator is left alone.
+
+    Raises
+    ------
+    TrainingError
+        Every one of 100 networks was dead.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for draw in range(_MOST_DRAWS):
+            network = Network(experiment)
+            if _is_alive(network, samples):
+                if draw:
+                    logger.info("seed %d: %d networks were dead from birth", seed, draw)
+                return network
+    message = (
+        f"seed {seed}: {_MOST_DRAWS} networks were dead from birth, their outputs "
+        "constant over the training samples. Must vary. Use a last_activation such as "
+        "softplus or linear, and look at the inputs' valid pixels."
+    )
+    raise TrainingError(message)
+
+
+@torch.no_grad()
+def _is_alive(network: Network, samples: Samples) -> bool:
+    lows: dict[str, float] = {}
+    highs: dict[str, float] = {}
+    for _, batch, _ in samples.batches(samples.nominal(), _EVALUATION_BATCH):
+        for name, values in network(batch).items():
+            lows[name] = min(lows.get(name, math.inf), float(values[:, 0].min()))
+            highs[name] = max(highs.get(name, -math.inf), float(values[:, 0].max()))
+        if all(_differ(lows[name], highs[name]) for name in lows):
+            return True
+    return len(samples) < 2  # one sample tells nothing
+
+
+def _differ(low: float, high: float) -> bool:
+    return high - low > 1e-6 * max(abs(low), abs(high))
+
+
+def train_member(
+    experiment: Experiment,
+    data: TrainingData,
+    seed: int,
+    folder: Path,
+    on_epoch: Callable[[Log], None],
+) -> None:
+    """
+    Train the member of *seed* and keep its best epoch in *folder*.
+
+    After each epoch a checkpoint holds all that training needs to go on; a run that was
+    killed goes on from it, to the same weights and log as one that was not. It is
+    removed when the weights and the log are in place.
+
+    Parameters
+    ----------
+    on_epoch : callable
+        Hears of each epoch, those before a checkpoint included.
+
+    Raises
+    ------
+    TrainingError
+        The loss or the criterion became NaN or infinite.
+    """
+    with one_thread():
+        _train_member(experiment, data, seed, folder, on_epoch)
+
+
+def _train_member(
+    experiment: Experiment,
+    data: TrainingData,
+    seed: int,
+    folder: Path,
+    on_epoch: Callable[[Log], None],
+) -> None:
+    network = build_member(experiment, seed, data.train)
+    optimizer = _build_optimizer(experiment, network)
+    plateau = Plateau(
+        experiment.learning_rate,
+        experiment.learning_rate_factor,
+        experiment.min_learning_rate,
+        experiment.patience,
+        experiment.early_stopping,
+    )
+    # a stream of its own: the number of networks drawn does not change the samples
+    generator = torch.Generator().manual_seed(seed)
+    logs: list[Log] = []
+    best: dict[str, Tensor] = {}
+    checkpoint = folder / CHECKPOINT
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["generator"])
+        plateau = Plateau(**state["plateau"])
+        logs, best = state["logs"], state["best"]
+    for log in logs:
+        on_epoch(log)
+    while len(logs) < experiment.epochs and not plateau.over:
+        log = {"epoch": float(len(logs)), "learning_rate": plateau.rate}
+        log |= _train_epoch(experiment, network, optimizer, data, generator)
+        log |= evaluate(experiment, network, data.validation, data.scales, "val_")
+        logs.append(log)
+        value = criterion_of(experiment, log)
+        if not (math.isfinite(value) and math.isfinite(log["loss"])):
+            message = (
+                f"{folder}: epoch {len(logs) - 1}: {experiment.criterion} is "
+                f"{value:g}, loss {log['loss']:g}. Must be finite. Lower "
+                "learning_rate, or look for extreme values in the rasters."
+            )
+            raise TrainingError(message)
+        if plateau.improves(score(experiment.criterion, value), len(logs) - 1):
+            best = {k: v.clone() for k, v in network.state_dict().items()}
+        for group in optimizer.param_groups:
+            group["lr"] = plateau.rate
+        _write_checkpoint(
+            checkpoint,
+            {
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "generator": generator.get_state(),
+                "plateau": vars(plateau),
+                "logs": logs,
+                "best": best,
+            },
+        )
+        _write_log(folder / LOG, logs)
+        on_epoch(log)
+    with replacing(folder / WEIGHTS) as scratch:
+        contiguous = {k: v.contiguous() for k, v in best.items()}
+        safetensors.torch.save_file(contiguous, scratch)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:
+    kernels = network.kernels()
+    known = {id(kernel) for kernel in kernels}
+    others = [p for p in network.parameters() if id(p) not in known]
+    # d/dw of the penalty w² is 2 w, and optimizers add weight_decay * w
+    decay = 2 * experiment.weight_decay
+    groups = [
+        {"params": kernels, "weight_decay": decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    kind = _OPTIMIZERS[experiment.optimizer_name]
+    return kind([g for g in groups if g["params"]], lr=experiment.learning_rate)  # type: ignore[call-arg]
+
+
+def _train_epoch(
+    experiment: Experiment,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    data: TrainingData,
+    generator: torch.Generator,
+) -> Log:
+    network.train()
+    tally = _Tally(experiment, data.scales)
+    for _, batch, targets in _training_batches(experiment, data.train, generator):
+        loss = tally.add(network(batch), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return tally.log("")
+
+
+def _training_batches(
+    experiment: Experiment, samples: Samples, generator: torch.Generator
+) -> Iterator[tuple[Tensor, dict[str, Tensor], Tensor]]:
+    """Iterate over an epoch's batches: its points, order and turns from *generator*."""
+    chosen = (
+        samples.draw(generator) if experiment.sampling.jitter else samples.nominal()
+    )
+    chosen = chosen[torch.randperm(len(chosen), generator=generator)]
+    allowed = allowed_turns(experiment.augmentation)
+    if allowed is None:
+        yield from samples.batches(chosen, experiment.batch_size)
+        return
+    drawn = torch.randint(len(allowed), (len(chosen),), generator=generator)
+    vectors = experiment.augmentation.vectors if experiment.augmentation else []
+    for index, turns in zip(
+        torch.split(chosen, experiment.batch_size),
+        torch.split(allowed[drawn], experiment.batch_size),
+        strict=True,
+    ):
+        batch = samples.source.gather(samples.points[index], turns)
+        turn_vectors(batch, vectors, turns)
+        yield index, batch, samples.targets[index]
+
+
+@torch.no_grad()
+def evaluate(
+    experiment: Experiment,
+    network: Network,
+    samples: Samples,
+    scales: Mapping[str, Scale],
+    prefix: str,
+) -> Log:
+    """Return the losses and metrics over the nominal points of *samples*."""
+    network.eval()
+    tally = _Tally(experiment, scales)
+    for _, batch, targets in samples.batches(samples.nominal(), _EVALUATION_BATCH):
+        tally.add(network(batch), targets)
+    return tally.log(prefix)
+
+
+def criterion_of(experiment: Experiment, log: Log) -> float:
+    """Return the criterion's value; with one output its name may be left out."""
+    if experiment.criterion in log:
+        return log[experiment.criterion]
+    prefix = "val_" if experiment.criterion.startswith("val_") else ""
+    metric = experiment.criterion.removeprefix("val_")
+    return log[f"{prefix}{experiment.outputs[0].name}_{metric}"]
+
+
+class _Tally:
+    """
+    Sums and counts of every loss and metric over an epoch.
+
+    Losses are in normalised units, as they are optimised; metrics in the targets' own.
+    The sums are kept as tensors, so that no step waits for a number.
+    """
+
+    def __init__(self, experiment: Experiment, scales: Mapping[str, Scale]) -> None:
+        self.experiment = experiment
+        self.scales = scales
+        self.sums: dict[tuple[str, str, str], Tensor] = {}
+
+    def add(self, predictions: dict[str, Tensor], targets: Tensor) -> Tensor:
+        """Count a batch in and return its loss, the weighted sum over the outputs."""
+        total = torch.zeros(())
+        for i, output in enumerate(self.experiment.outputs):
+            name, std = output.name, self.scales[output.name].std
+            prediction, target = predictions[name], targets[:, i]
+            loss = self.experiment.losses_name[name]
+            summed, count = errors(loss, prediction, target / std)
+            weight = self.experiment.loss_weights.get(name, 1.0)
+            total = total + weight * summed / count.clamp(min=1)
+            self._count(name, "loss", loss, summed, count)
+            with torch.no_grad():
+                for metric in self.experiment.metrics_name.get(name, []):
+                    summed, count = errors(metric, prediction[:, :1] * std, target)
+                    self._count(name, metric, metric, summed, count)
+        return total
+
+    def _count(
+        self, output: str, column: str, error: str, summed: Tensor, count: Tensor
+    ) -> None:
+        both = torch.stack([summed.detach().double(), count.double()])
+        key = (output, column, error)
+        self.sums[key] = self.sums[key] + both if key in self.sums else both
+
+    def log(self, prefix: str) -> Log:
+        """Return the epoch's losses and metrics."""
+        log, losses = {f"{prefix}loss": math.nan}, []
+        for (output, column, error), both in self.sums.items():
+            summed, count = both.tolist()
+            log[f"{prefix}{output}_{column}"] = finished(error, summed, count)
+            if column == "loss" and count:
+                weight = self.experiment.loss_weights.get(output, 1.0)
+                losses.append(weight * summed / count)
+        if losses:
+            log[f"{prefix}loss"] = sum(losses)
+        return log
+
+
+def _write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    with replacing(path) as scratch:
+        torch.save(state, scratch)
+
+
+def _write_log(path: Path, logs: list[Log]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(logs[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**log, "epoch": int(log["epoch"])} for log in logs)
+    with replacing(path) as scratch:
+        scratch.write_text(text.getvalue(), encoding="utf-8")
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether a member's training has ended."""
+    return (folder / WEIGHTS).exists() and not (folder / CHECKPOINT).exists()

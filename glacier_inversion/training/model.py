@@ -1,0 +1,192 @@
+"""A model on disk: what its members have in common, and their weights."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+import glacier_inversion
+from glacier_inversion.consistency import nearest
+from glacier_inversion.errors import GlacierInversionError, ModelError
+from glacier_inversion.experiment import check_experiment
+from glacier_inversion.patches import Scale
+from glacier_inversion.sections import Experiment
+from glacier_inversion.training.member import WEIGHTS, is_finished
+from glacier_inversion.training.network import Network
+from glacier_inversion.workspace import Workspace, write_json
+
+# What may change while an ensemble grows: how many members, what is drawn, and the
+# dataset's description, whose effect on the tiles is compared instead.
+_MAY_CHANGE = ("seeds_number", "drawing_description", "dataset_description", "$schema")
+
+
+@dataclass(frozen=True)
+class Model:
+    """
+    What the members of an ensemble have in common.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        As it was trained.
+    scales : dict of Scale
+        Normalisation of inputs and outputs, by variable.
+    contents : dict of str
+        Digests of the dataset that it was trained on.
+    """
+
+    experiment: Experiment
+    scales: dict[str, Scale]
+    contents: dict[str, str]
+
+    def differing(self, other: Model) -> list[str]:
+        """Name the keys of experiment and dataset in which another model differs."""
+        mine, others = (
+            {
+                **_flat(_training_part(model.experiment)),
+                **model.contents,
+                **{f"normalization.{name}": s for name, s in model.scales.items()},
+            }
+            for model in (self, other)
+        )
+        return sorted(
+            key
+            for key in mine.keys() | others.keys()
+            if mine.get(key) != others.get(key)
+        )
+
+
+def _dump(experiment: Experiment) -> dict[str, Any]:
+    return experiment.model_dump(mode="json", by_alias=True)
+
+
+def _training_part(experiment: Experiment) -> dict[str, Any]:
+    """Return what training depends on, entries without effect left out."""
+    part = {k: v for k, v in _dump(experiment).items() if k not in _MAY_CHANGE}
+    inputs = {variable.name for variable in experiment.inputs}
+    outputs = {variable.name for variable in experiment.outputs}
+    for key in ("losses_name", "metrics_name", "loss_weights"):
+        part[key] = {k: v for k, v in part[key].items() if k in outputs}
+    network = part["model_description"]
+    network["inputs"] = {k: v for k, v in network["inputs"].items() if k in inputs}
+    network["outputs"] = {k: v for k, v in network["outputs"].items() if k in outputs}
+    return part
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """
+    Flatten nested JSON into paths and values.
+
+    >>> _flat({"a": {"b": 1}, "c": [2, {"d": 3}]})
+    {'a.b': 1, 'c[0]': 2, 'c[1].d': 3}
+    """
+    if isinstance(value, dict) and value:
+        pairs = [(f"{path}.{key}".lstrip("."), item) for key, item in value.items()]
+    elif isinstance(value, list) and value:
+        pairs = [(f"{path}[{i}]", item) for i, item in enumerate(value)]
+    else:
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for key, item in pairs:
+        flat |= _flat(item, key)
+    return flat
+
+
+def write_model(model: Model, folder: Path) -> None:
+    """Write model.json."""
+    write_json(
+        folder / "model.json",
+        {
+            "experiment": _dump(model.experiment),
+            "normalization": {
+                name: {"mean": scale.mean, "std": scale.std}
+                for name, scale in model.scales.items()
+            },
+            "dataset": model.contents,
+            "versions": {
+                "glacier_inversion": glacier_inversion.__version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "torch": torch.__version__,
+            },
+        },
+    )
+
+
+def read_model(folder: Path) -> Model:
+    """
+    Read model.json.
+
+    Raises
+    ------
+    ModelError
+        It is missing or broken.
+    """
+    path = folder / "model.json"
+    if not path.is_file():
+        known = [p.parent.name for p in folder.parent.glob("*/model.json")]
+        message = (
+            f"{folder}: is no model. {nearest(folder.name, known)} Train it first."
+        )
+        raise ModelError(message)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        scales = {
+            name: Scale(float(scale["mean"]), float(scale["std"]))
+            for name, scale in content["normalization"].items()
+        }
+        experiment = check_experiment(content["experiment"], f"{path}: experiment")
+        return Model(experiment, scales, dict(content["dataset"]))
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        GlacierInversionError,
+    ) as error:
+        message = (
+            f"{path}: cannot be used ({error}). Must be as 'ginv train' wrote it. "
+            "Restore it, or train anew with --overwrite."
+        )
+        raise ModelError(message) from error
+
+
+def finished_seeds(workspace: Workspace, name: str) -> list[int]:
+    """Return the seeds of the members that are trained, in order."""
+    folders = workspace.model(name).glob("seed_*")
+    seeds = [
+        int(f.name[5:]) for f in folders if f.name[5:].isdigit() and is_finished(f)
+    ]
+    return sorted(seeds)
+
+
+def read_member(
+    network: Network, workspace: Workspace, name: str, seed: int
+) -> Network:
+    """
+    Load the weights of a member into *network*, and return it ready to predict.
+
+    Raises
+    ------
+    ModelError
+        The weights are missing, broken or of another network.
+    """
+    path = workspace.member(name, seed) / WEIGHTS
+    try:
+        network.load_state_dict(safetensors.torch.load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        message = (
+            f"{path}: cannot be loaded ({str(error).splitlines()[0]}). Must be the "
+            "weights of the network in model.json. Remove it and train the seed again."
+        )
+        raise ModelError(message) from error
+    return network.eval()

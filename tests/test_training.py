@@ -1,0 +1,511 @@
+"""Training: from the seed alone, every setting with its effect, nothing lost."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glacier_inversion.errors import (
+    DatasetError,
+    ModelError,
+    TrainingError,
+    WorkspaceError,
+)
+from glacier_inversion.experiment import check_experiment
+from glacier_inversion.grid import Grid
+from glacier_inversion.tiles import Tiles
+from glacier_inversion.training import member as member_module
+from glacier_inversion.training.ensemble import prepare, train
+from glacier_inversion.training.member import (
+    Plateau,
+    _training_batches,
+    build_member,
+    train_member,
+)
+from glacier_inversion.workspace import Workspace, locked
+from tests import synthetic
+
+CONTENTS = {"dataset.slope": "a digest"}
+
+
+def made_up_tiles(seed, split, n_px=24):
+    """Noise, smoothed, and as target a function of the centre's neighbourhood."""
+    rng = np.random.default_rng(seed)
+    grid = Grid(0.0, 50.0 * n_px, 50.0, n_px, n_px)
+    slope = rng.normal(size=(n_px + 2, n_px + 2))
+    slope = (
+        sum(slope[i : i + n_px, j : j + n_px] for i in range(3) for j in range(3)) / 3
+    )
+    slope = (20 + 5 * slope).astype("f4")
+    speed = slope.reshape(n_px // 2, 2, n_px // 2, 2).mean(axis=(1, 3))
+    target = 10 + 3 * slope
+    return Tiles(
+        f"{split}{seed}",
+        split,
+        grid,
+        {"slope": slope, "speed": speed},
+        {"thickness": target},
+    )
+
+
+def some_tiles():
+    """Return two features to train and one to validate."""
+    return {
+        "train": [made_up_tiles(1, "train"), made_up_tiles(2, "train")],
+        "validation": [made_up_tiles(3, "validation")],
+    }
+
+
+def experiment(**keys):
+    """Return the region's experiment with some keys changed."""
+    return check_experiment(synthetic.experiment() | keys, "exp")
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """Read log.csv."""
+    with (folder / "log.csv").open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def run_member(checked, folder, seed=0, tiles=None):
+    """Train one member and return its log."""
+    data = prepare(checked, tiles or some_tiles())
+    train_member(checked, data, seed, folder, lambda log: None)
+    return read_log(folder)
+
+
+def test_a_network_learns_a_known_function(tmp_path):
+    "The value at the centre of a smoothed input, to a fifth of its spread."
+    checked = experiment(
+        epochs=16,
+        batch_size=64,
+        area_size=200.0,
+        sampling={"spacing": 50.0},
+        losses_name={"thickness": "mse"},
+        metrics_name={"thickness": ["rmse"]},
+        learning_rate=1e-2,
+    )
+    tiles = {
+        split: [made_up_tiles(seed, split, n_px=40) for seed in seeds]
+        for split, seeds in (("train", (1, 2)), ("validation", (3,)))
+    }
+    log = run_member(checked, tmp_path, tiles=tiles)
+    spread = prepare(checked, tiles).validation.targets.numpy().std()
+    assert min(row["val_thickness_rmse"] for row in log) < 0.2 * spread
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_others(tmp_path):
+    "On the CPU, bit for bit, log included; torch's own generator is left alone."
+    checked = experiment(epochs=2, augmentation={"flips": True, "rotations": True})
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run_member(checked, tmp_path / name, seed)
+    assert torch.equal(torch.get_rng_state(), before)
+    for file in ("best.safetensors", "log.csv"):
+        a, b, c = ((tmp_path / name / file).read_bytes() for name in "abc")
+        assert a == b
+        assert a != c
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("killed_after", [1, 4])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_after):
+    "Checkpoint of weights, optimizer, plateau, generator and log."
+    checked = experiment(
+        epochs=6, optimizer_name=optimizer, patience=1, augmentation={"flips": True}
+    )
+    run_member(checked, tmp_path / "whole")
+
+    class Killed(BaseException):
+        pass
+
+    def kill(log):
+        if log["epoch"] == killed_after:
+            raise Killed
+
+    data = prepare(checked, some_tiles())
+    with pytest.raises(Killed):
+        train_member(checked, data, 0, tmp_path / "killed", kill)
+    assert not (tmp_path / "killed" / "best.safetensors").exists()
+    heard = []
+    train_member(checked, data, 0, tmp_path / "killed", heard.append)
+    assert len(heard) == 6
+    for file in ("best.safetensors", "log.csv"):
+        whole, killed = (
+            (tmp_path / n / file).read_bytes() for n in ("whole", "killed")
+        )
+        assert whole == killed
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == [
+        "best.safetensors",
+        "log.csv",
+    ]
+
+
+def test_best_epoch_is_kept(tmp_path):
+    "The weights are those of the epoch with the best criterion, not the last."
+    checked = experiment(epochs=8, criterion="val_nan_bias")
+    data = prepare(checked, some_tiles())
+    train_member(checked, data, 0, tmp_path, lambda log: None)
+    log = read_log(tmp_path)
+    biases = [abs(row["val_thickness_nan_bias"]) for row in log]
+    assert min(biases) < biases[-1]
+    network = member_module.build_member(checked, 0, data.train)
+    weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
+    network.load_state_dict(weights)
+    again = member_module.evaluate(
+        checked, network, data.validation, data.scales, "val_"
+    )
+    assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)
+
+
+def test_samples_are_shuffled_anew_in_each_epoch_and_drawn_anew():
+    "A shuffle whose result is used; jitter draws other points."
+    checked = experiment(sampling={"spacing": 200.0})
+    data = prepare(checked, some_tiles())
+    generator = torch.Generator().manual_seed(0)
+
+    def epoch(chosen):
+        batches = _training_batches(chosen, data.train, generator)
+        return torch.cat([index for index, _, _ in batches]).tolist()
+
+    first, second = epoch(checked), epoch(checked)
+    assert first != sorted(first)
+    assert sorted(first) != sorted(second)
+    still = experiment(sampling={"spacing": 200.0, "jitter": False})
+    third, fourth = epoch(still), epoch(still)
+    assert third != fourth
+    assert sorted(third) == sorted(fourth) == data.train.nominal().tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "rates"),
+    [
+        ([5, 4, 3, 2, 1], [1.0] * 5),
+        ([5, 6, 6, 6, 6, 6], [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]),
+        ([5, 6, 4, 6, 6], [1.0, 1.0, 1.0, 1.0, 0.5]),
+        ([5] + [6] * 20, None),
+    ],
+)
+def test_patience_factor_and_minimum_of_the_learning_rate(values, rates):
+    "Documented settings that had no effect in the original."
+    plateau = Plateau(1.0, 0.5, 0.2, 2, None)
+    found = []
+    for epoch, value in enumerate(values):
+        plateau.improves(value, epoch)
+        found.append(plateau.rate)
+    if rates is not None:
+        assert found == rates
+    else:
+        assert found[-1] == 0.2
+
+
+def test_learning_rate_settings_act_on_a_real_run(tmp_path):
+    "The logged rate falls by the factor, to the minimum."
+    checked = experiment(
+        epochs=8, patience=1, learning_rate=0.3, learning_rate_factor=0.1, min_learning_rate=0.004,
+        optimizer_name="sgd",
+    )  # fmt: skip
+    rates = {row["learning_rate"] for row in run_member(checked, tmp_path)}
+    assert rates <= {0.3, 0.03, 0.004} or rates <= {0.3, 0.03, 0.003, 0.004}
+    assert min(rates) == pytest.approx(0.004)
+
+
+def test_early_stopping_ends_training(tmp_path):
+    "After that many epochs without improvement."
+    checked = experiment(
+        epochs=30,
+        early_stopping=2,
+        learning_rate=1e-9,
+        min_learning_rate=0.0,
+        criterion="val_nan_bias",
+        optimizer_name="sgd",
+    )
+    log = run_member(checked, tmp_path)
+    assert len(log) < 30
+
+
+def test_weight_decay_shrinks_kernels_of_convolutions_alone(tmp_path):
+    "The L2 penalty is on them, not on dense layers or biases."
+    norms = {}
+    for decay in (0.0, 1.0):
+        folder = tmp_path / str(decay)
+        run_member(
+            experiment(epochs=3, weight_decay=decay, optimizer_name="sgd"), folder
+        )
+        weights = member_module.safetensors.torch.load_file(folder / "best.safetensors")
+        norms[decay] = {key: float(value.norm()) for key, value in weights.items()}
+    kernels = [k for k in norms[0.0] if k.endswith("weight") and "main" in k]
+    assert kernels
+    for key in kernels:
+        assert norms[1.0][key] < 0.99 * norms[0.0][key]
+
+
+def test_sgd_step_equals_the_gradient_of_loss_and_penalty(tmp_path):
+    "One step, against autograd on loss + weight_decay * sum of squares."
+    checked = experiment(
+        epochs=1, batch_size=10_000, weight_decay=0.03, optimizer_name="sgd",
+        criterion="loss", sampling={"spacing": 100.0, "jitter": False},
+    )  # fmt: skip
+    data = prepare(checked, some_tiles())
+    network = build_member(checked, 0, data.train)
+    ((_, batch, targets),) = data.train.batches(data.train.nominal(), 10_000)
+    std = data.scales["thickness"].std
+    loss = (network(batch)["thickness"][:, 0] - targets[:, 0] / std).abs().mean()
+    loss = loss + 0.03 * sum(kernel.square().sum() for kernel in network.kernels())
+    loss.backward()
+    expected = {
+        name: parameter - 3e-3 * parameter.grad
+        for name, parameter in network.named_parameters()
+    }
+    train_member(checked, data, 0, tmp_path, lambda log: None)
+    weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
+    for name, value in expected.items():  # float32; another order of the samples
+        torch.testing.assert_close(weights[name], value.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_members_are_alive_from_birth():
+    "A dead ReLU is drawn again from the same seed's generator."
+    raw = synthetic.experiment()
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0].update(filters=[1], last_activation="relu")
+    raw["model_description"]["main"]["operations"][1]["filters"] = [1]
+    checked = check_experiment(raw, "exp")
+    data = prepare(checked, some_tiles())
+    n_dead = 0
+    for seed in range(20):
+        torch.manual_seed(seed)
+        fresh = member_module.Network(checked)
+        n_dead += not member_module._is_alive(fresh, data.train)
+        member = build_member(checked, seed, data.train)
+        (_, batch, _), *_ = data.train.batches(data.train.nominal(), 1000)
+        assert float(member(batch)["thickness"].detach().std()) > 0
+        twin = build_member(checked, seed, data.train)
+        for a, b in zip(member.parameters(), twin.parameters(), strict=True):
+            assert torch.equal(a, b)
+    assert n_dead > 0  # else this test would show nothing
+
+
+def test_a_network_that_cannot_live_is_an_error():
+    "Constant inputs, no bias in the way: nothing varies."
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        part.inputs["slope"][:] = 1
+        part.inputs["speed"][:] = 1
+    checked = experiment()
+    with pytest.raises(TrainingError, match="dead from birth"):
+        build_member(checked, 0, prepare(checked, tiles).train)
+
+
+def test_a_loss_that_explodes_is_an_error_that_names_the_epoch(tmp_path):
+    "Not a member of NaN."
+    checked = experiment(learning_rate=1e30, optimizer_name="sgd", epochs=5)
+    with pytest.raises(TrainingError, match=r"seed_000: epoch \d+: val_loss is"):
+        run_member(checked, tmp_path / "seed_000")
+    assert not (tmp_path / "seed_000" / "best.safetensors").exists()
+
+
+def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
+    "Inputs to mean 0 and std 1, targets by their std, not shifted, NaN as the mean."
+    tiles = some_tiles()
+    tiles["train"][0].inputs["slope"][:4, :4] = np.nan
+    checked = experiment(min_valid=0.0)
+    data = prepare(checked, tiles)
+    values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
+    assert data.scales["slope"].mean == pytest.approx(np.nanmean(values), rel=1e-6)
+    assert data.scales["slope"].std == pytest.approx(np.nanstd(values), rel=1e-6)
+    targets = data.train.targets[:, 0].numpy()
+    assert data.scales["thickness"].mean == 0
+    assert data.scales["thickness"].std == pytest.approx(targets.std(), rel=1e-5)
+    flat = data.train.source._flat["slope"].numpy()
+    assert (flat == 0).sum() == 16
+    assert flat.mean() == pytest.approx(0, abs=0.01)
+    assert flat.std() == pytest.approx(1, abs=0.02)
+    tiles["validation"][0].inputs["slope"][:] += 100
+    assert prepare(checked, tiles).scales == data.scales
+    raw = prepare(experiment(normalization="none"), some_tiles())
+    assert {(scale.mean, scale.std) for scale in raw.scales.values()} == {(0.0, 1.0)}
+
+
+def test_components_of_a_vector_share_their_scale():
+    "So that a turned vector is normalised as any other."
+    raw = synthetic.experiment()
+    raw["inputs"][1]["resolution"] = 50.0
+    raw["dataset_description"]["rasters"][1]["resolution"] = 50.0
+    raw["model_description"]["inputs"]["speed"] = raw["model_description"]["inputs"][
+        "slope"
+    ]
+    raw["augmentation"] = {"rotations": True, "vectors": [["slope", "speed"]]}
+    checked = check_experiment(raw, "exp")
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        part.inputs["speed"] = 2 * part.inputs["slope"]
+    scales = prepare(checked, tiles).scales
+    assert scales["slope"] == scales["speed"]
+    values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
+    expected = np.sqrt((np.square(values) + np.square(2 * values)).mean() / 2)
+    assert scales["slope"].mean == 0
+    assert scales["slope"].std == pytest.approx(expected, rel=1e-5)
+
+
+def test_several_outputs_are_weighted_and_classes_keep_their_targets(tmp_path):
+    "loss = sum of weight x loss; metrics in the targets' own units."
+    raw = synthetic.experiment() | {"epochs": 2, "loss_weights": {"thickness": 0.25}}
+    raw["outputs"].append({"name": "ice", "resolution": 50.0, "scalar": True})
+    raw["dataset_description"]["rasters"].append(
+        {"name": "ice", "resolution": 50.0, "file": "ice.tif"}
+    )
+    raw["losses_name"]["ice"] = "nan_binary_crossentropy"
+    raw["metrics_name"]["ice"] = ["nan_binary_accuracy"]
+    raw["criterion"] = "val_ice_nan_binary_accuracy"
+    raw["model_description"]["outputs"]["ice"] = {
+        "operations": [{"name": "denses", "filters": [1], "last_activation": "sigmoid"}]
+    }
+    checked = check_experiment(raw, "exp")
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        ice = (part.inputs["slope"] > 20).astype("f4")
+        ice[::2] = np.nan
+        part.targets["ice"] = ice
+        part.targets["thickness"][1::3] = np.nan
+    data = prepare(checked, tiles)
+    assert data.scales["ice"].std == 1
+    for row in run_member(checked, tmp_path, tiles=tiles):
+        for prefix in ("", "val_"):
+            expected = 0.25 * row[f"{prefix}thickness_loss"] + row[f"{prefix}ice_loss"]
+            assert row[f"{prefix}loss"] == pytest.approx(expected)
+            assert row[f"{prefix}thickness_nan_mae"] == pytest.approx(
+                row[f"{prefix}thickness_loss"] * data.scales["thickness"].std, rel=1e-5
+            )
+            assert 0 <= row[f"{prefix}ice_nan_binary_accuracy"] <= 1
+
+
+def test_gaussian_likelihood_trains(tmp_path):
+    "A mean and a variance from one output."
+    raw = synthetic.experiment() | {
+        "epochs": 6,
+        "losses_name": {"thickness": "gaussian_nll"},
+    }
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"][0]
+    tail["filters"] = [16, 2]
+    log = run_member(check_experiment(raw, "exp"), tmp_path)
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+# --- ensembles
+
+
+def train_all(checked, root, tiles=None, **options):
+    """Train an ensemble."""
+    return train(checked, tiles or some_tiles(), CONTENTS, Workspace(root), **options)
+
+
+def test_finished_members_are_kept_and_others_added(tmp_path):
+    "A re-run trains what is missing; seeds_number may grow."
+    train_all(experiment(epochs=1), tmp_path, seeds=[1])
+    first = tmp_path / "models/small/seed_001/best.safetensors"
+    time = first.stat().st_mtime_ns
+    folders = train_all(experiment(epochs=1, seeds_number=3), tmp_path)
+    assert [folder.name for folder in folders] == ["seed_000", "seed_001", "seed_002"]
+    assert first.stat().st_mtime_ns == time
+    assert all((folder / "best.safetensors").exists() for folder in folders)
+
+
+def test_a_changed_experiment_or_dataset_is_refused_with_its_keys(tmp_path):
+    "--overwrite starts anew."
+    train_all(experiment(epochs=1), tmp_path, seeds=[0])
+    weights = tmp_path / "models/small/seed_000/best.safetensors"
+    before = weights.read_bytes()
+    changed = experiment(epochs=2, batch_size=16)
+    with pytest.raises(ModelError, match="other values of: batch_size, epochs"):
+        train_all(changed, tmp_path)
+    tiles = some_tiles()
+    with pytest.raises(ModelError, match=r"other values of: dataset\.slope"):
+        train(
+            experiment(epochs=1), tiles, {"dataset.slope": "other"}, Workspace(tmp_path)
+        )
+    assert weights.read_bytes() == before
+    train_all(changed, tmp_path, overwrite=True, seeds=[1])
+    assert not weights.exists()
+    assert (
+        json.loads((tmp_path / "models/small/model.json").read_text())["experiment"][
+            "batch_size"
+        ]
+        == 16
+    )
+
+
+def test_what_does_not_matter_may_change(tmp_path):
+    "What is drawn, and losses of outputs that are not there."
+    train_all(experiment(epochs=1), tmp_path, seeds=[0])
+    raw = synthetic.experiment() | {"epochs": 1}
+    raw["drawing_description"]["features"] = "all"
+    raw["losses_name"]["other"] = "mae"
+    train_all(check_experiment(raw, "exp"), tmp_path, seeds=[0])
+
+
+def test_members_without_a_model_file_are_refused(tmp_path):
+    "Nobody can say what they were trained from."
+    train_all(experiment(epochs=1), tmp_path, seeds=[0])
+    (tmp_path / "models/small/model.json").unlink()
+    with pytest.raises(ModelError, match=r"holds members but no model\.json"):
+        train_all(experiment(epochs=1), tmp_path)
+
+
+def test_members_that_fail_do_not_stop_the_others(tmp_path, monkeypatch):
+    "All are tried; the error names the seeds."
+    original = train_member
+
+    def failing(checked, data, seed, folder, on_epoch):
+        if seed == 0:
+            message = "no luck"
+            raise TrainingError(message)
+        original(checked, data, seed, folder, on_epoch)
+
+    monkeypatch.setattr("glacier_inversion.training.ensemble.train_member", failing)
+    with pytest.raises(TrainingError, match=r"1 of 2 members failed: seeds \[0\]"):
+        train_all(experiment(epochs=1), tmp_path)
+    assert (tmp_path / "models/small/seed_001/best.safetensors").exists()
+
+
+def test_two_trainings_of_one_model_do_not_mix(tmp_path):
+    "The second says so and ends."
+    with (
+        locked(tmp_path / "models" / "small", "training"),
+        pytest.raises(WorkspaceError, match="another command is training it"),
+    ):
+        train_all(experiment(epochs=1), tmp_path)
+
+
+def test_no_samples_are_an_error():
+    "In training always, in validation if the criterion needs it."
+    tiles = some_tiles()
+    with pytest.raises(DatasetError, match=r"the train features \(0\) hold no samples"):
+        prepare(experiment(), {**tiles, "train": []})
+    with pytest.raises(
+        DatasetError, match=r"the validation features \(0\) hold no samples"
+    ):
+        prepare(experiment(), {**tiles, "validation": []})
+    prepare(experiment(criterion="loss"), {**tiles, "validation": []})
+
+
+@pytest.mark.parametrize("key", ["losses_name", "metrics_name"])
+def test_plain_losses_fail_loudly_on_an_unknown_target(key):
+    "Of points with a target of another output, say."
+    raw = synthetic.experiment()
+    raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    raw["losses_name"] = {"thickness": "nan_mae", "slope": "nan_mae"}
+    raw["model_description"]["outputs"]["slope"] = raw["model_description"]["outputs"][
+        "thickness"
+    ]
+    raw[key]["thickness"] = "mae" if key == "losses_name" else ["mae"]
+    raw["criterion"] = "val_loss"
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        part.targets["slope"] = part.inputs["slope"].copy()
+        part.targets["thickness"][:12] = np.nan
+    with pytest.raises(DatasetError, match="thickness: 'mae' needs every target"):
+        prepare(check_experiment(raw, "exp"), tiles)
