@@ -1,0 +1,376 @@
+"""draw: the right numbers, in the right place, of every member."""
+
+import csv
+import json
+import re
+import shutil
+
+import fiona
+import numpy as np
+import pytest
+import rasterio
+import safetensors.torch
+import shapely
+import torch
+
+from glacier_inversion.built_dataset import open_dataset
+from glacier_inversion.drawing import _BLOCK, statistic
+from glacier_inversion.experiment import check_experiment
+from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.patches import PatchSource
+from glacier_inversion.training.model import read_member, read_model
+from glacier_inversion.training.network import Network
+from glacier_inversion.workspace import Workspace
+from tests import synthetic
+from tests.conftest import Run
+
+
+def copy_of(finished, tmp_path) -> Run:
+    """Return a copy of the finished workspace that a test may change."""
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    raw = json.loads(finished.file.read_text())
+    return Run(tmp_path, tmp_path / "exp.json", raw)
+
+
+def read(path):
+    """Return the values and the transform of a map."""
+    with rasterio.open(path) as src:
+        return src.read(1), src.transform
+
+
+def by_patches(run, feature, model="small"):
+    """Predict every point of a feature's lattice by itself, member by member."""
+    place = Workspace(run.root)
+    checked = check_experiment(run.raw, "exp")
+    own = read_model(place.model(model))
+    dataset = open_dataset(checked, place)
+    layout = Layout.of(own.experiment)
+    part = to_lattice(dataset.read_tiles(own.experiment, feature), layout)
+    source = PatchSource([part], layout, own.scales)
+    network = Network(own.experiment)
+    values = np.full((checked.seeds_number, *part.points.shape), np.nan)
+    for seed in range(checked.seeds_number):
+        read_member(network, place, model, seed)
+        for row, col in np.argwhere(part.usable):
+            with torch.inference_mode():
+                one = network(source.gather(torch.tensor([[0, row, col]])))
+            std = own.scales["thickness"].std
+            values[seed, row, col] = float(one["thickness"]) * std
+    return part.points, values
+
+
+def test_maps_equal_the_prediction_of_each_patch(finished):
+    "Mean and std (ddof 1) at every pixel of the map, and NaN in the same places."
+    points, values = by_patches(finished, "south")
+    outline = synthetic.FEATURES[-1][1]
+    for name, expected in (
+        ("mean", values.mean(axis=0)),
+        ("std", values.std(axis=0, ddof=1)),
+    ):
+        drawn, transform = read(
+            finished.root / f"drawings/small/south/thickness_{name}.tif"
+        )
+        n_known = 0
+        for row in range(drawn.shape[0]):
+            for col in range(drawn.shape[1]):
+                x, y = transform * (col + 0.5, row + 0.5)
+                i, j = (int(k) for k in points.index(x, y))
+                # pixel centres are the points of the lattice
+                assert (float(points.x(j)), float(points.y(i))) == pytest.approx((x, y))
+                if not outline.contains(shapely.Point(x, y)):
+                    assert np.isnan(drawn[row, col])
+                    continue
+                # batches reorder float32 sums; the std is a difference of such
+                np.testing.assert_allclose(
+                    drawn[row, col], expected[i, j], rtol=1e-4, atol=1e-3
+                )
+                n_known += np.isfinite(drawn[row, col])
+        assert n_known > 200
+
+
+def test_geotiffs_say_what_they_are(finished):
+    "float32, NaN nodata, deflate, tiled, unit, members; half a pixel off for even n."
+    path = finished.root / "drawings/small/south/thickness_std.tif"
+    with rasterio.open(path) as src:
+        assert src.dtypes == ("float32",)
+        assert np.isnan(src.nodata)
+        assert src.compression.name == "deflate"
+        assert src.profile["tiled"]
+        assert src.crs.to_epsg() == synthetic.EPSG
+        assert src.units == ("m",)
+        tags = src.tags()
+        assert (tags["members"], tags["statistic"], tags["ddof"]) == ("2", "std", "1")
+        assert src.res == (50.0, 50.0)
+        # 8 pixels of 50 m: points are corners of pixels
+        assert (src.transform.c % 50, src.transform.f % 50) == (25.0, 25.0)
+
+
+def test_the_ensemble_beats_the_constant_mean_on_a_glacier_it_never_saw(finished):
+    "The true thickness is known everywhere."
+    drawn, transform = read(finished.root / "drawings/small/south/thickness_mean.tif")
+    shape = drawn.shape
+    truth = synthetic.sample(
+        synthetic.thickness_m, transform.c, transform.f, 50.0, *shape
+    )
+    known = np.isfinite(drawn)
+    samples = []
+    for properties, polygon in synthetic.FEATURES:
+        if properties["train"] == 0:
+            left, bottom, right, top = polygon.bounds
+            n_rows, n_cols = int((top - bottom) // 50), int((right - left) // 50)
+            samples.append(
+                synthetic.sample(synthetic.thickness_m, left, top, 50.0, n_rows, n_cols)
+            )
+    constant = np.concatenate([values.ravel() for values in samples]).mean()
+
+    def rmse(prediction):
+        return float(np.sqrt(np.square(prediction - truth)[known].mean()))
+
+    assert rmse(drawn) < 0.6 * rmse(np.full(shape, constant))
+
+
+def train_by_hand(run, raw, weights):
+    """Build the dataset and write a member with these weights."""
+    run.raw.clear()
+    run.raw.update(raw | {"epochs": 1, "seeds_number": 1, "normalization": "none"})
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    trained = run("train")
+    assert trained.exit_code == 0, trained.output
+    path = run.root / "models" / raw["model_name"] / "seed_000" / "best.safetensors"
+    state = safetensors.torch.load_file(path)
+    assert state.keys() == weights.keys()
+    safetensors.torch.save_file(weights, path)
+
+
+@pytest.mark.parametrize(
+    ("area_size", "resolutions", "output", "step", "epsg"),
+    [
+        (350.0, {"a": 50.0}, 50.0, None, synthetic.EPSG),
+        (400.0, {"a": 50.0, "b": 100.0}, 50.0, None, synthetic.EPSG),
+        (400.0, {"a": 100.0}, 50.0, None, synthetic.EPSG),
+        (600.0, {"a": 50.0, "b": 150.0}, 50.0, 150.0, synthetic.EPSG),
+        (350.0, {"a": 50.0}, 100.0, 200.0, 2193),
+    ],
+)
+def test_coordinates_come_back_where_they_are(
+    run, area_size, resolutions, output, step, epsg
+):
+    """
+    Rasters that hold their own x and y, through all three commands.
+
+    The network passes the centre's coordinates on, so every drawn pixel must hold the
+    coordinates of its own centre. Odd and even windows, two resolutions, a coarser map,
+    a CRS with the northing first.
+    """
+    raw = synthetic.coordinate_experiment(area_size, resolutions, output, scalar=True)
+    raw["dataset_description"]["epsg"] = epsg
+    raw["drawing_description"]["resolution"] = step
+    features = synthetic.FEATURES
+    x0, y0 = synthetic.LEFT, synthetic.TOP - 3500
+    if epsg != synthetic.EPSG:  # the same squares in the middle of the other CRS
+        x0, y0 = 1_370_013.0, 5_169_037.0
+        features = [
+            (
+                p,
+                shapely.transform(
+                    g, lambda c: c - [synthetic.LEFT - x0, synthetic.TOP - y0]
+                ),
+            )
+            for p, g in features
+        ]
+        synthetic.write_outlines(run.root / "data/glaciers.shp", features, epsg)
+        y0 -= 3500
+    left, top = x0 - 1000, y0 + 5500
+    for entry in raw["dataset_description"]["rasters"]:
+        cell = entry["resolution"] / 2
+        axis = entry["name"].removeprefix("target_")[0]
+        # relative coordinates, that float32 holds to a millimetre
+        origin = {"x": x0, "y": y0}[axis]
+        values = np.zeros((int(6600 / cell), int(5700 / cell)), "f4")
+        n_rows, n_cols = values.shape
+        values += (
+            (left + (np.arange(n_cols) + 0.5) * cell - origin)[None, :]
+            if axis == "x"
+            else (top - (np.arange(n_rows) + 0.5) * cell - origin)[:, None]
+        )
+        path = run.root / "data" / entry["file"]
+        synthetic.write_raster(path, values, left, top, cell, epsg)
+    # inputs in order x_a, y_a, x_b, y_b: take the last pair
+    n_inputs = 2 * len(resolutions)
+    pick = torch.zeros(2, n_inputs)
+    pick[0, -2] = pick[1, -1] = 1
+    weights = {f"outputs.{i}.0.layers.0.weight": pick[i : i + 1] for i in range(2)}
+    train_by_hand(run, raw, {k: v.clone() for k, v in weights.items()})
+    drawn = run("draw")
+    assert drawn.exit_code == 0, drawn.output
+    for properties, outline in features:
+        folder = run.root / "drawings" / "coordinates" / properties["id"]
+        for axis in "xy":
+            values, transform = read(folder / f"target_{axis}_mean.tif")
+            rows, cols = np.nonzero(np.isfinite(values))
+            x, y = transform * (cols + 0.5, rows + 0.5)
+            expected = x - x0 if axis == "x" else y - y0
+            np.testing.assert_allclose(values[rows, cols], expected, atol=2e-3)
+            spacing = step or min(*resolutions.values(), output)
+            assert transform.a == -transform.e == spacing
+            # every point inside the outline is drawn: the buffer is wide enough
+            assert len(rows) == pytest.approx(outline.area / spacing**2, rel=0.15)
+            # maps of neighbours fit together
+            assert (transform.c + spacing / 2) % spacing in (
+                0.0,
+                min(*resolutions.values(), output) / 2,
+            )
+
+
+def test_nothing_is_drawn_where_the_window_reaches_beyond_the_tile(finished, tmp_path):
+    "NaN, not zeros; with the same values elsewhere."
+    run = copy_of(finished, tmp_path)
+    run.raw["dataset_description"]["buffer_distance"] = 0.0
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    before, where = read(run.root / "drawings/small/south/thickness_mean.tif")
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    after, transform = read(run.root / "drawings/small/south/thickness_mean.tif")
+    assert transform == where
+    summary = json.loads((run.root / "datasets/region/summary.json").read_text())
+    (bounds,) = [r["bounds"] for r in summary["features"] if r["feature"] == "south"]
+    rows, cols = np.indices(after.shape)
+    x, y = transform * (cols + 0.5, rows + 0.5)
+    fits = (x - 200 >= bounds[0]) & (x + 200 <= bounds[2])
+    fits &= (y - 200 >= bounds[1]) & (y + 200 <= bounds[3])
+    assert np.isnan(after[~fits]).all()
+    assert (np.isfinite(after) == (fits & np.isfinite(before))).all()
+    known = np.isfinite(after)
+    np.testing.assert_allclose(after[known], before[known], rtol=1e-4)
+
+
+def test_statistics_and_the_whole_tile(finished, tmp_path):
+    "Median, extremes and quantiles; without clipping all that can be drawn."
+    run = copy_of(finished, tmp_path)
+    names = ["mean", "std", "median", "min", "max", "q25"]
+    run.raw["drawing_description"] |= {"statistics": names, "clip_to_outline": False}
+    run.raw["drawing_description"]["features"] = "test"
+    run.write()
+    assert run("draw").exit_code == 0
+    _, values = by_patches(run, "south")
+    for name in names:
+        drawn, _ = read(run.root / f"drawings/small/south/thickness_{name}.tif")
+        assert drawn.shape == values.shape[1:]
+        known = np.isfinite(values[0])
+        np.testing.assert_array_equal(np.isfinite(drawn), known)
+        expected = statistic(name, values[:, known].astype("f4"))
+        np.testing.assert_allclose(drawn[known], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
+    "Small blocks give the same maps."
+    run = copy_of(finished, tmp_path)
+    before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
+    assert max(before.shape) < _BLOCK
+    monkeypatch.setattr("glacier_inversion.drawing._BLOCK", 7)
+    assert run("draw").exit_code == 0
+    after, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-3)
+
+
+def test_one_member_has_no_std(finished, tmp_path, caplog):
+    "NaN, and a warning that members are missing."
+    run = copy_of(finished, tmp_path)
+    shutil.rmtree(run.root / "models/small/seed_001")
+    result = run("draw")
+    assert result.exit_code == 0
+    assert "1 of 2 members are trained" in result.stderr
+    assert np.isnan(read(run.root / "drawings/small/south/thickness_std.tif")[0]).all()
+    assert np.isfinite(
+        read(run.root / "drawings/small/south/thickness_mean.tif")[0]
+    ).any()
+
+
+def test_profiles_hold_the_pixels_that_the_line_crosses(finished):
+    "Every 50 m: distance, place, feature, mean, std, and the target where it is known."
+    path = finished.root / "drawings/small/profiles/along_thickness.csv"
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    with fiona.open(finished.root / "data/profiles/along.shp") as src:
+        line = shapely.geometry.shape(next(iter(src)).geometry)
+    assert len(rows) == int(line.length // 50) + 1
+    mean, transform = read(finished.root / "drawings/small/south/thickness_mean.tif")
+    std, _ = read(finished.root / "drawings/small/south/thickness_std.tif")
+    outline = synthetic.FEATURES[-1][1]
+    n_targets = 0
+    for i, row in enumerate(rows):
+        assert float(row["distance"]) == 50.0 * i
+        point = line.interpolate(50.0 * i)
+        assert (float(row["x"]), float(row["y"])) == pytest.approx((point.x, point.y))
+        if not outline.contains(point):
+            assert row["feature"] == row["mean"] == row["target"] == ""
+            continue
+        assert row["feature"] == "south"
+        col, line_row = (int(k) for k in ~transform * (point.x, point.y))
+        assert float(row["mean"]) == pytest.approx(mean[line_row, col], rel=1e-4)
+        assert float(row["std"]) == pytest.approx(std[line_row, col], abs=1e-2)
+        if row["target"]:
+            n_targets += 1
+            truth = synthetic.thickness_m(point.x, point.y)
+            assert float(row["target"]) == pytest.approx(truth, abs=6)
+    assert 0 < n_targets < len(rows)
+    assert any(row["feature"] == "" for row in rows)
+
+
+BAD = [
+    (("features", ["sout", "east"]), 1, "'sout' is not in .*Did you mean 'south'"),
+    (("models", ["smal"]), 1, "smal: is no model.*Did you mean 'small'"),
+    (("profiles", ["alon"]), 1, r"alon\.shp: does not exist"),
+    (("resolution", 75.0), 2, "75 is no whole multiple"),
+]
+
+
+@pytest.mark.parametrize(("change", "exit_code", "message"), BAD)
+def test_what_does_not_exist_is_named_with_the_nearest(
+    finished, tmp_path, change, exit_code, message
+):
+    "Before anything is drawn."
+    run = copy_of(finished, tmp_path)
+    shutil.rmtree(run.root / "drawings")
+    key, value = change
+    run.raw["drawing_description"][key] = value
+    run.write()
+    result = run("draw")
+    assert result.exit_code == exit_code
+    assert re.search(message, result.stderr), result.stderr
+    assert not (run.root / "drawings").exists()
+
+
+def test_a_broken_member_is_named(finished, tmp_path):
+    "Weights that cannot be loaded."
+    run = copy_of(finished, tmp_path)
+    (run.root / "models/small/seed_001/best.safetensors").write_bytes(b"no weights")
+    result = run("draw")
+    assert result.exit_code == 1
+    assert "seed_001/best.safetensors: cannot be loaded" in result.stderr
+
+
+def test_a_missing_tile_fails_its_feature_alone(finished, tmp_path):
+    "The others are drawn; exit code 3."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"] |= {"features": ["south", "east"], "profiles": []}
+    run.write()
+    (run.root / "datasets/region/test/south/slope.tif").unlink()
+    result = run("draw")
+    assert result.exit_code == 3
+    assert "1 features failed: south" in result.stderr
+    assert (run.root / "drawings/small/east/thickness_mean.tif").exists()
+
+
+def test_a_model_of_other_rasters_is_refused(finished, tmp_path):
+    "The dataset has none of them."
+    run = copy_of(finished, tmp_path)
+    path = run.root / "models/small/model.json"
+    model = json.loads(path.read_text())
+    text = json.dumps(model).replace('"speed"', '"elevation"')
+    path.write_text(text)
+    result = run("draw")
+    assert result.exit_code == 1
+    assert "needs 'elevation' at 100; the dataset has it not at all" in result.stderr
