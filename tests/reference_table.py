@@ -1,0 +1,79 @@
+"""
+The reference of the experiment file, as README has it, made from the JSON Schema.
+
+``python -m tests.reference_table`` prints it; a test compares README with it.
+"""
+
+import json
+
+from glacier_inversion.experiment import json_schema
+
+SECTIONS = {
+    None: "The file",
+    "Variable": "`inputs`, `outputs`: a list of",
+    "DatasetDescription": "`dataset_description`",
+    "Raster": "`dataset_description.rasters`: a list of",
+    "Split": "`dataset_description.split`",
+    "ModelDescription": "`model_description`",
+    "Branch": "Each entry of `model_description`",
+    "Convolutions": "Operation `convolutions`",
+    "Convolution1": "Operation `convolution_1`",
+    "Downsample": "Operations `downsample` and `upsample`",
+    "Concatenation": "Operation `concatenation`",
+    "Addition": "Operations `addition` and `fusion`",
+    "Denses": "Operation `denses`",
+    "Sampling": "`sampling`",
+    "Augmentation": "`augmentation`",
+    "DrawingDescription": "`drawing_description`",
+}
+
+
+def type_of(key: dict) -> str:
+    """Name the type of a key, in the words of JSON."""
+    if "$ref" in key or "oneOf" in key:
+        return "object"
+    if "anyOf" in key:
+        kinds = dict.fromkeys(type_of(k) for k in key["anyOf"])
+        return " or ".join(kind for kind in kinds if kind != "null")
+    if "enum" in key or "const" in key:
+        return "text"
+    kind = {"string": "text", "boolean": "true/false"}.get(key["type"], key["type"])
+    if kind == "array":
+        return f"list of {type_of(key['items'])}" if "items" in key else "list"
+    return kind
+
+
+def allowed(key: dict) -> str:
+    """List the values of a key that has few."""
+    parts = [key, *key.get("anyOf", []), key.get("additionalProperties", {})]
+    parts += [p.get("items", {}) for p in parts if isinstance(p, dict)]
+    values = next((p["enum"] for p in parts if isinstance(p, dict) and "enum" in p), [])
+    return f" One of {', '.join(f'`{v}`' for v in values)}." if values else ""
+
+
+def row(name: str, key: dict, required: bool) -> str:
+    """Write the line of one key."""
+    default = "required" if required else f"`{json.dumps(key.get('default'))}`"
+    if "const" in key:
+        return f"| `{name}` | text | required | `{key['const']}`. |"
+    text = key.get("description", "Which operation.").rstrip(".") + "."
+    return f"| `{name}` | {type_of(key)} | {default} | {text}{allowed(key)} |"
+
+
+def table() -> str:
+    """Return the tables of all sections."""
+    schema = json_schema()
+    lines = []
+    for section, title in SECTIONS.items():
+        part = schema["$defs"][section] if section else schema
+        lines += [f"#### {title}", "", part["description"], ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        required = part.get("required", [])
+        for name, key in part["properties"].items():
+            lines.append(row(name, key, name in required))
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

@@ -1,0 +1,138 @@
+"""Real ice and published experiments, where they are at hand."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from click.testing import CliRunner
+
+from glacier_inversion.cli import main
+from glacier_inversion.experiment import load_experiment
+from glacier_inversion.outlines import read_outlines
+from glacier_inversion.training.network import Network
+from tests import synthetic
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+PUBLISHED = sorted((SHARED / "reference" / "experiments").glob("*.json"))
+ALETSCH = SHARED / "data" / "aletsch" / "data"
+
+
+def ginv(*arguments) -> str:
+    """Run a command and return what it printed."""
+    result = CliRunner().invoke(
+        main, [str(a) for a in arguments], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="the published experiments are not here")
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_experiments_run_unchanged(path, tmp_path):
+    "With made-up data of their rasters: built, one epoch trained, drawn."
+    checked = load_experiment(path)
+    counts = {"resnet_class_grid_400_nh": 322_880, "resnet_solo_grid_400_nv": 164_736}
+    assert Network(checked).n_parameters() == counts[checked.model_name]
+    description = checked.dataset_description
+    left, top = 2_640_000.0, 1_145_000.0
+    names = [*checked.drawing_description.features, "B01", "B02", "B03", "B04"]
+    features = [
+        ({"sgi-id": name}, shapely.box(x, top - 1500, x + 130 + 9 * i, top - 1350))
+        for i, (name, x) in enumerate(
+            zip(names, left + 1000 + 300.0 * np.arange(len(names)), strict=True)
+        )
+    ]
+    synthetic.write_outlines(
+        tmp_path / "data" / description.shapefile_file, features, 2056
+    )
+    rng = np.random.default_rng(0)
+    for raster in description.rasters:
+        n_rows, n_cols = int(3000 / raster.resolution), int(5000 / raster.resolution)
+        values = rng.random((n_rows, n_cols)).astype("f4")
+        if raster.name == "ice_classification":
+            values = values.round()
+        synthetic.write_raster(
+            tmp_path / "data" / raster.file, values, left, top, raster.resolution, 2056
+        )
+    import fiona  # noqa: PLC0415
+
+    (tmp_path / "data" / "profiles").mkdir()
+    for name in checked.drawing_description.profiles:
+        with fiona.open(
+            tmp_path / "data" / "profiles" / f"{name}.shp",
+            "w",
+            driver="ESRI Shapefile",
+            crs="EPSG:2056",
+            schema={"geometry": "LineString", "properties": {}},
+        ) as dst:
+            x = left + 1000 + 300.0 * names.index(name)
+            ends = [(x + 5, top - 1490), (x + 100, top - 1360)]
+            dst.write(
+                {
+                    "geometry": {"type": "LineString", "coordinates": ends},
+                    "properties": {},
+                }
+            )
+    ginv("build-dataset", path, "--workspace", tmp_path)
+    one_epoch = tmp_path / "one_epoch.json"
+    raw = json.loads(path.read_text()) | {"epochs": 1, "seeds_number": 1}
+    synthetic.write_json(one_epoch, raw)
+    ginv("train", one_epoch, "--workspace", tmp_path)
+    printed = ginv("draw", one_epoch, "--workspace", tmp_path)
+    for output in checked.outputs:
+        for feature in checked.drawing_description.features:
+            name = f"{feature}/{output.name}_mean.tif"
+            assert name in printed
+    for shown in printed.splitlines():
+        if shown.endswith("mean.tif"):
+            with rasterio.open(shown) as src:
+                assert np.isfinite(src.read(1)).sum() > 50
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ALETSCH.exists(), reason="the Aletsch data are not here")
+def test_aletsch_is_built_trained_and_drawn(tmp_path):
+    "One member beats the mean of the training targets on sub-basins it never saw."
+    shutil.copytree(ALETSCH, tmp_path / "data")
+    file = ROOT / "experiments" / "aletsch" / "aletsch.json"
+    checked = load_experiment(file)
+    ginv("build-dataset", file, "--workspace", tmp_path)
+    ginv("train", file, "--workspace", tmp_path, "--seeds", "0")
+    ginv("draw", file, "--workspace", tmp_path)
+    with rasterio.open(tmp_path / "data" / "ice_thickness.tif") as src:
+        radar, transform = src.read(1), src.transform
+    row, col = np.nonzero(np.isfinite(radar))
+    x, y = transform * (col + 0.5, row + 0.5)
+    known = radar[row, col]
+    outlines = read_outlines(tmp_path / "data" / "outlines.shp", "name", 32632)
+    inside = {
+        split: np.any(
+            [
+                shapely.contains_xy(o.polygon, x, y)
+                for o in outlines
+                if o.columns["train"] == split
+            ],
+            axis=0,
+        )
+        for split in (0, 2)
+    }
+    errors = []
+    for feature in ("ewigschneefeld", "lower_tongue"):
+        path = (
+            tmp_path / f"drawings/{checked.model_name}/{feature}/ice_thickness_mean.tif"
+        )
+        with rasterio.open(path) as src:
+            drawn = np.array([v[0] for v in src.sample(zip(x, y, strict=True))])
+            errors.append(
+                (drawn - known)[inside[2] & np.isfinite(drawn) & (drawn != 0)]
+            )
+    error = np.concatenate(errors)
+    constant = known[inside[0]].mean()
+    rmse = np.sqrt(np.square(error).mean())
+    assert len(error) > 200
+    assert rmse < 0.9 * np.sqrt(np.square(known[inside[2]] - constant).mean())
