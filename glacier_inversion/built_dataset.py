@@ -14,12 +14,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from glacier_inversion.consistency import nearest
-from glacier_inversion.errors import DatasetError
+from glacier_inversion.errors import DatasetError, nearest
+from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.rasters import inside, read_tile
-from glacier_inversion.sections import Experiment, Variable
+from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.workspace import SPLITS, Workspace
 

@@ -7,36 +7,18 @@ report: so everything that is wrong with a file is found at once.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from glacier_inversion.errors import nearest
 from glacier_inversion.grid import common_multiple, ratio
 
 Problem = tuple[str, str]
 """JSON path, and what is wrong there."""
 
 VGGNET_SPELLINGS = ("upsample", "fusion")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """
-    Say which of *known* the user may have meant.
-
-    >>> nearest("slop", ["velocity", "slope"])
-    "Did you mean 'slope'? Known: slope, velocity."
-    >>> nearest("x", [])
-    'There is none.'
-    """
-    names = sorted(known)
-    if not names:
-        return "There is none."
-    close = difflib.get_close_matches(name, names, n=1)
-    shown = names[:20] + (["..."] if len(names) > 20 else [])
-    meant = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{meant}Known: {', '.join(shown)}."
 
 
 def architectures() -> list[str]:

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import multiprocessing
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.grid import Bounds, Grid, common_multiple, snap_bounds
+from glacier_inversion.grid import common_multiple, snap_bounds
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.rasters import (
-    Source,
-    open_source,
-    read_tags,
-    warp,
-    write_tile,
-)
-from glacier_inversion.sections import Raster
+from glacier_inversion.rasters import Source, open_source, read_tags
 from glacier_inversion.splits import assign_splits, find_overlaps
+from glacier_inversion.tiling import TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json
 
 logger = logging.getLogger(__name__)
-
-# Part of every tile's fingerprint: raise it when the same inputs give other tiles.
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -45,16 +28,6 @@ class BuildReport:
     n_written: int
     n_kept: int
     failures: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The tiles of one feature, to be made."""
-
-    outline: Outline
-    split: str
-    bounds: Bounds
-    folder: Path
 
 
 def build_dataset(
@@ -109,7 +82,7 @@ def build_dataset(
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
         progress.start(len(todo), "feature")
-        for feature, result in _build_features(experiment, sources, todo, jobs):
+        for feature, result in tile_features(experiment, sources, todo, jobs):
             if isinstance(result, RasterError):
                 failures[feature] = str(result)
             else:
@@ -170,11 +143,11 @@ def _plan(
     outlines: list[Outline],
     splits: dict[str, str],
     folder: Path,
-) -> list[_Job]:
+) -> list[TilingJob]:
     description = experiment.dataset_description
     step = common_multiple(raster.resolution for raster in description.rasters)
     return [
-        _Job(
+        TilingJob(
             outline,
             splits[outline.feature],
             snap_bounds(outline.polygon.bounds, description.buffer_distance, step),
@@ -185,7 +158,7 @@ def _plan(
     ]
 
 
-def _remove_stale(folder: Path, todo: list[_Job], rasters: list[str]) -> None:
+def _remove_stale(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
     """Remove tiles, ours by their tags, that the dataset does not hold any more."""
     wanted = {job.folder / f"{raster}.tif" for job in todo for raster in rasters}
     for split in SPLITS:
@@ -197,119 +170,11 @@ def _remove_stale(folder: Path, todo: list[_Job], rasters: list[str]) -> None:
                 feature.rmdir()
 
 
-_Result = tuple[dict[str, Any], int] | RasterError
-
-
-def _build_features(
-    experiment: Experiment, sources: dict[str, Source], todo: list[_Job], jobs: int
-) -> Iterator[tuple[str, _Result]]:
-    """Yield the row and the number of new tiles of each feature, as they are made."""
-    if jobs == 1 or len(todo) < 2:
-        for job in todo:
-            yield job.outline.feature, _try_feature(experiment, sources, job)
-        return
-    # Processes, since rasterio warps into arrays with a race between threads; spawned,
-    # since GDAL does not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    n_workers = min(jobs, len(todo))
-    with ProcessPoolExecutor(n_workers, context, _ignore_interrupt) as pool:
-        futures = {
-            pool.submit(_try_feature, experiment, sources, job): job.outline.feature
-            for job in todo
-        }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the main process, which lets the workers end their features."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _try_feature(
-    experiment: Experiment, sources: dict[str, Source], job: _Job
-) -> _Result:
-    try:
-        return _build_feature(experiment, sources, job)
-    except RasterError as error:
-        return error
-
-
-def _build_feature(
-    experiment: Experiment, sources: dict[str, Source], job: _Job
-) -> tuple[dict[str, Any], int]:
-    """Make the tiles of one feature; return its row and the number of new tiles."""
-    tiles: dict[str, dict[str, Any]] = {}
-    n_written = 0
-    for raster in experiment.dataset_description.rasters:
-        tags, written = _build_tile(experiment, sources[raster.name], raster, job)
-        tiles[raster.name] = {
-            "valid": float(tags["GINV_VALID"]),
-            "sha256": tags["GINV_SHA256"],
-        }
-        n_written += written
-    polygon = job.outline.polygon
-    assert polygon is not None  # `_plan` took those with one
-    row = {
-        "feature": job.outline.feature,
-        "split": job.split,
-        "bounds": list(job.bounds),
-        "area_km2": round(polygon.area / 1e6, 6),
-        "outline_sha256": hashlib.sha256(polygon.normalize().wkb).hexdigest(),
-        "repairs": list(job.outline.repairs),
-        "rasters": tiles,
-    }
-    return row, n_written
-
-
-def _build_tile(
-    experiment: Experiment, source: Source, raster: Raster, job: _Job
-) -> tuple[dict[str, str], bool]:
-    path = job.folder / f"{raster.name}.tif"
-    epsg = experiment.dataset_description.epsg
-    grid = Grid.from_bounds(job.bounds, raster.resolution)
-    fingerprint = _fingerprint(source, epsg, grid)
-    tags = read_tags(path) if path.exists() else {}
-    if tags.get("GINV_FINGERPRINT") == fingerprint:
-        return tags, False
-    tile = warp(source, epsg, grid)
-    tags = {
-        "GINV_FINGERPRINT": fingerprint,
-        "GINV_SHA256": hashlib.sha256(tile.tobytes()).hexdigest(),
-        "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
-        "GINV_RESAMPLING": source.resampling,
-    }
-    write_tile(path, tile, grid, epsg, tags)
-    return tags, True
-
-
-def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
-    """Identify what a tile is made from: description, place, and the input file."""
-    stat = source.path.stat()
-    parts = [
-        _FORMAT,
-        epsg,
-        grid.bounds,
-        grid.resolution,
-        source.path.name,
-        stat.st_size,
-        stat.st_mtime_ns,
-        source.band,
-        repr(source.nodata),
-        source.resampling,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
 def _finish(
     experiment: Experiment,
     sources: dict[str, Source],
     folder: Path,
-    done: list[_Job],
+    done: list[TilingJob],
     rows: dict[str, dict[str, Any]],
     failures: dict[str, str],
 ) -> None:

@@ -15,6 +15,11 @@ exception too, so that callers need not know this module::
     └── WorkspaceError (OSError)
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class GlacierInversionError(Exception):
     """Something that the user can mend."""
@@ -50,3 +55,21 @@ class TrainingError(GlacierInversionError, RuntimeError):
 
 class WorkspaceError(GlacierInversionError, OSError):
     """A file or folder of the workspace cannot be used."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    Say which of *known* the user may have meant.
+
+    >>> nearest("slop", ["velocity", "slope"])
+    "Did you mean 'slope'? Known: slope, velocity."
+    >>> nearest("x", [])
+    'There is none.'
+    """
+    names = sorted(known)
+    if not names:
+        return "There is none."
+    close = difflib.get_close_matches(name, names, n=1)
+    shown = names[:20] + (["..."] if len(names) > 20 else [])
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{meant}Known: {', '.join(shown)}."

@@ -7,22 +7,130 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from glacier_inversion.consistency import (
-    Problem,
-    find_ignored,
-    find_problems,
-    nearest,
+from glacier_inversion.consistency import Problem, find_ignored, find_problems
+from glacier_inversion.errors import ExperimentError, nearest
+from glacier_inversion.grid import ratio
+from glacier_inversion.sections import (
+    Augmentation,
+    DatasetDescription,
+    DrawingDescription,
+    FolderName,
+    Loss,
+    Metric,
+    ModelDescription,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    Sampling,
+    Section,
+    Variable,
 )
-from glacier_inversion.errors import ExperimentError
-from glacier_inversion.sections import Experiment, Section
 
 __all__ = ["Experiment", "json_schema", "load_experiment", "parse_experiment"]
 
 logger = logging.getLogger(__name__)
+
+
+class Experiment(Section):
+    """An experiment: data, network, training and drawing."""
+
+    batch_size: PositiveInt = Field(description="Samples per optimisation step.")
+    epochs: PositiveInt = Field(description="Passes over the training samples.")
+    patience: PositiveInt = Field(
+        description="Epochs without improvement before the learning rate is reduced."
+    )
+    learning_rate: PositiveFloat = Field(
+        default=1e-3, description="Learning rate of the first epoch."
+    )
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="What the learning rate is multiplied by."
+    )
+    min_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        description="The learning rate is never reduced below this."
+    )
+    early_stopping: PositiveInt | None = Field(
+        default=None,
+        description="Epochs without improvement before training ends; null: never.",
+    )
+    optimizer_name: Optimizer = Field(description="Optimizer, in any case.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="L2 penalty on the kernels of convolutions: this times the sum of "
+        "their squares is added to the loss (adamw: decoupled from it).",
+    )
+    criterion: str = Field(
+        description="What improvement means: val_loss, loss, val_METRIC, METRIC, or "
+        "with several outputs val_OUTPUT_METRIC, OUTPUT_METRIC."
+    )
+    model_name: FolderName = Field(description="Folder in the workspace's models.")
+    model_architecture: str = Field(
+        description="Module of training/architectures that knows the operations."
+    )
+    area_size: PositiveFloat = Field(
+        description="Side of the patch, in CRS units: a whole number of pixels of the "
+        "finest resolution and of every input."
+    )
+    seeds_number: PositiveInt = Field(
+        description="Members of the ensemble, trained from the seeds 0, 1 and so on."
+    )
+    inputs: list[Variable] = Field(min_length=1, description="What the network reads.")
+    outputs: list[Variable] = Field(
+        min_length=1, description="What the network predicts."
+    )
+    losses_name: dict[str, Loss] = Field(description="The loss of each output.")
+    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="Weights of the outputs' losses in their sum; 1."
+    )
+    metrics_name: dict[str, list[Metric]] = Field(
+        default={}, description="What is logged of each output besides its loss."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="The samples.")
+    min_valid: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5,
+        description="Least share of valid pixels in the patch of every input; points "
+        "with less are neither samples nor drawn.",
+    )
+    augmentation: Augmentation | None = Field(
+        default=None, description="Copies of training patches; null: none."
+    )
+    normalization: Literal["standard", "none"] = Field(
+        default="standard",
+        description="'standard': inputs by the mean and std of their valid training "
+        "pixels, regression targets by their training std, not shifted.",
+    )
+    dataset_description: DatasetDescription = Field(description="The dataset.")
+    model_description: ModelDescription = Field(description="The network.")
+    drawing_description: DrawingDescription = Field(description="The drawings.")
+    schema_: str | None = Field(
+        default=None, alias="$schema", description="For editors; without effect."
+    )
+
+    @property
+    def finest_resolution(self) -> float:
+        """The least resolution among inputs and outputs, CRS units: the lattice's."""
+        return min(variable.resolution for variable in self.variables())
+
+    @property
+    def window_px(self) -> int:
+        """The side of a patch at the finest resolution, in pixels."""
+        return round(self.area_size / self.finest_resolution)
+
+    def variables(self) -> Iterator[Variable]:
+        """Iterate over inputs, then outputs."""
+        yield from self.inputs
+        yield from self.outputs
+
+    def factor(self, variable: Variable) -> int:
+        """Return how many finest pixels a pixel of *variable* is wide."""
+        factor = ratio(variable.resolution, self.finest_resolution)
+        if factor is None:
+            message = f"Invalid resolution {variable.resolution}. Must be a multiple."
+            raise ValueError(message)
+        return factor
 
 
 def load_experiment(path: Path) -> Experiment:

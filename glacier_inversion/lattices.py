@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice
-from glacier_inversion.sections import Experiment
 from glacier_inversion.tiles import Tiles
 
 Floats = NDArray[np.float32]

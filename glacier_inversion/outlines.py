@@ -16,8 +16,7 @@ from fiona.errors import FionaError
 from pyproj import CRS, Transformer
 from shapely.geometry import shape
 
-from glacier_inversion.consistency import nearest
-from glacier_inversion.errors import OutlineError
+from glacier_inversion.errors import OutlineError, nearest
 from glacier_inversion.workspace import name_problem, replacing, same_names
 
 

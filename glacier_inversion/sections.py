@@ -7,10 +7,10 @@ What a single value must be stands here; what values must be to each other stand
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,7 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from glacier_inversion.grid import ratio
 from glacier_inversion.workspace import name_problem
 
 Loss = Literal[
@@ -49,7 +48,6 @@ Metric = Literal[
     "nan_binary_accuracy",
     "nan_binary_crossentropy",
 ]
-Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
 Activation = Literal[
     "linear", "relu", "sigmoid", "softplus", "tanh", "elu", "selu", "gelu", "swish"
 ]
@@ -77,13 +75,17 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _name(value: str) -> str:
+def _folder_name(value: str) -> str:
     if problem := name_problem(value):
         message = f"{problem}. Must be able to name a folder"
         raise ValueError(message)
     return value
 
 
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+Optimizer = Annotated[
+    Literal["adam", "adamw", "nadam", "rmsprop", "sgd"], BeforeValidator(_lower)
+]
 PositiveFloat = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Padding = Annotated[
@@ -196,7 +198,7 @@ class ModelDescription(Section):
 class Raster(Section):
     """A variable of the dataset, and the file that it comes from."""
 
-    name: str = Field(description="The variable; names the tiles.")
+    name: FolderName = Field(description="The variable; names the tiles.")
     resolution: PositiveFloat = Field(
         description="Side of the tiles' pixels, in CRS units."
     )
@@ -214,8 +216,6 @@ class Raster(Section):
         default=None,
         description="Unit of the values, written into the maps. Default: the file's.",
     )
-
-    _check_name = field_validator("name")(_name)
 
 
 class Split(Section):
@@ -249,7 +249,7 @@ class Split(Section):
 class DatasetDescription(Section):
     """Outlines and rasters, and the tiles to make of them."""
 
-    dataset_name: str = Field(description="Folder in the workspace's datasets.")
+    dataset_name: FolderName = Field(description="Folder in the workspace's datasets.")
     epsg: PositiveInt = Field(
         description="EPSG code of the CRS of the tiles; projected, in metres."
     )
@@ -268,8 +268,6 @@ class DatasetDescription(Section):
         description="Default: by the column 'train' where there is one, else fractions "
         "0.7, 0.15, 0.15 with seed 0.",
     )
-
-    _check_name = field_validator("dataset_name")(_name)
 
     def raster(self, name: str) -> Raster:
         """Return the raster called *name*."""
@@ -337,105 +335,3 @@ class Augmentation(Section):
         description="Pairs of inputs, the components of a vector towards east and "
         "north: they turn with the image.",
     )
-
-
-class Experiment(Section):
-    """An experiment: data, network, training and drawing."""
-
-    batch_size: PositiveInt = Field(description="Samples per optimisation step.")
-    epochs: PositiveInt = Field(description="Passes over the training samples.")
-    patience: PositiveInt = Field(
-        description="Epochs without improvement before the learning rate is reduced."
-    )
-    learning_rate: PositiveFloat = Field(
-        default=1e-3, description="Learning rate of the first epoch."
-    )
-    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.1, description="What the learning rate is multiplied by."
-    )
-    min_learning_rate: Annotated[float, Field(ge=0)] = Field(
-        description="The learning rate is never reduced below this."
-    )
-    early_stopping: PositiveInt | None = Field(
-        default=None,
-        description="Epochs without improvement before training ends; null: never.",
-    )
-    optimizer_name: Annotated[Optimizer, BeforeValidator(_lower)] = Field(
-        description="Optimizer, in any case."
-    )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
-        default=0.0,
-        description="L2 penalty on the kernels of convolutions: this times the sum of "
-        "their squares is added to the loss (adamw: decoupled from it).",
-    )
-    criterion: str = Field(
-        description="What improvement means: val_loss, loss, val_METRIC, METRIC, or "
-        "with several outputs val_OUTPUT_METRIC, OUTPUT_METRIC."
-    )
-    model_name: str = Field(description="Folder in the workspace's models.")
-    model_architecture: str = Field(
-        description="Module of training/architectures that knows the operations."
-    )
-    area_size: PositiveFloat = Field(
-        description="Side of the patch, in CRS units: a whole number of pixels of the "
-        "finest resolution and of every input."
-    )
-    seeds_number: PositiveInt = Field(
-        description="Members of the ensemble, trained from the seeds 0, 1 and so on."
-    )
-    inputs: list[Variable] = Field(min_length=1, description="What the network reads.")
-    outputs: list[Variable] = Field(
-        min_length=1, description="What the network predicts."
-    )
-    losses_name: dict[str, Loss] = Field(description="The loss of each output.")
-    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default={}, description="Weights of the outputs' losses in their sum; 1."
-    )
-    metrics_name: dict[str, list[Metric]] = Field(
-        default={}, description="What is logged of each output besides its loss."
-    )
-    sampling: Sampling = Field(default=Sampling(), description="The samples.")
-    min_valid: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5,
-        description="Least share of valid pixels in the patch of every input; points "
-        "with less are neither samples nor drawn.",
-    )
-    augmentation: Augmentation | None = Field(
-        default=None, description="Copies of training patches; null: none."
-    )
-    normalization: Literal["standard", "none"] = Field(
-        default="standard",
-        description="'standard': inputs by the mean and std of their valid training "
-        "pixels, regression targets by their training std, not shifted.",
-    )
-    dataset_description: DatasetDescription = Field(description="The dataset.")
-    model_description: ModelDescription = Field(description="The network.")
-    drawing_description: DrawingDescription = Field(description="The drawings.")
-    schema_: str | None = Field(
-        default=None, alias="$schema", description="For editors; without effect."
-    )
-
-    _check_name = field_validator("model_name")(_name)
-
-    @property
-    def finest_resolution(self) -> float:
-        """The least resolution among inputs and outputs, CRS units: the lattice's."""
-        return min(variable.resolution for variable in self.variables())
-
-    @property
-    def window_px(self) -> int:
-        """The side of a patch at the finest resolution, in pixels."""
-        return round(self.area_size / self.finest_resolution)
-
-    def variables(self) -> Iterator[Variable]:
-        """Iterate over inputs, then outputs."""
-        yield from self.inputs
-        yield from self.outputs
-
-    def factor(self, variable: Variable) -> int:
-        """Return how many finest pixels a pixel of *variable* is wide."""
-        factor = ratio(variable.resolution, self.finest_resolution)
-        if factor is None:
-            message = f"Invalid resolution {variable.resolution}. Must be a multiple."
-            raise ValueError(message)
-        return factor

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from glacier_inversion.consistency import nearest
-from glacier_inversion.errors import OutlineError
+from glacier_inversion.errors import OutlineError, nearest
 from glacier_inversion.grid import Bounds
 from glacier_inversion.outlines import Outline
 from glacier_inversion.sections import Split

@@ -8,7 +8,7 @@ import rasterio
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from glacier_inversion import dataset as dataset_module
+from glacier_inversion import tiling
 from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.dataset import build_dataset
 from glacier_inversion.errors import (
@@ -135,7 +135,7 @@ def test_a_removed_tile_is_made_again_and_a_stale_feature_removed(run):
 
 def test_an_interrupted_build_is_not_complete(run, monkeypatch):
     "Without its summary it is refused; the tiles that were made are kept."
-    original = dataset_module._build_feature
+    original = tiling._tile_feature
 
     def interrupted(experiment, sources, job):
         if job.outline.feature == "east":
@@ -144,7 +144,7 @@ def test_an_interrupted_build_is_not_complete(run, monkeypatch):
 
     build(run)
     run.raw["dataset_description"]["buffer_distance"] = 400.0
-    monkeypatch.setattr(dataset_module, "_build_feature", interrupted)
+    monkeypatch.setattr(tiling, "_tile_feature", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(run)
     monkeypatch.undo()

@@ -14,9 +14,9 @@ import shapely
 import torch
 
 from glacier_inversion.built_dataset import open_dataset
-from glacier_inversion.drawing import _BLOCK, statistic
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.maps import _BLOCK, statistic
 from glacier_inversion.patches import PatchSource
 from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
@@ -269,7 +269,7 @@ def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
     run = copy_of(finished, tmp_path)
     before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     assert max(before.shape) < _BLOCK
-    monkeypatch.setattr("glacier_inversion.drawing._BLOCK", 7)
+    monkeypatch.setattr("glacier_inversion.maps._BLOCK", 7)
     assert run("draw").exit_code == 0
     after, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-3)

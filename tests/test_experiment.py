@@ -8,12 +8,13 @@ import pytest
 from glacier_inversion.consistency import architectures
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import (
+    Experiment,
     check_experiment,
     json_schema,
     load_experiment,
     parse_experiment,
 )
-from glacier_inversion.sections import Experiment, Section
+from glacier_inversion.sections import Section
 from tests import synthetic
 
 

@@ -29,6 +29,7 @@ WITHOUT_TORCH = [
     "sections",
     "splits",
     "tiles",
+    "tiling",
     "workspace",
 ]
 
@@ -56,7 +57,14 @@ def test_networks_do_not_import_rasterio(module):
 def test_every_module_is_on_one_side_or_draws():
     "A new module is added to one of the lists above."
     names = {m.name for m in pkgutil.iter_modules(glacier_inversion.__path__)}
-    assert names == {*WITHOUT_TORCH, "drawing", "patches", "training"}
+    assert names == {
+        *WITHOUT_TORCH,
+        "drawing",
+        "maps",
+        "patches",
+        "profiles",
+        "training",
+    }
 
 
 def test_help_imports_nothing_heavy():

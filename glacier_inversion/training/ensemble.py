@@ -10,22 +10,21 @@ from pathlib import Path
 import torch
 
 from glacier_inversion.errors import DatasetError, ModelError, TrainingError
+from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sections import Experiment
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training.losses import NAN
 from glacier_inversion.training.member import (
-    Log,
     TrainingData,
-    criterion_of,
     is_finished,
     train_member,
 )
 from glacier_inversion.training.model import Model, read_model, write_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
+from glacier_inversion.training.tally import Log, criterion_of
 from glacier_inversion.workspace import Workspace, locked
 
 logger = logging.getLogger(__name__)

@@ -14,11 +14,9 @@ import torch
 from safetensors import SafetensorError
 
 import glacier_inversion
-from glacier_inversion.consistency import nearest
-from glacier_inversion.errors import GlacierInversionError, ModelError
-from glacier_inversion.experiment import check_experiment
+from glacier_inversion.errors import GlacierInversionError, ModelError, nearest
+from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.patches import Scale
-from glacier_inversion.sections import Experiment
 from glacier_inversion.training.member import WEIGHTS, is_finished
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace, write_json

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from glacier_inversion import sections
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.sections import Experiment
+from glacier_inversion.experiment import Experiment
 from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
 
 GAUSSIAN = "gaussian_nll"

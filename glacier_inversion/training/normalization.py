@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Samples, Scale
-from glacier_inversion.sections import Experiment
 from glacier_inversion.tiles import Tiles
 
 NO_SCALE = Scale(0.0, 1.0)

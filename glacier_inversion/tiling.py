@@ -1,0 +1,143 @@
+"""Make the tiles of features, those of several at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.experiment import Experiment
+from glacier_inversion.grid import Bounds, Grid
+from glacier_inversion.outlines import Outline
+from glacier_inversion.rasters import Source, read_tags, warp, write_tile
+from glacier_inversion.sections import Raster
+
+# Part of every tile's fingerprint: raise it when the same inputs give other tiles.
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TilingJob:
+    """The tiles of one feature, to be made."""
+
+    outline: Outline
+    split: str
+    bounds: Bounds
+    folder: Path
+
+
+TilingResult = tuple[dict[str, Any], int] | RasterError
+
+
+def tile_features(
+    experiment: Experiment, sources: dict[str, Source], todo: list[TilingJob], jobs: int
+) -> Iterator[tuple[str, TilingResult]]:
+    """Yield the row and the number of new tiles of each feature, as they are made."""
+    if jobs == 1 or len(todo) < 2:
+        for job in todo:
+            yield job.outline.feature, _try_feature(experiment, sources, job)
+        return
+    # Processes, since rasterio warps into arrays with a race between threads; spawned,
+    # since GDAL does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    n_workers = min(jobs, len(todo))
+    with ProcessPoolExecutor(n_workers, context, _ignore_interrupt) as pool:
+        futures = {
+            pool.submit(_try_feature, experiment, sources, job): job.outline.feature
+            for job in todo
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the main process, which lets the workers end their features."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _try_feature(
+    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+) -> TilingResult:
+    try:
+        return _tile_feature(experiment, sources, job)
+    except RasterError as error:
+        return error
+
+
+def _tile_feature(
+    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+) -> tuple[dict[str, Any], int]:
+    """Make the tiles of one feature; return its row and the number of new tiles."""
+    tiles: dict[str, dict[str, Any]] = {}
+    n_written = 0
+    for raster in experiment.dataset_description.rasters:
+        tags, written = _build_tile(experiment, sources[raster.name], raster, job)
+        tiles[raster.name] = {
+            "valid": float(tags["GINV_VALID"]),
+            "sha256": tags["GINV_SHA256"],
+        }
+        n_written += written
+    polygon = job.outline.polygon
+    assert polygon is not None  # `_plan` took those with one
+    row = {
+        "feature": job.outline.feature,
+        "split": job.split,
+        "bounds": list(job.bounds),
+        "area_km2": round(polygon.area / 1e6, 6),
+        "outline_sha256": hashlib.sha256(polygon.normalize().wkb).hexdigest(),
+        "repairs": list(job.outline.repairs),
+        "rasters": tiles,
+    }
+    return row, n_written
+
+
+def _build_tile(
+    experiment: Experiment, source: Source, raster: Raster, job: TilingJob
+) -> tuple[dict[str, str], bool]:
+    path = job.folder / f"{raster.name}.tif"
+    epsg = experiment.dataset_description.epsg
+    grid = Grid.from_bounds(job.bounds, raster.resolution)
+    fingerprint = _fingerprint(source, epsg, grid)
+    tags = read_tags(path) if path.exists() else {}
+    if tags.get("GINV_FINGERPRINT") == fingerprint:
+        return tags, False
+    tile = warp(source, epsg, grid)
+    tags = {
+        "GINV_FINGERPRINT": fingerprint,
+        "GINV_SHA256": hashlib.sha256(tile.tobytes()).hexdigest(),
+        "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
+        "GINV_RESAMPLING": source.resampling,
+    }
+    write_tile(path, tile, grid, epsg, tags)
+    return tags, True
+
+
+def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
+    """Identify what a tile is made from: description, place, and the input file."""
+    stat = source.path.stat()
+    parts = [
+        _FORMAT,
+        epsg,
+        grid.bounds,
+        grid.resolution,
+        source.path.name,
+        stat.st_size,
+        stat.st_mtime_ns,
+        source.band,
+        repr(source.nodata),
+        source.resampling,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
