@@ -214,10 +214,15 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     folder = workspace.dataset(description.dataset_name)
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        rows = {row["feature"]: row for row in summary["features"]}
+        rasters = summary["description"]["rasters"]
+        resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
+        units = dict(summary["units"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        has = "a broken" if (folder / "summary.json").exists() else "no"
         message = (
-            f"{folder}: has no summary.json. Must be a complete dataset: this one was "
-            "not built, or its build was interrupted. Run 'ginv build-dataset'."
+            f"{folder}: has {has} summary.json. Must be a complete dataset: this one "
+            "was not built, or its build was interrupted. Run 'ginv build-dataset'."
         )
         raise DatasetError(message) from error
     differing = _differing(summary["description"], experiment)
@@ -228,10 +233,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "or choose another dataset_name."
         )
         raise DatasetError(message)
-    rows = {row["feature"]: row for row in summary["features"]}
-    rasters = summary["description"]["rasters"]
-    resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
-    return BuiltDataset(folder, rows, resolutions, summary["units"])
+    return BuiltDataset(folder, rows, resolutions, units)
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:

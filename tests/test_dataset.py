@@ -155,6 +155,15 @@ def test_an_interrupted_build_is_not_complete(run, monkeypatch):
     open_dataset(checked, Workspace(run.root))
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"features": [1]}'])
+def test_a_broken_summary_is_said_to_be_broken(run, text):
+    "Whoever broke it."
+    build(run)
+    (run.root / "datasets/region/summary.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"has a broken summary\.json"):
+        open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+
+
 def test_a_dataset_of_another_description_is_refused(run):
     "With the keys that differ; unused rasters do not matter."
     build(run)

@@ -145,6 +145,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_af
     ]
 
 
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 broken"])
+def test_a_broken_checkpoint_is_named(tmp_path, content):
+    "It is never executed, and the message says how to go on."
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(
+        TrainingError, match=r"checkpoint\.pt: cannot be read.*Remove it"
+    ):
+        run_member(experiment(epochs=1), tmp_path)
+
+
 def test_best_epoch_is_kept(tmp_path):
     "The weights are those of the epoch with the best criterion, not the last."
     checked = experiment(epochs=8, criterion="val_nan_bias")

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import math
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,7 @@ def _train_member(
     best: dict[str, Tensor] = {}
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = _read_checkpoint(checkpoint)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
@@ -296,6 +297,18 @@ def evaluate(
     for _, batch, targets in samples.batches(samples.nominal(), _EVALUATION_BATCH):
         tally.add(network(batch), targets)
     return tally.log(prefix)
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        message = (
+            f"{path}: cannot be read ({str(error).partition(chr(10))[0]}). Must be as "
+            "'ginv train' wrote it. Remove it: the member then starts anew."
+        )
+        raise TrainingError(message) from error
+    return state
 
 
 def _write_checkpoint(path: Path, state: dict[str, Any]) -> None:

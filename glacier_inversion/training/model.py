@@ -183,7 +183,7 @@ def read_member(
         network.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         message = (
-            f"{path}: cannot be loaded ({str(error).splitlines()[0]}). Must be the "
+            f"{path}: cannot be loaded ({str(error).partition(chr(10))[0]}). Must be the "
             "weights of the network in model.json. Remove it and train the seed again."
         )
         raise ModelError(message) from error
