@@ -115,18 +115,15 @@ def _open_ensembles(
             continue
         ensemble = Ensemble(model, workspace)
         n_asked = model.experiment.seeds_number
+        n_members = len(ensemble.seeds)
+        logger.info("%s: drawing with %d members, patch by patch", name, n_members)
         if not ensemble.seeds:
             problems.append(
                 f"{workspace.model(name)}: has no finished member. Must have one at "
                 "least. Run 'ginv train'."
             )
-        elif len(ensemble.seeds) < n_asked:
-            logger.warning(
-                "%s: %d of %d members are trained: drawing with them",
-                name,
-                len(ensemble.seeds),
-                n_asked,
-            )
+        elif n_members < n_asked:
+            logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
         ensembles.append(ensemble)
     if problems:
         raise ModelError("\n".join(problems))

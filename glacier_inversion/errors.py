@@ -73,3 +73,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     shown = names[:20] + (["..."] if len(names) > 20 else [])
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return f"{meant}Known: {', '.join(shown)}."
+
+
+def first_line(error: Exception) -> str:
+    """
+    Return the first line of an error's text.
+
+    >>> first_line(ValueError("one"))
+    'one'
+    """
+    return str(error).partition("\n")[0]

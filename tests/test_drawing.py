@@ -281,7 +281,7 @@ def test_one_member_has_no_std(finished, tmp_path, caplog):
     shutil.rmtree(run.root / "models/small/seed_001")
     result = run("draw")
     assert result.exit_code == 0
-    assert "1 of 2 members are trained" in result.stderr
+    assert "only 1 of 2 are trained" in result.stderr
     assert np.isnan(read(run.root / "drawings/small/south/thickness_std.tif")[0]).all()
     assert np.isfinite(
         read(run.root / "drawings/small/south/thickness_mean.tif")[0]

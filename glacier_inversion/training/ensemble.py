@@ -196,7 +196,8 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
         )
         raise ModelError(message)
     if (folder / "model.json").exists():
-        differing = read_model(folder).differing(model)
+        there = read_model(folder)
+        differing = there.differing(model)
         if differing:
             message = (
                 f"{folder}: was trained with other values of: {', '.join(differing)}. "
@@ -204,5 +205,6 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
                 "or start anew with --overwrite."
             )
             raise ModelError(message)
-    else:
-        write_model(model, folder)
+        if there.experiment.seeds_number == model.experiment.seeds_number:
+            return
+    write_model(model, folder)

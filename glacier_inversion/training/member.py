@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from glacier_inversion.errors import TrainingError
+from glacier_inversion.errors import TrainingError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Samples, Scale, allowed_turns, turn_vectors
 from glacier_inversion.training.losses import score
@@ -304,7 +304,7 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         message = (
-            f"{path}: cannot be read ({str(error).partition(chr(10))[0]}). Must be as "
+            f"{path}: cannot be read ({first_line(error)}). Must be as "
             "'ginv train' wrote it. Remove it: the member then starts anew."
         )
         raise TrainingError(message) from error

@@ -14,7 +14,12 @@ import torch
 from safetensors import SafetensorError
 
 import glacier_inversion
-from glacier_inversion.errors import GlacierInversionError, ModelError, nearest
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    ModelError,
+    first_line,
+    nearest,
+)
 from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.patches import Scale
 from glacier_inversion.training.member import WEIGHTS, is_finished
@@ -81,20 +86,16 @@ def _training_part(experiment: Experiment) -> dict[str, Any]:
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """
-    Flatten nested JSON into paths and values.
+    Flatten nested JSON objects into paths and values; a list is one value.
 
     >>> _flat({"a": {"b": 1}, "c": [2, {"d": 3}]})
-    {'a.b': 1, 'c[0]': 2, 'c[1].d': 3}
+    {'a.b': 1, 'c': [2, {'d': 3}]}
     """
-    if isinstance(value, dict) and value:
-        pairs = [(f"{path}.{key}".lstrip("."), item) for key, item in value.items()]
-    elif isinstance(value, list) and value:
-        pairs = [(f"{path}[{i}]", item) for i, item in enumerate(value)]
-    else:
+    if not isinstance(value, dict) or not value:
         return {path: value}
     flat: dict[str, Any] = {}
-    for key, item in pairs:
-        flat |= _flat(item, key)
+    for key, item in value.items():
+        flat |= _flat(item, f"{path}.{key}".lstrip("."))
     return flat
 
 
@@ -183,8 +184,8 @@ def read_member(
         network.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         message = (
-            f"{path}: cannot be loaded ({str(error).partition(chr(10))[0]}). Must be the "
-            "weights of the network in model.json. Remove it and train the seed again."
+            f"{path}: cannot be loaded ({first_line(error)}). Must be the weights of "
+            "the network in model.json. Remove it and train the seed again."
         )
         raise ModelError(message) from error
     return network.eval()
