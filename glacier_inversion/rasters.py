@@ -260,6 +260,7 @@ def geotiff_writer(
         dst.update_tags(**tags)
         if unit is not None:
             dst.set_band_unit(1, unit)
+            dst.update_tags(unit=unit)
 
         def write(values: NDArray[np.float32], rows: slice, cols: slice) -> None:
             dst.write(values, 1, window=Window.from_slices(rows, cols))

@@ -100,6 +100,7 @@ def test_geotiffs_say_what_they_are(finished):
         assert src.units == ("m",)
         tags = src.tags()
         assert (tags["members"], tags["statistic"], tags["ddof"]) == ("2", "std", "1")
+        assert tags["unit"] == "m"
         assert src.res == (50.0, 50.0)
         # 8 pixels of 50 m: points are corners of pixels
         assert (src.transform.c % 50, src.transform.f % 50) == (25.0, 25.0)

@@ -142,6 +142,22 @@ def test_undeclared_nodata_is_refused(tmp_path, dtype):
     assert np.isfinite(warp(opened, EPSG, far)).all()
 
 
+def test_a_raster_larger_than_memory_is_read_by_window(tmp_path):
+    "160 GB if it were read whole: a sparse file, written at one corner alone."
+    path = tmp_path / "huge.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": f"EPSG:{EPSG}"}
+    transform = rasterio.Affine(2.0, 0, 420_000, 0, -2.0, 5_150_000)
+    with rasterio.open(
+        path, "w", height=200_000, width=200_000, transform=transform, tiled=True,
+        sparse_ok=True, BIGTIFF="YES", **profile,
+    ) as dst:  # fmt: skip
+        dst.write(np.full((1, 2000, 2000), 7, "f4"), window=((0, 2000), (0, 2000)))
+    assert path.stat().st_size < 40e6
+    tile = warp(source(path), EPSG, GRID)
+    assert tile.shape == GRID.shape
+    assert set(np.unique(tile)) == {7.0}
+
+
 def test_zero_is_data(tmp_path):
     "A speed of 0 is a speed."
     write_raster(
