@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from glacier_inversion.errors import nearest
 from glacier_inversion.grid import common_multiple, ratio
+from glacier_inversion.raw_experiment import RawExperiment, is_length
 
 Problem = tuple[str, str]
 """JSON path, and what is wrong there."""
+
+_MOST_PIXELS = 4096
 
 VGGNET_SPELLINGS = ("upsample", "fusion")
 
@@ -29,11 +32,12 @@ def architectures() -> list[str]:
 
 def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     """Yield everything that does not fit together in the experiment *raw*."""
-    view = _View(raw)
+    view = RawExperiment(raw)
     yield from _of_rasters(view)
     yield from _of_variables(view)
     yield from _of_area_size(view)
     yield from _of_losses(view)
+    yield from _of_activations(view)
     yield from _of_criterion(view)
     yield from _of_network(view)
     yield from _of_augmentation(view)
@@ -43,69 +47,12 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
 
 def find_ignored(raw: dict[str, Any]) -> Iterator[Problem]:
     """Yield the entries that have no effect, as published files have them."""
-    view = _View(raw)
+    view = RawExperiment(raw)
     outputs = view.names("outputs")
     for key in ("losses_name", "metrics_name", "loss_weights"):
         for name in view.section(key):
             if name not in outputs:
                 yield f"{key}.{name}", f"{name!r} is no output: ignored"
-
-
-class _View:
-    """The parts of a raw experiment that have the right type."""
-
-    def __init__(self, raw: dict[str, Any]) -> None:
-        self.raw = raw
-        rasters = self.items("dataset_description", "rasters")
-        self.rasters = {item["name"]: item for _, item in rasters}
-
-    def value(self, *keys: str) -> Any:
-        value: Any = self.raw
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
-
-    def section(self, *keys: str) -> dict[str, Any]:
-        value = self.value(*keys)
-        return value if isinstance(value, dict) else {}
-
-    def items(self, *keys: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return the objects of a list that have a name, with their paths."""
-        value = self.value(*keys)
-        return [
-            (f"{'.'.join(keys)}[{i}]", item)
-            for i, item in enumerate(value if isinstance(value, list) else [])
-            if isinstance(item, dict) and isinstance(item.get("name"), str)
-        ]
-
-    def names(self, *keys: str) -> list[str]:
-        return [item["name"] for _, item in self.items(*keys)]
-
-    def strings(self, *keys: str) -> list[tuple[str, str]]:
-        value = self.value(*keys)
-        return [
-            (f"{'.'.join(keys)}[{i}]", str(item))
-            for i, item in enumerate(value if isinstance(value, list) else [])
-            if isinstance(item, (str, int))
-        ]
-
-    def resolutions(self, *sections: str) -> list[float]:
-        """Return the resolutions of the variables in *sections*."""
-        return [
-            item["resolution"]
-            for section in sections
-            for _, item in self.items(section)
-            if _is_length(item.get("resolution"))
-        ]
-
-
-def _is_length(value: Any) -> TypeGuard[float]:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value > 0
-    )
 
 
 def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
@@ -120,12 +67,12 @@ def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
         seen.setdefault(name, path)
 
 
-def _of_rasters(view: _View) -> Iterator[Problem]:
+def _of_rasters(view: RawExperiment) -> Iterator[Problem]:
     rasters = view.items("dataset_description", "rasters")
     yield from _twice(((path, item["name"]) for path, item in rasters), "raster")
 
 
-def _of_variables(view: _View) -> Iterator[Problem]:
+def _of_variables(view: RawExperiment) -> Iterator[Problem]:
     both = [*view.items("inputs"), *view.items("outputs")]
     for section in ("inputs", "outputs"):
         items = view.items(section)
@@ -140,10 +87,10 @@ def _of_variables(view: _View) -> Iterator[Problem]:
                 f"{name!r} is not described. Must be among "
                 f"dataset_description.rasters. {nearest(name, view.rasters)}",
             )
-        if not _is_length(resolution):
+        if not is_length(resolution):
             continue
         own = raster.get("resolution") if raster else None
-        if _is_length(own) and own != resolution:
+        if is_length(own) and own != resolution:
             yield (
                 f"{path}.resolution",
                 f"{resolution:g} is not the resolution of the raster {name!r}. Must be "
@@ -164,17 +111,23 @@ def _of_variables(view: _View) -> Iterator[Problem]:
             )
 
 
-def _of_area_size(view: _View) -> Iterator[Problem]:
+def _of_area_size(view: RawExperiment) -> Iterator[Problem]:
     area_size = view.value("area_size")
-    if not _is_length(area_size):
+    if not is_length(area_size):
         return
     both = view.resolutions("inputs", "outputs")
     images = [
         item["resolution"]
         for _, item in view.items("inputs")
-        if item.get("scalar") is not True and _is_length(item.get("resolution"))
+        if item.get("scalar") is not True and is_length(item.get("resolution"))
     ]
     needed = sorted({*images, *([min(both)] if both else [])})
+    if both and area_size > _MOST_PIXELS * min(both):
+        yield (
+            "area_size",
+            f"{area_size:g} is more than {_MOST_PIXELS} pixels of {min(both):g} m. "
+            "Must be the side of a patch. Use less",
+        )
     wrong = [
         resolution for resolution in needed if ratio(area_size, resolution) is None
     ]
@@ -188,7 +141,7 @@ def _of_area_size(view: _View) -> Iterator[Problem]:
             f"multiple of every resolution. Use {use}",
         )
     spacing = view.value("sampling", "spacing")
-    if both and _is_length(spacing) and spacing < min(both):
+    if both and is_length(spacing) and spacing < min(both):
         yield (
             "sampling.spacing",
             f"{spacing:g} is finer than the finest resolution. Must be at least "
@@ -196,7 +149,7 @@ def _of_area_size(view: _View) -> Iterator[Problem]:
         )
 
 
-def _of_losses(view: _View) -> Iterator[Problem]:
+def _of_losses(view: RawExperiment) -> Iterator[Problem]:
     losses = view.section("losses_name")
     for _, item in view.items("outputs"):
         if item["name"] not in losses:
@@ -223,7 +176,28 @@ def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
     return [*names, *(f"val_{name}" for name in names)]
 
 
-def _of_criterion(view: _View) -> Iterator[Problem]:
+def _of_activations(view: RawExperiment) -> Iterator[Problem]:
+    """Look for a probability, which a sigmoid alone gives, where a loss needs one."""
+    losses = view.section("losses_name")
+    for name, branch in view.section("model_description", "outputs").items():
+        operations = branch.get("operations") if isinstance(branch, dict) else None
+        if not isinstance(operations, list) or not operations:
+            continue
+        last = operations[-1]
+        if not isinstance(last, dict) or last.get("name") != "denses":
+            continue
+        activation = last.get("last_activation", "linear")
+        crossentropy = "binary_crossentropy" in str(losses.get(name))
+        if crossentropy and name in view.names("outputs") and activation != "sigmoid":
+            yield (
+                f"model_description.outputs.{name}.operations[{len(operations) - 1}]"
+                ".last_activation",
+                f"{activation!r} gives no probability, which the loss {losses[name]!r} "
+                "needs. Must be 'sigmoid'. Use it, or another loss",
+            )
+
+
+def _of_criterion(view: RawExperiment) -> Iterator[Problem]:
     criterion = view.value("criterion")
     allowed = criteria(view.names("outputs"), view.section("metrics_name"))
     if isinstance(criterion, str) and criterion not in allowed:
@@ -235,7 +209,7 @@ def _of_criterion(view: _View) -> Iterator[Problem]:
         )
 
 
-def _of_network(view: _View) -> Iterator[Problem]:
+def _of_network(view: RawExperiment) -> Iterator[Problem]:
     architecture = view.value("model_architecture")
     if isinstance(architecture, str) and architecture not in architectures():
         yield (
@@ -266,7 +240,7 @@ def _of_network(view: _View) -> Iterator[Problem]:
             )
 
 
-def _operations(view: _View) -> Iterator[tuple[str, str]]:
+def _operations(view: RawExperiment) -> Iterator[tuple[str, str]]:
     prefixes: list[tuple[str, ...]] = [("main",), ("main", "main")]
     for section in ("inputs", "outputs"):
         prefixes += [(section, n) for n in view.section("model_description", section)]
@@ -275,7 +249,7 @@ def _operations(view: _View) -> Iterator[tuple[str, str]]:
         yield from ((path, item["name"]) for path, item in view.items(*keys))
 
 
-def _of_augmentation(view: _View) -> Iterator[Problem]:
+def _of_augmentation(view: RawExperiment) -> Iterator[Problem]:
     pairs = view.value("augmentation", "vectors")
     inputs = {item["name"]: item for _, item in view.items("inputs")}
     for i, pair in enumerate(pairs if isinstance(pairs, list) else []):
@@ -290,7 +264,7 @@ def _of_augmentation(view: _View) -> Iterator[Problem]:
                     f"{name!r} is no input. {nearest(name, inputs)} Name two inputs",
                 )
         shapes = {
-            (inputs[n].get("resolution"), inputs[n].get("scalar") is True)
+            (str(inputs[n].get("resolution")), inputs[n].get("scalar") is True)
             for n in names
             if n in inputs
         }
@@ -309,7 +283,7 @@ def _of_augmentation(view: _View) -> Iterator[Problem]:
     yield from _twice(flat, "component")
 
 
-def _of_drawing(view: _View) -> Iterator[Problem]:
+def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
     for key, what in (
         ("features", "feature"),
         ("profiles", "profile"),
@@ -319,7 +293,7 @@ def _of_drawing(view: _View) -> Iterator[Problem]:
         yield from _twice(view.strings("drawing_description", key), what)
     resolution = view.value("drawing_description", "resolution")
     finest = min(view.resolutions("inputs", "outputs"), default=None)
-    if finest is not None and _is_length(resolution) and not ratio(resolution, finest):
+    if finest is not None and is_length(resolution) and not ratio(resolution, finest):
         yield (
             "drawing_description.resolution",
             f"{resolution:g} is no whole multiple of {finest:g}, the finest among "
@@ -327,7 +301,7 @@ def _of_drawing(view: _View) -> Iterator[Problem]:
         )
 
 
-def _of_epsg(view: _View) -> Iterator[Problem]:
+def _of_epsg(view: RawExperiment) -> Iterator[Problem]:
     epsg = view.value("dataset_description", "epsg")
     if not isinstance(epsg, int) or isinstance(epsg, bool) or epsg < 1:
         return

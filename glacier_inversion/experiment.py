@@ -11,16 +11,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import Field, ValidationError
 
+from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.consistency import Problem, find_ignored, find_problems
 from glacier_inversion.errors import ExperimentError, nearest
 from glacier_inversion.grid import ratio
 from glacier_inversion.sections import (
     Augmentation,
     DatasetDescription,
+    Denses,
     DrawingDescription,
     FolderName,
-    Loss,
-    Metric,
     ModelDescription,
     Optimizer,
     PositiveFloat,
@@ -100,7 +100,8 @@ class Experiment(Section):
     normalization: Literal["standard", "none"] = Field(
         default="standard",
         description="'standard': inputs by the mean and std of their valid training "
-        "pixels, regression targets by their training std, not shifted.",
+        "pixels, targets by their training std, not shifted, and not scaled either "
+        "where a sigmoid or tanh bounds the output.",
     )
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
@@ -123,6 +124,14 @@ class Experiment(Section):
         """Iterate over inputs, then outputs."""
         yield from self.inputs
         yield from self.outputs
+
+    def last_activation(self, output: str) -> str | None:
+        """Return the activation that *output* ends in, None if it is not in denses."""
+        description = self.model_description
+        branches = (description.main, description.outputs[output])
+        operations = [o for branch in branches for o in branch.operations]
+        last = operations[-1] if operations else None
+        return last.last_activation if isinstance(last, Denses) else None
 
     def factor(self, variable: Variable) -> int:
         """Return how many finest pixels a pixel of *variable* is wide."""
@@ -166,10 +175,13 @@ def parse_experiment(text: str, where: str) -> Experiment:
             "comma, quote or bracket that is missing or too many."
         )
         raise ExperimentError(message) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"{where}: {error}"
         raise ExperimentError(message) from error
-    return check_experiment(raw, where)
+    experiment = check_experiment(raw, where)
+    for path, what in find_ignored(raw):
+        logger.warning("%s: %s: %s", where, path, what)
+    return experiment
 
 
 def check_experiment(raw: Any, where: str) -> Experiment:
@@ -187,14 +199,16 @@ def check_experiment(raw: Any, where: str) -> Experiment:
     if problems or experiment is None:
         lines = [f"{where}: {path}: {what.rstrip('.')}." for path, what in problems]
         raise ExperimentError("\n".join(lines))
-    for path, what in find_ignored(raw):
-        logger.warning("%s: %s: %s", where, path, what)
     return experiment
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the experiment file."""
     schema = Experiment.model_json_schema()
+    main = schema["$defs"]["ModelDescription"]["properties"]["main"]
+    branch = {"$ref": main.pop("$ref")}
+    nested = {"type": "object", "properties": {"main": branch}, "required": ["main"]}
+    main["anyOf"] = [branch, nested | {"additionalProperties": False}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema
 

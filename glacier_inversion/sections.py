@@ -15,58 +15,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from glacier_inversion.choices import (
+    Activation,
+    FeatureGroup,
+    OptimizerName,
+    Resampling,
+)
 from glacier_inversion.workspace import name_problem
-
-Loss = Literal[
-    "mae",
-    "mse",
-    "huber",
-    "binary_crossentropy",
-    "gaussian_nll",
-    "nan_mae",
-    "nan_mse",
-    "nan_huber",
-    "nan_binary_crossentropy",
-]
-Metric = Literal[
-    "mae",
-    "mse",
-    "rmse",
-    "bias",
-    "huber",
-    "binary_accuracy",
-    "binary_crossentropy",
-    "nan_mae",
-    "nan_mse",
-    "nan_rmse",
-    "nan_bias",
-    "nan_huber",
-    "nan_binary_accuracy",
-    "nan_binary_crossentropy",
-]
-Activation = Literal[
-    "linear", "relu", "sigmoid", "softplus", "tanh", "elu", "selu", "gelu", "swish"
-]
-Resampling = Literal[
-    "nearest",
-    "bilinear",
-    "cubic",
-    "cubic_spline",
-    "lanczos",
-    "average",
-    "mode",
-    "max",
-    "min",
-    "med",
-    "q1",
-    "q3",
-    "rms",
-]
-FeatureGroup = Literal["all", "train", "validation", "test"]
 
 _PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
 
@@ -83,11 +43,29 @@ def _folder_name(value: str) -> str:
 
 
 FolderName = Annotated[str, AfterValidator(_folder_name)]
+
+
+def _any_case(names: tuple[str, ...]) -> str:
+    """Return the pattern of *names* in any case, which JSON Schema cannot say."""
+    letters = ["".join(f"[{c.upper()}{c}]" for c in name) for name in names]
+    return f"^({'|'.join(letters)})$"
+
+
 Optimizer = Annotated[
-    Literal["adam", "adamw", "nadam", "rmsprop", "sgd"], BeforeValidator(_lower)
+    OptimizerName,
+    BeforeValidator(_lower),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(get_args(OptimizerName))},
+                {"type": "string", "pattern": _any_case(get_args(OptimizerName))},
+            ]
+        }
+    ),
 ]
 PositiveFloat = Annotated[float, Field(gt=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
+Channels = Annotated[int, Field(ge=1, le=65_536)]
 Padding = Annotated[
     Literal["same", "valid"] | None,
     Field(
@@ -124,10 +102,12 @@ class Convolutions(Section):
     """Convolutions: a residual block (resnet) or plain ones (vggnet)."""
 
     name: Literal["convolutions"]
-    filters: list[PositiveInt] = Field(
+    filters: list[Channels] = Field(
         min_length=1, description="Channels after each convolution."
     )
-    kernel_size: PositiveInt = Field(default=3, description="Side of the kernels, px.")
+    kernel_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=3, description="Side of the kernels, px."
+    )
     padding: Padding = None
 
 
@@ -135,7 +115,7 @@ class Convolution1(Section):
     """One 1 x 1 convolution, with a ReLU."""
 
     name: Literal["convolution_1"]
-    filter: PositiveInt = Field(description="Channels after the convolution.")
+    filter: Channels = Field(description="Channels after the convolution.")
 
 
 class Downsample(Section):
@@ -160,7 +140,7 @@ class Denses(Section):
     """Fully connected layers over all that came before, scalars included."""
 
     name: Literal["denses"]
-    filters: list[PositiveInt] = Field(min_length=1, description="Units per layer.")
+    filters: list[Channels] = Field(min_length=1, description="Units per layer.")
     last_activation: Activation = Field(
         default="linear",
         description="Activation of the last layer; the others have relu.",
@@ -231,7 +211,7 @@ class Split(Section):
         max_length=3,
         description="Shares of the features for train, validation, test; sum 1.",
     )
-    seed: Annotated[int, Field(ge=0)] = Field(
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
         default=0, description="Decides which features, with fractions."
     )
 
@@ -287,13 +267,14 @@ def _ids(value: Any) -> Any:
 class DrawingDescription(Section):
     """What to draw, and with which models."""
 
-    features: Annotated[list[str] | FeatureGroup, BeforeValidator(_ids)] = Field(
-        description="Ids of features, or 'all', 'train', 'validation', 'test'."
-    )
-    profiles: list[str] = Field(
+    features: Annotated[
+        list[str] | FeatureGroup,
+        BeforeValidator(_ids, json_schema_input_type=list[str | int] | FeatureGroup),
+    ] = Field(description="Ids of features, or 'all', 'train', 'validation', 'test'.")
+    profiles: list[FolderName] = Field(
         default=[], description="Names of line files in data/profiles, without .shp."
     )
-    models: list[str] = Field(description="Names of trained models.")
+    models: list[FolderName] = Field(description="Names of trained models.")
     statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
         default=["mean", "std"],
         min_length=1,

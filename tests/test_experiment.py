@@ -3,6 +3,7 @@
 import json
 import re
 
+import jsonschema
 import pytest
 
 from glacier_inversion.consistency import architectures
@@ -50,6 +51,16 @@ BAD_VALUES = [
         0,
         r"batch_size: 0 is not allowed\. Must be greater than or equal to 1",
     ),
+    ("batch_size", 10**30, r"batch_size: 1000000.* is not allowed"),
+    ("area_size", 10**400, r"area_size: 1000000.* is not allowed|area_size"),
+    ("area_size", 4e6, r"area_size: 4e\+06 is more than 4096 pixels of 50 m"),
+    (
+        "losses_name/thickness",
+        "nan_binary_crossentropy",
+        r"last_activation: 'softplus' gives no prob",
+    ),
+    ("drawing_description/profiles", ["../x"], r"profiles\[0\]: .*holds '/'"),
+    ("augmentation", {"vectors": [["slope", "speed"]]}, r"differ in resolution"),
     ("batch_size", True, r"batch_size: true is not allowed"),
     ("epochs", "!", r"epochs: is missing"),
     ("patience", 2.5, r"patience: 2\.5 is not allowed"),
@@ -223,6 +234,7 @@ def test_all_problems_are_reported_at_once():
         ("", r"exp: line 1, column 1: no JSON"),
         ("[1, 2]", r"exp: holds a list"),
         ('{"a": 1, "a": 2}', r"exp: the key 'a' stands twice"),
+        ("[" * 100_000, r"exp: "),
         ('{"a": NaN}', r"exp: NaN is no number of JSON"),
     ],
 )
@@ -249,7 +261,7 @@ def test_published_spellings_are_understood(caplog):
     raw["optimizer_name"] = "ADAM"
     raw["losses_name"]["classification"] = "nan_binary_crossentropy"
     raw["$schema"] = "schema.json"
-    checked = check_experiment(raw, "exp")
+    checked = parse_experiment(json.dumps(raw), "exp")
     assert checked.optimizer_name == "adam"
     assert checked.model_description.main.operations[0].name == "concatenation"
     assert (
@@ -322,3 +334,16 @@ def test_the_schema_describes_every_key():
 def test_architectures_are_found_by_name():
     "Every public module of training/architectures."
     assert architectures() == ["resnet", "vggnet"]
+
+
+def test_the_schema_accepts_what_is_accepted():
+    "Any case, ids of numeric columns, main.main."
+    raw = synthetic.experiment()
+    raw["optimizer_name"] = "NAdam"
+    raw["drawing_description"]["features"] = [12, "a"]
+    raw["model_description"]["main"] = {"main": raw["model_description"]["main"]}
+    check_experiment(raw, "exp")
+    jsonschema.validate(raw, json_schema())
+    raw["optimizer_name"] = "nada"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(raw, json_schema())

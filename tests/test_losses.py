@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from glacier_inversion.sections import Loss, Metric
+from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.training.losses import ERRORS, errors, finished, plain, score
 
 PLAIN = {

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WITHOUT_TORCH = [
     "built_dataset",
+    "choices",
     "cli",
     "consistency",
     "dataset",
@@ -26,6 +27,7 @@ WITHOUT_TORCH = [
     "outlines",
     "progress",
     "rasters",
+    "raw_experiment",
     "sections",
     "splits",
     "tiles",

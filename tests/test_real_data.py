@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import rasterio
@@ -11,7 +12,7 @@ import shapely
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
-from glacier_inversion.experiment import load_experiment
+from glacier_inversion.experiment import json_schema, load_experiment
 from glacier_inversion.outlines import read_outlines
 from glacier_inversion.training.network import Network
 from tests import synthetic
@@ -36,6 +37,7 @@ def ginv(*arguments) -> str:
 def test_published_experiments_run_unchanged(path, tmp_path):
     "With made-up data of their rasters: built, one epoch trained, drawn."
     checked = load_experiment(path)
+    jsonschema.validate(json.loads(path.read_text()), json_schema())
     counts = {"resnet_class_grid_400_nh": 322_880, "resnet_solo_grid_400_nv": 164_736}
     assert Network(checked).n_parameters() == counts[checked.model_name]
     description = checked.dataset_description

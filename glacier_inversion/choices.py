@@ -1,0 +1,52 @@
+"""The names that an experiment file may choose from."""
+
+from typing import Literal
+
+Loss = Literal[
+    "mae",
+    "mse",
+    "huber",
+    "binary_crossentropy",
+    "gaussian_nll",
+    "nan_mae",
+    "nan_mse",
+    "nan_huber",
+    "nan_binary_crossentropy",
+]
+Metric = Literal[
+    "mae",
+    "mse",
+    "rmse",
+    "bias",
+    "huber",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "nan_mae",
+    "nan_mse",
+    "nan_rmse",
+    "nan_bias",
+    "nan_huber",
+    "nan_binary_accuracy",
+    "nan_binary_crossentropy",
+]
+Activation = Literal[
+    "linear", "relu", "sigmoid", "softplus", "tanh", "elu", "selu", "gelu", "swish"
+]
+Resampling = Literal[
+    "nearest",
+    "bilinear",
+    "cubic",
+    "cubic_spline",
+    "lanczos",
+    "average",
+    "mode",
+    "max",
+    "min",
+    "med",
+    "q1",
+    "q3",
+    "rms",
+]
+FeatureGroup = Literal["all", "train", "validation", "test"]
+
+OptimizerName = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
