@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +12,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from glacier_inversion.errors import DatasetError, nearest
+from glacier_inversion.errors import DatasetError, OutlineError, RasterError, nearest
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.rasters import inside, read_tile
 from glacier_inversion.sections import Variable
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.tiles import Tiles, contents, digest_all
 from glacier_inversion.workspace import SPLITS, Workspace
+
+# Resampling that makes a pixel of all that it covers.
+_AGGREGATING = {"average", "mode", "max", "min", "med", "q1", "q3", "rms"}
 
 # What the tiles of a dataset follow from, besides the rasters.
 _DESCRIBING = (
@@ -43,19 +44,23 @@ class BuiltDataset:
     folder : Path
     rows : dict of dict
         The rows of summary.json, by feature.
-    resolutions, units : dict
+    resolutions, resampling, units : dict
         Of the tiles, by raster.
     """
 
     folder: Path
     rows: dict[str, dict[str, Any]] = field(repr=False)
     resolutions: dict[str, float]
+    resampling: dict[str, str]
     units: dict[str, str | None]
 
     @cached_property
     def outlines(self) -> dict[str, shapely.Geometry]:
-        """The outlines, by feature, in the CRS of the dataset."""
-        return read_written_outlines(self.folder / "outlines.gpkg")
+        """All outlines, left out and failed ones too, in the CRS of the dataset."""
+        try:
+            return read_written_outlines(self.folder / "outlines.gpkg")
+        except OutlineError as error:
+            raise DatasetError(_damaged(str(error))) from error
 
     @cached_property
     def _tree(self) -> tuple[list[str], shapely.STRtree]:
@@ -114,6 +119,9 @@ class BuiltDataset:
 
     def features_touching(self, geometry: shapely.Geometry) -> list[str]:
         """Return the ids of the features whose outlines *geometry* intersects."""
+        return [f for f in self._touching(geometry) if f in self.rows]
+
+    def _touching(self, geometry: shapely.Geometry) -> list[str]:
         features, tree = self._tree
         found = tree.query(geometry, predicate="intersects")
         return [features[i] for i in sorted(found.tolist())]
@@ -144,7 +152,7 @@ class BuiltDataset:
         for variable in experiment.outputs:
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
-            target[self._foreign(feature, own_grid)] = np.nan
+            target[self._foreign(feature, variable.name, own_grid)] = np.nan
             targets[variable.name] = target
         return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
 
@@ -159,45 +167,61 @@ class BuiltDataset:
         factor = experiment.factor(variable)
         split = self.rows[feature]["split"]
         path = self.folder / split / feature / f"{variable.name}.tif"
-        return read_tile(
-            path,
-            slice(rows.start // factor, -(-rows.stop // factor)),
-            slice(cols.start // factor, -(-cols.stop // factor)),
-        )
-
-    def _foreign(self, feature: str, grid: Grid) -> NDArray[np.bool_]:
-        """Tell which pixels have their centre inside another feature's outline."""
-        others = self.features_touching(shapely.box(*grid.bounds))
-        return inside((self.outlines[f] for f in others if f != feature), grid)
-
-    def contents(self, experiment: Experiment) -> dict[str, str]:
-        """
-        Identify what a network trained on this dataset would see.
-
-        Returns
-        -------
-        contents : dict of str
-            A digest for the split, for the outlines and for the training and validation
-            tiles of each variable: what must not change while an ensemble grows.
-        """
-        used = [f for f in self.rows if self.rows[f]["split"] != "test"]
-        contents = {
-            "dataset.split": _digest((f, self.rows[f]["split"]) for f in used),
-            "dataset.outlines": _digest(
-                (f, self.rows[f]["outline_sha256"], self.rows[f]["bounds"])
-                for f in self.rows
-            ),
-        }
-        for variable in experiment.variables():
-            contents[f"dataset.{variable.name}"] = _digest(
-                (f, self.rows[f]["rasters"][variable.name]["sha256"]) for f in used
+        try:
+            return read_tile(
+                path,
+                slice(rows.start // factor, -(-rows.stop // factor)),
+                slice(cols.start // factor, -(-cols.stop // factor)),
             )
+        except RasterError as error:
+            raise DatasetError(_damaged(str(error))) from error
+
+    def _foreign(self, feature: str, name: str, grid: Grid) -> NDArray[np.bool_]:
+        """
+        Tell which pixels of a target are those of other features.
+
+        Those with their centre inside another outline, whether that feature is in the
+        dataset or left out; where pixels were made by averaging smaller ones, those
+        that an outline of another split touches. Of the pixels outside every outline,
+        those within a tile of the test split, and for training features also of the
+        validation split: a target never serves two splits.
+        """
+        split = self.rows[feature]["split"]
+        others = [f for f in self._touching(shapely.box(*grid.bounds)) if f != feature]
+        foreign = inside([self.outlines[f] for f in others], grid)
+        if self.resampling[name] in _AGGREGATING:
+            apart = [f for f in others if self._split(f) != split]
+            foreign |= inside([self.outlines[f] for f in apart], grid, touched=True)
+        outside = ~inside([self.outlines[feature]], grid)
+        for row in self.rows.values():
+            if SPLITS.index(row["split"]) > SPLITS.index(split):
+                rows, cols = grid.covering(row["bounds"])
+                part = np.ix_(
+                    range(max(rows.start, 0), min(rows.stop, grid.n_rows)),
+                    range(max(cols.start, 0), min(cols.stop, grid.n_cols)),
+                )
+                foreign[part] |= outside[part]
+        return foreign
+
+    def _split(self, feature: str) -> str | None:
+        return self.rows[feature]["split"] if feature in self.rows else None
+
+    def input_contents(self, experiment: Experiment) -> dict[str, str]:
+        """Identify the inputs of training and validation, as `tiles.contents` does."""
+        used = [row for row in self.rows.values() if row["split"] != "test"]
+        contents = {}
+        for variable in experiment.inputs:
+            parts = []
+            for row in used:
+                grid = self.grid(row["feature"], experiment.finest_resolution)
+                sha256 = row["rasters"][variable.name]["sha256"]
+                parts.append((row["feature"], row["split"], grid.bounds, sha256))
+            contents[f"dataset.{variable.name}"] = digest_all(parts)
         return contents
 
 
-def _digest(parts: Iterable[Any]) -> str:
-    text = json.dumps(sorted(parts, key=str))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _damaged(problem: str) -> str:
+    return f"{problem} Must be as it was built. Remove it and run 'ginv build-dataset'."
 
 
 def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
@@ -217,7 +241,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
         rows = {row["feature"]: row for row in summary["features"]}
         rasters = summary["description"]["rasters"]
         resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
-        units = dict(summary["units"])
+        resampling, units = dict(summary["resampling"]), dict(summary["units"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         has = "a broken" if (folder / "summary.json").exists() else "no"
         message = (
@@ -233,7 +257,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "or choose another dataset_name."
         )
         raise DatasetError(message)
-    return BuiltDataset(folder, rows, resolutions, units)
+    return BuiltDataset(folder, rows, resolutions, resampling, units)
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
@@ -263,9 +287,26 @@ def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
 def read_training_tiles(
     dataset: BuiltDataset, experiment: Experiment
 ) -> dict[str, list[Tiles]]:
-    """Read the tiles of the training and validation features whole, by split."""
-    return {
+    """
+    Read the tiles of the training and validation features whole, by split.
+
+    Raises
+    ------
+    DatasetError
+        Tiles are missing or broken, or not those that the summary tells of.
+    """
+    tiles = {
         split: [dataset.read_tiles(experiment, f) for f in dataset.features(split)]
         for split in SPLITS
         if split != "test"
     }
+    read = contents(part for parts in tiles.values() for part in parts)
+    for key, expected in dataset.input_contents(experiment).items():
+        if read.get(key, expected) != expected:
+            message = (
+                f"{dataset.folder}: {key.removeprefix('dataset.')}: tiles are not "
+                "those of summary.json. Must be as they were built. Remove the tiles "
+                "of this raster and run 'ginv build-dataset'."
+            )
+            raise DatasetError(message)
+    return tiles

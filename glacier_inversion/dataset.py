@@ -98,7 +98,7 @@ def build_dataset(
             )
             raise DatasetError(message)
         done = [job for job in todo if job.outline.feature in rows]
-        _finish(experiment, sources, folder, done, rows, failures)
+        _finish(experiment, sources, folder, outlines, done, rows, failures)
     n_kept = len(rows) * len(description.rasters) - n_written
     return BuildReport(folder, n_written, n_kept, failures)
 
@@ -166,7 +166,7 @@ def _remove_stale(folder: Path, todo: list[TilingJob], rasters: list[str]) -> No
             if path not in wanted and "GINV_FINGERPRINT" in read_tags(path):
                 path.unlink()
         for feature in (folder / split).glob("*/"):
-            if not any(feature.iterdir()):
+            if feature.is_dir() and not any(feature.iterdir()):
                 feature.rmdir()
 
 
@@ -174,6 +174,7 @@ def _finish(
     experiment: Experiment,
     sources: dict[str, Source],
     folder: Path,
+    outlines: list[Outline],
     done: list[TilingJob],
     rows: dict[str, dict[str, Any]],
     failures: dict[str, str],
@@ -182,7 +183,10 @@ def _finish(
     description = experiment.dataset_description
     write_outlines(
         folder / "outlines.gpkg",
-        [(job.outline, job.split) for job in done],
+        [
+            (o, rows[o.feature]["split"] if o.feature in rows else None)
+            for o in outlines
+        ],
         description.epsg,
     )
     overlaps = find_overlaps(
@@ -191,8 +195,8 @@ def _finish(
     )
     for overlap in overlaps[:5]:
         logger.warning(
-            "the tiles of %s (%s) and %s (%s) overlap by %.2f km2: their inputs are "
-            "shared across the split, their targets are not",
+            "the tiles of %s (%s) and %s (%s) overlap by %.2f km2: they share inputs "
+            "across the split; targets serve one of them alone",
             *(
                 item
                 for pair in zip(overlap["features"], overlap["splits"], strict=True)

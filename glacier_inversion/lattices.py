@@ -176,13 +176,14 @@ def windows_sum(image: NDArray[np.float32], n_px: int, stride: int) -> Floats:
     >>> windows_sum(np.ones((5, 6), dtype=np.float32), 2, 3).tolist()
     [[4.0, 4.0, 4.0], [4.0, 4.0, 4.0]]
     """
-    for axis in (0, 1):
-        n_out = max(image.shape[axis] - (n_px - 1) * stride, 0)
-        parts = (
-            image.take(range(i * stride, i * stride + n_out), axis) for i in range(n_px)
-        )
-        image = np.add.reduce(list(parts)) if n_out else image.take([], axis)
-    return image
+    n_rows, n_cols = (max(n - (n_px - 1) * stride, 0) for n in image.shape)
+    across = np.zeros((image.shape[0], n_cols), dtype=np.float32)
+    total = np.zeros((n_rows, n_cols), dtype=np.float32)
+    for start in range(0, n_px * stride, stride):
+        across += image[:, start : start + n_cols]
+    for start in range(0, n_px * stride, stride):
+        total += across[start : start + n_rows]
+    return total
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import numpy as np
 import shapely
 from fiona.errors import FionaError
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 from shapely.geometry import shape
 
-from glacier_inversion.errors import OutlineError, nearest
+from glacier_inversion.errors import OutlineError, first_line, nearest
 from glacier_inversion.workspace import name_problem, replacing, same_names
 
 
@@ -108,14 +109,21 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
+    if not path.exists():
         message = (
             f"{path}: does not exist. Must be a vector file in the workspace's data "
             "folder. Put it there, or correct its name in the experiment."
         )
         raise OutlineError(message)
     try:
-        with fiona.open(path) as src:
+        layers = _layers(path)
+        if len(layers) > 1:
+            message = (
+                f"{path}: holds the layers {', '.join(layers)}. Must hold one. Export "
+                "the right one to a file of its own."
+            )
+            raise OutlineError(message)
+        with fiona.open(path, layer=layers[0] if layers else None) as src:
             yield src
     except FionaError as error:
         message = (
@@ -125,6 +133,16 @@ def _opened(path: Path) -> Iterator[Any]:
         raise OutlineError(message) from error
 
 
+def _layers(path: Path) -> list[str]:
+    """Name the layers that have geometries; QGIS keeps its styles in one without."""
+    names = []
+    for name in fiona.listlayers(path):
+        with fiona.open(path, layer=name) as layer:
+            if layer.schema["geometry"] != "None":
+                names.append(name)
+    return names
+
+
 def _transformer(path: Path, src: Any, epsg: int) -> Transformer:
     if not src.crs_wkt:
         message = (
@@ -132,7 +150,15 @@ def _transformer(path: Path, src: Any, epsg: int) -> Transformer:
             "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
         )
         raise OutlineError(message)
-    return Transformer.from_crs(CRS.from_wkt(src.crs_wkt), epsg, always_xy=True)
+    try:
+        return Transformer.from_crs(CRS.from_wkt(src.crs_wkt), epsg, always_xy=True)
+    except ProjError as error:
+        message = (
+            f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
+            f"({first_line(error)}). Must be one that PROJ knows. Assign the right one "
+            "with 'ogr2ogr -a_srs EPSG:2056', for example."
+        )
+        raise OutlineError(message) from error
 
 
 def _reprojected(geometry: shapely.Geometry, to_tiles: Transformer) -> shapely.Geometry:
@@ -148,7 +174,11 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
     repairs: list[str] = []
     if record.geometry is None:
         return Outline(feature, None, columns, problem="has no geometry")
-    geometry = shape(record.geometry)
+    try:
+        geometry = shape(record.geometry)
+    except (ValueError, shapely.errors.ShapelyError) as error:
+        problem = f"is no geometry: {first_line(error)}"
+        return Outline(feature, None, columns, problem=problem)
     if geometry.has_z:
         geometry = shapely.force_2d(geometry)
         repairs.append("made 2D")
@@ -205,14 +235,17 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         raise OutlineError(message)
 
 
-def write_outlines(path: Path, features: list[tuple[Outline, str]], epsg: int) -> None:
-    """Write outlines with the ids and splits of their features as a GeoPackage."""
+def write_outlines(
+    path: Path, features: list[tuple[Outline, str | None]], epsg: int
+) -> None:
+    """Write the outlines that can be used, with ids and splits, as a GeoPackage."""
+    usable = [(o, split) for o, split in features if o.polygon is not None]
     table = geopandas.GeoDataFrame(
         {
-            "feature": [outline.feature for outline, _ in features],
-            "split": [split for _, split in features],
+            "feature": [outline.feature for outline, _ in usable],
+            "split": [split or "left out" for _, split in usable],
         },
-        geometry=[outline.polygon for outline, _ in features],
+        geometry=[outline.polygon for outline, _ in usable],
         crs=epsg,
     )
     with replacing(path) as scratch:

@@ -15,14 +15,14 @@ from pyproj import Transformer
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError, WindowError
+from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 from rasterio.warp import reproject
-from rasterio.windows import Window, from_bounds
+from rasterio.windows import Window
 from shapely import Geometry
 
-from glacier_inversion.errors import RasterError
+from glacier_inversion.errors import RasterError, first_line
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import replacing
 
@@ -49,6 +49,7 @@ class Source:
     """A raster file as an experiment describes it, checked."""
 
     path: Path
+    files: tuple[Path, ...]  # with sidecars and what a VRT refers to
     band: int
     nodata: float | None
     resampling: str
@@ -93,12 +94,37 @@ def open_source(
                 "it with 'gdal_translate -a_ullr', or warp it from its control points."
             )
             raise RasterError(message)
+        dtype = src.dtypes[band - 1]
+        if nodata is not None and not _fits(nodata, dtype):
+            message = (
+                f"{path}: nodata {nodata:g} is no {dtype}, the type of the file. Must "
+                "be a value that it can hold. Correct 'nodata'."
+            )
+            raise RasterError(message)
+        try:
+            pixel_size = _pixel_size(src, epsg)
+        except ProjError as error:
+            message = (
+                f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
+                f"({first_line(error)}). Must be one that PROJ knows. Assign the right "
+                "one with 'rio edit-info --crs EPSG:2056 FILE', for example."
+            )
+            raise RasterError(message) from error
         if resampling is None:
             # 1 % of tolerance: a scale factor between two projections is no choice
-            coarsening = resolution / _pixel_size(src, epsg)
+            coarsening = resolution / pixel_size
             resampling = "average" if coarsening > 2 * 0.99 else "bilinear"
         unit = src.units[band - 1]
-    return Source(path, band, nodata, resampling, unit)
+        files = tuple(
+            sorted({path, *(Path(f) for f in src.files if Path(f).is_file())})
+        )
+    return Source(path, files, band, nodata, resampling, unit)
+
+
+def _fits(nodata: float, dtype: str) -> bool:
+    """Tell whether a type of pixels can hold a number."""
+    limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
+    return float(limits.min) <= nodata <= float(limits.max)
 
 
 @contextmanager
@@ -135,9 +161,11 @@ def warp(source: Source, epsg: int, grid: Grid) -> NDArray[np.float32]:
     """
     Resample a raster onto *grid* with GDAL's warper.
 
-    Nodata, declared or overridden, takes no part in the resampling; nor does NaN. A
-    band's scale and offset are applied. What the file does not cover is NaN. GDAL reads
-    no more of the file than the grid needs.
+    Nodata, declared or overridden, takes no part in the resampling; nor does NaN in a
+    file of floats without a nodata value. (NaN in a file that has another nodata value
+    makes unknown what is computed from it.) A band's scale and offset are applied.
+    What the file does not cover, and what is infinite, is NaN. GDAL reads no more of
+    the file than the grid needs.
 
     Returns
     -------
@@ -168,19 +196,34 @@ def warp(source: Source, epsg: int, grid: Grid) -> NDArray[np.float32]:
         scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
     if (scale, offset) != (1.0, 0.0):
         tile = (tile * np.float32(scale) + np.float32(offset)).astype(np.float32)
+    tile[np.isinf(tile)] = np.nan
     return tile
+
+
+def _source_window(src: Any, epsg: int, grid: Grid) -> Window | None:
+    """Return the pixels of a file around *grid*, None where it has none there."""
+    left, bottom, right, top = grid.bounds
+    x, y = np.meshgrid(np.linspace(left, right, 33), np.linspace(bottom, top, 33))
+    to_file = Transformer.from_crs(epsg, src.crs.to_wkt(), always_xy=True)
+    x, y = to_file.transform(x.ravel(), y.ravel())
+    a, b, c, d, e, f = (~src.transform)[:6]
+    col, row = a * x + b * y + c, d * x + e * y + f
+    known = np.isfinite(col) & np.isfinite(row)
+    if not known.any():
+        return None
+    low_row, low_col = (max(int(v[known].min()) - 2, 0) for v in (row, col))
+    high_row = min(int(row[known].max()) + 3, src.height)
+    high_col = min(int(col[known].max()) + 3, src.width)
+    if low_row >= high_row or low_col >= high_col:
+        return None
+    return Window.from_slices((low_row, high_row), (low_col, high_col))
 
 
 def _check_undeclared(src: Any, source: Source, epsg: int, grid: Grid) -> None:
     """Refuse a file that holds a usual nodata value around *grid*, undeclared."""
-    try:
-        bounds = Transformer.from_crs(
-            epsg, src.crs.to_wkt(), always_xy=True
-        ).transform_bounds(*grid.bounds)
-        window = from_bounds(*bounds, src.transform).round_offsets().round_lengths()
-        window = window.intersection(Window(0, 0, src.width, src.height))
-    except (ProjError, WindowError):
-        return  # the file does not reach the grid: nothing of it is read
+    window = _source_window(src, epsg, grid)
+    if window is None:
+        return
     dtype = np.dtype(src.dtypes[source.band - 1])
     wanted = (
         [v for v in _USUAL_NODATA if dtype.type(v) == v]
@@ -280,9 +323,13 @@ def write_tile(
         write(values, slice(0, grid.n_rows), slice(0, grid.n_cols))
 
 
-def inside(geometries: Iterable[Geometry], grid: Grid) -> NDArray[np.bool_]:
+def inside(
+    geometries: Iterable[Geometry], grid: Grid, touched: bool = False
+) -> NDArray[np.bool_]:
     """
     Tell which pixels of *grid* have their centre inside any of *geometries*.
+
+    With *touched* which pixels any of them touches.
 
     Returns
     -------
@@ -298,5 +345,6 @@ def inside(geometries: Iterable[Geometry], grid: Grid) -> NDArray[np.bool_]:
         fill=0,
         default_value=1,
         dtype="uint8",
+        all_touched=touched,
     )
     return burnt.astype(np.bool_)

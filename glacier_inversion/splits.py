@@ -84,9 +84,13 @@ def _number(value: Any) -> int | None:
     """
     Return 0, 1 or 2, None for anything else.
 
-    >>> _number(2.0), _number("1"), _number("test"), _number(3)
-    (2, 1, 2, None)
+    A truth value is neither: true would be taken for 1, validation.
+
+    >>> _number(2.0), _number("1"), _number("test"), _number(3), _number(True)
+    (2, 1, 2, None, None)
     """
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str) and value.strip().lower() in SPLITS:
         return SPLITS.index(value.strip().lower())
     try:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glacier_inversion.grid import Grid
+from glacier_inversion.grid import Bounds, Grid
+
+Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,38 @@ class Tiles:
     inputs : dict of float32 arrays, shape (n_rows, n_cols) of their own resolution
         What the network reads, NaN where unknown.
     targets : dict of float32 arrays, likewise
-        What it predicts, NaN where unknown and inside other features' outlines.
+        What it predicts, NaN where unknown and where the target is another feature's.
     """
 
     feature: str
     split: str
     grid: Grid
-    inputs: dict[str, NDArray[np.float32]]
-    targets: dict[str, NDArray[np.float32]]
+    inputs: Arrays
+    targets: Arrays
+
+
+def digest(array: NDArray[np.float32]) -> str:
+    """Identify the pixels of a tile."""
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def digest_all(parts: Iterable[tuple[str, str, Bounds, str]]) -> str:
+    """Identify tiles of several features: id, split, bounds and digest of each."""
+    return hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()
+
+
+def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
+    """
+    Identify what a network is trained on, by variable.
+
+    Returns
+    -------
+    contents : dict of str
+        Keys such as ``dataset.slope``; targets as they are masked.
+    """
+    parts: dict[str, list[tuple[str, str, Bounds, str]]] = {}
+    for part in tiles:
+        for name, array in (*part.inputs.items(), *part.targets.items()):
+            entry = (part.feature, part.split, part.grid.bounds, digest(array))
+            parts.setdefault(f"dataset.{name}", []).append(entry)
+    return {key: digest_all(entries) for key, entries in parts.items()}

@@ -6,20 +6,24 @@ import hashlib
 import json
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from glacier_inversion.errors import RasterError
+from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.outlines import Outline
 from glacier_inversion.rasters import Source, read_tags, warp, write_tile
 from glacier_inversion.sections import Raster
+from glacier_inversion.tiles import digest
 
 # Part of every tile's fingerprint: raise it when the same inputs give other tiles.
 _FORMAT = 1
@@ -50,22 +54,41 @@ def tile_features(
     # since GDAL does not survive a fork.
     context = multiprocessing.get_context("spawn")
     n_workers = min(jobs, len(todo))
-    with ProcessPoolExecutor(n_workers, context, _ignore_interrupt) as pool:
-        futures = {
-            pool.submit(_try_feature, experiment, sources, job): job.outline.feature
-            for job in todo
-        }
+    with ProcessPoolExecutor(n_workers, context) as pool:
+        with _ignored_interrupts():
+            futures = {
+                pool.submit(_try_feature, experiment, sources, job): job.outline.feature
+                for job in todo
+            }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            message = (
+                "a process that made tiles was killed, perhaps for want of memory. "
+                "What was made is kept. Run it again, with fewer --jobs."
+            )
+            raise DatasetError(message) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the main process, which lets the workers end their features."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """
+    Have processes that start meanwhile ignore Ctrl-C.
+
+    It is left to the main process, which lets them end their features.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may change signals
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _try_feature(
@@ -97,7 +120,6 @@ def _tile_feature(
         "split": job.split,
         "bounds": list(job.bounds),
         "area_km2": round(polygon.area / 1e6, 6),
-        "outline_sha256": hashlib.sha256(polygon.normalize().wkb).hexdigest(),
         "repairs": list(job.outline.repairs),
         "rasters": tiles,
     }
@@ -117,7 +139,7 @@ def _build_tile(
     tile = warp(source, epsg, grid)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
-        "GINV_SHA256": hashlib.sha256(tile.tobytes()).hexdigest(),
+        "GINV_SHA256": digest(tile),
         "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
         "GINV_RESAMPLING": source.resampling,
     }
@@ -127,15 +149,14 @@ def _build_tile(
 
 def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
     """Identify what a tile is made from: description, place, and the input file."""
-    stat = source.path.stat()
+    files = [path.stat() for path in source.files]
     parts = [
         _FORMAT,
         epsg,
         grid.bounds,
         grid.resolution,
-        source.path.name,
-        stat.st_size,
-        stat.st_mtime_ns,
+        [path.name for path in source.files],
+        [(file.st_size, file.st_mtime_ns) for file in files],
         source.band,
         repr(source.nodata),
         source.resampling,

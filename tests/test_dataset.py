@@ -9,7 +9,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from glacier_inversion import tiling
-from glacier_inversion.built_dataset import open_dataset
+from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.dataset import build_dataset
 from glacier_inversion.errors import (
     DatasetError,
@@ -185,32 +185,155 @@ def test_two_builds_at_once_do_not_mix(run):
         build(run)
 
 
-def test_targets_inside_another_outline_are_not_targets(run):
-    "The thickness of the test glacier never trains its neighbour, nor the other way."
+def known_everywhere(run, resolution=50.0):
+    """Replace the thickness by one that is known everywhere, at another resolution."""
+    left, top = synthetic.LEFT, synthetic.TOP
+    n_rows, n_cols = int(3250 / resolution), int(3500 / resolution)
+    values = synthetic.sample(
+        synthetic.thickness_m, left, top, resolution, n_rows, n_cols
+    )
+    synthetic.write_raster(
+        run.root / "data/thickness.tif", values, left, top, resolution
+    )
+    return values
+
+
+def all_tiles(run):
+    """Build, and read the tiles of every feature."""
     build(run)
     checked = check_experiment(run.raw, "exp")
     reader = open_dataset(checked, Workspace(run.root))
-    outlines = {p["id"]: g for p, g in synthetic.FEATURES}
-    for feature in reader.rows:
-        read = reader.read_tiles(checked, feature)
-        path = run.root / "datasets/region" / read.split / feature / "thickness.tif"
-        raw, grid = read_tile(path), read.grid
-        n_removed = 0
-        for row in range(grid.n_rows):
-            for col in range(grid.n_cols):
-                point = shapely.Point(float(grid.x(col)), float(grid.y(row)))
-                foreign = any(
-                    outline.contains(point)
-                    for other, outline in outlines.items()
-                    if other != feature
-                )
-                target = read.targets["thickness"][row, col]
-                if foreign:
-                    assert np.isnan(target)
-                    n_removed += np.isfinite(raw[row, col])
-                else:
-                    np.testing.assert_equal(target, raw[row, col])
-        assert n_removed > 0
+    return [reader.read_tiles(checked, feature) for feature in reader.rows]
+
+
+def points_of(grid):
+    """Return the points of a grid's pixel centres."""
+    x, y = np.meshgrid(grid.x(np.arange(grid.n_cols)), grid.y(np.arange(grid.n_rows)))
+    return x, y
+
+
+def test_targets_inside_another_outline_are_not_targets(run):
+    "The thickness of the test glacier never trains its neighbour, nor the other way."
+    for read in all_tiles(run):
+        path = run.root / f"datasets/region/{read.split}/{read.feature}/thickness.tif"
+        raw = read_tile(path)
+        x, y = points_of(read.grid)
+        foreign = np.zeros(raw.shape, dtype=bool)
+        own = np.zeros(raw.shape, dtype=bool)
+        for properties, outline in synthetic.FEATURES:
+            within = shapely.contains_xy(outline, x, y)
+            if properties["id"] == read.feature:
+                own = within
+            else:
+                foreign |= within
+        target = read.targets["thickness"]
+        assert np.isfinite(raw[foreign]).any()
+        assert np.isnan(target[foreign]).all()
+        np.testing.assert_array_equal(target[own], raw[own])
+
+
+def test_no_target_serves_two_splits(run):
+    "Nor do those outside every outline, such as ice or no ice."
+    known_everywhere(run)
+    splits: dict[tuple, set] = {}
+    n_outside = 0
+    for read in all_tiles(run):
+        x, y = points_of(read.grid)
+        known = np.isfinite(read.targets["thickness"])
+        outline = {p["id"]: g for p, g in synthetic.FEATURES}[read.feature]
+        n_outside += (known & ~shapely.contains_xy(outline, x, y)).sum()
+        for place in zip(x[known], y[known], strict=True):
+            splits.setdefault(place, set()).add(read.split)
+    assert n_outside > 100
+    assert all(len(served) == 1 for served in splits.values())
+
+
+def test_averaged_targets_do_not_leak_over_the_outline(run):
+    "Radar of 25 m known in the test glacier alone gives its neighbours no target."
+    values = known_everywhere(run, 25.0)
+    south = synthetic.FEATURES[-1][1]
+    x = synthetic.LEFT + (np.arange(values.shape[1]) + 0.5) * 25
+    y = synthetic.TOP - (np.arange(values.shape[0]) + 0.5) * 25
+    values[~shapely.contains_xy(south, *np.meshgrid(x, y))] = synthetic.NODATA
+    synthetic.write_raster(
+        run.root / "data/thickness.tif", values, synthetic.LEFT, synthetic.TOP, 25.0
+    )
+    run.raw["dataset_description"]["rasters"][2]["resolution"] = 100.0
+    run.raw["outputs"][0]["resolution"] = 100.0
+    tiles = {read.feature: read for read in all_tiles(run)}
+    assert np.isfinite(tiles["south"].targets["thickness"]).sum() > 40
+    for feature in ("east", "west", "north-1", "north-2"):
+        assert np.isnan(tiles[feature].targets["thickness"]).all()
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["left out", "failed"])
+def test_features_that_are_left_out_keep_their_targets_to_themselves(run, broken):
+    "Without a split, or with a raster that fails for it: still another glacier."
+    known_everywhere(run)
+    features = [(dict(p), g) for p, g in synthetic.FEATURES]
+    for properties, _ in features:
+        properties["kind"] = str(properties.pop("train"))
+    if broken:
+        features[-1][0]["id"] = "south"
+    else:
+        features[-1][0]["kind"] = ""
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    run.raw["dataset_description"]["split"] = {"field": "kind"}
+    build(run)
+    if broken:
+        summary_file = run.root / "datasets/region/summary.json"
+        content = summary(run)
+        content["features"] = [
+            r for r in content["features"] if r["feature"] != "south"
+        ]
+        synthetic.write_json(summary_file, content)
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    assert "south" not in reader.rows
+    read = reader.read_tiles(checked, "east")
+    within = shapely.contains_xy(features[-1][1], *points_of(read.grid))
+    assert within.any()
+    assert np.isnan(read.targets["thickness"][within]).all()
+
+
+def test_a_changed_source_of_a_vrt_rebuilds_its_tiles(run):
+    "The file that the experiment names is not the only one."
+    from rasterio.shutil import copy  # noqa: PLC0415
+
+    slope = run.root / "data" / "slope.tif"
+    copy(slope, run.root / "data" / "slope.vrt", driver="VRT")
+    run.raw["dataset_description"]["rasters"][0]["file"] = "slope.vrt"
+    build(run)
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    assert build(run).n_written == 5
+
+
+def test_damaged_tiles_are_said_to_be_damaged(run):
+    "Truncated, missing, or another's: what to do is said."
+    build(run)
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    path = run.root / "datasets/region/train/west/slope.tif"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2000])
+    with pytest.raises(
+        DatasetError, match=r"slope\.tif: cannot be read.*build-dataset"
+    ):
+        read_training_tiles(reader, checked)
+    path.unlink()
+    with pytest.raises(
+        DatasetError, match=r"slope\.tif: does not exist.*build-dataset"
+    ):
+        read_training_tiles(reader, checked)
+    path.write_bytes(whole)
+    read_training_tiles(reader, checked)
+    with rasterio.open(path, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    with pytest.raises(
+        DatasetError, match=r"slope: tiles are not those of summary\.json"
+    ):
+        read_training_tiles(reader, checked)
 
 
 def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
@@ -338,6 +461,38 @@ def test_outlines_that_cannot_be_used_are_refused(tmp_path, make, field, message
         read_outlines(path, field, synthetic.EPSG)
 
 
+def test_a_file_of_several_layers_is_refused(tmp_path):
+    "Rather than the first of them taken."
+    import geopandas  # noqa: PLC0415
+
+    for layer in ("glaciers", "lakes"):
+        geopandas.GeoDataFrame(
+            {"id": ["a"]}, geometry=[synthetic.box(0, 0, 9, 9)], crs=synthetic.EPSG
+        ).to_file(tmp_path / "o.gpkg", layer=layer)
+    with pytest.raises(OutlineError, match="holds the layers glaciers, lakes"):
+        read_outlines(tmp_path / "o.gpkg", "id", synthetic.EPSG)
+
+
+def test_a_ring_that_is_none_fails_its_feature_alone(tmp_path):
+    "Two points make no polygon."
+    ring = [[420e3, 5150e3], [421e3, 5150e3]]
+    good = [[420e3, 5150e3], [421e3, 5150e3], [421e3, 5151e3], [420e3, 5150e3]]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"id": name},
+            "geometry": {"type": "Polygon", "coordinates": [points]},
+        }
+        for name, points in (("bad", ring), ("good", good))
+    ]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
+    content = {"type": "FeatureCollection", "crs": crs, "features": features}
+    path = synthetic.write_json(tmp_path / "o.geojson", content)
+    bad, good = read_outlines(path, "id", synthetic.EPSG)
+    assert bad.problem
+    assert good.polygon.area == 5e5
+
+
 def test_numeric_ids_have_no_decimals(tmp_path):
     "An integer column names features 7 and 12."
     synthetic.write_outlines(tmp_path / "o.gpkg", some(7, 12))
@@ -376,6 +531,8 @@ def test_split_by_column_leaves_out_what_is_empty(tmp_path):
     assert splits == {"0": "train", "1": "validation", "2": "test", "3": "test"}
     with pytest.raises(OutlineError, match=r"1: 3; 2: 'x'.*Must be 0 \(train\)"):
         assign_splits(tmp_path, columns(0, 3, "x"), Split(field="kind"))
+    with pytest.raises(OutlineError, match=r"0: True.*Must be 0 \(train\)"):
+        assign_splits(tmp_path, columns(True), Split(field="kind"))
     with pytest.raises(OutlineError, match="Did you mean 'kind'"):
         assign_splits(tmp_path, columns(0), Split(field="kin"))
 

@@ -142,6 +142,40 @@ def test_undeclared_nodata_is_refused(tmp_path, dtype):
     assert np.isfinite(warp(opened, EPSG, far)).all()
 
 
+def test_undeclared_nodata_is_found_in_south_up_files(tmp_path):
+    "A file whose rows go north is a file too."
+    values = np.full((300, 300), 7, dtype="f4")
+    values[60, 60] = NODATA
+    path = tmp_path / "s.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=300, width=300, dtype="float32",
+        crs=f"EPSG:{EPSG}", transform=rasterio.Affine(20, 0, 420_000, 0, 20, 5_144_000),
+    ) as dst:  # fmt: skip
+        dst.write(values, 1)
+    grid = Grid(420_600.0, 5_147_000.0, 50.0, 60, 60)
+    with pytest.raises(RasterError, match="holds -9999 but declares no nodata"):
+        warp(source(path), EPSG, grid)
+
+
+def test_infinite_values_are_unknown(tmp_path):
+    "Not numbers to learn from."
+    values = np.full((300, 300), 7, dtype="f4")
+    values[40:60, 40:60] = np.inf
+    write_raster(tmp_path / "i.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    tile = warp(source(tmp_path / "i.tif", resampling="nearest"), EPSG, GRID)
+    assert np.isnan(tile).any()
+    assert set(tile[np.isfinite(tile)]) == {7.0}
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [("u1", -9999.0), ("f4", 1e300)])
+def test_nodata_that_the_file_cannot_hold_is_refused(tmp_path, dtype, nodata):
+    "It would never match."
+    values = np.ones((9, 9), dtype)
+    write_raster(tmp_path / "n.tif", values, 0, 0, 20.0, nodata=None)
+    with pytest.raises(RasterError, match="the type of the file"):
+        source(tmp_path / "n.tif", nodata=nodata)
+
+
 def test_a_raster_larger_than_memory_is_read_by_window(tmp_path):
     "160 GB if it were read whole: a sparse file, written at one corner alone."
     path = tmp_path / "huge.tif"
