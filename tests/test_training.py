@@ -28,8 +28,6 @@ from glacier_inversion.training.member import (
 from glacier_inversion.workspace import Workspace, locked
 from tests import synthetic
 
-CONTENTS = {"dataset.slope": "a digest"}
-
 
 def made_up_tiles(seed, split, n_px=24):
     """Noise, smoothed, and as target a function of the centre's neighbourhood."""
@@ -112,7 +110,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "rmsprop", "sgd"])
-@pytest.mark.parametrize("killed_after", [1, 4])
+@pytest.mark.parametrize("killed_after", [1, 5])
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_after):
     "Checkpoint of weights, optimizer, plateau, generator and log."
     checked = experiment(
@@ -153,6 +151,30 @@ def test_a_broken_checkpoint_is_named(tmp_path, content):
         TrainingError, match=r"checkpoint\.pt: cannot be read.*Remove it"
     ):
         run_member(experiment(epochs=1), tmp_path)
+
+
+def test_a_kill_between_log_and_checkpoint_loses_nothing(tmp_path, monkeypatch):
+    "In the last epoch, where nothing would write the log again."
+    checked = experiment(epochs=3)
+    run_member(checked, tmp_path / "whole")
+    data = prepare(checked, some_tiles())
+    original = member_module._write_checkpoint
+
+    def killed(path, state):
+        if len(state["logs"]) == 3:
+            raise KeyboardInterrupt
+        original(path, state)
+
+    monkeypatch.setattr(member_module, "_write_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_member(checked, data, 0, tmp_path / "killed", lambda log: None)
+    monkeypatch.undo()
+    train_member(checked, data, 0, tmp_path / "killed", lambda log: None)
+    for file in ("best.safetensors", "log.csv"):
+        whole, killed = (
+            (tmp_path / n / file).read_bytes() for n in ("whole", "killed")
+        )
+        assert whole == killed
 
 
 def test_best_epoch_is_kept(tmp_path):
@@ -382,7 +404,7 @@ def test_several_outputs_are_weighted_and_classes_keep_their_targets(tmp_path):
         part.targets["ice"] = ice
         part.targets["thickness"][1::3] = np.nan
     data = prepare(checked, tiles)
-    assert data.scales["ice"].std == 1
+    assert data.scales["ice"].std == 1  # a sigmoid could not reach more
     for row in run_member(checked, tmp_path, tiles=tiles):
         for prefix in ("", "val_"):
             expected = 0.25 * row[f"{prefix}thickness_loss"] + row[f"{prefix}ice_loss"]
@@ -410,7 +432,7 @@ def test_gaussian_likelihood_trains(tmp_path):
 
 def train_all(checked, root, tiles=None, **options):
     """Train an ensemble."""
-    return train(checked, tiles or some_tiles(), CONTENTS, Workspace(root), **options)
+    return train(checked, tiles or some_tiles(), Workspace(root), **options)
 
 
 def test_finished_members_are_kept_and_others_added(tmp_path):
@@ -433,10 +455,11 @@ def test_a_changed_experiment_or_dataset_is_refused_with_its_keys(tmp_path):
     with pytest.raises(ModelError, match="other values of: batch_size, epochs"):
         train_all(changed, tmp_path)
     tiles = some_tiles()
-    with pytest.raises(ModelError, match=r"other values of: dataset\.slope"):
-        train(
-            experiment(epochs=1), tiles, {"dataset.slope": "other"}, Workspace(tmp_path)
-        )
+    tiles["train"][1].inputs["slope"][0, 0] += 1
+    with pytest.raises(
+        ModelError, match=r"other values of: dataset\.slope, normalization\.slope"
+    ):
+        train_all(experiment(epochs=1), tmp_path, tiles)
     assert weights.read_bytes() == before
     train_all(changed, tmp_path, overwrite=True, seeds=[1])
     assert not weights.exists()
@@ -518,4 +541,29 @@ def test_plain_losses_fail_loudly_on_an_unknown_target(key):
         part.targets["slope"] = part.inputs["slope"].copy()
         part.targets["thickness"][:12] = np.nan
     with pytest.raises(DatasetError, match="thickness: 'mae' needs every target"):
+        prepare(check_experiment(raw, "exp"), tiles)
+
+
+def test_bounded_outputs_keep_their_targets():
+    "A sigmoid cannot reach targets over their std, whatever the loss."
+    for activation, kept in (("sigmoid", True), ("tanh", True), ("softplus", False)):
+        raw = synthetic.experiment()
+        tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+        tail[0]["last_activation"] = activation
+        scales = prepare(check_experiment(raw, "exp"), some_tiles()).scales
+        assert (scales["thickness"].std == 1) == kept
+
+
+def test_a_criterion_without_validation_targets_is_refused():
+    "Not a loss of NaN after the first epoch."
+    raw = synthetic.experiment() | {"criterion": "val_slope_loss"}
+    raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    raw["losses_name"]["slope"] = "nan_mae"
+    outputs = raw["model_description"]["outputs"]
+    outputs["slope"] = outputs["thickness"]
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        known = part.split == "train"
+        part.targets["slope"] = np.where(known, part.inputs["slope"], np.nan)
+    with pytest.raises(DatasetError, match="needs targets of 'slope'"):
         prepare(check_experiment(raw, "exp"), tiles)

@@ -14,7 +14,7 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.tiles import Tiles, contents
 from glacier_inversion.training.losses import NAN
 from glacier_inversion.training.member import (
     TrainingData,
@@ -72,7 +72,24 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
             )
             raise DatasetError(message)
         _check_targets(experiment, samples[split], split)
+    _check_criterion(experiment, samples["validation"])
     return TrainingData(samples["train"], samples["validation"], scales)
+
+
+def _check_criterion(experiment: Experiment, validation: Samples) -> None:
+    """Refuse a criterion on an output that validation never sees."""
+    criterion = experiment.criterion.removeprefix("val_")
+    if criterion == experiment.criterion:
+        return
+    for i, output in enumerate(experiment.outputs):
+        unknown = bool(torch.isnan(validation.targets[:, i]).all())
+        if unknown and criterion.startswith(f"{output.name}_"):
+            message = (
+                f"criterion: {experiment.criterion!r} needs targets of "
+                f"{output.name!r}, and the validation features hold none. Must be of "
+                "an output that they hold. Use another criterion, or another split."
+            )
+            raise DatasetError(message)
 
 
 def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None:
@@ -94,7 +111,6 @@ def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None
 def train(
     experiment: Experiment,
     tiles: Mapping[str, list[Tiles]],
-    contents: dict[str, str],
     workspace: Workspace,
     seeds: list[int] | None = None,
     overwrite: bool = False,
@@ -107,8 +123,6 @@ def train(
     ----------
     tiles : mapping of lists of Tiles
         Of the splits 'train' and 'validation'.
-    contents : dict of str
-        Digests of the dataset, by what they are of.
     seeds : list of int, optional
         A subset of the experiment's; default all.
     overwrite : bool
@@ -145,7 +159,8 @@ def train(
     )
     folder = workspace.model(experiment.model_name)
     with locked(folder, "training"):
-        _claim(Model(experiment, dict(data.scales), contents), folder, overwrite)
+        read = contents(part for parts in tiles.values() for part in parts)
+        _claim(Model(experiment, dict(data.scales), read), folder, overwrite)
         failed: list[int] = []
         folders = [workspace.member(experiment.model_name, seed) for seed in seeds]
         todo = [
@@ -185,7 +200,7 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
         for path in folder.iterdir():
-            if path.name.startswith("seed_"):
+            if path.name.startswith("seed_") and path.is_dir():
                 shutil.rmtree(path)
         (folder / "model.json").unlink(missing_ok=True)
     has_members = any(path.name.startswith("seed_") for path in folder.iterdir())

@@ -7,7 +7,9 @@ import io
 import logging
 import math
 import pickle
+import struct
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,12 +186,13 @@ def _train_member(
     best: dict[str, Tensor] = {}
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
-        state = _read_checkpoint(checkpoint)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["generator"])
-        plateau = Plateau(**state["plateau"])
-        logs, best = state["logs"], state["best"]
+        with _as_training_error(checkpoint):
+            state = torch.load(checkpoint, weights_only=True)
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            generator.set_state(state["generator"])
+            plateau = Plateau(**state["plateau"])
+            logs, best = state["logs"], state["best"]
     for log in logs:
         on_epoch(log)
     while len(logs) < experiment.epochs and not plateau.over:
@@ -209,6 +212,7 @@ def _train_member(
             best = {k: v.clone() for k, v in network.state_dict().items()}
         for group in optimizer.param_groups:
             group["lr"] = plateau.rate
+        _write_log(folder / LOG, logs)  # first: a checkpoint's epoch is in the log
         _write_checkpoint(
             checkpoint,
             {
@@ -220,7 +224,6 @@ def _train_member(
                 "best": best,
             },
         )
-        _write_log(folder / LOG, logs)
         on_epoch(log)
     with replacing(folder / WEIGHTS) as scratch:
         contiguous = {k: v.contiguous() for k, v in best.items()}
@@ -299,16 +302,30 @@ def evaluate(
     return tally.log(prefix)
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
+_BROKEN = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+
+
+@contextmanager
+def _as_training_error(checkpoint: Path) -> Iterator[None]:
+    """Turn all that a broken checkpoint can raise into one message."""
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        yield
+    except _BROKEN as error:
         message = (
-            f"{path}: cannot be read ({first_line(error)}). Must be as "
-            "'ginv train' wrote it. Remove it: the member then starts anew."
+            f"{checkpoint}: cannot be read ({first_line(error)}). Must be as 'ginv "
+            "train' wrote it. Remove it: the member then starts anew."
         )
         raise TrainingError(message) from error
-    return state
 
 
 def _write_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -143,6 +143,9 @@ def read_model(folder: Path) -> Model:
             for name, scale in content["normalization"].items()
         }
         experiment = check_experiment(content["experiment"], f"{path}: experiment")
+        if missing := {v.name for v in experiment.variables()} - scales.keys():
+            message = f"no normalization of {', '.join(sorted(missing))}"
+            raise ValueError(message)
         return Model(experiment, scales, dict(content["dataset"]))
     except (
         OSError,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from glacier_inversion import sections
-from glacier_inversion.errors import ExperimentError
+from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
 
@@ -98,10 +98,12 @@ class Network(nn.Module):
             name = f"{path}[{i}] {operation.name}"
             try:
                 layer: Operation = self.architecture.build_operation(operation, shapes)
+                with torch.no_grad():
+                    after = layer([torch.zeros(1, *shape) for shape in shapes])
             except ShapeError as error:
                 self._refuse(name, str(error), shapes)
-            with torch.no_grad():
-                after = layer([torch.zeros(1, *shape) for shape in shapes])
+            except RuntimeError as error:  # torch's word for no memory
+                self._refuse(name, f"cannot be built: {first_line(error)}", shapes)
             shapes = [tuple(value.shape[1:]) for value in after]
             n_parameters = sum(p.numel() for p in layer.parameters())
             self.table.append(Row(name, tuple(shapes), n_parameters))

@@ -51,7 +51,7 @@ def fit_target_scales(experiment: Experiment, samples: Samples) -> dict[str, Sca
     Fit the normalisation of each output to the known targets of the training points.
 
     By the std alone, not shifted, so that relu and softplus keep their meaning; an
-    output with a loss of binary crossentropy keeps its targets.
+    output that a sigmoid or tanh bounds keeps its targets.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def fit_target_scales(experiment: Experiment, samples: Samples) -> dict[str, Sca
     """
     scales = {}
     for i, variable in enumerate(experiment.outputs):
-        classes = "binary_crossentropy" in experiment.losses_name[variable.name]
-        if experiment.normalization == "none" or classes:
+        bounded = experiment.last_activation(variable.name) in ("sigmoid", "tanh")
+        if experiment.normalization == "none" or bounded:
             scales[variable.name] = NO_SCALE
         else:
             _, variance = _moments([samples.targets[:, i].numpy()])

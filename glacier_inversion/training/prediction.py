@@ -32,8 +32,8 @@ class Prediction:
         The points that were wanted and whose inputs are valid enough.
     values : dict of float32 arrays, shape (n_members, n_points), by output
         In the outputs' units, points in row-major order.
-    targets : dict of float32 arrays, shape (n_points,), by output
-        NaN where unknown.
+    targets : dict of float32 arrays, by output
+        Of all points that were wanted, in row-major order, NaN where unknown.
     """
 
     predicted: NDArray[np.bool_]
@@ -50,14 +50,16 @@ class Ensemble:
 
     Parameters
     ----------
+    name : str
+        The model's folder, which may have been renamed since it was trained.
     model : Model
     workspace : Workspace
     """
 
-    def __init__(self, model: Model, workspace: Workspace) -> None:
+    def __init__(self, name: str, model: Model, workspace: Workspace) -> None:
+        self.name = name
         self.model = model
         self.workspace = workspace
-        self.name = model.experiment.model_name
         self.layout = Layout.of(model.experiment)
         self.seeds = finished_seeds(workspace, self.name)
         with torch.random.fork_rng(devices=[]):
@@ -84,7 +86,7 @@ class Ensemble:
             for number, network in enumerate(self._members()):
                 for name, new in self._predict_member(network, source, points).items():
                     values[name][number] = new
-        targets = {name: known[predicted] for name, known in part.targets.items()}
+        targets = {name: known[wanted] for name, known in part.targets.items()}
         return Prediction(predicted, values, targets)
 
     def _members(self) -> Iterator[Network]:
