@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from glacier_inversion import __version__
-from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.errors import ExperimentError, GlacierInversionError
 
 FAILED_FEATURES = 3
 
@@ -40,6 +40,13 @@ class FriendlyGroup(click.Group):
             return super().invoke(ctx)
         except GlacierInversionError as error:
             raise _Failure(str(error), error.exit_code) from error
+        except PermissionError as error:
+            message = (
+                f"{error.filename}: permission denied. Must be readable, and writable "
+                "in datasets, models and drawings. Change its permissions, or choose "
+                "another --workspace."
+            )
+            raise _Failure(message, 1) from error
 
 
 class Bar:
@@ -129,10 +136,13 @@ class SeedList(click.ParamType[list[int]]):
         seeds: set[int] = set()
         for part in str(value).split(","):
             first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
+            numbers = [first, last] if dash else [first]
+            if not all(n.isdecimal() and len(n) < 7 for n in numbers):
                 message = f"{part!r} is neither a seed nor a range. Use 3,7-9, say."
                 self.fail(message, param, ctx)
-            seeds |= set(range(int(first), int(last or first) + 1))
+            if int(numbers[-1]) < int(first):
+                self.fail(f"{part!r} is empty. Put the lesser first.", param, ctx)
+            seeds |= set(range(int(first), int(numbers[-1]) + 1))
         return sorted(seeds)
 
 
@@ -216,14 +226,16 @@ def train_command(
     from glacier_inversion.training.ensemble import check_network, train
     from glacier_inversion.workspace import Workspace
 
-    check_network(loaded)
+    try:
+        check_network(loaded)
+    except ExperimentError as error:
+        message = f"{experiment}: {error}"
+        raise ExperimentError(message) from error
     place = Workspace(workspace)
     dataset = open_dataset(loaded, place)
     tiles = read_training_tiles(dataset, loaded)
     with Bar() as bar:
-        folders = train(
-            loaded, tiles, dataset.contents(loaded), place, seeds, overwrite, bar
-        )
+        folders = train(loaded, tiles, place, seeds, overwrite, bar)
     for folder in folders:
         click.echo(folder)
 

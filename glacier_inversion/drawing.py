@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely import LineString
 
 import glacier_inversion
 from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
+    OutlineError,
     RasterError,
+    nearest,
 )
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks, statistic
@@ -23,7 +26,7 @@ from glacier_inversion.outlines import read_lines
 from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import geotiff_writer, inside
-from glacier_inversion.training.model import read_model
+from glacier_inversion.training.model import Model, read_model
 from glacier_inversion.training.prediction import Ensemble
 from glacier_inversion.workspace import Workspace, locked
 
@@ -63,10 +66,9 @@ def draw(
     description = experiment.drawing_description
     ensembles = _open_ensembles(experiment, dataset, workspace)
     features = dataset.select(description.features)
-    epsg = experiment.dataset_description.epsg
-    lines = {
-        name: read_lines(workspace.profile(name), epsg) for name in description.profiles
-    }
+    if not features and not description.profiles:
+        logger.warning("drawing_description: names no feature and no profile")
+    lines = _read_profiles(experiment, workspace)
     maps = {
         (ensemble.name, feature): lay_map(experiment, ensemble, dataset, feature)
         for ensemble in ensembles
@@ -113,7 +115,8 @@ def _open_ensembles(
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
             continue
-        ensemble = Ensemble(model, workspace)
+        ensemble = Ensemble(name, model, workspace)
+        _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)
         logger.info("%s: drawing with %d members, patch by patch", name, n_members)
@@ -130,6 +133,38 @@ def _open_ensembles(
     return ensembles
 
 
+def _read_profiles(
+    experiment: Experiment, workspace: Workspace
+) -> dict[str, list[LineString]]:
+    """Read the lines of every profile; name those that there are instead."""
+    lines = {}
+    for name in experiment.drawing_description.profiles:
+        path = workspace.profile(name)
+        if not path.exists():
+            known = [there.stem for there in path.parent.glob("*.shp")]
+            message = f"{path}: does not exist. {nearest(name, known)} Correct it."
+            raise OutlineError(message)
+        lines[name] = read_lines(path, experiment.dataset_description.epsg)
+    return lines
+
+
+def _warn_of_changes(
+    experiment: Experiment, ensemble: Ensemble, dataset: BuiltDataset
+) -> None:
+    """Say in which keys a model of this experiment differs from it by now."""
+    model = ensemble.model
+    if ensemble.name != experiment.model_name:
+        return
+    contents = {**model.contents, **dataset.input_contents(experiment)}
+    differing = model.differing(Model(experiment, model.scales, contents))
+    if differing:
+        logger.warning(
+            "%s: was trained with other values of: %s. It is drawn as it was trained",
+            ensemble.name,
+            ", ".join(differing),
+        )
+
+
 def _draw_feature(
     experiment: Experiment,
     ensemble: Ensemble,
@@ -140,7 +175,10 @@ def _draw_feature(
 ) -> list[Path]:
     description = experiment.drawing_description
     if 0 in drawn.grid.shape:
-        message = "holds no point of the lattice: it is smaller than a pixel"
+        message = (
+            "holds no point of the lattice. Must be larger than a pixel. Draw it at a "
+            "finer resolution, or leave it out."
+        )
         raise DatasetError(message)
     outline = dataset.outlines[drawn.feature]
 
@@ -168,14 +206,22 @@ def _draw_feature(
             )
             for (output, name), path in written.items()
         }
+        n_drawn = 0
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
             progress.advance(drawn.feature)
             if values is None:
                 continue
+            n_drawn += int(values.predicted.sum())
             for (output, name), write in writers.items():
                 image = np.full(values.predicted.shape, np.nan, dtype=np.float32)
                 image[values.predicted] = statistic(name, values.values[output])
                 write(image, *values.block)
+    if n_drawn == 0:
+        logger.warning(
+            "%s: nothing could be drawn: no point has its window in the tile and "
+            "enough valid pixels of every input",
+            drawn.feature,
+        )
     return list(written.values())
 
 

@@ -15,7 +15,7 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.training.prediction import Ensemble
 
-_BLOCK = 512  # points per side: two TIFF blocks; bounds the memory, not the map
+_BLOCK = 512  # lattice points per side of what is in memory at once
 
 Block = tuple[slice, slice]
 """Rows and columns of a map."""
@@ -43,13 +43,14 @@ class Map:
 
     def blocks(self) -> list[Block]:
         """Return the windows that the map is drawn in, in order."""
+        side = max(_BLOCK // self.step, 1)
         return [
             (
-                slice(row, min(row + _BLOCK, self.grid.n_rows)),
-                slice(col, min(col + _BLOCK, self.grid.n_cols)),
+                slice(row, min(row + side, self.grid.n_rows)),
+                slice(col, min(col + side, self.grid.n_cols)),
             )
-            for row in range(0, self.grid.n_rows, _BLOCK)
-            for col in range(0, self.grid.n_cols, _BLOCK)
+            for row in range(0, self.grid.n_rows, side)
+            for col in range(0, self.grid.n_cols, side)
         ]
 
 
@@ -92,9 +93,19 @@ def lay_map(
 
 @dataclass(frozen=True)
 class BlockOfValues:
-    """What the members predict within a block of a map, at its predicted pixels."""
+    """
+    What the members predict within a block of a map.
+
+    Attributes
+    ----------
+    wanted, predicted : bool arrays, shape of the block
+        Predicted are those of the wanted pixels whose inputs are valid enough.
+    values : dict of float32 arrays, shape (n_members, n_predicted), by output
+    targets : dict of float32 arrays, shape (n_wanted,), by output
+    """
 
     block: Block
+    wanted: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
     values: dict[str, NDArray[np.float32]]
     targets: dict[str, NDArray[np.float32]]
@@ -138,7 +149,9 @@ def predict_blocks(
         prediction = ensemble.predict(tiles, asked)
         predicted = wanted.copy()
         predicted[wanted] = prediction.predicted[at][kept]
-        yield BlockOfValues(block, predicted, prediction.values, prediction.targets)
+        yield BlockOfValues(
+            block, wanted, predicted, prediction.values, prediction.targets
+        )
 
 
 def _aligned(points: NDArray[np.intp], window_px: int, align: int, n_px: int) -> slice:

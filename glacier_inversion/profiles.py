@@ -111,21 +111,28 @@ def _fill(
 ) -> None:
     """Copy a block's values to the places that lie in it."""
     rows, cols = values.block
-    number = np.full(values.predicted.shape, -1)
-    number[values.predicted] = np.arange(np.count_nonzero(values.predicted))
     here = within & (row >= rows.start) & (row < rows.stop)
     here &= (col >= cols.start) & (col < cols.stop)
     places = np.flatnonzero(here)
-    found = number[row[places] - rows.start, col[places] - cols.start]
-    places, found = places[found >= 0], found[found >= 0]
-    for output, own in columns.items():
-        for name, column in own.items():
-            known = (
-                values.targets[output]
-                if name == "target"
-                else statistic(name, values.values[output])
-            )
-            column[places] = known[found]
+    pixels = row[places] - rows.start, col[places] - cols.start
+    for own_pixels, names in (
+        (
+            values.predicted,
+            [name for name in columns[next(iter(columns))] if name != "target"],
+        ),
+        (values.wanted, ["target"]),
+    ):
+        number = np.full(own_pixels.shape, -1)
+        number[own_pixels] = np.arange(np.count_nonzero(own_pixels))
+        found = number[pixels]
+        for output, own in columns.items():
+            for name in names:
+                known = (
+                    values.targets[output]
+                    if name == "target"
+                    else statistic(name, values.values[output])
+                )
+                own[name][places[found >= 0]] = known[found[found >= 0]]
 
 
 def _write_profile(

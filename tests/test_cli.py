@@ -101,6 +101,8 @@ def test_bad_command_lines(run):
         in run("train", "--seeds", "5").stderr
     )
     assert run("train", "--seeds", "1-").exit_code == 2
+    assert run("train", "--seeds", "1-0").exit_code == 2
+    assert run("train", "--seeds", "0-99999999999").exit_code == 2
     assert run("build-dataset", "--jobs", "0").exit_code == 2
     assert CliRunner().invoke(main, ["train", "missing.json"]).exit_code == 2
     assert run("trian").exit_code == 2

@@ -15,8 +15,9 @@ import torch
 
 from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.experiment import check_experiment
+from glacier_inversion.grid import Grid
 from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.maps import _BLOCK, statistic
+from glacier_inversion.maps import _BLOCK, Map, statistic
 from glacier_inversion.patches import PatchSource
 from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
@@ -323,7 +324,7 @@ def test_profiles_hold_the_pixels_that_the_line_crosses(finished):
 BAD = [
     (("features", ["sout", "east"]), 1, "'sout' is not in .*Did you mean 'south'"),
     (("models", ["smal"]), 1, "smal: is no model.*Did you mean 'small'"),
-    (("profiles", ["alon"]), 1, r"alon\.shp: does not exist"),
+    (("profiles", ["alon"]), 1, r"alon\.shp: does not exist\. Did you mean 'along'"),
     (("resolution", 75.0), 2, "75 is no whole multiple"),
 ]
 
@@ -375,3 +376,57 @@ def test_a_model_of_other_rasters_is_refused(finished, tmp_path):
     result = run("draw")
     assert result.exit_code == 1
     assert "needs 'elevation' at 100; the dataset has it not at all" in result.stderr
+
+
+def test_a_renamed_model_draws_with_its_own_members(finished, tmp_path):
+    "The folder's name counts, not the one that it was trained under."
+    run = copy_of(finished, tmp_path)
+    models = run.root / "models"
+    (models / "small").rename(models / "backup")
+    run.raw["drawing_description"]["models"] = ["backup"]
+    run.write()
+    assert run("draw").exit_code == 0
+    drawn, _ = read(run.root / "drawings/backup/south/thickness_mean.tif")
+    before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
+    np.testing.assert_array_equal(drawn, before)
+
+
+def test_a_model_that_does_not_fit_any_more_is_said_to(finished, tmp_path):
+    "The experiment or the inputs changed since it was trained."
+    run = copy_of(finished, tmp_path)
+    run.raw["batch_size"] = 16
+    run.write()
+    slope = run.root / "data" / "slope.tif"
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) * 1.1, 1)
+    assert run("build-dataset").exit_code == 0
+    result = run("draw")
+    assert result.exit_code == 0
+    assert "small: was trained with other values of: batch_size, dataset.slope." in (
+        result.stderr
+    )
+
+
+def test_nothing_drawn_is_said(finished, tmp_path):
+    "An input without data, and a group without features."
+    run = copy_of(finished, tmp_path)
+    with rasterio.open(run.root / "data" / "speed.tif", "r+") as dst:
+        dst.write(np.full(dst.shape, synthetic.NODATA, "f4"), 1)
+    assert run("build-dataset").exit_code == 0
+    result = run("draw")
+    assert "south: nothing could be drawn" in result.stderr
+    path = run.root / "drawings/small/profiles/along_thickness.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert all(row["mean"] == "" for row in rows)
+    assert any(row["target"] for row in rows)  # known, although nothing is predicted
+    run.raw["drawing_description"] |= {"features": [], "profiles": []}
+    run.write()
+    assert "names no feature and no profile" in run("draw").stderr
+
+
+def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
+    "A coarse map of a large glacier does not read all of it at once."
+    drawn = Map("a", Grid(0.0, 0.0, 800.0, 50, 50), 0, 0, 64)
+    rows, cols = drawn.blocks()[0]
+    assert (rows.stop - rows.start) * 64 <= _BLOCK
+    assert (cols.stop - cols.start) * 64 <= _BLOCK
