@@ -21,7 +21,7 @@ from glacier_inversion.errors import (
     nearest,
 )
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.maps import Block, Map, lay_map, predict_blocks, statistic
+from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.outlines import read_lines
 from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
@@ -213,9 +213,7 @@ def _draw_feature(
                 continue
             n_drawn += int(values.predicted.sum())
             for (output, name), write in writers.items():
-                image = np.full(values.predicted.shape, np.nan, dtype=np.float32)
-                image[values.predicted] = statistic(name, values.values[output])
-                write(image, *values.block)
+                write(values.image(output, name), *values.block)
     if n_drawn == 0:
         logger.warning(
             "%s: nothing could be drawn: no point has its window in the tile and "

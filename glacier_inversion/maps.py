@@ -110,6 +110,15 @@ class BlockOfValues:
     values: dict[str, NDArray[np.float32]]
     targets: dict[str, NDArray[np.float32]]
 
+    def image(self, output: str, name: str) -> NDArray[np.float32]:
+        """Return a statistic, or the 'target', at the block's pixels, else NaN."""
+        image = np.full(self.wanted.shape, np.nan, dtype=np.float32)
+        if name == "target":
+            image[self.wanted] = self.targets[output]
+        else:
+            image[self.predicted] = statistic(name, self.values[output])
+        return image
+
 
 def predict_blocks(
     ensemble: Ensemble,

@@ -19,7 +19,6 @@ from glacier_inversion.maps import (
     BlockOfValues,
     lay_map,
     predict_blocks,
-    statistic,
 )
 from glacier_inversion.training.prediction import Ensemble
 from glacier_inversion.workspace import replacing
@@ -115,24 +114,9 @@ def _fill(
     here &= (col >= cols.start) & (col < cols.stop)
     places = np.flatnonzero(here)
     pixels = row[places] - rows.start, col[places] - cols.start
-    for own_pixels, names in (
-        (
-            values.predicted,
-            [name for name in columns[next(iter(columns))] if name != "target"],
-        ),
-        (values.wanted, ["target"]),
-    ):
-        number = np.full(own_pixels.shape, -1)
-        number[own_pixels] = np.arange(np.count_nonzero(own_pixels))
-        found = number[pixels]
-        for output, own in columns.items():
-            for name in names:
-                known = (
-                    values.targets[output]
-                    if name == "target"
-                    else statistic(name, values.values[output])
-                )
-                own[name][places[found >= 0]] = known[found[found >= 0]]
+    for output, own in columns.items():
+        for name, column in own.items():
+            column[places] = values.image(output, name)[pixels]
 
 
 def _write_profile(
