@@ -136,6 +136,7 @@ def _differ(low: float, high: float) -> bool:
     return high - low > 1e-6 * max(abs(low), abs(high))
 
 
+@one_thread()
 def train_member(
     experiment: Experiment,
     data: TrainingData,
@@ -160,17 +161,6 @@ def train_member(
     TrainingError
         The loss or the criterion became NaN or infinite.
     """
-    with one_thread():
-        _train_member(experiment, data, seed, folder, on_epoch)
-
-
-def _train_member(
-    experiment: Experiment,
-    data: TrainingData,
-    seed: int,
-    folder: Path,
-    on_epoch: Callable[[Log], None],
-) -> None:
     network = build_member(experiment, seed, data.train)
     optimizer = _build_optimizer(experiment, network)
     plateau = Plateau(

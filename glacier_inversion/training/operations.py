@@ -80,20 +80,8 @@ def convolution(
     return layer
 
 
-def _check_kernels_fit(
-    shape: Shape, kernel_size: int, times: int, padding: str
-) -> None:
-    lost = times * (kernel_size - 1) if padding == "valid" else 0
-    if min(shape[1:]) <= lost:
-        message = (
-            f"takes {lost} rows and columns from an image of {shape[1]} x {shape[2]}: "
-            "use fewer or smaller kernels, padding 'same', or a larger area_size"
-        )
-        raise ShapeError(message)
-
-
-class PlainConvolutions(OnImage):
-    """Convolutions one after the other, a ReLU behind each."""
+class Convolutions(OnImage):
+    """Convolutions one after the other, put together by a subclass."""
 
     def __init__(
         self,
@@ -103,12 +91,23 @@ class PlainConvolutions(OnImage):
         padding: str,
     ) -> None:
         super().__init__(shapes)
-        _check_kernels_fit(self.shape, kernel_size, len(filters), padding)
+        self.n_lost = len(filters) * (kernel_size - 1) if padding == "valid" else 0
+        if min(self.shape[1:]) <= self.n_lost:
+            message = (
+                f"takes {self.n_lost} rows and columns from an image of "
+                f"{self.shape[1]} x {self.shape[2]}: use fewer or smaller kernels, "
+                "padding 'same', or a larger area_size"
+            )
+            raise ShapeError(message)
         channels = [self.shape[0], *filters]
         self.layers = nn.ModuleList(
             convolution(before, after, kernel_size, padding)
             for before, after in zip(channels, filters)  # noqa: B905  one is longer
         )
+
+
+class PlainConvolutions(Convolutions):
+    """Convolutions with a ReLU behind each."""
 
     def apply_to(self, image: Tensor) -> Tensor:
         """Convolve and rectify, layer by layer."""
@@ -117,7 +116,7 @@ class PlainConvolutions(OnImage):
         return image
 
 
-class ResidualBlock(OnImage):
+class ResidualBlock(Convolutions):
     """
     Convolutions with a ReLU between them, plus a 1 x 1 shortcut, then a ReLU.
 
@@ -132,22 +131,14 @@ class ResidualBlock(OnImage):
         kernel_size: int,
         padding: str,
     ) -> None:
-        super().__init__(shapes)
-        _check_kernels_fit(self.shape, kernel_size, len(filters), padding)
-        channels = [self.shape[0], *filters]
-        self.layers = nn.ModuleList(
-            convolution(before, after, kernel_size, padding)
-            for before, after in zip(channels, filters)  # noqa: B905  one is longer
-        )
-        self.shortcut = convolution(channels[0], channels[-1], 1, "valid")
-        lost = len(filters) * (kernel_size - 1) if padding == "valid" else 0
-        self.crop = (lost // 2, lost - lost // 2)
+        super().__init__(shapes, filters, kernel_size, padding)
+        self.shortcut = convolution(self.shape[0], filters[-1], 1, "valid")
 
     def apply_to(self, image: Tensor) -> Tensor:
         """Add what the convolutions make of the image to the image."""
-        before, after = self.crop
-        n_rows, n_cols = image.shape[-2:]
-        kept = image[..., before : n_rows - after, before : n_cols - after]
+        n_rows, n_cols = (n - self.n_lost for n in image.shape[-2:])
+        first = self.n_lost // 2
+        kept = image[..., first : first + n_rows, first : first + n_cols]
         for i, layer in enumerate(self.layers):
             image = layer(functional.relu(image) if i > 0 else image)
         return functional.relu(image + self.shortcut(kept))

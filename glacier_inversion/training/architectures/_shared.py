@@ -1,4 +1,4 @@
-"""The operations that mean the same in every architecture."""
+"""What the architectures have in common; each passes in what is its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,30 @@ from glacier_inversion.training import operations
 from glacier_inversion.training.operations import Operation, Shape
 
 
-def build_common(operation: sections.Operation, shapes: Sequence[Shape]) -> Operation:
-    """Build *operation* for inputs of *shapes*; ShapeError where it does not fit."""
+def build(
+    operation: sections.Operation,
+    shapes: Sequence[Shape],
+    convolutions: type[operations.Convolutions],
+    padding: str,
+    hidden_bias: bool,
+) -> Operation:
+    """
+    Build *operation* for inputs of *shapes*; ShapeError where it does not fit.
+
+    Parameters
+    ----------
+    convolutions : type
+        What the operation of that name is.
+    padding : str
+        Theirs, where the experiment does not say.
+    hidden_bias : bool
+        Whether dense layers but the last have a bias; the last has none.
+    """
+    if isinstance(operation, sections.Convolutions):
+        own_padding = operation.padding or padding
+        return convolutions(
+            shapes, operation.filters, operation.kernel_size, own_padding
+        )
     if isinstance(operation, sections.Convolution1):
         return operations.PlainConvolutions(shapes, [operation.filter], 1, "valid")
     if isinstance(operation, sections.Downsample):
@@ -19,5 +41,5 @@ def build_common(operation: sections.Operation, shapes: Sequence[Shape]) -> Oper
         return operations.Concatenation(shapes)
     if isinstance(operation, sections.Addition):
         return operations.Addition(shapes)
-    message = f"Invalid operation {operation.name!r}. Must be one of the sections."
-    raise ValueError(message)
+    bias = [hidden_bias] * (len(operation.filters) - 1) + [False]
+    return operations.Denses(shapes, operation.filters, operation.last_activation, bias)

@@ -11,25 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glacier_inversion import sections
-from glacier_inversion.training import operations
-from glacier_inversion.training.architectures._shared import build_common
-from glacier_inversion.training.operations import Operation, Shape
+from glacier_inversion.training.architectures._shared import build
+from glacier_inversion.training.operations import Operation, PlainConvolutions, Shape
 
 
 def build_operation(
     operation: sections.Operation, shapes: Sequence[Shape]
 ) -> Operation:
     """Build *operation* for inputs of *shapes*; ShapeError where it does not fit."""
-    if isinstance(operation, sections.Convolutions):
-        return operations.PlainConvolutions(
-            shapes,
-            operation.filters,
-            operation.kernel_size,
-            operation.padding or "valid",
-        )
-    if isinstance(operation, sections.Denses):
-        bias = [True] * (len(operation.filters) - 1) + [False]
-        return operations.Denses(
-            shapes, operation.filters, operation.last_activation, bias
-        )
-    return build_common(operation, shapes)
+    return build(
+        operation, shapes, PlainConvolutions, padding="valid", hidden_bias=True
+    )
