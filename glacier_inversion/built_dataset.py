@@ -18,7 +18,7 @@ from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.rasters import inside, read_tile
 from glacier_inversion.sections import Variable
-from glacier_inversion.tiles import Tiles, contents, digest_all
+from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.workspace import SPLITS, Workspace
 
 # Resampling that makes a pixel of all that it covers.
@@ -57,10 +57,21 @@ class BuiltDataset:
     @cached_property
     def outlines(self) -> dict[str, shapely.Geometry]:
         """All outlines, left out and failed ones too, in the CRS of the dataset."""
+        path = self.folder / "outlines.gpkg"
         try:
-            return read_written_outlines(self.folder / "outlines.gpkg")
+            outlines = read_written_outlines(path)
         except OutlineError as error:
-            raise DatasetError(_damaged(str(error))) from error
+            raise DatasetError(_damaged(path)) from error
+        if self.rows.keys() - outlines.keys():
+            raise DatasetError(_damaged(path))
+        return outlines
+
+    @cached_property
+    def _boxes(self) -> tuple[list[str], shapely.STRtree]:
+        """The bounds of the tiles of every feature."""
+        return list(self.rows), shapely.STRtree(
+            [shapely.box(*row["bounds"]) for row in self.rows.values()]
+        )
 
     @cached_property
     def _tree(self) -> tuple[list[str], shapely.STRtree]:
@@ -132,6 +143,7 @@ class BuiltDataset:
         feature: str,
         rows: slice | None = None,
         cols: slice | None = None,
+        with_targets: bool = True,
     ) -> Tiles:
         """
         Read what an experiment needs of a feature, or of a window of it.
@@ -140,6 +152,14 @@ class BuiltDataset:
         ----------
         rows, cols : slice, optional
             Window in pixels of the finest resolution, whole pixels of the coarsest.
+        with_targets : bool
+            Read what the network predicts, too.
+
+        Raises
+        ------
+        DatasetError
+            A tile is missing, or damaged as far as can be seen: one that is read whole
+            must be the very one that was built.
         """
         grid = self.grid(feature, experiment.finest_resolution)
         rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
@@ -149,7 +169,7 @@ class BuiltDataset:
             for variable in experiment.inputs
         }
         targets = {}
-        for variable in experiment.outputs:
+        for variable in experiment.outputs if with_targets else ():
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
             target[self._foreign(feature, variable.name, own_grid)] = np.nan
@@ -167,14 +187,20 @@ class BuiltDataset:
         factor = experiment.factor(variable)
         split = self.rows[feature]["split"]
         path = self.folder / split / feature / f"{variable.name}.tif"
+        rows = slice(rows.start // factor, -(-rows.stop // factor))
+        cols = slice(cols.start // factor, -(-cols.stop // factor))
         try:
-            return read_tile(
-                path,
-                slice(rows.start // factor, -(-rows.stop // factor)),
-                slice(cols.start // factor, -(-cols.stop // factor)),
-            )
+            values = read_tile(path, rows, cols)
         except RasterError as error:
-            raise DatasetError(_damaged(str(error))) from error
+            raise DatasetError(_damaged(path)) from error
+        grid = self.grid(feature, variable.resolution)
+        whole = values.shape == grid.shape
+        expected = self.rows[feature]["rasters"][variable.name]["sha256"]
+        if values.shape != (rows.stop - rows.start, cols.stop - cols.start) or (
+            whole and digest(values) != expected
+        ):
+            raise DatasetError(_damaged(path))
+        return values
 
     def _foreign(self, feature: str, name: str, grid: Grid) -> NDArray[np.bool_]:
         """
@@ -193,7 +219,9 @@ class BuiltDataset:
             apart = [f for f in others if self._split(f) != split]
             foreign |= inside([self.outlines[f] for f in apart], grid, touched=True)
         outside = ~inside([self.outlines[feature]], grid)
-        for row in self.rows.values():
+        features, tree = self._boxes
+        for i in tree.query(shapely.box(*grid.bounds)):
+            row = self.rows[features[i]]
             if SPLITS.index(row["split"]) > SPLITS.index(split):
                 rows, cols = grid.covering(row["bounds"])
                 part = np.ix_(
@@ -216,12 +244,15 @@ class BuiltDataset:
                 grid = self.grid(row["feature"], experiment.finest_resolution)
                 sha256 = row["rasters"][variable.name]["sha256"]
                 parts.append((row["feature"], row["split"], grid.bounds, sha256))
-            contents[f"dataset.{variable.name}"] = digest_all(parts)
+            contents[f"dataset.inputs.{variable.name}"] = digest_all(parts)
         return contents
 
 
-def _damaged(problem: str) -> str:
-    return f"{problem} Must be as it was built. Remove it and run 'ginv build-dataset'."
+def _damaged(path: Path) -> str:
+    return (
+        f"{path}: is missing or damaged. Must be as it was built. Remove what is left "
+        "of it and run 'ginv build-dataset'."
+    )
 
 
 def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
@@ -295,18 +326,8 @@ def read_training_tiles(
     DatasetError
         Tiles are missing or broken, or not those that the summary tells of.
     """
-    tiles = {
+    return {
         split: [dataset.read_tiles(experiment, f) for f in dataset.features(split)]
         for split in SPLITS
         if split != "test"
     }
-    read = contents(part for parts in tiles.values() for part in parts)
-    for key, expected in dataset.input_contents(experiment).items():
-        if read.get(key, expected) != expected:
-            message = (
-                f"{dataset.folder}: {key.removeprefix('dataset.')}: tiles are not "
-                "those of summary.json. Must be as they were built. Remove the tiles "
-                "of this raster and run 'ginv build-dataset'."
-            )
-            raise DatasetError(message)
-    return tiles

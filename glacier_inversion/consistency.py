@@ -20,6 +20,7 @@ Problem = tuple[str, str]
 """JSON path, and what is wrong there."""
 
 _MOST_PIXELS = 4096
+_FARTHEST_MULTIPLE = 100
 
 VGGNET_SPELLINGS = ("upsample", "fusion")
 
@@ -70,6 +71,15 @@ def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
 def _of_rasters(view: RawExperiment) -> Iterator[Problem]:
     rasters = view.items("dataset_description", "rasters")
     yield from _twice(((path, item["name"]) for path, item in rasters), "raster")
+    sizes = {i["resolution"] for _, i in rasters if is_length(i.get("resolution"))}
+    if sizes and common_multiple(sizes) > _FARTHEST_MULTIPLE * max(sizes):
+        shown = ", ".join(f"{size:g}" for size in sorted(sizes))
+        yield (
+            "dataset_description.rasters",
+            f"the resolutions {shown} have no common multiple below "
+            f"{_FARTHEST_MULTIPLE} times the coarsest, and tiles are whole multiples "
+            "of it. Must have one. Round them, such as 33.333 to 25 or 50",
+        )
 
 
 def _of_variables(view: RawExperiment) -> Iterator[Problem]:
@@ -178,22 +188,20 @@ def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
 
 def _of_activations(view: RawExperiment) -> Iterator[Problem]:
     """Look for a probability, which a sigmoid alone gives, where a loss needs one."""
-    losses = view.section("losses_name")
-    for name, branch in view.section("model_description", "outputs").items():
-        operations = branch.get("operations") if isinstance(branch, dict) else None
-        if not isinstance(operations, list) or not operations:
+    for name, loss in view.section("losses_name").items():
+        if name not in view.names("outputs") or "binary_crossentropy" not in str(loss):
             continue
-        last = operations[-1]
-        if not isinstance(last, dict) or last.get("name") != "denses":
-            continue
-        activation = last.get("last_activation", "linear")
-        crossentropy = "binary_crossentropy" in str(losses.get(name))
-        if crossentropy and name in view.names("outputs") and activation != "sigmoid":
+        branches = (("outputs", name), ("main",), ("main", "main"))
+        paths = [("model_description", *branch, "operations") for branch in branches]
+        path, operation = next(
+            (view.items(*keys)[-1] for keys in paths if view.items(*keys)), ("", {})
+        )
+        activation = operation.get("last_activation", "linear")
+        if operation.get("name") == "denses" and activation != "sigmoid":
             yield (
-                f"model_description.outputs.{name}.operations[{len(operations) - 1}]"
-                ".last_activation",
-                f"{activation!r} gives no probability, which the loss {losses[name]!r} "
-                "needs. Must be 'sigmoid'. Use it, or another loss",
+                f"{path}.last_activation",
+                f"{activation!r} gives no probability, which the loss {loss!r} needs. "
+                "Must be 'sigmoid'. Use it, or another loss",
             )
 
 

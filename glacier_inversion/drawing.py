@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,8 @@ from glacier_inversion.workspace import Workspace, locked
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class DrawingReport:
@@ -57,18 +61,22 @@ def draw(
 
     Raises
     ------
-    DatasetError, ModelError, OutlineError, ExperimentError
-        Features, models or profiles do not exist or do not fit; nothing is drawn then.
+    ModelError, ExperimentError
+        Features, models or profiles do not exist or do not fit, all of them named;
+        nothing is drawn then.
     WorkspaceError
         Drawings cannot be written, or another command is drawing them.
     """
     progress = progress or Silent()
     description = experiment.drawing_description
-    ensembles = _open_ensembles(experiment, dataset, workspace)
-    features = dataset.select(description.features)
+    problems: list[str] = []
+    features = _or_problem(problems, lambda: dataset.select(description.features)) or []
+    lines = _or_problem(problems, lambda: _read_profiles(experiment, workspace)) or {}
+    ensembles = _open_ensembles(experiment, dataset, workspace, problems)
+    if problems:
+        raise ModelError("\n".join(problems))
     if not features and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
-    lines = _read_profiles(experiment, workspace)
     maps = {
         (ensemble.name, feature): lay_map(experiment, ensemble, dataset, feature)
         for ensemble in ensembles
@@ -95,19 +103,35 @@ def draw(
                     logger.error("%s: %s", feature, error)
                     failures[feature] = str(error)
             for name, profile in lines.items():
-                written += draw_profile(
-                    experiment, ensemble, dataset, profile, folder / "profiles" / name
-                )
+                path = folder / "profiles" / name
+                try:
+                    written += draw_profile(
+                        experiment, ensemble, dataset, profile, path
+                    )
+                except (DatasetError, RasterError) as error:
+                    logger.error("profile %s: %s", name, error)
+                    failures[f"profile {name}"] = str(error)
                 progress.advance(name)
     return DrawingReport(written, failures)
 
 
+def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | None:
+    """Return what *read* returns, or note why it cannot."""
+    try:
+        return read()
+    except (DatasetError, OutlineError) as error:
+        problems.append(str(error))
+        return None
+
+
 def _open_ensembles(
-    experiment: Experiment, dataset: BuiltDataset, workspace: Workspace
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    problems: list[str],
 ) -> list[Ensemble]:
-    """Open every model; report all that cannot be used together."""
+    """Open every model that can be used, and note why others cannot."""
     ensembles: list[Ensemble] = []
-    problems: list[str] = []
     for name in experiment.drawing_description.models:
         try:
             model = read_model(workspace.model(name))
@@ -128,8 +152,6 @@ def _open_ensembles(
         elif n_members < n_asked:
             logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
         ensembles.append(ensemble)
-    if problems:
-        raise ModelError("\n".join(problems))
     return ensembles
 
 

@@ -30,7 +30,13 @@ from glacier_inversion.sections import (
     Variable,
 )
 
-__all__ = ["Experiment", "json_schema", "load_experiment", "parse_experiment"]
+__all__ = [
+    "Experiment",
+    "check_experiment",
+    "json_schema",
+    "load_experiment",
+    "parse_experiment",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -125,6 +125,7 @@ def predict_blocks(
     dataset: BuiltDataset,
     drawn: Map,
     wanted_in: Callable[[Block], NDArray[np.bool_]],
+    with_targets: bool = False,
 ) -> Iterator[BlockOfValues | None]:
     """Predict a map block by block; None for a block of which nothing is wanted."""
     experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
@@ -150,7 +151,9 @@ def predict_blocks(
             _aligned(part, window_px, align, n_px)
             for part, n_px in ((rows, tile.n_rows), (cols, tile.n_cols))
         ]
-        tiles = dataset.read_tiles(experiment, drawn.feature, *window)
+        tiles = dataset.read_tiles(
+            experiment, drawn.feature, window[0], window[1], with_targets
+        )
         at = np.ix_(rows - window[0].start, cols - window[1].start)
         local = lattice(tiles.grid, window_px)
         asked = np.zeros(local.shape, dtype=np.bool_)

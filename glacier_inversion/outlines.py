@@ -61,6 +61,9 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
     """
     with _opened(path) as src:
         columns = list(src.schema["properties"])
+        if len(src) == 0:
+            message = f"{path}: holds no feature. Must hold outlines. Add some."
+            raise OutlineError(message)
         if fieldname not in columns:
             message = (
                 f"{path}: has no column {fieldname!r}. {nearest(fieldname, columns)} "

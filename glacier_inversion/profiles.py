@@ -90,7 +90,7 @@ def draw_profile(
             wanted[row[here] - rows.start, col[here] - cols.start] = True
             return wanted
 
-        for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
+        for values in predict_blocks(ensemble, dataset, drawn, wanted_in, True):
             if values is not None:
                 _fill(columns, values, row, col, within)
     written = []

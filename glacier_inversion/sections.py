@@ -63,7 +63,7 @@ Optimizer = Annotated[
         }
     ),
 ]
-PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, lt=1e9)]
 PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
 Channels = Annotated[int, Field(ge=1, le=65_536)]
 Padding = Annotated[
@@ -239,7 +239,7 @@ class DatasetDescription(Section):
     shapefile_fieldname: str = Field(
         description="Column of the outlines that holds the feature's id."
     )
-    buffer_distance: Annotated[float, Field(ge=0)] = Field(
+    buffer_distance: Annotated[float, Field(ge=0, le=1e6)] = Field(
         description="Distance added to an outline's bounds on each side, CRS units."
     )
     rasters: list[Raster] = Field(min_length=1, description="The variables.")

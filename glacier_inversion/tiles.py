@@ -55,11 +55,12 @@ def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
     Returns
     -------
     contents : dict of str
-        Keys such as ``dataset.slope``; targets as they are masked.
+        Keys such as ``dataset.inputs.slope``; targets as they are masked.
     """
     parts: dict[str, list[tuple[str, str, Bounds, str]]] = {}
     for part in tiles:
-        for name, array in (*part.inputs.items(), *part.targets.items()):
-            entry = (part.feature, part.split, part.grid.bounds, digest(array))
-            parts.setdefault(f"dataset.{name}", []).append(entry)
+        for kind, arrays in (("inputs", part.inputs), ("targets", part.targets)):
+            for name, array in arrays.items():
+                entry = (part.feature, part.split, part.grid.bounds, digest(array))
+                parts.setdefault(f"dataset.{kind}.{name}", []).append(entry)
     return {key: digest_all(entries) for key, entries in parts.items()}

@@ -98,6 +98,11 @@ def _try_feature(
         return _tile_feature(experiment, sources, job)
     except RasterError as error:
         return error
+    except MemoryError:
+        message = (
+            "its tiles do not fit into memory. Use fewer --jobs, or coarser tiles."
+        )
+        return RasterError(message)
 
 
 def _tile_feature(

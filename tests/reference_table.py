@@ -45,7 +45,10 @@ def type_of(key: dict) -> str:
 
 def allowed(key: dict) -> str:
     """List the values of a key that has few."""
-    parts = [key, *key.get("anyOf", []), key.get("additionalProperties", {})]
+    choices = key.get("anyOf", [])
+    if any(choice.get("type") == "array" for choice in choices):
+        return ""  # a list, or one of some names: the description says it
+    parts = [key, *choices, key.get("additionalProperties", {})]
     parts += [p.get("items", {}) for p in parts if isinstance(p, dict)]
     values = next((p["enum"] for p in parts if isinstance(p, dict) and "enum" in p), [])
     return f" One of {', '.join(f'`{v}`' for v in values)}." if values else ""

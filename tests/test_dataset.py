@@ -2,6 +2,7 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -318,22 +319,47 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
     whole = path.read_bytes()
     path.write_bytes(whole[:2000])
     with pytest.raises(
-        DatasetError, match=r"slope\.tif: cannot be read.*build-dataset"
+        DatasetError, match=r"slope\.tif: is missing or damaged.*build-"
     ):
         read_training_tiles(reader, checked)
     path.unlink()
-    with pytest.raises(
-        DatasetError, match=r"slope\.tif: does not exist.*build-dataset"
-    ):
+    with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)
     path.write_bytes(whole)
     read_training_tiles(reader, checked)
     with rasterio.open(path, "r+") as dst:
         dst.write(dst.read(1) + 1, 1)
-    with pytest.raises(
-        DatasetError, match=r"slope: tiles are not those of summary\.json"
-    ):
+    with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)
+    path.write_bytes(whole)
+    other = run.root / "datasets/region/train/north-2/thickness.tif"
+    path.with_name("thickness.tif").write_bytes(other.read_bytes())
+    with pytest.raises(DatasetError, match=r"thickness\.tif: is missing or damaged"):
+        read_training_tiles(reader, checked)
+
+
+def test_damaged_outlines_are_said_to_be_damaged(run):
+    "A feature was deleted from them."
+    build(run)
+    path = run.root / "datasets/region/outlines.gpkg"
+    table = geopandas.read_file(path)
+    path.unlink()
+    table[table.feature != "south"].to_file(path, layer="outlines")
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    with pytest.raises(DatasetError, match=r"outlines\.gpkg: is missing or damaged"):
+        reader.read_tiles(checked, "east")
+
+
+def test_a_variable_may_be_both_input_and_output(run):
+    "It is read for each."
+    run.raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    run.raw["losses_name"]["slope"] = "nan_mae"
+    outputs = run.raw["model_description"]["outputs"]
+    outputs["slope"] = outputs["thickness"]
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    assert run("train", "--seeds", "0").exit_code == 0
 
 
 def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
@@ -463,8 +489,6 @@ def test_outlines_that_cannot_be_used_are_refused(tmp_path, make, field, message
 
 def test_a_file_of_several_layers_is_refused(tmp_path):
     "Rather than the first of them taken."
-    import geopandas  # noqa: PLC0415
-
     for layer in ("glaciers", "lakes"):
         geopandas.GeoDataFrame(
             {"id": ["a"]}, geometry=[synthetic.box(0, 0, 9, 9)], crs=synthetic.EPSG
@@ -491,6 +515,14 @@ def test_a_ring_that_is_none_fails_its_feature_alone(tmp_path):
     bad, good = read_outlines(path, "id", synthetic.EPSG)
     assert bad.problem
     assert good.polygon.area == 5e5
+
+
+def test_a_file_without_features_is_refused(tmp_path):
+    "Whatever its columns."
+    content = {"type": "FeatureCollection", "features": []}
+    path = synthetic.write_json(tmp_path / "o.geojson", content)
+    with pytest.raises(OutlineError, match="holds no feature"):
+        read_outlines(path, "id", synthetic.EPSG)
 
 
 def test_numeric_ids_have_no_decimals(tmp_path):

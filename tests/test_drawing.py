@@ -402,8 +402,9 @@ def test_a_model_that_does_not_fit_any_more_is_said_to(finished, tmp_path):
     assert run("build-dataset").exit_code == 0
     result = run("draw")
     assert result.exit_code == 0
-    assert "small: was trained with other values of: batch_size, dataset.slope." in (
-        result.stderr
+    assert (
+        "small: was trained with other values of: batch_size, dataset.inputs.slope."
+        in (result.stderr)
     )
 
 
@@ -430,3 +431,28 @@ def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
     rows, cols = drawn.blocks()[0]
     assert (rows.stop - rows.start) * 64 <= _BLOCK
     assert (cols.stop - cols.start) * 64 <= _BLOCK
+
+
+def test_all_that_does_not_exist_is_named_at_once(finished, tmp_path):
+    "Features, profiles and models."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"] = {
+        "features": ["soth"], "profiles": ["alon"], "models": ["smal"]
+    }  # fmt: skip
+    run.write()
+    result = run("draw")
+    assert result.exit_code == 1
+    for name in ("south", "along", "small"):
+        assert f"Did you mean '{name}'" in result.stderr
+
+
+def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):
+    "It is listed; exit code 3."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = ["east"]
+    run.write()
+    (run.root / "datasets/region/test/south/slope.tif").unlink()
+    result = run("draw")
+    assert result.exit_code == 3
+    assert "1 features failed: profile along" in result.stderr
+    assert "east/thickness_mean.tif" in result.stdout

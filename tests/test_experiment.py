@@ -61,6 +61,13 @@ BAD_VALUES = [
     ),
     ("drawing_description/profiles", ["../x"], r"profiles\[0\]: .*holds '/'"),
     ("augmentation", {"vectors": [["slope", "speed"]]}, r"differ in resolution"),
+    ("area_size", 2e9, r"area_size: 2000000000\.0 is not allowed"),
+    ("dataset_description/buffer_distance", 1e308, r"buffer_distance: 1e\+308 is not"),
+    (
+        "dataset_description/rasters/2/resolution",
+        33.333,
+        r"rasters: the resolutions 33\.333, 50, 100 have",
+    ),
     ("batch_size", True, r"batch_size: true is not allowed"),
     ("epochs", "!", r"epochs: is missing"),
     ("patience", 2.5, r"patience: 2\.5 is not allowed"),
@@ -347,3 +354,15 @@ def test_the_schema_accepts_what_is_accepted():
     raw["optimizer_name"] = "nada"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(raw, json_schema())
+
+
+def test_the_last_activation_is_looked_for_in_main_too():
+    "Where the output's own branch has no operation."
+    raw = changed("losses_name/thickness", "nan_binary_crossentropy")
+    description = raw["model_description"]
+    description["main"]["operations"] += description["outputs"]["thickness"][
+        "operations"
+    ]
+    description["outputs"]["thickness"]["operations"] = []
+    (line,) = problems(raw)
+    assert "main.operations[3].last_activation: 'softplus' gives no probability" in line

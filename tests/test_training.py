@@ -334,7 +334,7 @@ def test_a_network_that_cannot_live_is_an_error():
 
 def test_a_loss_that_explodes_is_an_error_that_names_the_epoch(tmp_path):
     "Not a member of NaN."
-    checked = experiment(learning_rate=1e30, optimizer_name="sgd", epochs=5)
+    checked = experiment(learning_rate=9e8, optimizer_name="sgd", epochs=5)
     with pytest.raises(TrainingError, match=r"seed_000: epoch \d+: val_loss is"):
         run_member(checked, tmp_path / "seed_000")
     assert not (tmp_path / "seed_000" / "best.safetensors").exists()
@@ -457,7 +457,8 @@ def test_a_changed_experiment_or_dataset_is_refused_with_its_keys(tmp_path):
     tiles = some_tiles()
     tiles["train"][1].inputs["slope"][0, 0] += 1
     with pytest.raises(
-        ModelError, match=r"other values of: dataset\.slope, normalization\.slope"
+        ModelError,
+        match=r"other values of: dataset\.inputs\.slope, normalization\.slope",
     ):
         train_all(experiment(epochs=1), tmp_path, tiles)
     assert weights.read_bytes() == before
@@ -566,4 +567,32 @@ def test_a_criterion_without_validation_targets_is_refused():
         known = part.split == "train"
         part.targets["slope"] = np.where(known, part.inputs["slope"], np.nan)
     with pytest.raises(DatasetError, match="needs targets of 'slope'"):
+        prepare(check_experiment(raw, "exp"), tiles)
+
+
+def test_a_crossentropy_needs_targets_of_0_to_1():
+    "Not metres."
+    raw = synthetic.experiment() | {
+        "losses_name": {"thickness": "nan_binary_crossentropy"}
+    }
+    raw["metrics_name"] = {}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0]["last_activation"] = "sigmoid"
+    with pytest.raises(
+        DatasetError, match="needs targets of 0 to 1, and those of train"
+    ):
+        prepare(check_experiment(raw, "exp"), some_tiles())
+
+
+def test_an_output_without_training_targets_is_refused():
+    "Its maps would come from an untrained branch."
+    tiles = some_tiles()
+    raw = synthetic.experiment()
+    raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    raw["losses_name"]["slope"] = "nan_mae"
+    outputs = raw["model_description"]["outputs"]
+    outputs["slope"] = outputs["thickness"]
+    for part in tiles["train"] + tiles["validation"]:
+        part.targets["slope"] = np.full_like(part.inputs["slope"], np.nan)
+    with pytest.raises(DatasetError, match="slope: no training point has a target"):
         prepare(check_experiment(raw, "exp"), tiles)

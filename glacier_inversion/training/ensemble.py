@@ -9,7 +9,12 @@ from pathlib import Path
 
 import torch
 
-from glacier_inversion.errors import DatasetError, ModelError, TrainingError
+from glacier_inversion.errors import (
+    DatasetError,
+    ModelError,
+    TrainingError,
+    WorkspaceError,
+)
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples
@@ -97,6 +102,22 @@ def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None
     for i, output in enumerate(experiment.outputs):
         used: list[str] = [experiment.losses_name[output.name]]
         used += experiment.metrics_name.get(output.name, [])
+        known = samples.targets[:, i][~torch.isnan(samples.targets[:, i])]
+        if split == "train" and len(known) == 0:
+            message = (
+                f"outputs: {output.name}: no training point has a target. Must have "
+                "one. Look at its raster and the split, or remove the output."
+            )
+            raise DatasetError(message)
+        beyond = bool(((known < 0) | (known > 1)).any())
+        if beyond and any(name.endswith("binary_crossentropy") for name in used):
+            message = (
+                f"losses_name, metrics_name: {output.name}: a binary_crossentropy "
+                f"needs targets of 0 to 1, and those of {split} are "
+                f"{float(known.min()):g} to {float(known.max()):g}. Must be classes. "
+                "Use another loss, or the raster of a class."
+            )
+            raise DatasetError(message)
         needing = [name for name in used if not name.startswith(NAN)]
         n_unknown = int(torch.isnan(samples.targets[:, i]).sum())
         if needing and n_unknown:
@@ -190,7 +211,7 @@ def train(
     if failed:
         message = (
             f"{folder}: {len(failed)} of {len(seeds)} members failed: seeds {failed}. "
-            "The others are trained. Mend what is logged above and run it again."
+            "Must end with a finite loss. Mend what is logged above and run it again."
         )
         raise TrainingError(message)
     return folders
@@ -199,10 +220,7 @@ def train(
 def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
-        for path in folder.iterdir():
-            if path.name.startswith("seed_") and path.is_dir():
-                shutil.rmtree(path)
-        (folder / "model.json").unlink(missing_ok=True)
+        _remove(folder)
     has_members = any(path.name.startswith("seed_") for path in folder.iterdir())
     if has_members and not (folder / "model.json").exists():
         message = (
@@ -223,3 +241,18 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
         if there.experiment.seeds_number == model.experiment.seeds_number:
             return
     write_model(model, folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a model's members and what says what they are."""
+    try:
+        for path in folder.glob("seed_*/"):
+            if path.is_dir():
+                shutil.rmtree(path)
+        (folder / "model.json").unlink(missing_ok=True)
+    except OSError as error:
+        message = (
+            f"{folder}: cannot be removed ({error.strerror}). Must be yours to change "
+            "for --overwrite. Change its permissions, or choose another model_name."
+        )
+        raise WorkspaceError(message) from error

@@ -148,7 +148,6 @@ def read_model(folder: Path) -> Model:
             raise ValueError(message)
         return Model(experiment, scales, dict(content["dataset"]))
     except (
-        OSError,
         ValueError,
         KeyError,
         TypeError,
