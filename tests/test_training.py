@@ -570,18 +570,15 @@ def test_a_criterion_without_validation_targets_is_refused():
         prepare(check_experiment(raw, "exp"), tiles)
 
 
-def test_a_crossentropy_needs_targets_of_0_to_1():
-    "Not metres."
-    raw = synthetic.experiment() | {
-        "losses_name": {"thickness": "nan_binary_crossentropy"}
-    }
+def test_a_crossentropy_of_metres_is_warned_of(caplog):
+    "It is for targets of 0 to 1."
+    raw = synthetic.experiment()
+    raw["losses_name"] = {"thickness": "nan_binary_crossentropy"}
     raw["metrics_name"] = {}
     tail = raw["model_description"]["outputs"]["thickness"]["operations"]
     tail[0]["last_activation"] = "sigmoid"
-    with pytest.raises(
-        DatasetError, match="needs targets of 0 to 1, and those of train"
-    ):
-        prepare(check_experiment(raw, "exp"), some_tiles())
+    prepare(check_experiment(raw, "exp"), some_tiles())
+    assert "is for targets of 0 to 1, and those of train are" in caplog.text
 
 
 def test_an_output_without_training_targets_is_refused():

@@ -111,13 +111,14 @@ def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None
             raise DatasetError(message)
         beyond = bool(((known < 0) | (known > 1)).any())
         if beyond and any(name.endswith("binary_crossentropy") for name in used):
-            message = (
-                f"losses_name, metrics_name: {output.name}: a binary_crossentropy "
-                f"needs targets of 0 to 1, and those of {split} are "
-                f"{float(known.min()):g} to {float(known.max()):g}. Must be classes. "
-                "Use another loss, or the raster of a class."
+            logger.warning(
+                "losses_name, metrics_name: %s: a binary_crossentropy is for targets "
+                "of 0 to 1, and those of %s are %g to %g",
+                output.name,
+                split,
+                float(known.min()),
+                float(known.max()),
             )
-            raise DatasetError(message)
         needing = [name for name in used if not name.startswith(NAN)]
         n_unknown = int(torch.isnan(samples.targets[:, i]).sum())
         if needing and n_unknown:
