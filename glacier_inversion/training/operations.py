@@ -8,6 +8,7 @@ as they are; they meet the flattened image in front of the next dense layer.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
@@ -34,12 +35,12 @@ class ShapeError(ValueError):
     """An operation does not fit the shapes that it is given."""
 
 
-class Operation(nn.Module):
+class Operation(nn.Module, ABC):
     """From a list of tensors to a list of tensors."""
 
+    @abstractmethod
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Compute what comes next."""
-        raise NotImplementedError
 
 
 class OnImage(Operation):
@@ -49,9 +50,9 @@ class OnImage(Operation):
         super().__init__()
         self.shape = only_image(shapes)
 
+    @abstractmethod
     def apply_to(self, image: Tensor) -> Tensor:
         """Compute the image that comes next."""
-        raise NotImplementedError
 
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Replace the image."""
