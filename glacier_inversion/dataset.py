@@ -13,7 +13,7 @@ from glacier_inversion.grid import common_multiple, snap_bounds
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import Source, open_source, read_tags
-from glacier_inversion.splits import assign_splits, find_overlaps
+from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
 from glacier_inversion.tiling import TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json
 
@@ -206,6 +206,17 @@ def _finish(
         )
     if len(overlaps) > 5:
         logger.warning("%d more such overlaps, in summary.json", len(overlaps) - 5)
+    shared = find_shared_areas(
+        {o.feature: o.polygon for o in outlines if o.polygon is not None}
+    )
+    for pair in shared[:5]:
+        logger.warning(
+            "the outlines of %s and %s overlap by %.4f km2: targets there are nobody's",
+            *pair["features"],
+            pair["area_km2"],
+        )
+    if len(shared) > 5:
+        logger.warning("%d more such pairs, in summary.json", len(shared) - 5)
     for raster in description.rasters:
         if not any(row["rasters"][raster.name]["valid"] > 0 for row in rows.values()):
             logger.warning(
@@ -222,5 +233,6 @@ def _finish(
             "features": [rows[job.outline.feature] for job in done],
             "failed": [{"feature": f, "problem": p} for f, p in failures.items()],
             "overlaps": overlaps,
+            "shared_outlines": shared,
         },
     )

@@ -156,3 +156,27 @@ def find_overlaps(
     return sorted(
         found, key=lambda overlap: (-overlap["area_km2"], overlap["features"])
     )
+
+
+def find_shared_areas(outlines: dict[str, shapely.Geometry]) -> list[dict[str, Any]]:
+    """
+    Find the outlines that overlap, the largest overlap first.
+
+    Less than 100 m2 is the rounding of borders that touch.
+
+    >>> a, b = shapely.box(0, 0, 200, 100), shapely.box(100, 0, 300, 100)
+    >>> find_shared_areas({"a": a, "b": b, "c": shapely.box(300, 0, 400, 100)})
+    [{'features': ['a', 'b'], 'area_km2': 0.01}]
+    """
+    ids = sorted(outlines)
+    polygons = np.array([outlines[feature] for feature in ids])
+    first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    once = first < second
+    first, second = first[once], second[once]
+    areas = shapely.area(shapely.intersection(polygons[first], polygons[second]))
+    found = [
+        {"features": [ids[i], ids[j]], "area_km2": round(float(area) / 1e6, 6)}
+        for i, j, area in zip(first, second, areas, strict=True)
+        if area >= 100
+    ]
+    return sorted(found, key=lambda shared: (-shared["area_km2"], shared["features"]))

@@ -376,6 +376,19 @@ def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
     assert "the tiles of east (validation) and south (test) overlap" in caplog.text
 
 
+def test_outlines_that_overlap_are_reported(run, caplog):
+    "A target in both belongs to neither; borders that touch are no overlap."
+    build(run)
+    assert summary(run)["shared_outlines"] == []
+    features = [*synthetic.FEATURES]
+    features[0] = (features[0][0], synthetic.box(0, 1500, 1200, 2300))
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    build(run)
+    (shared,) = summary(run)["shared_outlines"]
+    assert shared == {"features": ["north-1", "north-2"], "area_km2": 0.08}
+    assert "the outlines of north-1 and north-2 overlap by 0.0800 km2" in caplog.text
+
+
 def test_a_feature_that_fails_does_not_stop_the_others(run):
     "It is listed, tried again, and the exit code is 3."
     features = [*synthetic.FEATURES, ({"id": "line", "train": 0}, Polygon())]
