@@ -13,6 +13,7 @@ from glacier_inversion.grid import common_multiple, snap_bounds
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import Source, open_source, read_tags
+from glacier_inversion.sections import DatasetDescription
 from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
 from glacier_inversion.tiling import TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json
@@ -179,7 +180,7 @@ def _finish(
     rows: dict[str, dict[str, Any]],
     failures: dict[str, str],
 ) -> None:
-    """Write the outlines and, last, the summary; say what is odd about the dataset."""
+    """Write the outlines and, last, the summary."""
     description = experiment.dataset_description
     write_outlines(
         folder / "outlines.gpkg",
@@ -193,35 +194,10 @@ def _finish(
         {job.outline.feature: job.bounds for job in done},
         {job.outline.feature: job.split for job in done},
     )
-    for overlap in overlaps[:5]:
-        logger.warning(
-            "the tiles of %s (%s) and %s (%s) overlap by %.2f km2: they share inputs "
-            "across the split; targets serve one of them alone",
-            *(
-                item
-                for pair in zip(overlap["features"], overlap["splits"], strict=True)
-                for item in pair
-            ),
-            overlap["area_km2"],
-        )
-    if len(overlaps) > 5:
-        logger.warning("%d more such overlaps, in summary.json", len(overlaps) - 5)
     shared = find_shared_areas(
         {o.feature: o.polygon for o in outlines if o.polygon is not None}
     )
-    for pair in shared[:5]:
-        logger.warning(
-            "the outlines of %s and %s overlap by %.4f km2: targets there are nobody's",
-            *pair["features"],
-            pair["area_km2"],
-        )
-    if len(shared) > 5:
-        logger.warning("%d more such pairs, in summary.json", len(shared) - 5)
-    for raster in description.rasters:
-        if not any(row["rasters"][raster.name]["valid"] > 0 for row in rows.values()):
-            logger.warning(
-                "%s: no valid pixel in any feature: %s", raster.name, raster.file
-            )
+    _warn_of_oddities(description, rows, overlaps, shared)
     write_json(
         folder / "summary.json",
         {
@@ -236,3 +212,38 @@ def _finish(
             "shared_outlines": shared,
         },
     )
+
+
+def _warn_of_oddities(
+    description: DatasetDescription,
+    rows: dict[str, dict[str, Any]],
+    overlaps: list[dict[str, Any]],
+    shared: list[dict[str, Any]],
+) -> None:
+    """Say what a user may not have meant."""
+    for overlap in overlaps[:5]:
+        (first, second), (its_split, other) = overlap["features"], overlap["splits"]
+        logger.warning(
+            "the tiles of %s (%s) and %s (%s) overlap by %.2f km2: they share inputs "
+            "across the split; targets serve one of them alone",
+            first,
+            its_split,
+            second,
+            other,
+            overlap["area_km2"],
+        )
+    if len(overlaps) > 5:
+        logger.warning("%d more such overlaps, in summary.json", len(overlaps) - 5)
+    for pair in shared[:5]:
+        logger.warning(
+            "the outlines of %s and %s overlap by %.4f km2: targets there are nobody's",
+            *pair["features"],
+            pair["area_km2"],
+        )
+    if len(shared) > 5:
+        logger.warning("%d more such pairs, in summary.json", len(shared) - 5)
+    for raster in description.rasters:
+        if not any(row["rasters"][raster.name]["valid"] > 0 for row in rows.values()):
+            logger.warning(
+                "%s: no valid pixel in any feature: %s", raster.name, raster.file
+            )

@@ -226,8 +226,8 @@ def test_patience_factor_and_minimum_of_the_learning_rate(values, rates):
     "Documented settings that had no effect in the original."
     plateau = Plateau(1.0, 0.5, 0.2, 2, None)
     found = []
-    for epoch, value in enumerate(values):
-        plateau.improves(value, epoch)
+    for value in values:
+        plateau.improves(value)
         found.append(plateau.rate)
     if rates is not None:
         assert found == rates

@@ -98,11 +98,12 @@ def _check_criterion(experiment: Experiment, validation: Samples) -> None:
 
 
 def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None:
-    """Refuse unknown targets where a loss or metric needs every one."""
+    """Look for targets that an output's loss or metrics cannot use."""
     for i, output in enumerate(experiment.outputs):
         used: list[str] = [experiment.losses_name[output.name]]
         used += experiment.metrics_name.get(output.name, [])
-        known = samples.targets[:, i][~torch.isnan(samples.targets[:, i])]
+        targets = samples.targets[:, i]
+        known = targets[~torch.isnan(targets)]
         if split == "train" and len(known) == 0:
             message = (
                 f"outputs: {output.name}: no training point has a target. Must have "
@@ -120,11 +121,11 @@ def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None
                 float(known.max()),
             )
         needing = [name for name in used if not name.startswith(NAN)]
-        n_unknown = int(torch.isnan(samples.targets[:, i]).sum())
+        n_unknown = len(targets) - len(known)
         if needing and n_unknown:
             message = (
                 f"losses_name, metrics_name: {output.name}: {needing[0]!r} needs every "
-                f"target, and {n_unknown} of {len(samples.targets)} {split} points "
+                f"target, and {n_unknown} of {len(targets)} {split} points "
                 "have none. Must be known everywhere. Use 'nan_...' if there is one."
             )
             raise DatasetError(message)

@@ -54,7 +54,7 @@ class TrainingData:
 @dataclass
 class Plateau:
     """
-    Follow the criterion: which epoch is best, when to slow down, when to stop.
+    Follow the criterion: what is best, when to slow down, when to stop.
 
     After `patience` epochs without improvement the learning rate is multiplied by
     `factor`, never below `minimum`, and the patience starts anew.
@@ -66,14 +66,13 @@ class Plateau:
     patience: int
     early_stopping: int | None
     best: float = math.inf
-    best_epoch: int = 0
     waited: int = 0
     since_best: int = 0
 
-    def improves(self, value: float, epoch: int) -> bool:
+    def improves(self, value: float) -> bool:
         """Take in an epoch's score, the less the better; tell if it is the best."""
         if value < self.best:
-            self.best, self.best_epoch = value, epoch
+            self.best = value
             self.waited = self.since_best = 0
             return True
         self.waited += 1
@@ -198,7 +197,7 @@ def train_member(
                 "learning_rate, or look for extreme values in the rasters."
             )
             raise TrainingError(message)
-        if plateau.improves(score(experiment.criterion, value), len(logs) - 1):
+        if plateau.improves(score(experiment.criterion, value)):
             best = {k: v.clone() for k, v in network.state_dict().items()}
         for group in optimizer.param_groups:
             group["lr"] = plateau.rate
