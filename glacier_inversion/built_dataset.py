@@ -16,13 +16,11 @@ from glacier_inversion.errors import DatasetError, OutlineError, RasterError, ne
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
-from glacier_inversion.rasters import inside, read_tile
+from glacier_inversion.ownership import Ownership
+from glacier_inversion.rasters import read_tile
 from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.workspace import SPLITS, Workspace
-
-# Resampling that makes a pixel of all that it covers.
-_AGGREGATING = {"average", "mode", "max", "min", "med", "q1", "q3", "rms"}
 
 # What the tiles of a dataset follow from, besides the rasters.
 _DESCRIBING = (
@@ -67,16 +65,10 @@ class BuiltDataset:
         return outlines
 
     @cached_property
-    def _boxes(self) -> tuple[list[str], shapely.STRtree]:
-        """The bounds of the tiles of every feature."""
-        return list(self.rows), shapely.STRtree(
-            [shapely.box(*row["bounds"]) for row in self.rows.values()]
-        )
-
-    @cached_property
-    def _tree(self) -> tuple[list[str], shapely.STRtree]:
-        features = list(self.outlines)
-        return features, shapely.STRtree([self.outlines[f] for f in features])
+    def _ownership(self) -> Ownership:
+        bounds = {f: tuple(row["bounds"]) for f, row in self.rows.items()}
+        splits = {f: row["split"] for f, row in self.rows.items()}
+        return Ownership(self.outlines, bounds, splits)
 
     def features(self, group: str) -> list[str]:
         """Return the ids of a split, or of 'all' features."""
@@ -130,12 +122,7 @@ class BuiltDataset:
 
     def features_touching(self, geometry: shapely.Geometry) -> list[str]:
         """Return the ids of the features whose outlines *geometry* intersects."""
-        return [f for f in self._touching(geometry) if f in self.rows]
-
-    def _touching(self, geometry: shapely.Geometry) -> list[str]:
-        features, tree = self._tree
-        found = tree.query(geometry, predicate="intersects")
-        return [features[i] for i in sorted(found.tolist())]
+        return [f for f in self._ownership.touching(geometry) if f in self.rows]
 
     def read_tiles(
         self,
@@ -172,7 +159,10 @@ class BuiltDataset:
         for variable in experiment.outputs if with_targets else ():
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
-            target[self._foreign(feature, variable.name, own_grid)] = np.nan
+            foreign = self._ownership.foreign(
+                feature, own_grid, self.resampling[variable.name]
+            )
+            target[foreign] = np.nan
             targets[variable.name] = target
         return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
 
@@ -201,38 +191,6 @@ class BuiltDataset:
         ):
             raise DatasetError(_damaged(path))
         return values
-
-    def _foreign(self, feature: str, name: str, grid: Grid) -> NDArray[np.bool_]:
-        """
-        Tell which pixels of a target are those of other features.
-
-        Those with their centre inside another outline, whether that feature is in the
-        dataset or left out; where pixels were made by averaging smaller ones, those
-        that an outline of another split touches. Of the pixels outside every outline,
-        those within a tile of the test split, and for training features also of the
-        validation split: a target never serves two splits.
-        """
-        split = self.rows[feature]["split"]
-        others = [f for f in self._touching(shapely.box(*grid.bounds)) if f != feature]
-        foreign = inside([self.outlines[f] for f in others], grid)
-        if self.resampling[name] in _AGGREGATING:
-            apart = [f for f in others if self._split(f) != split]
-            foreign |= inside([self.outlines[f] for f in apart], grid, touched=True)
-        outside = ~inside([self.outlines[feature]], grid)
-        features, tree = self._boxes
-        for i in tree.query(shapely.box(*grid.bounds)):
-            row = self.rows[features[i]]
-            if SPLITS.index(row["split"]) > SPLITS.index(split):
-                rows, cols = grid.covering(row["bounds"])
-                part = np.ix_(
-                    range(max(rows.start, 0), min(rows.stop, grid.n_rows)),
-                    range(max(cols.start, 0), min(cols.stop, grid.n_cols)),
-                )
-                foreign[part] |= outside[part]
-        return foreign
-
-    def _split(self, feature: str) -> str | None:
-        return self.rows[feature]["split"] if feature in self.rows else None
 
     def input_contents(self, experiment: Experiment) -> dict[str, str]:
         """Identify the inputs of training and validation, as `tiles.contents` does."""

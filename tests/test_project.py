@@ -25,6 +25,7 @@ WITHOUT_TORCH = [
     "grid",
     "lattices",
     "outlines",
+    "ownership",
     "progress",
     "rasters",
     "raw_experiment",
