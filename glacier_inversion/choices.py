@@ -50,3 +50,6 @@ Resampling = Literal[
 FeatureGroup = Literal["all", "train", "validation", "test"]
 
 OptimizerName = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+
+UNKNOWN_LEFT_OUT = "nan_"
+"""What the names of losses and metrics that leave unknown targets out begin with."""

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glacier_inversion.grid import Grid
 from glacier_inversion.lattices import Floats, LatticeTiles, Layout
+from glacier_inversion.sampling import find_cells, find_points
 from glacier_inversion.sections import Augmentation
 
 
@@ -197,12 +197,10 @@ class Samples:
         cells: list[NDArray[np.intp]] = []
         distances: list[NDArray[np.float64]] = []
         for number, part in enumerate(lattices):
-            values = np.stack([part.targets[name] for name in layout.outputs], axis=-1)
-            known = np.isfinite(values).any(axis=-1) & part.usable
-            row, col = np.nonzero(known)
-            cell, distance = _cells(part.points, row, col, spacing)
+            row, col, values = find_points(part, layout)
+            cell, distance = find_cells(part.points, row, col, spacing)
             points.append(np.stack([np.full_like(row, number), row, col], axis=1))
-            targets.append(values[row, col])
+            targets.append(values)
             cells.append(np.column_stack([np.full_like(row, number), cell]))
             distances.append(distance)
         if not lattices:
@@ -239,13 +237,3 @@ class Samples:
         """Iterate over the indices, inputs and targets of *chosen* points, in order."""
         for index in torch.split(chosen, batch_size) if len(chosen) else ():
             yield index, self.source.gather(self.points[index]), self.targets[index]
-
-
-def _cells(
-    points: Grid, row: NDArray[np.intp], col: NDArray[np.intp], spacing: float
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the cells that points fall into, and their distances from the centres."""
-    place = np.column_stack([points.x(col), points.y(row)]) / spacing
-    cell = np.floor(place + 1e-9)
-    distance = np.hypot(*(place - cell - 0.5).T)
-    return cell.astype(np.intp), distance

@@ -29,6 +29,7 @@ WITHOUT_TORCH = [
     "progress",
     "rasters",
     "raw_experiment",
+    "sampling",
     "sections",
     "splits",
     "tiles",

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from glacier_inversion.errors import (
-    DatasetError,
     ModelError,
     TrainingError,
     WorkspaceError,
@@ -19,8 +18,8 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
-from glacier_inversion.training.losses import NAN
 from glacier_inversion.training.member import (
     TrainingData,
     is_finished,
@@ -57,78 +56,20 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
         needs them; or unknown targets, with a loss or metric that needs them all.
     """
     layout = Layout.of(experiment)
-    spacing = experiment.sampling.spacing or experiment.area_size
+    spacing = spacing_of(experiment)
     scales = fit_input_scales(experiment, tiles["train"])
     samples = {
         split: Samples([to_lattice(t, layout) for t in part], layout, scales, spacing)
         for split, part in tiles.items()
     }
     scales |= fit_target_scales(experiment, samples["train"])
-    for split, needed in (
-        ("train", True),
-        ("validation", experiment.criterion.startswith("val_")),
-    ):
-        if needed and len(samples[split]) == 0:
-            message = (
-                f"{experiment.dataset_description.dataset_name}: the {split} features "
-                f"({len(tiles[split])}) hold no samples. Must hold one at least: a "
-                "point with a known target whose window lies in the tile and is valid. "
-                "Look at the split and the shares of valid pixels in summary.json."
-            )
-            raise DatasetError(message)
-        _check_targets(experiment, samples[split], split)
-    _check_criterion(experiment, samples["validation"])
+    check_targets(
+        experiment,
+        {split: part.targets.numpy() for split, part in samples.items()},
+        {split: len(part) for split, part in tiles.items()},
+        logger.warning,
+    )
     return TrainingData(samples["train"], samples["validation"], scales)
-
-
-def _check_criterion(experiment: Experiment, validation: Samples) -> None:
-    """Refuse a criterion on an output that validation never sees."""
-    criterion = experiment.criterion.removeprefix("val_")
-    if criterion == experiment.criterion:
-        return
-    for i, output in enumerate(experiment.outputs):
-        unknown = bool(torch.isnan(validation.targets[:, i]).all())
-        if unknown and criterion.startswith(f"{output.name}_"):
-            message = (
-                f"criterion: {experiment.criterion!r} needs targets of "
-                f"{output.name!r}, and the validation features hold none. Must be of "
-                "an output that they hold. Use another criterion, or another split."
-            )
-            raise DatasetError(message)
-
-
-def _check_targets(experiment: Experiment, samples: Samples, split: str) -> None:
-    """Look for targets that an output's loss or metrics cannot use."""
-    for i, output in enumerate(experiment.outputs):
-        used: list[str] = [experiment.losses_name[output.name]]
-        used += experiment.metrics_name.get(output.name, [])
-        targets = samples.targets[:, i]
-        known = targets[~torch.isnan(targets)]
-        if split == "train" and len(known) == 0:
-            message = (
-                f"outputs: {output.name}: no training point has a target. Must have "
-                "one. Look at its raster and the split, or remove the output."
-            )
-            raise DatasetError(message)
-        beyond = bool(((known < 0) | (known > 1)).any())
-        if beyond and any(name.endswith("binary_crossentropy") for name in used):
-            logger.warning(
-                "losses_name, metrics_name: %s: a binary_crossentropy is for targets "
-                "of 0 to 1, and those of %s are %g to %g",
-                output.name,
-                split,
-                float(known.min()),
-                float(known.max()),
-            )
-        needing = [name for name in used if not name.startswith(NAN)]
-        n_unknown = len(targets) - len(known)
-        if needing and n_unknown:
-            message = (
-                f"losses_name, metrics_name: {output.name}: {needing[0]!r} needs every "
-                f"target, and {n_unknown} of {len(targets)} {split} points "
-                "have none. Must be known everywhere. Use 'nan_...' if there is one."
-            )
-            raise DatasetError(message)
 
 
 def train(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-NAN = "nan_"
+from glacier_inversion.choices import UNKNOWN_LEFT_OUT
 
 ErrorFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -71,7 +71,7 @@ def plain(name: str) -> str:
     >>> plain("nan_mae"), plain("mae")
     ('mae', 'mae')
     """
-    return name.removeprefix(NAN)
+    return name.removeprefix(UNKNOWN_LEFT_OUT)
 
 
 def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
