@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,33 +68,19 @@ class BuiltDataset:
     @cached_property
     def _ownership(self) -> Ownership:
         bounds = {f: tuple(row["bounds"]) for f, row in self.rows.items()}
-        splits = {f: row["split"] for f, row in self.rows.items()}
-        return Ownership(self.outlines, bounds, splits)
+        return Ownership(self.outlines, bounds, self._splits)
+
+    @property
+    def _splits(self) -> dict[str, str]:
+        return {f: row["split"] for f, row in self.rows.items()}
 
     def features(self, group: str) -> list[str]:
         """Return the ids of a split, or of 'all' features."""
-        return [f for f, row in self.rows.items() if group in ("all", row["split"])]
+        return select_features(group, self._splits, self.folder)
 
     def select(self, wanted: list[str] | str) -> list[str]:
-        """
-        Return the ids that *wanted* names: a group, or ids that must exist.
-
-        Raises
-        ------
-        DatasetError
-            Ids that the dataset does not hold, each with the nearest that it does.
-        """
-        if isinstance(wanted, str):
-            return self.features(wanted)
-        missing = [feature for feature in wanted if feature not in self.rows]
-        if missing:
-            lines = [
-                f"drawing_description.features: {feature!r} is not in {self.folder}. "
-                f"{nearest(feature, self.rows)} Correct it, or build the dataset anew."
-                for feature in missing
-            ]
-            raise DatasetError("\n".join(lines))
-        return wanted
+        """Return the ids that *wanted* names, as `select_features` does."""
+        return select_features(wanted, self._splits, self.folder)
 
     def check_serves(self, experiment: Experiment) -> None:
         """
@@ -204,6 +191,35 @@ class BuiltDataset:
                 parts.append((row["feature"], row["split"], grid.bounds, sha256))
             contents[f"dataset.inputs.{variable.name}"] = digest_all(parts)
         return contents
+
+
+def select_features(
+    wanted: list[str] | str, splits: Mapping[str, str], folder: Path
+) -> list[str]:
+    """
+    Return the ids that *wanted* names: a split or 'all', or ids that must exist.
+
+    Parameters
+    ----------
+    splits : mapping of str
+        Of the features of the dataset in *folder*.
+
+    Raises
+    ------
+    DatasetError
+        Ids that the dataset does not hold, each with the nearest that it does.
+    """
+    if isinstance(wanted, str):
+        return [f for f, split in splits.items() if wanted in ("all", split)]
+    missing = [feature for feature in wanted if feature not in splits]
+    if missing:
+        lines = [
+            f"drawing_description.features: {feature!r} is not in {folder}. "
+            f"{nearest(feature, splits)} Correct it, or build the dataset anew."
+            for feature in missing
+        ]
+        raise DatasetError("\n".join(lines))
+    return wanted
 
 
 def _damaged(path: Path) -> str:

@@ -9,11 +9,17 @@ from typing import Any
 
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.grid import common_multiple, snap_bounds
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
+from glacier_inversion.planning import (
+    find_left_out,
+    find_oddities,
+    find_small_buffer,
+    find_unusable,
+    open_sources,
+    plan_bounds,
+)
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.rasters import Source, open_source, read_tags
-from glacier_inversion.sections import DatasetDescription
+from glacier_inversion.rasters import Source, read_tags
 from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
 from glacier_inversion.tiling import TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json
@@ -66,19 +72,28 @@ def build_dataset(
         shapefile, description.shapefile_fieldname, description.epsg
     )
     splits = assign_splits(shapefile, outlines, description.split)
-    if len(splits) < len(outlines):
-        n_left_out = len(outlines) - len(splits)
-        logger.warning("%s: %d features have no split: left out", shapefile, n_left_out)
-    sources = _open_sources(experiment, workspace)
-    _warn_of_small_buffer(experiment)
+    sources, problems = open_sources(description, workspace)
+    if problems:
+        raise RasterError("\n".join(problems))
+    for warning in (
+        *find_left_out(shapefile, outlines, splits),
+        *find_small_buffer(experiment),
+    ):
+        logger.warning("%s", warning)
     with locked(folder, "building"):
         (folder / "summary.json").unlink(missing_ok=True)
-        failures = {
-            outline.feature: f"the outline {outline.problem}"
+        failures = find_unusable(outlines, splits)
+        bounds = plan_bounds(description, outlines, splits)
+        todo = [
+            TilingJob(
+                outline,
+                splits[outline.feature],
+                bounds[outline.feature],
+                folder / splits[outline.feature] / outline.feature,
+            )
             for outline in outlines
-            if outline.feature in splits and outline.problem is not None
-        }
-        todo = _plan(experiment, outlines, splits, folder)
+            if outline.feature in bounds
+        ]
         _remove_stale(folder, todo, [raster.name for raster in description.rasters])
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
@@ -102,61 +117,6 @@ def build_dataset(
         _finish(experiment, sources, folder, outlines, done, rows, failures)
     n_kept = len(rows) * len(description.rasters) - n_written
     return BuildReport(folder, n_written, n_kept, failures)
-
-
-def _open_sources(experiment: Experiment, workspace: Workspace) -> dict[str, Source]:
-    """Open every raster once; report all that cannot be used together."""
-    description = experiment.dataset_description
-    sources: dict[str, Source] = {}
-    problems: list[str] = []
-    for raster in description.rasters:
-        try:
-            sources[raster.name] = open_source(
-                workspace.data(raster.file),
-                raster.band,
-                raster.nodata,
-                raster.resampling,
-                raster.resolution,
-                description.epsg,
-            )
-        except RasterError as error:
-            problems.append(str(error))
-    if problems:
-        raise RasterError("\n".join(dict.fromkeys(problems)))
-    return sources
-
-
-def _warn_of_small_buffer(experiment: Experiment) -> None:
-    buffer_m = experiment.dataset_description.buffer_distance
-    coarsest = max(variable.resolution for variable in experiment.variables())
-    needed = experiment.area_size / 2 + coarsest
-    if buffer_m < needed:
-        logger.warning(
-            "dataset_description.buffer_distance: %g is less than %g, half the area "
-            "size and one coarsest pixel: the margins of glaciers will not be drawn",
-            buffer_m,
-            needed,
-        )
-
-
-def _plan(
-    experiment: Experiment,
-    outlines: list[Outline],
-    splits: dict[str, str],
-    folder: Path,
-) -> list[TilingJob]:
-    description = experiment.dataset_description
-    step = common_multiple(raster.resolution for raster in description.rasters)
-    return [
-        TilingJob(
-            outline,
-            splits[outline.feature],
-            snap_bounds(outline.polygon.bounds, description.buffer_distance, step),
-            folder / splits[outline.feature] / outline.feature,
-        )
-        for outline in outlines
-        if outline.feature in splits and outline.polygon is not None
-    ]
 
 
 def _remove_stale(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
@@ -197,7 +157,14 @@ def _finish(
     shared = find_shared_areas(
         {o.feature: o.polygon for o in outlines if o.polygon is not None}
     )
-    _warn_of_oddities(description, rows, overlaps, shared)
+    known = {
+        raster.name: any(
+            row["rasters"][raster.name]["valid"] > 0 for row in rows.values()
+        )
+        for raster in description.rasters
+    }
+    for warning in find_oddities(description, known, overlaps, shared):
+        logger.warning("%s", warning)
     write_json(
         folder / "summary.json",
         {
@@ -212,38 +179,3 @@ def _finish(
             "shared_outlines": shared,
         },
     )
-
-
-def _warn_of_oddities(
-    description: DatasetDescription,
-    rows: dict[str, dict[str, Any]],
-    overlaps: list[dict[str, Any]],
-    shared: list[dict[str, Any]],
-) -> None:
-    """Say what a user may not have meant."""
-    for overlap in overlaps[:5]:
-        (first, second), (its_split, other) = overlap["features"], overlap["splits"]
-        logger.warning(
-            "the tiles of %s (%s) and %s (%s) overlap by %.2f km2: they share inputs "
-            "across the split; targets serve one of them alone",
-            first,
-            its_split,
-            second,
-            other,
-            overlap["area_km2"],
-        )
-    if len(overlaps) > 5:
-        logger.warning("%d more such overlaps, in summary.json", len(overlaps) - 5)
-    for pair in shared[:5]:
-        logger.warning(
-            "the outlines of %s and %s overlap by %.4f km2: targets there are nobody's",
-            *pair["features"],
-            pair["area_km2"],
-        )
-    if len(shared) > 5:
-        logger.warning("%d more such pairs, in summary.json", len(shared) - 5)
-    for raster in description.rasters:
-        if not any(row["rasters"][raster.name]["valid"] > 0 for row in rows.values()):
-            logger.warning(
-                "%s: no valid pixel in any feature: %s", raster.name, raster.file
-            )

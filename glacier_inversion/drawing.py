@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely import LineString
 
 import glacier_inversion
 from glacier_inversion.built_dataset import BuiltDataset
@@ -20,11 +19,10 @@ from glacier_inversion.errors import (
     ModelError,
     OutlineError,
     RasterError,
-    nearest,
 )
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
-from glacier_inversion.outlines import read_lines
+from glacier_inversion.outlines import read_profiles
 from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import geotiff_writer, inside
@@ -71,7 +69,7 @@ def draw(
     description = experiment.drawing_description
     problems: list[str] = []
     features = _or_problem(problems, lambda: dataset.select(description.features)) or []
-    lines = _or_problem(problems, lambda: _read_profiles(experiment, workspace)) or {}
+    lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
     ensembles = _open_ensembles(experiment, dataset, workspace, problems)
     if problems:
         raise ModelError("\n".join(problems))
@@ -153,21 +151,6 @@ def _open_ensembles(
             logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
         ensembles.append(ensemble)
     return ensembles
-
-
-def _read_profiles(
-    experiment: Experiment, workspace: Workspace
-) -> dict[str, list[LineString]]:
-    """Read the lines of every profile; name those that there are instead."""
-    lines = {}
-    for name in experiment.drawing_description.profiles:
-        path = workspace.profile(name)
-        if not path.exists():
-            known = [there.stem for there in path.parent.glob("*.shp")]
-            message = f"{path}: does not exist. {nearest(name, known)} Correct it."
-            raise OutlineError(message)
-        lines[name] = read_lines(path, experiment.dataset_description.epsg)
-    return lines
 
 
 def _warn_of_changes(

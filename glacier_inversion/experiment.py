@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -148,11 +148,17 @@ class Experiment(Section):
         return factor
 
 
-def load_experiment(path: Path) -> Experiment:
+def load_experiment(
+    path: Path, warn: Callable[[str], object] = logger.warning
+) -> Experiment:
     """
     Read and check an experiment file.
 
-    Entries without effect are logged as warnings.
+    Parameters
+    ----------
+    path : Path
+    warn : callable
+        Hears of entries without effect. Default: they are logged.
 
     Raises
     ------
@@ -165,10 +171,12 @@ def load_experiment(path: Path) -> Experiment:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8."
         raise ExperimentError(message) from error
-    return parse_experiment(text, str(path))
+    return parse_experiment(text, str(path), warn)
 
 
-def parse_experiment(text: str, where: str) -> Experiment:
+def parse_experiment(
+    text: str, where: str, warn: Callable[[str], object] = logger.warning
+) -> Experiment:
     """Check the *text* of an experiment file, which errors call *where*."""
     try:
         raw = json.loads(
@@ -186,7 +194,7 @@ def parse_experiment(text: str, where: str) -> Experiment:
         raise ExperimentError(message) from error
     experiment = check_experiment(raw, where)
     for path, what in find_ignored(raw):
-        logger.warning("%s: %s: %s", where, path, what)
+        warn(f"{where}: {path}: {what}")
     return experiment
 
 

@@ -18,7 +18,13 @@ from pyproj.exceptions import ProjError
 from shapely.geometry import shape
 
 from glacier_inversion.errors import OutlineError, first_line, nearest
-from glacier_inversion.workspace import name_problem, replacing, same_names
+from glacier_inversion.experiment import Experiment
+from glacier_inversion.workspace import (
+    Workspace,
+    name_problem,
+    replacing,
+    same_names,
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,28 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
             "domain of the dataset's CRS. Draw one along the glacier."
         )
         raise OutlineError(message)
+    return lines
+
+
+def read_profiles(
+    experiment: Experiment, workspace: Workspace
+) -> dict[str, list[shapely.LineString]]:
+    """
+    Read the lines of every profile of an experiment; name those that there are instead.
+
+    Raises
+    ------
+    OutlineError
+        A profile does not exist, or as `read_lines` does.
+    """
+    lines = {}
+    for name in experiment.drawing_description.profiles:
+        path = workspace.profile(name)
+        if not path.exists():
+            known = [there.stem for there in path.parent.glob("*.shp")]
+            message = f"{path}: does not exist. {nearest(name, known)} Correct it."
+            raise OutlineError(message)
+        lines[name] = read_lines(path, experiment.dataset_description.epsg)
     return lines
 
 

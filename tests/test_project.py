@@ -26,6 +26,7 @@ WITHOUT_TORCH = [
     "lattices",
     "outlines",
     "ownership",
+    "planning",
     "progress",
     "rasters",
     "raw_experiment",
