@@ -13,9 +13,8 @@ from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
+from glacier_inversion.lattices import BLOCK_PX
 from glacier_inversion.training.prediction import Ensemble
-
-_BLOCK = 512  # lattice points per side of what is in memory at once
 
 Block = tuple[slice, slice]
 """Rows and columns of a map."""
@@ -43,7 +42,7 @@ class Map:
 
     def blocks(self) -> list[Block]:
         """Return the windows that the map is drawn in, in order."""
-        side = max(_BLOCK // self.step, 1)
+        side = max(BLOCK_PX // self.step, 1)
         return [
             (
                 slice(row, min(row + side, self.grid.n_rows)),

@@ -46,14 +46,39 @@ _GEOTIFF = {
 
 @dataclass(frozen=True)
 class Source:
-    """A raster file as an experiment describes it, checked."""
+    """
+    A raster file as an experiment describes it, checked.
+
+    Attributes
+    ----------
+    path : Path
+    files : tuple of Path
+        With sidecars and what a VRT refers to.
+    band : int
+    nodata : float, optional
+        Overrides `declared_nodata`, which the file declares.
+    resampling : str
+    unit : str, optional
+    crs_wkt : str
+    shape : tuple of int
+        Numbers of rows and columns.
+    transform : tuple of float
+        From (col, row) to (x, y) in the file's CRS.
+    pixel_size : float
+        In the middle of the file, in the units of the tiles' CRS.
+    """
 
     path: Path
-    files: tuple[Path, ...]  # with sidecars and what a VRT refers to
+    files: tuple[Path, ...]
     band: int
     nodata: float | None
     resampling: str
     unit: str | None
+    declared_nodata: float | None
+    crs_wkt: str
+    shape: tuple[int, int]
+    transform: tuple[float, float, float, float, float, float]
+    pixel_size: float
 
 
 def open_source(
@@ -118,7 +143,19 @@ def open_source(
         files = tuple(
             sorted({path, *(Path(f) for f in src.files if Path(f).is_file())})
         )
-    return Source(path, files, band, nodata, resampling, unit)
+        return Source(
+            path,
+            files,
+            band,
+            nodata,
+            resampling,
+            unit,
+            src.nodatavals[band - 1],
+            src.crs.to_wkt(),
+            (src.height, src.width),
+            tuple(src.transform)[:6],
+            pixel_size,
+        )
 
 
 def _fits(nodata: float, dtype: str) -> bool:

@@ -16,8 +16,8 @@ import torch
 from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.maps import _BLOCK, Map, statistic
+from glacier_inversion.lattices import BLOCK_PX, Layout, to_lattice
+from glacier_inversion.maps import Map, statistic
 from glacier_inversion.patches import PatchSource
 from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
@@ -270,8 +270,8 @@ def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
     "Small blocks give the same maps."
     run = copy_of(finished, tmp_path)
     before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
-    assert max(before.shape) < _BLOCK
-    monkeypatch.setattr("glacier_inversion.maps._BLOCK", 7)
+    assert max(before.shape) < BLOCK_PX
+    monkeypatch.setattr("glacier_inversion.maps.BLOCK_PX", 7)
     assert run("draw").exit_code == 0
     after, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-3)
@@ -429,8 +429,8 @@ def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
     "A coarse map of a large glacier does not read all of it at once."
     drawn = Map("a", Grid(0.0, 0.0, 800.0, 50, 50), 0, 0, 64)
     rows, cols = drawn.blocks()[0]
-    assert (rows.stop - rows.start) * 64 <= _BLOCK
-    assert (cols.stop - cols.start) * 64 <= _BLOCK
+    assert (rows.stop - rows.start) * 64 <= BLOCK_PX
+    assert (cols.stop - cols.start) * 64 <= BLOCK_PX
 
 
 def test_all_that_does_not_exist_is_named_at_once(finished, tmp_path):

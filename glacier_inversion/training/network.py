@@ -13,18 +13,36 @@ from torch import Tensor, nn
 from glacier_inversion import sections
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
+from glacier_inversion.training.operations import (
+    Denses,
+    Operation,
+    Shape,
+    ShapeError,
+    probe,
+)
 
 GAUSSIAN = "gaussian_nll"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table of a network: an operation and what comes out of it."""
+    """
+    One line of the table of a network: an operation and what comes out of it.
+
+    Attributes
+    ----------
+    name : str
+    shapes : tuple of Shape
+        Of one sample.
+    parameters : int
+    multiply_adds : int
+        For one sample.
+    """
 
     name: str
     shapes: tuple[Shape, ...]
     parameters: int
+    multiply_adds: int
 
     def __str__(self) -> str:
         """Write the line."""
@@ -70,7 +88,7 @@ class Network(nn.Module):
         for i, variable in enumerate(experiment.inputs):
             side = round(experiment.area_size / variable.resolution)
             shape: Shape = (1,) if variable.scalar else (1, side, side)
-            self.table.append(Row(f"inputs.{variable.name}", (shape,), 0))
+            self.table.append(Row(f"inputs.{variable.name}", (shape,), 0, 0))
             branch = description.inputs.get(variable.name)
             path = f"inputs.{variable.name}"
             self.inputs[str(i)], after = self._branch(branch, path, [shape])
@@ -98,15 +116,14 @@ class Network(nn.Module):
             name = f"{path}[{i}] {operation.name}"
             try:
                 layer: Operation = self.architecture.build_operation(operation, shapes)
-                with torch.no_grad():
-                    after = layer([torch.zeros(1, *shape) for shape in shapes])
+                shapes_after, multiply_adds = probe(layer, shapes)
             except ShapeError as error:
                 self._refuse(name, str(error), shapes)
             except RuntimeError as error:  # torch's word for no memory
                 self._refuse(name, f"cannot be built: {first_line(error)}", shapes)
-            shapes = [tuple(value.shape[1:]) for value in after]
+            shapes = shapes_after
             n_parameters = sum(p.numel() for p in layer.parameters())
-            self.table.append(Row(name, tuple(shapes), n_parameters))
+            self.table.append(Row(name, tuple(shapes), n_parameters, multiply_adds))
             layers.append(layer)
         return layers, list(shapes)
 

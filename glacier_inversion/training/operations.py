@@ -226,3 +226,34 @@ class Denses(Operation):
             vector = layer(functional.relu(vector) if i > 0 else vector)
         activate, n = ACTIVATIONS[self.last_activation], self.linear_from
         return [torch.cat([activate(vector[:, :n]), vector[:, n:]], dim=1)]
+
+
+def probe(layer: Operation, shapes: Sequence[Shape]) -> tuple[list[Shape], int]:
+    """
+    Send one sample through a layer.
+
+    Returns
+    -------
+    shapes : list of Shape
+        What comes out.
+    multiply_adds : int
+        Multiplications, each with an addition, of the convolutions and dense layers;
+        the rest of a network is small beside them.
+    """
+    total = 0
+
+    def count(module: nn.Module, _: object, after: Tensor) -> None:
+        nonlocal total
+        # each value is a sum of as many products as one filter has weights
+        total += after.numel() * module.weight[0].numel()  # type: ignore[index]
+
+    handles = [
+        module.register_forward_hook(count)
+        for module in layer.modules()
+        if isinstance(module, (nn.Conv2d, nn.Linear))
+    ]
+    with torch.no_grad():
+        after = layer([torch.zeros(1, *shape) for shape in shapes])
+    for handle in handles:
+        handle.remove()
+    return [tuple(value.shape[1:]) for value in after], total

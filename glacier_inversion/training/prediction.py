@@ -18,7 +18,7 @@ from glacier_inversion.training.threads import map_in_threads
 from glacier_inversion.workspace import Workspace
 
 # Patches of a batch stay in the processor's caches: 64 of them are faster than 1,024.
-_BATCH = 64
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Ensemble:
                 predictions = network(source.gather(batch))
                 return {name: values[:, 0] for name, values in predictions.items()}
 
-        parts = map_in_threads(predict_batch, torch.split(points, _BATCH))
+        parts = map_in_threads(predict_batch, torch.split(points, BATCH))
         return {
             name: torch.cat([part[name] for part in parts]).numpy()
             * np.float32(self.model.scales[name].std)
