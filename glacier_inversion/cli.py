@@ -153,11 +153,52 @@ def main() -> None:
     Predict a parameter of glaciers, such as ice thickness, from rasters.
 
     EXPERIMENT is a JSON file that describes data, network, training and drawing. Run
-    build-dataset, train and draw in this order; each continues what is unfinished.
+    build-dataset, train and draw in this order; each continues what is unfinished. What
+    they will find and cost says check.
 
     Exit codes: 0 done; 1 failed; 2 bad command line or experiment; 3 finished, but some
     features failed.
     """
+
+
+@main.command("check")
+@_common
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.pass_context
+def check_command(
+    ctx: click.Context,
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """
+    Say all that can be said before work starts: data, network, cost.
+
+    Exits with 1 if there are problems that would stop build-dataset, train or draw.
+    """
+    _configure_logging(verbose, quiet)
+    from glacier_inversion.experiment import load_experiment
+
+    warnings: list[str] = []
+    try:
+        loaded = load_experiment(experiment, warnings.append)
+    except ExperimentError as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"problems": str(error).splitlines()}, indent=2))
+        ctx.exit(error.exit_code)
+    from glacier_inversion.check import check
+    from glacier_inversion.report import format_report
+    from glacier_inversion.workspace import Workspace
+
+    report = check(loaded, Workspace(workspace), str(experiment), warnings)
+    if as_json:
+        click.echo(json.dumps(report, indent=2, allow_nan=False))
+    else:
+        click.echo(format_report(report, with_features=verbose))
+    ctx.exit(1 if report["problems"] else 0)
 
 
 @main.command("build-dataset")

@@ -11,6 +11,7 @@ from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.planning import (
+    describe_empty,
     find_left_out,
     find_oddities,
     find_small_buffer,
@@ -108,11 +109,7 @@ def build_dataset(
         for feature, problem in failures.items():
             logger.error("%s: %s", feature, problem)
         if not rows:
-            message = (
-                f"{folder}: no feature could be built. Must have one at least. Mend "
-                f"the first: {next(iter(failures.values()), 'the outlines hold none')}"
-            )
-            raise DatasetError(message)
+            raise DatasetError(describe_empty(folder, failures))
         done = [job for job in todo if job.outline.feature in rows]
         _finish(experiment, sources, folder, outlines, done, rows, failures)
     n_kept = len(rows) * len(description.rasters) - n_written

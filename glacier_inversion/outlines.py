@@ -138,6 +138,24 @@ def read_profiles(
     return lines
 
 
+def read_crs(path: Path) -> str:
+    """Return the name of a vector file's CRS."""
+    with _opened(path) as src:
+        return name_crs(src.crs_wkt)
+
+
+def name_crs(wkt: str) -> str:
+    """
+    Return the EPSG code of a CRS, its name where it has none.
+
+    >>> name_crs(CRS.from_epsg(2056).to_wkt())
+    'EPSG:2056'
+    """
+    crs = CRS.from_wkt(wkt)
+    epsg = crs.to_epsg()
+    return crs.name if epsg is None else f"EPSG:{epsg}"
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     if not path.exists():

@@ -83,6 +83,14 @@ def plan_bounds(
     }
 
 
+def describe_empty(folder: Path, failures: dict[str, str]) -> str:
+    """Say that a dataset holds no feature, and why the first of them failed."""
+    return (
+        f"{folder}: no feature could be built. Must have one at least. Mend the first: "
+        f"{next(iter(failures.values()), 'the outlines hold none')}"
+    )
+
+
 def find_oddities(
     description: DatasetDescription,
     known: dict[str, bool],

@@ -169,7 +169,7 @@ def find_shared_areas(outlines: dict[str, shapely.Geometry]) -> list[dict[str, A
     [{'features': ['a', 'b'], 'area_km2': 0.01}]
     """
     ids = sorted(outlines)
-    polygons = np.array([outlines[feature] for feature in ids])
+    polygons = np.array([outlines[feature] for feature in ids], dtype=object)
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     once = first < second
     first, second = first[once], second[once]

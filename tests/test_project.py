@@ -16,9 +16,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WITHOUT_TORCH = [
     "built_dataset",
+    "check",
     "choices",
     "cli",
     "consistency",
+    "coverage",
     "dataset",
     "errors",
     "experiment",
@@ -30,9 +32,12 @@ WITHOUT_TORCH = [
     "progress",
     "rasters",
     "raw_experiment",
+    "readings",
+    "report",
     "sampling",
     "sections",
     "splits",
+    "survey",
     "tiles",
     "tiling",
     "workspace",
@@ -52,7 +57,14 @@ def test_geodata_modules_do_not_import_torch(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["patches", "training.ensemble", "training.prediction", "training.model"]
+    "module",
+    [
+        "patches",
+        "training.cost",
+        "training.ensemble",
+        "training.model",
+        "training.prediction",
+    ],
 )
 def test_networks_do_not_import_rasterio(module):
     "They meet the geodata modules as arrays."

@@ -1,0 +1,256 @@
+"""What training and drawing will cost: parameters, memory, and the time they take."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glacier_inversion.errors import ExperimentError, first_line
+from glacier_inversion.experiment import Experiment
+from glacier_inversion.grid import Bounds, Grid, lattice
+from glacier_inversion.lattices import BLOCK_PX, Layout, to_lattice
+from glacier_inversion.patches import PatchSource, allowed_turns, turn_vectors
+from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.network import Network, Row
+from glacier_inversion.training.normalization import NO_SCALE
+from glacier_inversion.training.prediction import BATCH
+from glacier_inversion.training.tally import Tally
+from glacier_inversion.training.threads import one_thread
+
+_FLOAT = 4  # bytes
+_POINT = 200  # bytes that sorting a point into its cell takes, all copies together
+_MOST_WORK = 1e9  # multiply-adds of the samples that are timed, some 0.1 s
+# Values that optimizers keep of each weight.
+_MOMENTS = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "sgd": 0}
+_SPARE_PX = 32  # side of the square of points that made-up patches lie on
+_SECONDS = 0.1  # for which each measurement is repeated
+
+
+@dataclass(frozen=True)
+class Cost:
+    """
+    What a network costs, measured on one thread with made-up values.
+
+    Attributes
+    ----------
+    table : list of Row
+    parameters, multiply_adds : int
+        Of the whole network; multiply-adds for one patch.
+    state_bytes : int
+        Weights, gradients, the optimizer's state, and the weights of the best epoch.
+    activation_bytes : int
+        What a training step keeps of each sample until its gradients are known.
+    train_seconds, predict_seconds : float
+        Per sample of a batch.
+    """
+
+    table: list[Row]
+    parameters: int
+    multiply_adds: int
+    state_bytes: int
+    activation_bytes: int
+    train_seconds: float
+    predict_seconds: float
+
+    def training_bytes(
+        self, experiment: Experiment, bounds: Iterable[Bounds], n_points: int
+    ) -> int:
+        """
+        Estimate the memory of training, besides that of Python and torch themselves.
+
+        Parameters
+        ----------
+        bounds : iterable of Bounds
+            Of the tiles of training and validation features.
+        n_points : int
+            Points with a known target.
+        """
+        tiles = sum(_tile_bytes(experiment, part) for part in bounds)
+        return tiles + n_points * _POINT + self.network_bytes(experiment)
+
+    def network_bytes(self, experiment: Experiment) -> int:
+        """Estimate the part of it that does not depend on the data."""
+        return self.state_bytes + self.activation_bytes * experiment.batch_size
+
+    def drawing_bytes(self, experiment: Experiment) -> int:
+        """Estimate the memory of drawing a block, likewise."""
+        side = (BLOCK_PX + experiment.window_px) * experiment.finest_resolution
+        tiles = _tile_bytes(experiment, (0.0, 0.0, side, side))
+        n_values = BLOCK_PX**2 * len(experiment.outputs) * experiment.seeds_number
+        # float32 as predicted, float64 as statistics are computed
+        values = n_values * 3 * _FLOAT
+        batches = self.activation_bytes * BATCH * torch.get_num_threads()
+        return tiles + values + batches + self.parameters * _FLOAT
+
+
+@one_thread()
+def measure_cost(experiment: Experiment) -> Cost:
+    """
+    Build the network and time a short training step and a batch of patches.
+
+    The batches are smaller for a large network. The global generator is left alone.
+
+    Raises
+    ------
+    ExperimentError
+        The network does not fit together, or not into memory.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network(experiment)
+        multiply_adds = sum(row.multiply_adds for row in network.table)
+        affordable = max(1, int(_MOST_WORK / max(multiply_adds, 1)))
+        n_trained = min(experiment.batch_size, max(1, affordable // 3))
+        n_predicted = min(BATCH, affordable)
+        try:
+            patches = _MadeUpPatches(experiment)
+            step = _TrainingStep(experiment, network, patches, n_trained)
+            activation_bytes, state_bytes = step.count_bytes()
+            train_seconds = _time(step.find_gradients) / n_trained
+            train_seconds += _time(step.update) / experiment.batch_size
+            predict_seconds = (
+                _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
+            )
+        except RuntimeError as error:  # torch's word for no memory
+            message = (
+                f"model_description: the network cannot be trained here "
+                f"({first_line(error)}). Must fit into memory. Use fewer or smaller "
+                "filters, or a smaller batch_size."
+            )
+            raise ExperimentError(message) from error
+    return Cost(
+        network.table,
+        network.n_parameters(),
+        multiply_adds,
+        state_bytes,
+        activation_bytes,
+        train_seconds,
+        predict_seconds,
+    )
+
+
+def _time(run: Callable[[], None]) -> float:
+    """Return the median seconds of some runs, the first of which warms up."""
+    runs: list[float] = []
+    while len(runs) < 2 or sum(runs[1:]) < _SECONDS:
+        begin = time.perf_counter()
+        run()
+        runs.append(time.perf_counter() - begin)
+        if runs[0] > 10 * _SECONDS:
+            return runs[0]
+    return float(np.median(runs[1:]))
+
+
+class _MadeUpPatches:
+    """Patches of one made-up tile, gathered as those of a dataset are."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        layout = Layout.of(experiment)
+        factors = {v.name: experiment.factor(v) for v in experiment.inputs}
+        whole = math.lcm(*factors.values())
+        side = -(-(layout.window_px + _SPARE_PX) // whole) * whole
+        rng = np.random.default_rng(0)
+        arrays = {
+            name: rng.random((side // k, side // k), dtype=np.float32)
+            for name, k in factors.items()
+        }
+        grid = Grid(0.0, 0.0, layout.resolution, side, side)
+        part = to_lattice(Tiles("", "", grid, arrays, {}), layout)
+        self.source = PatchSource([part], layout, dict.fromkeys(factors, NO_SCALE))
+        self.turns = allowed_turns(experiment.augmentation)
+        self.vectors = (
+            experiment.augmentation.vectors if experiment.augmentation else []
+        )
+
+    def gather(self, n: int, turned: bool) -> dict[str, Tensor]:
+        """Return a batch, *turned* as augmentation does."""
+        places = torch.randint(_SPARE_PX, (n, 2))
+        points = torch.cat([torch.zeros((n, 1), dtype=torch.int64), places], dim=1)
+        if not turned or self.turns is None:
+            return self.source.gather(points)
+        turns = self.turns[torch.randint(len(self.turns), (n,))]
+        batch = self.source.gather(points, turns)
+        turn_vectors(batch, self.vectors, turns)
+        return batch
+
+
+@torch.inference_mode()
+def _predict(network: Network, patches: _MadeUpPatches, n: int) -> None:
+    network.eval()(patches.gather(n, turned=False))
+
+
+class _TrainingStep:
+    """One step of training on made-up samples."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        network: Network,
+        patches: _MadeUpPatches,
+        n: int,
+    ) -> None:
+        self.experiment = experiment
+        self.network = network
+        self.patches = patches
+        self.targets = torch.rand(n, len(experiment.outputs))
+        self.weights = list(network.parameters())
+        self.moments = [
+            (torch.zeros_like(w), torch.zeros_like(w)) for w in self.weights
+        ]
+
+    def find_gradients(self) -> None:
+        """Predict, compare, and find how to change the weights."""
+        scales = {variable.name: NO_SCALE for variable in self.experiment.outputs}
+        self.network.train()
+        tally = Tally(self.experiment, scales)
+        batch = self.patches.gather(len(self.targets), turned=True)
+        loss = tally.add(self.network(batch), self.targets)
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Change the weights as Adam does, whose module takes a second to import."""
+        for weight, (first, second) in zip(self.weights, self.moments, strict=True):
+            if weight.grad is not None:
+                first.lerp_(weight.grad, 0.1)
+                second.mul_(0.999).addcmul_(weight.grad, weight.grad, value=0.001)
+                weight.addcdiv_(first, second.sqrt().add_(1e-8), value=-1e-6)
+
+    def count_bytes(self) -> tuple[int, int]:
+        """Return the bytes that a step keeps per sample, and those of the state."""
+        kept: dict[int, int] = {}
+
+        def keep(value: Tensor) -> Tensor:
+            kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            self.find_gradients()
+        for weight in self.weights:
+            kept.pop(weight.untyped_storage().data_ptr(), None)
+        # weights, gradients, a copy of the best weights, and the optimizer's
+        copies = 3 + _MOMENTS[self.experiment.optimizer_name]
+        state_bytes = copies * sum(weight.nbytes for weight in self.weights)
+        return sum(kept.values()) // len(self.targets), state_bytes
+
+
+def _tile_bytes(experiment: Experiment, bounds: Bounds) -> int:
+    """Count the bytes of a feature's tiles: as read, on the lattice, normalised."""
+    tile = Grid.from_bounds(bounds, experiment.finest_resolution)
+    points = lattice(tile, experiment.window_px)
+    n_tile, n_points = tile.n_rows * tile.n_cols, points.n_rows * points.n_cols
+    n_values = n_points * len(experiment.outputs)
+    for variable in experiment.variables():
+        n_values += n_tile // experiment.factor(variable) ** 2
+    for variable in experiment.inputs:
+        n_lattice = n_points if variable.scalar else n_tile
+        interpolated = variable.scalar or experiment.factor(variable) > 1
+        n_values += n_lattice * (1 + interpolated)
+    return n_values * _FLOAT + n_points
