@@ -25,6 +25,7 @@ WITHOUT_TORCH = [
     "errors",
     "experiment",
     "grid",
+    "ice_flow",
     "lattices",
     "outlines",
     "ownership",
