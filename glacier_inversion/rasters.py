@@ -300,6 +300,13 @@ def read_tile(
         return values
 
 
+def read_grid(path: Path) -> Grid:
+    """Return the grid of a GeoTIFF with square pixels, north up."""
+    with _opened(path) as src:
+        left, top, resolution = src.transform.c, src.transform.f, src.transform.a
+        return Grid(left, top, resolution, src.height, src.width)
+
+
 def read_tags(path: Path) -> dict[str, str]:
     """Return the tags of a GeoTIFF, empty where it is missing or broken."""
     try:

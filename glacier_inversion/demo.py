@@ -1,0 +1,68 @@
+"""A made-up region whose true thickness is known, as a workspace to try things on."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.ice_flow import Rheology, surface_velocity
+from glacier_inversion.mountains import build_mountains, grow_ice
+from glacier_inversion.observations import find_glaciers, write_observations
+from glacier_inversion.workspace import replacing
+
+logger = logging.getLogger(__name__)
+
+_SEED = 0
+
+
+def write_demo(folder: Path) -> Path:
+    """
+    Write the data and the experiment of the demonstration, unless they are there.
+
+    The data appear whole or not at all. They are the same each time, up to rounding.
+
+    Returns
+    -------
+    experiment : Path
+
+    Raises
+    ------
+    WorkspaceError
+        The folder holds data that are not the demonstration's, or cannot be written.
+    """
+    experiment, data = folder / "demo.json", folder / "data"
+    if data.exists() and not experiment.exists():
+        message = (
+            f"{data}: holds other data already. The demonstration must have a folder "
+            "of its own. Name another: ginv demo FOLDER."
+        )
+        raise WorkspaceError(message)
+    if not experiment.exists():
+        text = files("glacier_inversion").joinpath("demo.json").read_text("utf-8")
+        with replacing(experiment) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+    if not data.exists():
+        unfinished = folder / ".data.part"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        _write_data(unfinished)
+        unfinished.rename(data)
+    return experiment
+
+
+def _write_data(folder: Path) -> None:
+    mountains, rheology = build_mountains(_SEED), Rheology()
+    logger.info("growing the ice of %d valleys", len(mountains.floors))
+    thickness, imbalance = grow_ice(mountains, rheology)
+    glaciers = find_glaciers(mountains, thickness)
+    logger.info(
+        "%d glaciers, %.1f km3 of ice, steady to %.2f %% of the accumulation",
+        len(glaciers),
+        thickness.sum() * mountains.cell_size**2 / 1e9,
+        100 * imbalance,
+    )
+    velocity = surface_velocity(thickness, mountains.bed, mountains.cell_size, rheology)
+    write_observations(folder, mountains, thickness, velocity, glaciers, _SEED)

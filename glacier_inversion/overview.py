@@ -1,0 +1,102 @@
+"""A picture of a drawn region: outlines and truth, mean, std and error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from matplotlib.colors import LightSource
+from matplotlib.figure import Figure
+
+from glacier_inversion.built_dataset import BuiltDataset
+from glacier_inversion.rasters import read_grid, read_tile
+from glacier_inversion.workspace import Workspace, replacing
+
+_COLOURS = {"train": "#1b9e77", "validation": "#7570b3", "test": "#d95f02"}
+
+
+def draw_overview(
+    path: Path, workspace: Workspace, model: str, dataset: BuiltDataset
+) -> None:
+    """
+    Write a PNG of four maps of the whole region.
+
+    The true thickness with the outlines coloured by split; the ensemble's mean on the
+    same scale; its standard deviation; and the mean less the truth.
+    """
+    grid = read_grid(workspace.data("dem.tif"))
+    elevation = read_tile(workspace.data("dem.tif"))
+    truth = read_tile(workspace.data("thickness_true.tif"))
+    shade = LightSource(315, 45).hillshade(
+        elevation, dx=grid.resolution, dy=grid.resolution
+    )
+    left, bottom, right, top = (side / 1000 for side in grid.bounds)
+    margin = np.array((-1.0, 1.0))
+    shown = shapely.total_bounds(list(dataset.outlines.values())) / 1000
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    axes = figure.subplots(2, 2, sharex=True, sharey=True)
+    tops = _maps(workspace, model, dataset, "mean")
+    deepest = float(np.ceil(truth.max() / 50) * 50)
+    ice = np.where(truth >= 5, truth, np.nan)
+    widest = max(float(np.nanmax(values)) for _, values in tops) if tops else 1.0
+    whole = ((left, right, bottom, top), ice)
+    depth = {"cmap": "viridis", "vmin": 0, "vmax": max(deepest, widest)}
+    spread = {"cmap": "magma", "vmin": 0, "vmax": 25}
+    difference = {"cmap": "RdBu", "vmin": -40, "vmax": 40}
+    stds = _maps(workspace, model, dataset, "std")
+    panels: list[tuple[str, list[Any], dict[str, Any]]] = [
+        ("True thickness (m)", [whole], depth),
+        ("Predicted: mean of the members (m)", tops, depth),
+        ("Standard deviation across the members (m)", stds, spread),
+        ("Predicted less true (m)", _errors(tops, grid, truth), difference),
+    ]
+    for axis, (title, maps, look) in zip(axes.flat, panels, strict=True):
+        axis.imshow(shade, cmap="gray", extent=(left, right, bottom, top), alpha=0.5)
+        for extent, values in maps:
+            picture = axis.imshow(
+                values, extent=extent, interpolation="nearest", **look
+            )
+        ends = "both" if look["vmin"] < 0 else "max"
+        if maps:
+            figure.colorbar(picture, ax=axis, extend=ends)
+        for feature, outline in dataset.outlines.items():
+            split = next(s for s in _COLOURS if feature in dataset.features(s))
+            for ring in shapely.get_rings(outline):
+                x, y = shapely.get_coordinates(ring).T / 1000
+                axis.plot(x, y, color=_COLOURS[split], linewidth=0.9)
+        axis.set(title=title, aspect="equal")
+        axis.set(xlim=shown[::2] + margin, ylim=shown[1::2] + margin)
+    for split, colour in _COLOURS.items():
+        axes[0, 0].plot([], [], color=colour, label=split)
+    axes[0, 0].legend(loc="upper left", framealpha=1)
+    figure.supxlabel("Easting (km)")
+    figure.supylabel("Northing (km)")
+    with replacing(path) as scratch:
+        figure.savefig(scratch, dpi=110)
+
+
+def _maps(
+    workspace: Workspace, model: str, dataset: BuiltDataset, statistic: str
+) -> list[Any]:
+    """Read the maps of all features, each with its extent in km."""
+    maps = []
+    for feature in dataset.outlines:
+        path = workspace.drawings(model) / feature / f"thickness_{statistic}.tif"
+        if path.exists():
+            left, bottom, right, top = (s / 1000 for s in read_grid(path).bounds)
+            maps.append(((left, right, bottom, top), read_tile(path)))
+    return maps
+
+
+def _errors(maps: list[Any], grid: Any, truth: Any) -> list[Any]:
+    """Subtract the truth, taken at the nearest pixel, from maps."""
+    errors = []
+    for extent, values in maps:
+        row = round((grid.top - extent[3] * 1000) / grid.resolution)
+        column = round((extent[0] * 1000 - grid.left) / grid.resolution)
+        n_rows, n_cols = values.shape
+        part = truth[row : row + n_rows, column : column + n_cols]
+        errors.append((extent, values - part))
+    return errors
