@@ -133,7 +133,7 @@ def _describe_drawing(
         "memory_bytes": None,
     }
     if cost is not None:
-        row["seconds_per_pixel"] = cost.predict_seconds * experiment.seeds_number
+        row["seconds_per_pixel"] = cost.draw_seconds * experiment.seeds_number
         row["memory_bytes"] = cost.drawing_bytes(experiment)
         if survey.n_drawn is not None:
             row["seconds"] = row["seconds_per_pixel"] * survey.n_drawn

@@ -1,4 +1,4 @@
-"""The names that an experiment file may choose from."""
+"""The names that an experiment file, or the command line, may choose from."""
 
 from typing import Literal
 
@@ -50,6 +50,9 @@ Resampling = Literal[
 FeatureGroup = Literal["all", "train", "validation", "test"]
 
 OptimizerName = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+DrawingMethod = Literal["auto", "dense", "patches"]
 
 UNKNOWN_LEFT_OUT = "nan_"
 """What the names of losses and metrics that leave unknown targets out begin with."""

@@ -13,11 +13,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from glacier_inversion import __version__
+from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.errors import ExperimentError, GlacierInversionError
 
 FAILED_FEATURES = 3
@@ -283,9 +284,30 @@ def train_command(
 
 @main.command("draw")
 @_common
+@click.option(
+    "--method",
+    type=click.Choice(get_args(DrawingMethod)),
+    default="auto",
+    show_default=True,
+    help="Dense passes over whole blocks, patches one by one, or what is faster of "
+    "those that are exact. The numbers are the same within rounding.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(get_args(DeviceName)),
+    default="auto",
+    show_default=True,
+    help="What computes: the processor, or a GPU, which auto prefers.",
+)
 @click.pass_context
 def draw_command(
-    ctx: click.Context, experiment: Path, workspace: Path, verbose: bool, quiet: bool
+    ctx: click.Context,
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    method: DrawingMethod,
+    device: DeviceName,
 ) -> None:
     """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
     _configure_logging(verbose, quiet)
@@ -299,7 +321,7 @@ def draw_command(
     from glacier_inversion.drawing import draw
 
     with Bar() as bar:
-        report = draw(loaded, dataset, place, bar)
+        report = draw(loaded, dataset, place, method, device, bar)
     for path in report.written:
         click.echo(path)
     _end(ctx, report.failures)
@@ -349,7 +371,7 @@ def demo_command(
         with Bar() as bar:
             train(loaded, read_training_tiles(dataset, loaded), place, progress=bar)
         with Bar() as bar:
-            drawn = draw(loaded, dataset, place, bar)
+            drawn = draw(loaded, dataset, place, progress=bar)
         scores = score_demo(place, model, dataset)
         draw_overview(folder / "overview.png", place, model, dataset)
     click.echo(f"Maps, for QGIS: {place.drawings(model)}")

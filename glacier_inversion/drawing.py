@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import glacier_inversion
 from glacier_inversion.built_dataset import BuiltDataset
+from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
@@ -26,6 +27,7 @@ from glacier_inversion.outlines import read_profiles
 from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import geotiff_writer, inside
+from glacier_inversion.training.devices import Device, open_device
 from glacier_inversion.training.model import Model, read_model
 from glacier_inversion.training.prediction import Ensemble
 from glacier_inversion.workspace import Workspace, locked
@@ -47,6 +49,8 @@ def draw(
     experiment: Experiment,
     dataset: BuiltDataset,
     workspace: Workspace,
+    method: DrawingMethod = "auto",
+    device_name: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> DrawingReport:
     """
@@ -57,20 +61,33 @@ def draw(
     empty field, where a window reaches beyond its tile, where inputs are not valid
     enough, and outside the outline if it clips. Memory is bounded by blocks.
 
+    Parameters
+    ----------
+    method : {"auto", "dense", "patches"}
+        How points are evaluated; see `evaluation.predict_points`. The numbers are the
+        same within rounding.
+    device_name : {"auto", "cpu", "cuda"}
+        'auto' is the GPU if there is one.
+
     Raises
     ------
     ModelError, ExperimentError
-        Features, models or profiles do not exist or do not fit, all of them named;
-        nothing is drawn then.
+        Features, models or profiles do not exist or do not fit, or the method is not
+        exact, all of them named; nothing is drawn then.
+    DeviceError
+        The device is not there.
     WorkspaceError
         Drawings cannot be written, or another command is drawing them.
     """
     progress = progress or Silent()
+    device = open_device(device_name)
     description = experiment.drawing_description
     problems: list[str] = []
     features = _or_problem(problems, lambda: dataset.select(description.features)) or []
     lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
-    ensembles = _open_ensembles(experiment, dataset, workspace, problems)
+    ensembles = _open_ensembles(
+        experiment, dataset, workspace, method, device, problems
+    )
     if problems:
         raise ModelError("\n".join(problems))
     if not features and not description.profiles:
@@ -80,7 +97,7 @@ def draw(
         for ensemble in ensembles
         for feature in features
     }
-    n_blocks = sum(len(drawn.blocks()) for drawn in maps.values())
+    n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in maps.values())
     progress.start(n_blocks + len(lines) * len(ensembles), "block")
     written: list[Path] = []
     failures: dict[str, str] = {}
@@ -126,6 +143,8 @@ def _open_ensembles(
     experiment: Experiment,
     dataset: BuiltDataset,
     workspace: Workspace,
+    method: DrawingMethod,
+    device: Device,
     problems: list[str],
 ) -> list[Ensemble]:
     """Open every model that can be used, and note why others cannot."""
@@ -137,11 +156,17 @@ def _open_ensembles(
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
             continue
-        ensemble = Ensemble(name, model, workspace)
+        ensemble = Ensemble(name, model, workspace, method, device)
         _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)
-        logger.info("%s: drawing with %d members, patch by patch", name, n_members)
+        logger.info("%s: drawing with %d members, %s", name, n_members, _way(ensemble))
+        if method == "dense" and not ensemble.plan.n_dense:
+            problems.append(
+                f"--method: dense is not exact for the model {name!r} "
+                f"({ensemble.plan.obstacles[0]}). Must be auto or patches for it. "
+                "Leave the option out, or train a network with padding 'valid'."
+            )
         if not ensemble.seeds:
             problems.append(
                 f"{workspace.model(name)}: has no finished member. Must have one at "
@@ -151,6 +176,18 @@ def _open_ensembles(
             logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
         ensembles.append(ensemble)
     return ensembles
+
+
+def _way(ensemble: Ensemble) -> str:
+    """Say how an ensemble is evaluated, and why."""
+    if ensemble.method == "patches":
+        return "patch by patch, as asked"
+    obstacles = "; ".join(ensemble.plan.obstacles)
+    if not ensemble.plan.n_dense:
+        return f"patch by patch: {obstacles}"
+    if obstacles:
+        return f"by dense passes as far as they are exact: {obstacles}"
+    return "by dense passes, which are exact: no operation pads with zeros"
 
 
 def _warn_of_changes(

@@ -11,6 +11,7 @@ exception too, so that callers need not know this module::
     ├── RasterError (ValueError)
     ├── DatasetError (ValueError)
     ├── ModelError (ValueError)
+    ├── DeviceError (RuntimeError)
     ├── TrainingError (RuntimeError)
     └── WorkspaceError (OSError)
 """
@@ -47,6 +48,10 @@ class DatasetError(GlacierInversionError, ValueError):
 
 class ModelError(GlacierInversionError, ValueError):
     """A trained model is missing, incomplete or does not fit the experiment."""
+
+
+class DeviceError(GlacierInversionError, RuntimeError):
+    """What is to compute is not there."""
 
 
 class TrainingError(GlacierInversionError, RuntimeError):

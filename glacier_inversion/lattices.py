@@ -21,9 +21,6 @@ from glacier_inversion.tiles import Tiles
 
 Floats = NDArray[np.float32]
 
-BLOCK_PX = 512
-"""Points per side of the blocks that maps are drawn in, one in memory at once."""
-
 
 @dataclass(frozen=True)
 class Layout:

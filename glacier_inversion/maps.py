@@ -13,7 +13,6 @@ from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
-from glacier_inversion.lattices import BLOCK_PX
 from glacier_inversion.training.prediction import Ensemble
 
 Block = tuple[slice, slice]
@@ -40,9 +39,9 @@ class Map:
     col: int
     step: int
 
-    def blocks(self) -> list[Block]:
-        """Return the windows that the map is drawn in, in order."""
-        side = max(BLOCK_PX // self.step, 1)
+    def blocks(self, block_px: int) -> list[Block]:
+        """Return the windows of so many points that it is drawn in, in order."""
+        side = max(block_px // self.step, 1)
         return [
             (
                 slice(row, min(row + side, self.grid.n_rows)),
@@ -133,7 +132,7 @@ def predict_blocks(
     align = math.lcm(
         *(experiment.factor(variable) for variable in experiment.variables())
     )
-    for block in drawn.blocks():
+    for block in drawn.blocks(ensemble.device.block_px):
         rows, cols = (
             np.arange(part.start, part.stop) * drawn.step + first
             for part, first in zip(block, (drawn.row, drawn.col), strict=True)

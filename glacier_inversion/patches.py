@@ -53,7 +53,7 @@ class PatchSource:
             sizes = np.array([image.size for image in images], dtype=np.int64)
             self._start[name] = torch.from_numpy(np.cumsum(sizes) - sizes)
             self._width[name] = torch.tensor([image.shape[1] for image in images])
-            self._flat[name] = _normalised(images, scales[name])
+            self._flat[name] = normalised(images, scales[name])
 
     def gather(
         self, points: torch.Tensor, turns: torch.Tensor | None = None
@@ -88,7 +88,8 @@ class PatchSource:
         return batch
 
 
-def _normalised(images: list[Floats], scale: Scale) -> torch.Tensor:
+def normalised(images: list[Floats], scale: Scale) -> torch.Tensor:
+    """Return images one after the other in a flat tensor, normalised, NaN as 0."""
     flat = np.empty(sum(image.size for image in images), dtype=np.float32)
     end = 0
     for image in images:

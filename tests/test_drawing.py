@@ -1,6 +1,7 @@
 """draw: the right numbers, in the right place, of every member."""
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -16,9 +17,10 @@ import torch
 from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import BLOCK_PX, Layout, to_lattice
+from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.maps import Map, statistic
 from glacier_inversion.patches import PatchSource
+from glacier_inversion.training.devices import CPU, open_device
 from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
@@ -270,8 +272,9 @@ def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
     "Small blocks give the same maps."
     run = copy_of(finished, tmp_path)
     before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
-    assert max(before.shape) < BLOCK_PX
-    monkeypatch.setattr("glacier_inversion.maps.BLOCK_PX", 7)
+    assert max(before.shape) < CPU.block_px
+    small = dataclasses.replace(CPU, block_px=7)
+    monkeypatch.setattr("glacier_inversion.training.devices.CPU", small)
     assert run("draw").exit_code == 0
     after, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-3)
@@ -425,12 +428,116 @@ def test_nothing_drawn_is_said(finished, tmp_path):
     assert "names no feature and no profile" in run("draw").stderr
 
 
+@pytest.fixture(scope="session")
+def unpadded(finished, tmp_path_factory):
+    """A workspace with a model that dense passes are exact for, after one epoch."""
+    run = copy_of(finished, tmp_path_factory.mktemp("unpadded"))
+    network = run.raw["model_description"]
+    for branch in network["inputs"].values():
+        branch["operations"][0]["padding"] = "valid"
+    pointwise = {"name": "convolution_1", "filter": 6}
+    network["main"]["operations"] = [{"name": "concatenation"}, pointwise]
+    run.raw.update(model_name="unpadded", epochs=1)
+    run.raw["drawing_description"] |= {"models": ["unpadded"], "profiles": []}
+    run.write()
+    assert run("train").exit_code == 0
+    return run
+
+
+def draw_by(run, method):
+    """Draw with a method; return what it said and the maps."""
+    result = run("draw", "--method", method, "--device", "cpu")
+    assert result.exit_code == 0
+    folder = run.root / "drawings/unpadded/south"
+    maps = [read(folder / f"thickness_{name}.tif")[0] for name in ("mean", "std")]
+    return result.stderr, maps
+
+
+def test_every_method_draws_the_same(unpadded):
+    "Within rounding, NaN in the same places; what was done is said, and why."
+    said, dense = draw_by(unpadded, "dense")
+    assert "2 members, by dense passes, which are exact: no operation pads" in said
+    said, patches = draw_by(unpadded, "patches")
+    assert "patch by patch, as asked" in said
+    said, auto = draw_by(unpadded, "auto")
+    assert "by dense passes" in said
+    assert np.isfinite(patches[0]).sum() > 200
+    for one, other, third in zip(dense, patches, auto, strict=True):
+        scale = np.nanmax(np.abs(patches[0]))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * scale)
+        np.testing.assert_allclose(third, other, rtol=0, atol=1e-5 * scale)
+
+
+def test_coarse_maps_and_profiles_are_dense_too(unpadded, tmp_path):
+    "Pixels of every third point; places along a line."
+    run = copy_of(unpadded, tmp_path)
+    drawn = {}
+    for method in ("dense", "patches", "auto"):
+        run.raw["drawing_description"] |= {"resolution": 150.0, "profiles": ["along"]}
+        run.write()
+        _, (mean, _) = draw_by(run, method)
+        path = run.root / "drawings/unpadded/profiles/along_thickness.csv"
+        with path.open() as file:
+            rows = [row["mean"] for row in csv.DictReader(file) if row["mean"]]
+        drawn[method] = np.append(mean[np.isfinite(mean)], np.array(rows, dtype=float))
+    assert len(drawn["patches"]) > 25
+    for method in ("dense", "auto"):
+        np.testing.assert_allclose(drawn[method], drawn["patches"], rtol=1e-4)
+
+
+def test_a_method_that_is_not_exact_is_refused(finished, tmp_path):
+    "A padded network draws patch by patch alone; nothing is drawn otherwise."
+    run = copy_of(finished, tmp_path)
+    assert "patch by patch: inputs.slope[0] pads with zeros" in run("draw").stderr
+    shutil.rmtree(run.root / "drawings")
+    result = run("draw", "--method", "dense")
+    assert result.exit_code == 1
+    assert (
+        "--method: dense is not exact for the model 'small' (inputs.slope[0] pads"
+        in (result.stderr)
+    )
+    assert not (run.root / "drawings").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named(finished):
+    "auto takes the processor instead."
+    result = finished("draw", "--device", "cuda")
+    assert result.exit_code == 1
+    assert "finds no GPU for 'cuda'. Must be cpu or auto here" in result.stderr
+    assert open_device("auto") is open_device("cpu") is CPU
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("method", ["dense", "patches"])
+def test_a_gpu_draws_the_same(unpadded, method):
+    "Within a thousandth of the spread of the values."
+    maps = {}
+    for device in ("cpu", "cuda"):
+        assert unpadded("draw", "--method", method, "--device", device).exit_code == 0
+        folder = unpadded.root / "drawings/unpadded/south"
+        maps[device] = read(folder / "thickness_mean.tif")[0]
+    tolerance = 1e-3 * np.nanstd(maps["cpu"])
+    np.testing.assert_allclose(maps["cuda"], maps["cpu"], rtol=0, atol=tolerance)
+
+
+def test_more_weights_than_memory_is_given_to_are_streamed(
+    unpadded, tmp_path, monkeypatch
+):
+    "One member at a time gives the same maps."
+    run = copy_of(unpadded, tmp_path)
+    _, before = draw_by(run, "auto")
+    monkeypatch.setattr("glacier_inversion.training.prediction._MOST_WEIGHTS", 1)
+    _, after = draw_by(run, "auto")
+    np.testing.assert_array_equal(before, after)
+
+
 def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
     "A coarse map of a large glacier does not read all of it at once."
     drawn = Map("a", Grid(0.0, 0.0, 800.0, 50, 50), 0, 0, 64)
-    rows, cols = drawn.blocks()[0]
-    assert (rows.stop - rows.start) * 64 <= BLOCK_PX
-    assert (cols.stop - cols.start) * 64 <= BLOCK_PX
+    rows, cols = drawn.blocks(CPU.block_px)[0]
+    assert (rows.stop - rows.start) * 64 <= CPU.block_px
+    assert (cols.stop - cols.start) * 64 <= CPU.block_px
 
 
 def test_all_that_does_not_exist_is_named_at_once(finished, tmp_path):

@@ -9,17 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
-from glacier_inversion.lattices import BLOCK_PX, Layout, to_lattice
+from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import PatchSource, allowed_turns, turn_vectors
 from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.dense import Plan, make_plan
+from glacier_inversion.training.devices import CPU
+from glacier_inversion.training.evaluation import Block, predict_points
 from glacier_inversion.training.network import Network, Row
 from glacier_inversion.training.normalization import NO_SCALE
-from glacier_inversion.training.prediction import BATCH
 from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.threads import one_thread
 
@@ -28,7 +31,7 @@ _POINT = 200  # bytes that sorting a point into its cell takes, all copies toget
 _MOST_WORK = 1e9  # multiply-adds of the samples that are timed, some 0.1 s
 # Values that optimizers keep of each weight.
 _MOMENTS = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "sgd": 0}
-_SPARE_PX = 32  # side of the square of points that made-up patches lie on
+_SPARE_PX = 64  # side of the square of points that made-up patches lie on
 _SECONDS = 0.1  # for which each measurement is repeated
 
 
@@ -48,6 +51,10 @@ class Cost:
         What a training step keeps of each sample until its gradients are known.
     train_seconds, predict_seconds : float
         Per sample of a batch.
+    draw_seconds : float
+        Per point of a block that is wanted whole.
+    plan : Plan
+        How it is drawn.
     """
 
     table: list[Row]
@@ -57,6 +64,8 @@ class Cost:
     activation_bytes: int
     train_seconds: float
     predict_seconds: float
+    draw_seconds: float
+    plan: Plan
 
     def training_bytes(
         self, experiment: Experiment, bounds: Iterable[Bounds], n_points: int
@@ -80,13 +89,16 @@ class Cost:
 
     def drawing_bytes(self, experiment: Experiment) -> int:
         """Estimate the memory of drawing a block, likewise."""
-        side = (BLOCK_PX + experiment.window_px) * experiment.finest_resolution
+        side = (CPU.block_px + experiment.window_px) * experiment.finest_resolution
         tiles = _tile_bytes(experiment, (0.0, 0.0, side, side))
-        n_values = BLOCK_PX**2 * len(experiment.outputs) * experiment.seeds_number
+        n_values = CPU.block_px**2 * len(experiment.outputs) * experiment.seeds_number
         # float32 as predicted, float64 as statistics are computed
         values = n_values * 3 * _FLOAT
-        batches = self.activation_bytes * BATCH * torch.get_num_threads()
-        return tiles + values + batches + self.parameters * _FLOAT
+        passes = self.plan.bytes_per_patch * CPU.batch(self.plan.bytes_per_patch)
+        if self.plan.n_dense:
+            passes = max(passes, int(CPU.most_bytes))
+        weights = self.parameters * _FLOAT * experiment.seeds_number
+        return tiles + values + passes * CPU.n_threads + weights
 
 
 @one_thread()
@@ -107,7 +119,7 @@ def measure_cost(experiment: Experiment) -> Cost:
         multiply_adds = sum(row.multiply_adds for row in network.table)
         affordable = max(1, int(_MOST_WORK / max(multiply_adds, 1)))
         n_trained = min(experiment.batch_size, max(1, affordable // 3))
-        n_predicted = min(BATCH, affordable)
+        n_predicted = min(CPU.most_patches, affordable)
         try:
             patches = _MadeUpPatches(experiment)
             step = _TrainingStep(experiment, network, patches, n_trained)
@@ -116,6 +128,11 @@ def measure_cost(experiment: Experiment) -> Cost:
             train_seconds += _time(step.update) / experiment.batch_size
             predict_seconds = (
                 _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
+            )
+            plan = make_plan(network, patches.layout)
+            wanted = _wanted_points(plan, n_predicted)
+            draw_seconds = (
+                _time(lambda: patches.predict(network, plan, wanted)) / wanted.sum()
             )
         except RuntimeError as error:  # torch's word for no memory
             message = (
@@ -132,6 +149,8 @@ def measure_cost(experiment: Experiment) -> Cost:
         activation_bytes,
         train_seconds,
         predict_seconds,
+        float(draw_seconds),
+        plan,
     )
 
 
@@ -151,7 +170,7 @@ class _MadeUpPatches:
     """Patches of one made-up tile, gathered as those of a dataset are."""
 
     def __init__(self, experiment: Experiment) -> None:
-        layout = Layout.of(experiment)
+        self.layout = layout = Layout.of(experiment)
         factors = {v.name: experiment.factor(v) for v in experiment.inputs}
         whole = math.lcm(*factors.values())
         side = -(-(layout.window_px + _SPARE_PX) // whole) * whole
@@ -162,7 +181,9 @@ class _MadeUpPatches:
         }
         grid = Grid(0.0, 0.0, layout.resolution, side, side)
         part = to_lattice(Tiles("", "", grid, arrays, {}), layout)
-        self.source = PatchSource([part], layout, dict.fromkeys(factors, NO_SCALE))
+        scales = dict.fromkeys(factors, NO_SCALE)
+        self.source = PatchSource([part], layout, scales)
+        self._block = Block(part, layout, scales, CPU.torch_device)
         self.turns = allowed_turns(experiment.augmentation)
         self.vectors = (
             experiment.augmentation.vectors if experiment.augmentation else []
@@ -178,6 +199,18 @@ class _MadeUpPatches:
         batch = self.source.gather(points, turns)
         turn_vectors(batch, self.vectors, turns)
         return batch
+
+    def predict(self, network: Network, plan: Plan, wanted: NDArray[np.bool_]) -> None:
+        """Predict as maps are drawn."""
+        predict_points([network.eval()], self._block, wanted, plan, "auto", CPU)
+
+
+def _wanted_points(plan: Plan, n_patches: int) -> NDArray[np.bool_]:
+    """Tell which made-up points are drawn: all, or few patch by patch."""
+    wanted = np.ones((_SPARE_PX, _SPARE_PX), dtype=np.bool_)
+    if plan.n_dense == 0:
+        wanted.ravel()[n_patches:] = False
+    return wanted
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,9 +78,10 @@ class Network(nn.Module):
         super().__init__()
         description = experiment.model_description
         self.table: list[Row] = []
-        self.architecture = importlib.import_module(
+        architecture = importlib.import_module(
             f"glacier_inversion.training.architectures.{experiment.model_architecture}"
         )
+        self._build_operation = architecture.build_operation
         self.inputs, self.outputs = nn.ModuleDict(), nn.ModuleDict()
         self.input_names = [variable.name for variable in experiment.inputs]
         self.output_names = [variable.name for variable in experiment.outputs]
@@ -115,7 +116,7 @@ class Network(nn.Module):
         for i, operation in enumerate(branch.operations if branch else []):
             name = f"{path}[{i}] {operation.name}"
             try:
-                layer: Operation = self.architecture.build_operation(operation, shapes)
+                layer: Operation = self._build_operation(operation, shapes)
                 shapes_after, multiply_adds = probe(layer, shapes)
             except ShapeError as error:
                 self._refuse(name, str(error), shapes)
@@ -158,11 +159,24 @@ class Network(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Predict every output."""
         values: list[Tensor] = []
-        for name, branch in zip(self.input_names, self.inputs.values(), strict=True):
+        for name, branch in self.input_branches():
             values += branch([batch[name]])
         values = self.main(values)
-        branches = zip(self.output_names, self.outputs.values(), strict=True)
-        return {name: branch(values)[0] for name, branch in branches}
+        return {name: branch(values)[0] for name, branch in self.output_branches()}
+
+    def input_branches(self) -> list[tuple[str, nn.Sequential]]:
+        """Return the names of the inputs, each with its operations."""
+        return list(zip(self.input_names, self._sequentials(self.inputs), strict=True))
+
+    def output_branches(self) -> list[tuple[str, nn.Sequential]]:
+        """Return the names of the outputs, each with its operations."""
+        return list(
+            zip(self.output_names, self._sequentials(self.outputs), strict=True)
+        )
+
+    @staticmethod
+    def _sequentials(branches: nn.ModuleDict) -> list[nn.Sequential]:
+        return cast(list[nn.Sequential], list(branches.values()))
 
     def kernels(self) -> list[Tensor]:
         """Return the kernels of the convolutions, which weight decay is for."""

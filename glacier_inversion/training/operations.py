@@ -1,19 +1,28 @@
 """
-The operations that networks are made of.
+The operations that networks are made of, each with its two ways of being evaluated.
 
 What flows through a network is a list of tensors: images of shape (batch, channels,
 rows, cols) and vectors of shape (batch, units). An operation on images leaves vectors
 as they are; they meet the flattened image in front of the next dense layer.
+
+`Operation.forward` takes a batch of patches. `Operation.dense` takes all patches of a
+block at once, as `Field` keeps them, and gives the same numbers for each but for the
+order of sums.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from glacier_inversion.training.fields import Field, common_spacing
 
 Shape = tuple[int, ...]
 """Of one sample: (channels, rows, cols) of an image, (units,) of a vector."""
@@ -35,12 +44,37 @@ class ShapeError(ValueError):
     """An operation does not fit the shapes that it is given."""
 
 
+class NotDenseError(Exception):
+    """What an operation makes of a patch does not move along with the patch."""
+
+
 class Operation(nn.Module, ABC):
-    """From a list of tensors to a list of tensors."""
+    """
+    From a list of tensors to a list of tensors, or of fields to fields.
+
+    Attributes
+    ----------
+    stride : int
+        Distance of the pixels of the images that it makes, in those it is given.
+    """
+
+    stride = 1
 
     @abstractmethod
     def forward(self, values: list[Tensor]) -> list[Tensor]:
-        """Compute what comes next."""
+        """Compute what comes next, of each patch of a batch."""
+
+    @abstractmethod
+    def dense(self, fields: list[Field]) -> list[Field]:
+        """
+        Compute the same of every patch of a block.
+
+        Raises
+        ------
+        NotDenseError
+            Only patch by patch would it be exact; the text ends a sentence that begins
+            with the operation's name.
+        """
 
 
 class OnImage(Operation):
@@ -54,9 +88,17 @@ class OnImage(Operation):
     def apply_to(self, image: Tensor) -> Tensor:
         """Compute the image that comes next."""
 
+    @abstractmethod
+    def apply_to_field(self, field: Field) -> Field:
+        """Compute the field of images that comes next."""
+
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Replace the image."""
         return [self.apply_to(v) if v.ndim == 4 else v for v in values]
+
+    def dense(self, fields: list[Field]) -> list[Field]:
+        """Replace the field of images."""
+        return [f if f.is_vector else self.apply_to_field(f) for f in fields]
 
 
 def only_image(shapes: Sequence[Shape]) -> Shape:
@@ -92,6 +134,7 @@ class Convolutions(OnImage):
         padding: str,
     ) -> None:
         super().__init__(shapes)
+        self.pads = padding == "same" and kernel_size > 1
         self.n_lost = len(filters) * (kernel_size - 1) if padding == "valid" else 0
         if min(self.shape[1:]) <= self.n_lost:
             message = (
@@ -106,6 +149,14 @@ class Convolutions(OnImage):
             for before, after in zip(channels, filters)  # noqa: B905  one is longer
         )
 
+    def apply_to_field(self, field: Field) -> Field:
+        """Convolve the phases, each of which is an image like any other."""
+        if self.pads:
+            message = "pads with zeros, which lie elsewhere for each patch"
+            raise NotDenseError(message)
+        side = field.side - self.n_lost
+        return Field(self.apply_to(field.values), field.spacing, side)
+
 
 class PlainConvolutions(Convolutions):
     """Convolutions with a ReLU behind each."""
@@ -113,7 +164,7 @@ class PlainConvolutions(Convolutions):
     def apply_to(self, image: Tensor) -> Tensor:
         """Convolve and rectify, layer by layer."""
         for layer in self.layers:
-            image = functional.relu(layer(image))
+            image = functional.relu(layer(image), inplace=True)
         return image
 
 
@@ -141,12 +192,14 @@ class ResidualBlock(Convolutions):
         first = self.n_lost // 2
         kept = image[..., first : first + n_rows, first : first + n_cols]
         for i, layer in enumerate(self.layers):
-            image = layer(functional.relu(image) if i > 0 else image)
-        return functional.relu(image + self.shortcut(kept))
+            image = layer(functional.relu(image, inplace=True) if i > 0 else image)
+        return functional.relu(image.add_(self.shortcut(kept)), inplace=True)
 
 
 class Downsample(OnImage):
     """The maximum of each 2 x 2 pixels; an odd last row or column is dropped."""
+
+    stride = 2
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
         super().__init__(shapes)
@@ -157,6 +210,10 @@ class Downsample(OnImage):
     def apply_to(self, image: Tensor) -> Tensor:
         """Take the maxima."""
         return functional.max_pool2d(image, 2)
+
+    def apply_to_field(self, field: Field) -> Field:
+        """Take the maxima from every pixel on: images begin at odd ones, too."""
+        return field.halved(torch.maximum)
 
 
 class Concatenation(Operation):
@@ -170,9 +227,45 @@ class Concatenation(Operation):
 
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Join the images."""
-        images = [value for value in values if value.ndim == 4]
-        vectors = [value for value in values if value.ndim == 2]
-        return [torch.cat(images, dim=1), *vectors] if images else vectors
+        return _merged(values, _side_by_side)
+
+    def dense(self, fields: list[Field]) -> list[Field]:
+        """Join the fields of images."""
+        return _merged_fields(fields, _side_by_side)
+
+
+def _side_by_side(images: list[Tensor]) -> Tensor:
+    return torch.cat(images, dim=1)
+
+
+def _sum(images: list[Tensor]) -> Tensor:
+    return torch.stack(images).sum(dim=0)
+
+
+def _merged(
+    values: list[Tensor], merge: Callable[[list[Tensor]], Tensor]
+) -> list[Tensor]:
+    """Replace the images by one."""
+    images = [value for value in values if value.ndim == 4]
+    vectors = [value for value in values if value.ndim == 2]
+    return [merge(images), *vectors] if images else vectors
+
+
+def _merged_fields(
+    fields: list[Field], merge: Callable[[list[Tensor]], Tensor]
+) -> list[Field]:
+    """Replace the fields of images by one; NotDenseError where their pixels part."""
+    images = [field for field in fields if not field.is_vector]
+    vectors = [field for field in fields if field.is_vector]
+    if not images:
+        return vectors
+    try:
+        spacing = common_spacing(images)
+    except ValueError as error:
+        message = f"joins {error}"
+        raise NotDenseError(message) from error
+    merged = merge([field.respaced(spacing).values for field in images])
+    return [Field(merged, spacing, images[0].side), *vectors]
 
 
 class Addition(Operation):
@@ -186,9 +279,11 @@ class Addition(Operation):
 
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Add the images."""
-        images = [value for value in values if value.ndim == 4]
-        vectors = [value for value in values if value.ndim == 2]
-        return [torch.stack(images).sum(dim=0), *vectors] if images else vectors
+        return _merged(values, _sum)
+
+    def dense(self, fields: list[Field]) -> list[Field]:
+        """Add the fields of images."""
+        return _merged_fields(fields, _sum)
 
 
 class Denses(Operation):
@@ -224,8 +319,41 @@ class Denses(Operation):
         vector = torch.cat([value.flatten(1) for value in values], dim=1)
         for i, layer in enumerate(self.layers):
             vector = layer(functional.relu(vector) if i > 0 else vector)
+        return [self._activated(vector)]
+
+    def dense(self, fields: list[Field]) -> list[Field]:
+        """Multiply as convolutions: the first with kernels as large as an image."""
+        spacing = common_spacing(fields)
+        first, *hidden = (cast(nn.Linear, layer) for layer in self.layers)
+        parts, begin = [], 0
+        for field in fields:
+            channels = field.values.shape[1]
+            end = begin + channels * field.side**2
+            square = channels, field.side, field.side
+            kernel = first.weight[:, begin:end].reshape(-1, *square)
+            parts.append(
+                functional.conv2d(
+                    field.respaced(spacing).values,
+                    kernel.contiguous(memory_format=torch.channels_last),
+                    first.bias if begin == 0 else None,
+                )
+            )
+            begin = end
+        vector = parts[0]
+        for part in parts[1:]:
+            vector.add_(part)
+        for layer in hidden:
+            vector = functional.conv2d(
+                functional.relu(vector, inplace=True),
+                layer.weight[..., None, None],
+                layer.bias,
+            )
+        return [Field(self._activated(vector), spacing, 1, is_vector=True)]
+
+    def _activated(self, vector: Tensor) -> Tensor:
+        """Apply the last activation to units, which lie along the second axis."""
         activate, n = ACTIVATIONS[self.last_activation], self.linear_from
-        return [torch.cat([activate(vector[:, :n]), vector[:, n:]], dim=1)]
+        return torch.cat([activate(vector[:, :n]), vector[:, n:]], dim=1)
 
 
 def probe(layer: Operation, shapes: Sequence[Shape]) -> tuple[list[Shape], int]:
@@ -237,23 +365,42 @@ def probe(layer: Operation, shapes: Sequence[Shape]) -> tuple[list[Shape], int]:
     shapes : list of Shape
         What comes out.
     multiply_adds : int
-        Multiplications, each with an addition, of the convolutions and dense layers;
-        the rest of a network is small beside them.
     """
-    total = 0
-
-    def count(module: nn.Module, _: object, after: Tensor) -> None:
-        nonlocal total
-        # each value is a sum of as many products as one filter has weights
-        total += after.numel() * module.weight[0].numel()  # type: ignore[index]
-
-    handles = [
-        module.register_forward_hook(count)
-        for module in layer.modules()
-        if isinstance(module, (nn.Conv2d, nn.Linear))
-    ]
-    with torch.no_grad():
+    with torch.no_grad(), MultiplyAdds() as counted:
         after = layer([torch.zeros(1, *shape) for shape in shapes])
-    for handle in handles:
-        handle.remove()
-    return [tuple(value.shape[1:]) for value in after], total
+    return [tuple(value.shape[1:]) for value in after], counted.total
+
+
+class MultiplyAdds(TorchFunctionMode):
+    """
+    Counts the multiplications, each with an addition, of what is called within it.
+
+    Attributes
+    ----------
+    calls : list of tuple
+        Of each convolution and dense layer: the shape of what it made, and the
+        multiplications for each value of it. The rest is small beside them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Shape, int]] = []
+
+    @property
+    def total(self) -> int:
+        """All multiplications together."""
+        return sum(math.prod(shape) * n for shape, n in self.calls)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call a function of torch, and count if it is one of them."""
+        result = func(*args, **(kwargs or {}))
+        if func in (functional.conv2d, functional.linear):
+            # each value is a sum of as many products as one filter has weights
+            self.calls.append((tuple(result.shape), args[1][0].numel()))
+        return result

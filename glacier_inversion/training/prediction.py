@@ -1,7 +1,8 @@
-"""Predict with a trained ensemble at points of a lattice, patch by patch."""
+"""Predict with a trained ensemble at points of a lattice."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,16 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import PatchSource
 from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.dense import make_plan
+from glacier_inversion.training.devices import CPU, Device
+from glacier_inversion.training.evaluation import Block, predict_points
 from glacier_inversion.training.model import Model, finished_seeds, read_member
 from glacier_inversion.training.network import Network
-from glacier_inversion.training.threads import map_in_threads
 from glacier_inversion.workspace import Workspace
 
-# Patches of a batch stay in the processor's caches: 64 of them are faster than 1,024.
-BATCH = 64
+# Weights that are in memory at once, bytes: those of all members, as a rule.
+_MOST_WEIGHTS = 2**28
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,13 @@ class Prediction:
     """
 
     predicted: NDArray[np.bool_]
-    values: dict[str, NDArray[np.float32]]
-    targets: dict[str, NDArray[np.float32]]
+    values: dict[str, Floats]
+    targets: dict[str, Floats]
 
 
 class Ensemble:
     """
     The finished members of a model.
-
-    Members are streamed: one network is in memory, and takes the weights of one member
-    after the other.
 
     Parameters
     ----------
@@ -54,16 +56,36 @@ class Ensemble:
         The model's folder, which may have been renamed since it was trained.
     model : Model
     workspace : Workspace
+    method : {"auto", "dense", "patches"}
+        How points are evaluated; see `predict_points`.
+    device : Device
+
+    Attributes
+    ----------
+    plan : Plan
+        How far a dense pass is exact.
     """
 
-    def __init__(self, name: str, model: Model, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        workspace: Workspace,
+        method: DrawingMethod = "auto",
+        device: Device = CPU,
+    ) -> None:
         self.name = name
         self.model = model
         self.workspace = workspace
+        self.method = method
         self.layout = Layout.of(model.experiment)
         self.seeds = finished_seeds(workspace, self.name)
         with torch.random.fork_rng(devices=[]):
-            self._network = Network(model.experiment)
+            self._network = Network(model.experiment).eval()
+        self.plan = make_plan(self._network, self.layout)
+        self.device = device
+        self._loaded_seeds: list[int] = []
+        self._loaded: list[Network] = []
 
     def predict(self, tiles: Tiles, wanted: NDArray[np.bool_]) -> Prediction:
         """
@@ -77,33 +99,30 @@ class Ensemble:
         """
         part = to_lattice(tiles, self.layout)
         predicted = wanted & part.usable
-        row, col = np.nonzero(predicted)
-        points = torch.from_numpy(np.stack([np.zeros_like(row), row, col], axis=1))
-        source = PatchSource([part], self.layout, self.model.scales)
-        shape = (len(self.seeds), len(points))
-        values = {name: np.empty(shape, np.float32) for name in self.layout.outputs}
-        if len(points):
-            for number, network in enumerate(self._members()):
-                for name, new in self._predict_member(network, source, points).items():
-                    values[name][number] = new
+        parts: dict[str, list[Floats]] = {name: [] for name in self.layout.outputs}
+        block = Block(part, self.layout, self.model.scales, self.device.torch_device)
+        for networks in self._groups() if predicted.any() else ():
+            new = predict_points(
+                networks, block, predicted, self.plan, self.method, self.device
+            )
+            for name, values in new.items():
+                std = np.float32(self.model.scales[name].std)
+                parts[name].append(values.numpy() * std)
+        nothing = np.zeros((len(self.seeds), 0), dtype=np.float32)
+        joined = {name: np.concatenate(of or [nothing]) for name, of in parts.items()}
         targets = {name: known[wanted] for name, known in part.targets.items()}
-        return Prediction(predicted, values, targets)
+        return Prediction(predicted, joined, targets)
 
-    def _members(self) -> Iterator[Network]:
-        for seed in self.seeds:
-            yield read_member(self._network, self.workspace, self.name, seed)
-
-    def _predict_member(
-        self, network: Network, source: PatchSource, points: torch.Tensor
-    ) -> dict[str, NDArray[np.float32]]:
-        def predict_batch(batch: torch.Tensor) -> dict[str, torch.Tensor]:
-            with torch.inference_mode():  # of a thread, not of the process
-                predictions = network(source.gather(batch))
-                return {name: values[:, 0] for name, values in predictions.items()}
-
-        parts = map_in_threads(predict_batch, torch.split(points, BATCH))
-        return {
-            name: torch.cat([part[name] for part in parts]).numpy()
-            * np.float32(self.model.scales[name].std)
-            for name in self.layout.outputs
-        }
+    def _groups(self) -> Iterator[list[Network]]:
+        """Load as many members at once as memory is given to; all, as a rule, once."""
+        size = sum(weight.nbytes for weight in self._network.parameters())
+        n_at_once = max(1, _MOST_WEIGHTS // size)
+        for begin in range(0, len(self.seeds), n_at_once):
+            seeds = self.seeds[begin : begin + n_at_once]
+            if self._loaded_seeds != seeds:
+                self._loaded_seeds, self._loaded = seeds, []
+                for seed in seeds:
+                    network = copy.deepcopy(self._network)
+                    read_member(network, self.workspace, self.name, seed)
+                    self._loaded.append(network.to(self.device.torch_device))
+            yield self._loaded

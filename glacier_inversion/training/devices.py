@@ -1,0 +1,93 @@
+"""What networks are evaluated on: the processor's cores, or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from glacier_inversion.choices import DeviceName
+from glacier_inversion.errors import DeviceError
+from glacier_inversion.training.threads import map_in_threads
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Patches of a batch stay in a core's caches: 64 of them are faster than 1,024. So do
+# the fields of a dense pass, up to where page faults begin.
+_BATCH = 64
+_CACHED = 64e6  # bytes
+_BLOCK_PX = 512
+# A GPU wants much work at once.
+_GPU_BATCH = 16_384
+_GPU_BLOCK_PX = 1024
+
+
+@dataclass(frozen=True)
+class Device:
+    """
+    A device, and how much work it is given at once.
+
+    Attributes
+    ----------
+    torch_device : torch.device
+    block_px : int
+        Points per side of the blocks that maps are drawn in.
+    most_bytes : float
+        Memory of a dense pass.
+    most_patches : int
+        Patches of a batch.
+    """
+
+    torch_device: torch.device
+    block_px: int
+    most_bytes: float
+    most_patches: int
+
+    def batch(self, bytes_per_patch: int) -> int:
+        """Return how many patches are evaluated at once."""
+        return max(1, min(self.most_patches, int(self.most_bytes // bytes_per_patch)))
+
+    @property
+    def n_threads(self) -> int:
+        """Pieces of work that are done at the same time."""
+        return 1 if self.torch_device.type == "cuda" else torch.get_num_threads()
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[Result]:
+        """Apply *function* to items, each on one core, or one by one on the GPU."""
+        if self.torch_device.type == "cuda":
+            return [function(item) for item in items]
+        return map_in_threads(function, items)
+
+
+CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH)
+
+
+def open_device(name: DeviceName) -> Device:
+    """
+    Return the device of that name; 'auto' is the GPU if there is one.
+
+    Its convolutions then compute in float32, not in TF32, which is shorter.
+
+    Raises
+    ------
+    DeviceError
+        There is no GPU that torch can use.
+    """
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        message = (
+            f"--device: torch {torch.__version__} finds no GPU for 'cuda'. Must be cpu "
+            "or auto here. Install torch for your GPU's driver, or leave it out."
+        )
+        raise DeviceError(message)
+    if name == "cpu" or not found:
+        return CPU
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    free, _ = torch.cuda.mem_get_info()
+    return Device(torch.device("cuda"), _GPU_BLOCK_PX, free / 2, _GPU_BATCH)

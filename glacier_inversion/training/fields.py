@@ -1,0 +1,123 @@
+"""
+All patches of a block at once: what flows through a network in a dense pass.
+
+The patches of neighbouring points overlap. What an operation makes of them overlaps too
+if it treats every place alike, so it is computed, and kept, only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    An image, or a vector, for each point of a block of the lattice.
+
+    The images of all points are windows of one large image: pixel (i, j) of the image
+    at point (row, col) is its pixel (row + i * spacing, col + j * spacing). The large
+    image is kept as its spacing x spacing phases, each of which takes every spacing-th
+    row and column. So the image at a point is a plain window of one phase, and a
+    convolution of the phases a plain convolution, not a dilated one.
+
+    Attributes
+    ----------
+    values : tensor, shape (spacing**2, channels, m_rows, m_cols)
+        Phase p * spacing + q has rows p, p + spacing, ... and columns q, q + spacing,
+        ...; m_rows is n_rows / spacing + side - 1 for a block of n_rows x n_cols
+        points, whose numbers are multiples of the spacing.
+    spacing : int
+        Distance between neighbouring pixels of an image, in points.
+    side : int
+        Pixels per side of an image; 1 for a vector.
+    is_vector : bool
+        Channels are the units of a vector.
+    """
+
+    values: Tensor
+    spacing: int
+    side: int
+    is_vector: bool = False
+
+    @classmethod
+    def of(cls, image: Tensor, spacing: int, side: int, is_vector: bool) -> Field:
+        """
+        Part an image of shape (channels, rows, cols) into its phases.
+
+        Rows and columns are multiples of the spacing: n_rows + (side - 1) * spacing.
+        """
+        channels, n_rows, n_cols = image.shape
+        shape = (channels, n_rows // spacing, spacing, n_cols // spacing, spacing)
+        phases = image.view(shape).permute(2, 4, 0, 1, 3).flatten(0, 1)
+        phases = phases.contiguous(memory_format=torch.channels_last)
+        return cls(phases, spacing, side, is_vector)
+
+    def image(self) -> Tensor:
+        """Put the phases together to an image of shape (channels, rows, cols)."""
+        _, channels, m_rows, m_cols = self.values.shape
+        k = self.spacing
+        phases = self.values.view(k, k, channels, m_rows, m_cols)
+        return phases.permute(2, 3, 0, 4, 1).reshape(channels, m_rows * k, m_cols * k)
+
+    def respaced(self, spacing: int) -> Field:
+        """Return images of a single pixel, or vectors, in the phases of a spacing."""
+        if spacing == self.spacing:
+            return self
+        return Field.of(self.image(), spacing, self.side, self.is_vector)
+
+    def halved(self, merge: Callable[[Tensor, Tensor], Tensor]) -> Field:
+        """
+        Merge each 2 x 2 pixels of every image into one; an odd last row is dropped.
+
+        Parameters
+        ----------
+        merge : function of two tensors
+            An operation that does not depend on the order, as `torch.maximum`.
+        """
+        side, k = self.side // 2, self.spacing
+        _, channels, *rows_and_cols = self.values.shape
+        # m = n / k + side - 1, before and after
+        n_rows, n_cols = ((m - self.side + 1) // 2 + side - 1 for m in rows_and_cols)
+        pairs = merge(self.values[:, :, :-1], self.values[:, :, 1:])
+        # images begin at even and odd pixels; row s of every 2 of phase p is phase
+        # s * k + p of twice the spacing
+        shape = (2, k, 2, k, n_rows, n_cols, channels)
+        halves = self.values.new_empty(shape).permute(0, 1, 2, 3, 6, 4, 5)
+        for s in range(2):
+            rows = pairs[:, :, s : s + 2 * n_rows : 2]
+            rows = rows.view(k, k, *rows.shape[1:])
+            for t in range(2):
+                left = rows[..., t : t + 2 * n_cols : 2]
+                right = rows[..., t + 1 : t + 1 + 2 * n_cols : 2]
+                halves[s, :, t] = merge(left, right)
+        return Field(halves.flatten(0, 3), 2 * k, side)
+
+    def gather(self, row: Tensor, col: Tensor) -> Tensor:
+        """Return the images, or vectors, at points, as a batch."""
+        windows = self.values.unfold(2, self.side, 1).unfold(3, self.side, 1)
+        k = self.spacing
+        phase = row % k * k + col % k
+        batch = windows[phase, :, row // k, col // k]
+        return batch[..., 0, 0] if self.is_vector else batch
+
+
+def common_spacing(fields: Sequence[Field]) -> int:
+    """
+    Return the spacing that fields can be brought to.
+
+    Raises
+    ------
+    ValueError
+        There is none; the text says of what.
+    """
+    fixed = {field.spacing for field in fields if field.side > 1}
+    if len(fixed) > 1:
+        spacings = " and ".join(map(str, sorted(fixed)))
+        message = f"images whose pixels lie {spacings} of the finest pixels apart"
+        raise ValueError(message)
+    return max(fixed or {field.spacing for field in fields})
