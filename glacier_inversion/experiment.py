@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.consistency import Problem, find_ignored, find_problems
@@ -115,6 +115,12 @@ class Experiment(Section):
     schema_: str | None = Field(
         default=None, alias="$schema", description="For editors; without effect."
     )
+
+    @field_validator("outputs", mode="after")
+    @classmethod
+    def _scalar_outputs(cls, outputs: list[Variable]) -> list[Variable]:
+        """Say of every output what it is, whether the file does or not."""
+        return [output.model_copy(update={"scalar": True}) for output in outputs]
 
     @property
     def finest_resolution(self) -> float:

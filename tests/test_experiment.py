@@ -291,6 +291,16 @@ def test_defaults_are_those_of_the_original():
     assert checked.drawing_description.clip_to_outline
 
 
+def test_an_experiment_as_it_was_resolved_is_one():
+    "model.json holds it; an output need not say that it is scalar, but is."
+    raw = synthetic.experiment()
+    del raw["outputs"][0]["scalar"]
+    checked = check_experiment(raw, "exp")
+    dumped = checked.model_dump(mode="json", by_alias=True)
+    assert dumped["outputs"][0]["scalar"]
+    assert check_experiment(dumped, "model.json") == checked
+
+
 def test_numeric_ids_are_text():
     "Features of a numeric column may be written as numbers."
     raw = changed("drawing_description/features", [12, "a"])
