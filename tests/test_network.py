@@ -299,3 +299,11 @@ def test_weights_follow_from_the_generator():
     torch.manual_seed(5)
     second = Network(checked).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_pools_are_the_same_with_and_without_gradients():
+    "Two ways of computing them, odd sizes included."
+    layer = operations.Downsample([(3, 7, 6)])
+    image = torch.randn(2, 3, 7, 6)
+    with_gradients = layer([image.clone().requires_grad_()])[0]
+    assert torch.equal(layer([image])[0], with_gradients)

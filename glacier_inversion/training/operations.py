@@ -123,6 +123,18 @@ def convolution(
     return layer
 
 
+def _spelt_out(image: Tensor) -> Tensor:
+    """
+    Write down that an image of one channel is in channels-last layout.
+
+    In memory it is in both, and torch takes it for the other, in which all that follows
+    would then be computed.
+    """
+    n_rows, n_cols = image.shape[2:]
+    strides = n_rows * n_cols, 1, n_cols, 1
+    return image.contiguous().as_strided(image.shape, strides)
+
+
 class Convolutions(OnImage):
     """Convolutions one after the other, put together by a subclass."""
 
@@ -149,6 +161,14 @@ class Convolutions(OnImage):
             for before, after in zip(channels, filters)  # noqa: B905  one is longer
         )
 
+    @abstractmethod
+    def convolve(self, image: Tensor) -> Tensor:
+        """Compute the image that comes next."""
+
+    def apply_to(self, image: Tensor) -> Tensor:
+        """Convolve in channels-last layout, which is the fast one."""
+        return self.convolve(_spelt_out(image) if image.shape[1] == 1 else image)
+
     def apply_to_field(self, field: Field) -> Field:
         """Convolve the phases, each of which is an image like any other."""
         if self.pads:
@@ -161,7 +181,7 @@ class Convolutions(OnImage):
 class PlainConvolutions(Convolutions):
     """Convolutions with a ReLU behind each."""
 
-    def apply_to(self, image: Tensor) -> Tensor:
+    def convolve(self, image: Tensor) -> Tensor:
         """Convolve and rectify, layer by layer."""
         for layer in self.layers:
             image = functional.relu(layer(image), inplace=True)
@@ -186,7 +206,7 @@ class ResidualBlock(Convolutions):
         super().__init__(shapes, filters, kernel_size, padding)
         self.shortcut = convolution(self.shape[0], filters[-1], 1, "valid")
 
-    def apply_to(self, image: Tensor) -> Tensor:
+    def convolve(self, image: Tensor) -> Tensor:
         """Add what the convolutions make of the image to the image."""
         n_rows, n_cols = (n - self.n_lost for n in image.shape[-2:])
         first = self.n_lost // 2
@@ -209,7 +229,11 @@ class Downsample(OnImage):
 
     def apply_to(self, image: Tensor) -> Tensor:
         """Take the maxima."""
-        return functional.max_pool2d(image, 2)
+        if image.requires_grad:  # torch's pool finds gradients faster, maxima slower
+            return functional.max_pool2d(image, 2)
+        n_rows, n_cols = (n // 2 * 2 for n in image.shape[2:])
+        pairs = torch.maximum(image[:, :, 0:n_rows:2], image[:, :, 1:n_rows:2])
+        return torch.maximum(pairs[..., 0:n_cols:2], pairs[..., 1:n_cols:2])
 
     def apply_to_field(self, field: Field) -> Field:
         """Take the maxima from every pixel on: images begin at odd ones, too."""

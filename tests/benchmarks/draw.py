@@ -1,0 +1,365 @@
+"""
+How fast maps are drawn: dense passes, patches, and what the arithmetic alone would take.
+
+For networks of the size of the published ones, on one thread, alternating in one run:
+
+- limit: the network's convolutions, and nothing else, on plain images as large as a map;
+- dense, patches: ours, at the points of one block;
+- draw: the whole command on maps of several sizes, files read and written;
+- plain: patches in batches of 1,024 in torch's default layout, as is usual;
+- single: one patch a call.
+
+Prints medians of times for a pixel and member, and their ratios. Absolute times mean
+nothing on a shared machine. Peak memory is that of a process of its own.
+
+    python -m tests.benchmarks.draw [--sizes 256,1024,4096] [--members 1,8] [--rounds 5]
+"""
+
+import argparse
+import copy
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import safetensors.torch
+import shapely
+import torch
+from torch.nn import functional
+
+from glacier_inversion.built_dataset import BuiltDataset, open_dataset
+from glacier_inversion.dataset import build_dataset
+from glacier_inversion.drawing import draw
+from glacier_inversion.experiment import Experiment, check_experiment
+from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.patches import PatchSource, Scale
+from glacier_inversion.training.dense import make_plan
+from glacier_inversion.training.devices import CPU
+from glacier_inversion.training.evaluation import Block, predict_points
+from glacier_inversion.training.member import WEIGHTS
+from glacier_inversion.training.model import Model, write_model
+from glacier_inversion.training.network import Network
+from glacier_inversion.training.operations import Convolutions
+from glacier_inversion.workspace import Workspace
+from tests import synthetic
+
+FINE, COARSE, AREA = 12.5, 25.0, 400.0
+N_PATCHES, N_BLOCK = 4096, 512
+DOWN = {"name": "downsample"}
+
+
+def convolutions(*filters: int, **more: str) -> dict:
+    """Return an operation."""
+    return {"name": "convolutions", "filters": list(filters), **more}
+
+
+def denses(*filters: int, activation: str = "relu") -> dict:
+    """Return an operation."""
+    return {
+        "name": "denses",
+        "filters": list(filters),
+        "last_activation": activation,
+    }
+
+
+VALID = {"padding": "valid"}
+NETWORKS = {
+    "valid resnet": (
+        "resnet",
+        {
+            "slope": [convolutions(16, 16, **VALID), DOWN],
+            "speed": [convolutions(16, **VALID)],
+        },
+        [{"name": "concatenation"}, convolutions(32, 32, **VALID), DOWN],
+        [convolutions(64, **VALID), denses(64, 1)],
+    ),
+    "vggnet": (
+        "vggnet",
+        {"slope": [convolutions(16, 16), DOWN], "speed": [convolutions(16)]},
+        [{"name": "concatenation"}, convolutions(32, 32), DOWN],
+        [convolutions(64), denses(64, 1)],
+    ),
+    "published resnet": (  # pads with zeros: patches alone are exact
+        "resnet",
+        {"slope": [convolutions(16, 16), DOWN, convolutions(16, 16), DOWN]},
+        [convolutions(32, 32), DOWN],
+        [convolutions(32, 32), DOWN, convolutions(64, 64), denses(256, 1)],
+    ),
+}
+
+
+def describe(network: str, sizes: list[int]) -> dict:
+    """Return an experiment with a network."""
+    architecture, inputs, main, output = NETWORKS[network]
+    raw = synthetic.experiment()
+    resolutions = {"slope": FINE, "speed": COARSE}
+    raw |= {"model_architecture": architecture, "area_size": AREA}
+    raw["model_name"] = network.replace(" ", "_")
+    raw["inputs"] = [{"name": n, "resolution": resolutions[n]} for n in inputs]
+    raw["outputs"] = [{"name": "thickness", "resolution": FINE}]
+    raw["model_description"] = {
+        "inputs": {name: {"operations": o} for name, o in inputs.items()},
+        "main": {"operations": main},
+        "outputs": {"thickness": {"operations": output}},
+    }
+    raw["dataset_description"] |= {
+        "buffer_distance": 250.0,
+        "split": {"fractions": [1.0, 0.0, 0.0]},
+        "rasters": [
+            {"name": name, "resolution": r, "file": f"{name}.tif"}
+            for name, r in (*resolutions.items(), ("thickness", FINE))
+        ],
+    }
+    raw["drawing_description"] = {
+        "features": [str(n) for n in sizes],
+        "models": [raw["model_name"]],
+    }
+    return raw
+
+
+def write_data(root: Path, sizes: list[int]) -> None:
+    """Write rasters, and a square outline for each size, one beside the other."""
+    margin = 50
+    n_rows = max(sizes) + 2 * margin
+    n_cols = sum(sizes) + margin * (len(sizes) + 1)
+    row, col = np.ogrid[:n_rows, :n_cols]
+    values = (20 + 10 * np.sin(row / 37) * np.cos(col / 53)).round(2).astype("f4")
+    left, top = synthetic.LEFT, synthetic.TOP
+    for name in ("slope", "speed", "thickness"):
+        synthetic.write_raster(root / f"data/{name}.tif", values, left, top, FINE)
+    features, begin = [], margin
+    for n in sizes:
+        x, y = left + begin * FINE, top - margin * FINE
+        outline = shapely.box(x, y - n * FINE, x + n * FINE, y)
+        features.append(({"id": str(n)}, outline))
+        begin += n + margin
+    synthetic.write_outlines(root / "data/glaciers.shp", features)
+
+
+def write_members(
+    experiment: Experiment, dataset: BuiltDataset, root: Path, n: int
+) -> None:
+    """Write members that are as large as trained ones."""
+    place, name = Workspace(root), experiment.model_name
+    scales = {v.name: Scale(20.0, 5.0) for v in experiment.variables()}
+    model = Model(experiment, scales, dataset.input_contents(experiment))
+    place.model(name).mkdir(parents=True)
+    write_model(model, place.model(name))
+    for seed in range(n):
+        torch.manual_seed(seed)
+        place.member(name, seed).mkdir()
+        weights = {
+            k: v.contiguous() for k, v in Network(experiment).state_dict().items()
+        }
+        safetensors.torch.save_file(weights, place.member(name, seed) / WEIGHTS)
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Time a call."""
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def limit_of(network: Network, n_px: int) -> Callable[[], None]:
+    """Return the network's convolutions on plain images, dense layers among them."""
+    calls = []
+    for shapes, layer in layers_of(network):
+        weight = layer.weight.detach()
+        if weight.ndim == 2:
+            weight = weight.reshape(len(weight), *shapes)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        side = n_px + weight.shape[-1] - 1
+        image = torch.randn(1, weight.shape[1], side, side)
+        calls.append((image.contiguous(memory_format=torch.channels_last), weight))
+
+    def run() -> None:
+        with torch.inference_mode():
+            for image, weight in calls:
+                functional.conv2d(image, weight)
+
+    return run
+
+
+def layers_of(network: Network) -> list[tuple[tuple[int, ...], torch.nn.Module]]:
+    """Return convolutions and dense layers, each with the shape of what it is given."""
+    found: list = []
+    last_image: tuple[int, ...] = ()
+
+    def note(module: torch.nn.Module, given: tuple, _: object) -> None:
+        shape = tuple(given[0].shape[1:])
+        nonlocal last_image
+        if len(shape) == 3:
+            last_image = tuple(_.shape[1:])
+        elif shape[0] == np.prod(last_image):
+            shape = last_image
+        else:
+            shape = (*shape, 1, 1)
+        found.append((shape, module))
+
+    handles = [
+        module.register_forward_hook(note)
+        for module in network.modules()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+    ]
+    network({n: torch.zeros(1, 1, s, s) for n, s in sides_of(network).items()})
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def sides_of(network: Network) -> dict[str, int]:
+    """Return the pixels per side of the patches of a network's inputs."""
+    return {
+        name: round(AREA / (FINE if name == "slope" else COARSE))
+        for name in network.input_names
+    }
+
+
+def in_default_layout(network: Network) -> Network:
+    """Return a copy whose images have their channels first, as torch's do."""
+    usual = copy.deepcopy(network)
+    for kernel in usual.kernels():
+        kernel.data = kernel.data.contiguous(memory_format=torch.contiguous_format)
+    for layer in usual.modules():
+        if isinstance(layer, Convolutions):
+            layer.apply_to = layer.convolve
+    return usual
+
+
+def ways_of(
+    experiment: Experiment, dataset: BuiltDataset, n_block: int
+) -> dict[str, Callable[[], float]]:
+    """Return functions that evaluate a network and return seconds for a point."""
+    network, layout = Network(experiment).eval(), Layout.of(experiment)
+    plan = make_plan(network, layout)
+    feature = str(max(int(name) for name in dataset.features("all")))
+    side = n_block + layout.window_px + 1
+    window = slice(0, side - side % 2), slice(0, side - side % 2)
+    part = to_lattice(dataset.read_tiles(experiment, feature, *window, False), layout)
+    scales = {v.name: Scale(20.0, 5.0) for v in experiment.inputs}
+    source = PatchSource([part], layout, scales)
+    block = Block(part, layout, scales, CPU.torch_device)
+    every = np.zeros(part.usable.shape, dtype=np.bool_)
+    every[:n_block, :n_block] = True
+    some = np.zeros_like(every)
+    some[: N_PATCHES // n_block + 1, :n_block] = True
+    some.ravel()[np.flatnonzero(some)[N_PATCHES:]] = False
+    points = torch.from_numpy(np.argwhere(some))
+    points = torch.cat([torch.zeros(N_PATCHES, 1, dtype=torch.int64), points], dim=1)
+    usual = in_default_layout(network)
+
+    def predict(wanted: np.ndarray, method: str) -> float:
+        run = lambda: predict_points([network], block, wanted, plan, method, CPU)  # noqa: E731
+        return seconds(run) / wanted.sum()
+
+    @torch.inference_mode()
+    def patches_as_usual(n_batch: int, n: int) -> float:
+        batches = [source.gather(batch) for batch in points[:n].split(n_batch)]
+        return seconds(lambda: [usual(batch) for batch in batches]) / n
+
+    limit = limit_of(network, 256)
+    ways = {
+        "limit": lambda: seconds(limit) / 256**2,
+        "patches": lambda: predict(some, "patches"),
+        "plain": lambda: patches_as_usual(1024, N_PATCHES),
+        "single": lambda: patches_as_usual(1, 128),
+    }
+    if plan.is_dense:
+        ways["dense"] = lambda: predict(every, "dense")
+    return ways
+
+
+def time_drawing(raw: dict, root: Path, size: int, n_members: int) -> float:
+    """Return the seconds that the command takes for a pixel and member."""
+    raw = copy.deepcopy(raw)
+    raw["drawing_description"]["features"] = [str(size)]
+    experiment = check_experiment(raw, "benchmark")
+    dataset = open_dataset(experiment, Workspace(root))
+    run = lambda: draw(experiment, dataset, Workspace(root), device_name="cpu")  # noqa: E731
+    return seconds(run) / size**2 / n_members
+
+
+def peak_memory(raw: dict, root: Path, size: int) -> str:
+    """Return the peak memory of the command in a process of its own."""
+    raw = copy.deepcopy(raw)
+    raw["drawing_description"]["features"] = [str(size)]
+    file = synthetic.write_json(root / "peak.json", raw)
+    arguments = ["draw", str(file), "--workspace", str(root), "--device", "cpu", "-q"]
+    code = (
+        "from pathlib import Path\n"
+        "from glacier_inversion.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return f"{int(done.stdout.splitlines()[-1]) / 1024:.0f} MiB"
+
+
+def report(name: str, times: dict[str, list[float]]) -> None:
+    """Print medians and the ratios of each round."""
+    print(f"\n{name}")
+    for way, own in times.items():
+        print(f"  {way:<8} {median(own) * 1e6:10.2f} us a pixel and member")
+
+    def ratio(one: str, other: str) -> str:
+        return f"{median(a / b for a, b in zip(times[one], times[other], strict=True)):.1f}"
+
+    best = "dense" if "dense" in times else "patches"
+    if best == "dense":
+        print(f"  dense is {ratio('patches', 'dense')} times as fast as our patches,")
+    print(f"  {best}: {ratio('plain', best)} times as fast as plain batches of 1,024,")
+    print(f"  {ratio('single', best)} times as fast as one patch a call;")
+    share = median(a / b for a, b in zip(times["limit"], times[best], strict=True))
+    print(f"  the limit takes {share:.2f} of its time")
+
+
+def main() -> None:
+    """Print a table for each network."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", default="256,1024,4096")
+    parser.add_argument("--members", default="1,8")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    sizes = [int(n) for n in options.sizes.split(",")]
+    members = [int(n) for n in options.members.split(",")]
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    for network in NETWORKS:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            raw = describe(network, sizes)
+            experiment = check_experiment(raw, "benchmark")
+            write_data(root, sizes)
+            build_dataset(experiment, Workspace(root))
+            dataset = open_dataset(experiment, Workspace(root))
+            ways = ways_of(experiment, dataset, min(N_BLOCK, *sizes))
+            for way in ways.values():
+                way()
+            rounds = [
+                {name: way() for name, way in ways.items()}
+                for _ in range(options.rounds)
+            ]
+            report(network, {name: [r[name] for r in rounds] for name in ways})
+            for n in members if "dense" in ways else []:
+                folder_of_model = Workspace(root).model(experiment.model_name)
+                if folder_of_model.exists():
+                    folder_of_model.rename(root / f"models_{n}")
+                write_members(experiment, dataset, root, n)
+                for size in sizes:
+                    taken = time_drawing(raw, root, size, n)
+                    print(
+                        f"  draw {size} x {size}, {n} members: {taken * 1e6:.2f} us, "
+                        f"peak memory {peak_memory(raw, root, size)}"
+                    )
+
+
+if __name__ == "__main__":
+    main()
