@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
@@ -379,7 +380,12 @@ def inside(
     -------
     inside : bool array, shape (grid.n_rows, grid.n_cols)
     """
-    shapes = [geometry for geometry in geometries if not geometry.is_empty]
+    # an outline has many vertices, most of them elsewhere
+    left, bottom, right, top = grid.bounds
+    spare = grid.resolution
+    near = left - spare, bottom - spare, right + spare, top + spare
+    clipped = [shapely.clip_by_rect(geometry, *near) for geometry in geometries]
+    shapes = [geometry for geometry in clipped if not geometry.is_empty]
     if not shapes or 0 in grid.shape:
         return np.zeros(grid.shape, dtype=np.bool_)
     burnt: NDArray[np.uint8] = rasterize(

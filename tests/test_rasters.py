@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import rasterio
+import shapely
 
 from glacier_inversion.errors import RasterError, WorkspaceError
 from glacier_inversion.grid import Grid
@@ -312,6 +313,23 @@ def test_inside_tests_pixel_centres_and_keeps_holes():
     ]
     np.testing.assert_array_equal(inside([polygon], grid), expected)
     assert not inside([], grid).any()
+
+
+def test_inside_a_window_is_the_window_of_inside():
+    "Wherever it lies: of the outline only what is near is looked at."
+    rng = np.random.default_rng(0)
+    angle = np.sort(rng.random(3000)) * 2 * np.pi
+    radius = 1000 * (1 + 0.4 * np.sin(5 * angle) + 0.05 * rng.random(3000))
+    around = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    polygon = shapely.Polygon(around).buffer(0) - shapely.Point(100, 50).buffer(200)
+    grid = Grid(-1500.0, 1500.0, 10.0, 300, 300)
+    for touched in (False, True):
+        whole = inside([polygon], grid, touched)
+        for row in range(0, 300, 30):
+            for col in range(0, 300, 30):
+                rows, cols = slice(row, row + 30), slice(col, col + 30)
+                part = inside([polygon], grid.window(rows, cols), touched)
+                np.testing.assert_array_equal(part, whole[rows, cols])
 
 
 def synthetic_point(x, y):
