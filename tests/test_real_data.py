@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import torch
 from click.testing import CliRunner
 
+from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.cli import main
 from glacier_inversion.experiment import json_schema, load_experiment
+from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.outlines import read_outlines
+from glacier_inversion.training.dense import make_plan
+from glacier_inversion.training.devices import CPU
+from glacier_inversion.training.evaluation import Block, predict_points
+from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
+from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
 ROOT = Path(__file__).parent.parent
@@ -140,3 +148,26 @@ def test_aletsch_is_built_trained_and_drawn(tmp_path):
     rmse = np.sqrt(np.square(error).mean())
     assert len(error) == 222
     assert rmse < 0.8 * np.sqrt(np.square(known[inside[2]] - constant).mean())
+    compare_ways(checked, Workspace(tmp_path))
+
+
+def compare_ways(checked, place):
+    """Evaluate every point of a sub-basin's tile densely and patch by patch."""
+    dataset = open_dataset(checked, place)
+    model = read_model(place.model(checked.model_name))
+    layout = Layout.of(checked)
+    network = read_member(Network(checked), place, checked.model_name, 0)
+    plan = make_plan(network, layout)
+    assert plan.is_dense
+    part = to_lattice(dataset.read_tiles(checked, "ewigschneefeld"), layout)
+    wanted = np.ones(part.usable.shape, dtype=bool)
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        block = Block(part, layout, model.scales, torch.device("cpu"), dtype)
+        dense, patches = (
+            predict_points([network.to(dtype)], block, wanted, plan, method, CPU)
+            for method in ("dense", "patches")
+        )
+        one, other = dense["ice_thickness"], patches["ice_thickness"]
+        assert one.shape == (1, wanted.size)
+        scale = float(other.abs().max())
+        np.testing.assert_allclose(one / scale, other / scale, rtol=0, atol=tolerance)

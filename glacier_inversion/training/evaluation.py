@@ -38,7 +38,6 @@ class Block:
     device : torch.device
     dtype : torch.dtype
         Of the networks.
-
     """
 
     def __init__(
@@ -118,8 +117,9 @@ def predict_points(
         frontier = evaluate(networks[0], fields, densely=False)  # of any network
         for batch in work.batches(left, work.numbers, work.n_batch):
             pieces.append(partial(work.predict_patches, frontier, batch))
-    # few pieces are shared by several threads, each with some of the members
-    n_shares = min(len(networks), -(-device.n_threads * _PIECES // len(pieces)))
+    # where pieces are few, threads share them, each with some of the members
+    n_pieces = _PIECES * device.n_threads if device.n_threads > 1 else 1
+    n_shares = min(len(networks), -(-n_pieces // max(len(pieces), 1)))
     members = range(len(networks))
     shares = [members[i::n_shares] for i in range(n_shares)]
     device.map(lambda item: item[0](item[1]), itertools.product(pieces, shares))
