@@ -1,10 +1,11 @@
 """
 Compare drawn ice thickness with radar that never entered training.
 
-    python evaluate.py WORKSPACE
+    python evaluate.py WORKSPACE [MODEL]
 
 prints RMSE, MAE and bias (drawn minus measured) in metres at the radar pixels of the
-test features, and those of the constant mean of the training features' radar.
+test features, and those of the constant mean of the training features' radar. MODEL is
+aletsch unless you name another.
 """
 
 import sys
@@ -15,10 +16,10 @@ import numpy as np
 import rasterio
 import shapely
 
-MODEL, OUTPUT = "aletsch", "ice_thickness"
+OUTPUT = "ice_thickness"
 
 
-def main(workspace: Path) -> None:
+def main(workspace: Path, model: str = "aletsch") -> None:
     """Print one line per test feature and one for all."""
     outlines = geopandas.read_file(workspace / "data" / "outlines.shp")
     with rasterio.open(workspace / "data" / f"{OUTPUT}.tif") as src:
@@ -31,7 +32,7 @@ def main(workspace: Path) -> None:
     print(f"{'metres':<16}{'n':>5}  {'RMSE':>6} {'MAE':>6} {'bias':>6}   constant RMSE")
     for _, feature in outlines[outlines.train == 2].iterrows():
         inside = shapely.contains_xy(feature.geometry, x, y)
-        path = workspace / "drawings" / MODEL / feature["name"] / f"{OUTPUT}_mean.tif"
+        path = workspace / "drawings" / model / feature["name"] / f"{OUTPUT}_mean.tif"
         with rasterio.open(path) as src:
             drawn = src.read(1, masked=True).filled(np.nan)
             i, j = rasterio.transform.rowcol(src.transform, x[inside], y[inside])
@@ -53,4 +54,4 @@ def print_row(name: str, error: np.ndarray, constant: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
