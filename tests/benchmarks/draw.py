@@ -6,7 +6,7 @@ For networks of the size of the published ones, on one thread, alternating in on
 - limit: the network's convolutions, and nothing else, on plain images as large as a map;
 - dense, patches: ours, at the points of one block;
 - draw: the whole command on maps of several sizes, files read and written;
-- plain: patches in batches of 1,024 in torch's default layout, as is usual;
+- plain: patches in batches of 1,024, in torch's default layout, written plainly;
 - single: one patch a call.
 
 Prints medians of times for a pixel and member, and their ratios. Absolute times mean
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -44,7 +45,11 @@ from glacier_inversion.training.evaluation import Block, predict_points
 from glacier_inversion.training.member import WEIGHTS
 from glacier_inversion.training.model import Model, write_model
 from glacier_inversion.training.network import Network
-from glacier_inversion.training.operations import Convolutions
+from glacier_inversion.training.operations import (
+    Downsample,
+    PlainConvolutions,
+    ResidualBlock,
+)
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -221,15 +226,36 @@ def sides_of(network: Network) -> dict[str, int]:
     }
 
 
-def in_default_layout(network: Network) -> Network:
-    """Return a copy whose images have their channels first, as torch's do."""
+def written_plainly(network: Network) -> Network:
+    """Return a copy in torch's default layout that computes as textbooks write it."""
     usual = copy.deepcopy(network)
     for kernel in usual.kernels():
         kernel.data = kernel.data.contiguous(memory_format=torch.contiguous_format)
     for layer in usual.modules():
-        if isinstance(layer, Convolutions):
-            layer.apply_to = layer.convolve
+        if isinstance(layer, Downsample):
+            layer.apply_to = partial(functional.max_pool2d, kernel_size=2)
+        elif isinstance(layer, ResidualBlock):
+            layer.apply_to = partial(textbook_block, layer)
+        elif isinstance(layer, PlainConvolutions):
+            layer.apply_to = partial(textbook_convolutions, layer)
     return usual
+
+
+def textbook_block(block: ResidualBlock, image: torch.Tensor) -> torch.Tensor:
+    """Add two paths."""
+    crop = block.n_lost // 2
+    shortcut = image[..., crop : image.shape[2] - crop, crop : image.shape[3] - crop]
+    shortcut = block.shortcut(shortcut)
+    for i, layer in enumerate(block.layers):
+        image = layer(image if i == 0 else functional.relu(image))
+    return functional.relu(image + shortcut)
+
+
+def textbook_convolutions(row: PlainConvolutions, image: torch.Tensor) -> torch.Tensor:
+    """Convolve and rectify."""
+    for layer in row.layers:
+        image = functional.relu(layer(image))
+    return image
 
 
 def ways_of(
@@ -252,7 +278,7 @@ def ways_of(
     some.ravel()[np.flatnonzero(some)[N_PATCHES:]] = False
     points = torch.from_numpy(np.argwhere(some))
     points = torch.cat([torch.zeros(N_PATCHES, 1, dtype=torch.int64), points], dim=1)
-    usual = in_default_layout(network)
+    usual = written_plainly(network)
 
     def predict(wanted: np.ndarray, method: str) -> float:
         run = lambda: predict_points([network], block, wanted, plan, method, CPU)  # noqa: E731
