@@ -102,6 +102,13 @@ def draw(
     written: list[Path] = []
     failures: dict[str, str] = {}
     for ensemble in ensembles:
+        logger.info(
+            "%s: drawing with %d members on %s, %s",
+            ensemble.name,
+            len(ensemble.seeds),
+            device,
+            _way(ensemble),
+        )
         folder = workspace.drawings(ensemble.name)
         with locked(folder, "drawing into"):
             for feature in features:
@@ -160,17 +167,16 @@ def _open_ensembles(
         _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)
-        logger.info("%s: drawing with %d members, %s", name, n_members, _way(ensemble))
-        if method == "dense" and not ensemble.plan.n_dense:
-            problems.append(
-                f"--method: dense is not exact for the model {name!r} "
-                f"({ensemble.plan.obstacles[0]}). Must be auto or patches for it. "
-                "Leave the option out, or train a network with padding 'valid'."
-            )
         if not ensemble.seeds:
             problems.append(
                 f"{workspace.model(name)}: has no finished member. Must have one at "
                 "least. Run 'ginv train'."
+            )
+        elif method == "dense" and not ensemble.plan.is_partly_dense:
+            problems.append(
+                f"--method: dense is not exact for the model {name!r} "
+                f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
+                "it. Leave the option out, or change the network."
             )
         elif n_members < n_asked:
             logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
@@ -183,7 +189,7 @@ def _way(ensemble: Ensemble) -> str:
     if ensemble.method == "patches":
         return "patch by patch, as asked"
     obstacles = "; ".join(ensemble.plan.obstacles)
-    if not ensemble.plan.n_dense:
+    if not ensemble.plan.is_partly_dense:
         return f"patch by patch: {obstacles}"
     if obstacles:
         return f"by dense passes as far as they are exact: {obstacles}"
@@ -272,6 +278,7 @@ def _tags(ensemble: Ensemble, output: str, name: str) -> dict[str, str]:
         "statistic": name,
         "members": str(len(ensemble.seeds)),
         "seeds": " ".join(map(str, ensemble.seeds)),
+        "device": str(ensemble.device),
         "software": f"glacier_inversion {glacier_inversion.__version__}",
     }
     return {**tags, "ddof": "1"} if name == "std" else tags

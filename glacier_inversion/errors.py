@@ -11,7 +11,7 @@ exception too, so that callers need not know this module::
     ├── RasterError (ValueError)
     ├── DatasetError (ValueError)
     ├── ModelError (ValueError)
-    ├── DeviceError (RuntimeError)
+    ├── DeviceError (RuntimeError)   exit 2
     ├── TrainingError (RuntimeError)
     └── WorkspaceError (OSError)
 """
@@ -52,6 +52,8 @@ class ModelError(GlacierInversionError, ValueError):
 
 class DeviceError(GlacierInversionError, RuntimeError):
     """What is to compute is not there."""
+
+    exit_code = 2
 
 
 class TrainingError(GlacierInversionError, RuntimeError):

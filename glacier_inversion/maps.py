@@ -15,6 +15,9 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.training.prediction import Ensemble
 
+# Points whose values are widened to float64 at once.
+_SLICE = 65_536
+
 Block = tuple[slice, slice]
 """Rows and columns of a map."""
 
@@ -178,7 +181,7 @@ def _aligned(points: NDArray[np.intp], window_px: int, align: int, n_px: int) ->
 
 def statistic(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """
-    Compute a statistic over the members, in float64.
+    Compute a statistic over the members, in float64 and two passes.
 
     Parameters
     ----------
@@ -197,14 +200,20 @@ def statistic(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
     >>> statistic("std", np.array([[1]], dtype=np.float32)).tolist()
     [nan]
     """
-    wide = values.astype(np.float64)
+    result = np.empty(values.shape[1:], dtype=np.float32)
+    for begin in range(0, values.shape[1], _SLICE):
+        part = slice(begin, begin + _SLICE)
+        result[part] = _of_slice(name, values[:, part].astype(np.float64))
+    return result
+
+
+def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     if name == "mean":
-        result = wide.mean(axis=0)
-    elif name == "std":
-        lonely = len(wide) < 2
-        result = np.full(wide.shape[1:], np.nan) if lonely else wide.std(axis=0, ddof=1)
-    else:
-        share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
-        share = int(name[1:]) / 100 if share is None else share
-        result = np.quantile(wide, share, axis=0)
-    return np.asarray(result, dtype=np.float32)
+        return np.asarray(values.mean(axis=0))
+    if name == "std":
+        if len(values) < 2:
+            return np.full(values.shape[1:], np.nan)
+        return np.asarray(values.std(axis=0, ddof=1))
+    share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
+    share = int(name[1:]) / 100 if share is None else share
+    return np.asarray(np.quantile(values, share, axis=0))

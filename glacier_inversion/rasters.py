@@ -380,11 +380,10 @@ def inside(
     -------
     inside : bool array, shape (grid.n_rows, grid.n_cols)
     """
-    # an outline has many vertices, most of them elsewhere
-    left, bottom, right, top = grid.bounds
-    spare = grid.resolution
-    near = left - spare, bottom - spare, right + spare, top + spare
-    clipped = [shapely.clip_by_rect(geometry, *near) for geometry in geometries]
+    # an outline has many vertices, most of them elsewhere; not clip_by_rect, which is
+    # wrong where a boundary meets a corner
+    near = shapely.box(*grid.bounds).buffer(grid.resolution, join_style="mitre")
+    clipped = [shapely.intersection(geometry, near) for geometry in geometries]
     shapes = [geometry for geometry in clipped if not geometry.is_empty]
     if not shapes or 0 in grid.shape:
         return np.zeros(grid.shape, dtype=np.bool_)

@@ -323,13 +323,17 @@ def test_random_networks_give_the_same_both_ways(checked, n_more, seed):
     network = Network(checked)
     tiles = tiles_for(checked, n_more, seed)
     plan = make_plan(network, Layout.of(checked))
-    assert plan.n_dense > 0
     assert all("joins images" in obstacle for obstacle in plan.obstacles)
+    exact = {}
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
         _, dense = predictions(checked, tiles, "dense", dtype, network)
         _, patches = predictions(checked, tiles, "patches", dtype, network)
         for name in patches:
-            assert_same(dense[name], patches[name], tolerance)
+            truth = exact.setdefault(name, patches[name])
+            # sums that nearly cancel are no better patch by patch
+            scale = np.abs(truth).max() or 1.0
+            own_error = np.abs(patches[name] - truth).max() / scale
+            assert_same(dense[name], patches[name], max(tolerance, 4 * own_error))
 
 
 def test_images_of_different_spacing_are_joined_patch_by_patch():
@@ -344,7 +348,8 @@ def test_images_of_different_spacing_are_joined_patch_by_patch():
         area_size=16 * FINEST,
     )
     plan = make_plan(Network(checked), Layout.of(checked))
-    assert plan.n_dense == 1
+    assert plan.is_partly_dense
+    assert not plan.is_dense
     assert plan.obstacles == [
         "main[0] joins images whose pixels lie 1 and 2 of the finest pixels apart"
     ]
@@ -361,12 +366,25 @@ def test_padding_ends_the_dense_pass_where_it_is():
     )
     network = Network(checked)
     plan = make_plan(network, Layout.of(checked))
-    assert plan.n_dense == 2
+    assert plan.is_partly_dense
     assert plan.obstacles[0].startswith("inputs.s[2] pads with zeros")
     tiles = tiles_for(checked, 20, 0)
     _, dense = predictions(checked, tiles, "dense", torch.float64, network)
     _, patches = predictions(checked, tiles, "patches", torch.float64, network)
     assert_same(dense["h"], patches["h"], 1e-12)
+
+
+def test_nothing_is_dense_where_nothing_is_saved():
+    "A mere concatenation before the first padded convolution."
+    checked = experiment(
+        {"s": (FINEST, False, []), "v": (FINEST, False, [])},
+        [CONCATENATION, block(4)],
+        {"h": [denses(1)]},
+        area_size=16 * FINEST,
+    )
+    plan = make_plan(Network(checked), Layout.of(checked))
+    assert not plan.is_partly_dense
+    assert plan.obstacles[0].startswith("main[1] pads with zeros")
 
 
 def test_pixels_that_seldom_coincide_leave_patches():
@@ -382,7 +400,7 @@ def test_pixels_that_seldom_coincide_leave_patches():
         area_size=27 * 32 * FINEST,
     )
     plan = make_plan(Network(checked), Layout.of(checked))
-    assert plan.n_dense == 0
+    assert not plan.is_partly_dense
     assert "coincide only every 864" in plan.obstacles[0]
 
 
@@ -404,9 +422,18 @@ def test_multiply_adds_are_those_of_a_pass():
     with operations.MultiplyAdds() as counted:
         evaluate(network, fields, densely=True)
     assert counted.total == plan.multiply_adds(n_rows, n_cols)
+    largest = 0
+
+    def watch(fields):
+        nonlocal largest
+        largest = max(largest, *(field.values.nbytes for field in fields))
+
+    evaluate(network, fields, True, watch)
+    assert plan.n_bytes(n_rows, n_cols) == 3 * largest
 
 
-PLAN = Plan([], 3, 4, [(100, 24), (50, 8)], 0, 9_000, 1, 1)
+PLAN = Plan([], 4, [(100, 24), (50, 8)], [(10, 24)], 0, 9_000, 1)
+ROOMY = dataclasses.replace(CPU, most_bytes=1e9)
 
 
 @hypothesis.given(
@@ -418,10 +445,12 @@ def test_parts_hold_every_point_once(seed, n_rows, n_cols, with_patches):
     rng = np.random.default_rng(seed)
     wanted = rng.random((n_rows, n_cols)) < rng.random() ** 3
     n_covered = np.zeros(wanted.shape, dtype=int)
-    parts = cut(wanted, PLAN, 900, with_patches)
+    tight = dataclasses.replace(CPU, most_bytes=PLAN.n_bytes(32, 32), calls=1e5)
+    parts = cut(wanted, PLAN, tight, with_patches)
     for rows, cols in parts:
         n_covered[rows, cols] += 1
-        assert (rows.stop - rows.start) * (cols.stop - cols.start) <= 900
+        size = rows.stop - rows.start, cols.stop - cols.start
+        assert PLAN.n_bytes(*(PLAN.rounded(n) for n in size)) <= tight.most_bytes
     assert n_covered.max(initial=0) <= 1
     if not with_patches:
         assert (n_covered[wanted] == 1).all()
@@ -432,18 +461,18 @@ def test_parts_follow_what_is_wanted():
     costly = dataclasses.replace(PLAN, terms=[(80_000, 24)], per_patch=4_500_000)
     wanted = np.zeros((512, 512), dtype=bool)
     wanted[100:200, 300:400] = True
-    assert cut(wanted, costly, 1e5, True) == [(slice(100, 200), slice(300, 400))]
+    assert cut(wanted, costly, ROOMY, True) == [(slice(100, 200), slice(300, 400))]
     wanted[450:470, 10:60] = True
-    parts = cut(wanted, costly, 1e5, True)
+    parts = cut(wanted, costly, ROOMY, True)
     assert len(parts) == 2
-    assert cut(np.ones((512, 512), dtype=bool), costly, 1e9, True) == [
+    assert cut(np.ones((512, 512), dtype=bool), costly, ROOMY, True) == [
         (slice(0, 512), slice(0, 512))
     ]
     lonely = np.zeros((512, 512), dtype=bool)
     lonely[::100, ::100] = True
-    assert cut(lonely, costly, 1e5, True) == []
-    assert len(cut(lonely, costly, 1e5, False)) == 36
-    assert cut(np.zeros((5, 5), dtype=bool), costly, 1e5, True) == []
+    assert cut(lonely, costly, ROOMY, True) == []
+    assert len(cut(lonely, costly, ROOMY, False)) == 36
+    assert cut(np.zeros((5, 5), dtype=bool), costly, ROOMY, True) == []
 
 
 @pytest.mark.parametrize("n_members", [1, 3])

@@ -15,6 +15,7 @@ import shapely
 import torch
 
 from glacier_inversion.built_dataset import open_dataset
+from glacier_inversion.errors import DeviceError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.lattices import Layout, to_lattice
@@ -456,7 +457,9 @@ def draw_by(run, method):
 def test_every_method_draws_the_same(unpadded):
     "Within rounding, NaN in the same places; what was done is said, and why."
     said, dense = draw_by(unpadded, "dense")
-    assert "2 members, by dense passes, which are exact: no operation pads" in said
+    assert (
+        "2 members on cpu, by dense passes, which are exact: no operation pads" in said
+    )
     said, patches = draw_by(unpadded, "patches")
     assert "patch by patch, as asked" in said
     said, auto = draw_by(unpadded, "auto")
@@ -499,15 +502,27 @@ def test_a_method_that_is_not_exact_is_refused(finished, tmp_path):
     assert not (run.root / "drawings").exists()
 
 
+def test_a_gpu_that_fails_is_named():
+    "torch's error, out of memory for one, is no traceback."
+    gpu = dataclasses.replace(CPU, torch_device=torch.device("cuda"))
+
+    def fail(item):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate " + item)
+
+    with pytest.raises(DeviceError, match=r"out of memory.*say --device cpu"):
+        gpu.map(fail, ["2 GiB"])
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(finished):
     "auto takes the processor instead."
     result = finished("draw", "--device", "cuda")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "finds no GPU for 'cuda'. Must be cpu or auto here" in result.stderr
     assert open_device("auto") is open_device("cpu") is CPU
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 @pytest.mark.parametrize("method", ["dense", "patches"])
 def test_a_gpu_draws_the_same(unpadded, method):
@@ -527,7 +542,7 @@ def test_more_weights_than_memory_is_given_to_are_streamed(
     "One member at a time gives the same maps."
     run = copy_of(unpadded, tmp_path)
     _, before = draw_by(run, "auto")
-    monkeypatch.setattr("glacier_inversion.training.prediction._MOST_WEIGHTS", 1)
+    monkeypatch.setattr("glacier_inversion.training.prediction.MOST_WEIGHTS", 1)
     _, after = draw_by(run, "auto")
     np.testing.assert_array_equal(before, after)
 

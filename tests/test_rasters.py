@@ -315,6 +315,17 @@ def test_inside_tests_pixel_centres_and_keeps_holes():
     assert not inside([], grid).any()
 
 
+def test_a_boundary_may_meet_the_corner_of_a_window():
+    "Where clipping by a rectangle, instead of intersecting with it, goes wrong."
+    polygon = shapely.Polygon([(4, 4), (5, 5), (5, 2), (0, 8)])
+    whole = inside([polygon], Grid(-10.0, 20.0, 0.25, 120, 120))
+    grid = Grid(-10.0, 20.0, 0.25, 120, 120)
+    rows, cols = slice(61, 79), slice(41, 59)  # a pixel further out: 0 to 5
+    part = inside([polygon], grid.window(rows, cols))
+    np.testing.assert_array_equal(part, whole[rows, cols])
+    assert part.any()
+
+
 def test_inside_a_window_is_the_window_of_inside():
     "Wherever it lies: of the outline only what is near is looked at."
     rng = np.random.default_rng(0)

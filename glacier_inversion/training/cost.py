@@ -23,6 +23,7 @@ from glacier_inversion.training.devices import CPU
 from glacier_inversion.training.evaluation import Block, predict_points
 from glacier_inversion.training.network import Network, Row
 from glacier_inversion.training.normalization import NO_SCALE
+from glacier_inversion.training.prediction import MOST_WEIGHTS
 from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.threads import one_thread
 
@@ -92,12 +93,12 @@ class Cost:
         side = (CPU.block_px + experiment.window_px) * experiment.finest_resolution
         tiles = _tile_bytes(experiment, (0.0, 0.0, side, side))
         n_values = CPU.block_px**2 * len(experiment.outputs) * experiment.seeds_number
-        # float32 as predicted, float64 as statistics are computed
-        values = n_values * 3 * _FLOAT
+        values = n_values * 2 * _FLOAT  # as predicted by groups of members, and joined
         passes = self.plan.bytes_per_patch * CPU.batch(self.plan.bytes_per_patch)
-        if self.plan.n_dense:
+        if self.plan.is_partly_dense:
             passes = max(passes, int(CPU.most_bytes))
         weights = self.parameters * _FLOAT * experiment.seeds_number
+        weights = min(weights, MOST_WEIGHTS)
         return tiles + values + passes * CPU.n_threads + weights
 
 
@@ -130,7 +131,7 @@ def measure_cost(experiment: Experiment) -> Cost:
                 _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
             )
             plan = make_plan(network, patches.layout)
-            wanted = _wanted_points(plan, n_predicted)
+            wanted = _wanted_points(plan)
             draw_seconds = (
                 _time(lambda: patches.predict(network, plan, wanted)) / wanted.sum()
             )
@@ -205,11 +206,12 @@ class _MadeUpPatches:
         predict_points([network.eval()], self._block, wanted, plan, "auto", CPU)
 
 
-def _wanted_points(plan: Plan, n_patches: int) -> NDArray[np.bool_]:
-    """Tell which made-up points are drawn: all, or few patch by patch."""
+def _wanted_points(plan: Plan) -> NDArray[np.bool_]:
+    """Tell which made-up points are drawn: all, or as many as are affordable."""
     wanted = np.ones((_SPARE_PX, _SPARE_PX), dtype=np.bool_)
-    if plan.n_dense == 0:
-        wanted.ravel()[n_patches:] = False
+    if plan.per_gathered:
+        n_affordable = max(1, int(_MOST_WORK / plan.per_gathered))
+        wanted.ravel()[n_affordable:] = False
     return wanted
 
 

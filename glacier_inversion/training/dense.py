@@ -12,7 +12,7 @@ all, the whole network is evaluated patch by patch.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -28,7 +28,8 @@ from glacier_inversion.training.operations import MultiplyAdds, NotDenseError, O
 _LONGEST_PERIOD = 512
 
 # Of the largest field or patch there are at most these many in memory at once: what an
-# operation reads, what it makes, and the shortcut beside it.
+# operation reads, what it makes, and the shortcut beside it. Branches that wait to be
+# joined are smaller, as a rule.
 _COPIES = 3
 _FLOAT = 4  # bytes
 
@@ -48,10 +49,6 @@ class Frontier:
         What each of them made.
     done : list of int
         By how many of its operations.
-    seen : list of Field
-        All that there were on the way.
-    n_dense : int
-        Operations that were applied.
     obstacles : list of str
         Why it was not gone further: where, and what is in the way.
     """
@@ -59,8 +56,6 @@ class Frontier:
     stage: Stage
     fields: list[list[Field]]
     done: list[int]
-    seen: list[Field]
-    n_dense: int
     obstacles: list[str]
 
     def gather(self, row: Tensor, col: Tensor) -> list[list[Tensor]]:
@@ -92,7 +87,12 @@ class Frontier:
         }
 
 
-def evaluate(network: Network, inputs: Sequence[Field], densely: bool) -> Frontier:
+def evaluate(
+    network: Network,
+    inputs: Sequence[Field],
+    densely: bool,
+    watch: Callable[[list[Field]], None] | None = None,
+) -> Frontier:
     """
     Evaluate a network densely as far as that is exact; not at all unless *densely*.
 
@@ -100,8 +100,10 @@ def evaluate(network: Network, inputs: Sequence[Field], densely: bool) -> Fronti
     ----------
     inputs : sequence of Field
         In the order of the network's, all of one block.
+    watch : callable, optional
+        Is shown what there is before the first operation and after each.
     """
-    way = _Pass(densely)
+    way = _Pass(densely, watch)
     stage: Stage = "inputs"
     fields, done = [], []
     for (name, branch), own in zip(network.input_branches(), inputs, strict=True):
@@ -118,7 +120,7 @@ def evaluate(network: Network, inputs: Sequence[Field], densely: bool) -> Fronti
             after, n = way.advance(f"outputs.{name}", branch, joined)
             fields.append(after)
             done.append(n)
-    return Frontier(stage, fields, done, way.seen, way.n_dense, way.obstacles)
+    return Frontier(stage, fields, done, way.obstacles)
 
 
 @dataclass
@@ -126,16 +128,15 @@ class _Pass:
     """A dense pass through a network, as far as it comes."""
 
     densely: bool
+    watch: Callable[[list[Field]], None] | None
     blocked: bool = False
-    n_dense: int = 0
-    seen: list[Field] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
 
     def advance(
         self, path: str, branch: nn.Sequential, fields: list[Field]
     ) -> tuple[list[Field], int]:
         """Return what the operations make of fields, and how many were applied."""
-        self.seen += fields
+        self._show(fields)
         for i, layer in enumerate(branch):
             try:
                 if not self.densely:
@@ -145,9 +146,12 @@ class _Pass:
                 self.obstacles.append(f"{path}[{i}] {error}")
                 self.blocked = True
                 return fields, i
-            self.seen += fields
-            self.n_dense += 1
+            self._show(fields)
         return fields, len(branch)
+
+    def _show(self, fields: list[Field]) -> None:
+        if self.watch is not None:
+            self.watch(fields)
 
 
 @dataclass(frozen=True)
@@ -159,30 +163,27 @@ class Plan:
     ----------
     obstacles : list of str
         Why not all of it is evaluated densely.
-    n_dense : int
-        How many operations are.
     period : int
         Blocks of a dense pass have multiples of it as numbers of rows and columns.
     terms : list of tuple
         Multiply-adds of a dense pass, by convolution: those of a point, and the rows
         and columns that it needs beyond those of the block.
+    widths : list of tuple
+        Likewise the channels of every field on the way.
     per_gathered : int
         Multiply-adds for each point whose patches are gathered after a dense pass.
     per_patch : int
         Multiply-adds for each point without any dense pass.
-    bytes_per_point : int
-        Memory of a dense pass over a large block.
     bytes_per_patch : int
         Memory of a patch in a batch.
     """
 
     obstacles: list[str]
-    n_dense: int
     period: int
     terms: list[tuple[int, int]]
+    widths: list[tuple[int, int]]
     per_gathered: int
     per_patch: int
-    bytes_per_point: int
     bytes_per_patch: int
 
     @property
@@ -190,9 +191,19 @@ class Plan:
         """Tell whether the whole network is evaluated densely."""
         return not self.obstacles
 
+    @property
+    def is_partly_dense(self) -> bool:
+        """Tell whether a dense pass saves any arithmetic."""
+        return self.per_gathered < self.per_patch
+
     def multiply_adds(self, n_rows: int, n_cols: int) -> int:
         """Return those of a dense pass over a block."""
         return sum(n * (n_rows + more) * (n_cols + more) for n, more in self.terms)
+
+    def n_bytes(self, n_rows: int, n_cols: int) -> int:
+        """Return the memory of a dense pass over a block, besides its inputs."""
+        largest = max(n * (n_rows + more) * (n_cols + more) for n, more in self.widths)
+        return _COPIES * _FLOAT * largest
 
     def rounded(self, n: int) -> int:
         """Round a number of rows or columns up to a multiple of the period."""
@@ -206,8 +217,16 @@ def make_plan(network: Network, layout: Layout) -> Plan:
     densely = period <= _LONGEST_PERIOD
     if not densely:
         period = math.lcm(*layout.images.values())
+    widths = set()
+
+    def watch(fields: list[Field]) -> None:
+        for part in fields:
+            n_phases, channels, m_rows, _ = part.values.shape
+            widths.add((channels, m_rows * math.isqrt(n_phases) - period))
+
     with MultiplyAdds() as counted:
-        frontier = evaluate(network, _zeros(network, layout, period), densely)
+        inputs = _zeros(network, layout, period)
+        frontier = evaluate(network, inputs, densely, watch)
     terms = []
     for (n_phases, channels, m_rows, _), n in counted.calls:
         terms.append((channels * n, m_rows * math.isqrt(n_phases) - period))
@@ -217,16 +236,14 @@ def make_plan(network: Network, layout: Layout) -> Plan:
     obstacles = frontier.obstacles
     if not densely:
         obstacles = [f"patches coincide only every {period} of the finest pixels"]
-    most_channels = max(part.values.shape[1] for part in frontier.seen)
     shapes = [shape for row in network.table for shape in row.shapes]
     return Plan(
         obstacles,
-        frontier.n_dense,
         period,
         terms,
+        sorted(widths),
         counted.total,
         sum(row.multiply_adds for row in network.table),
-        _COPIES * _FLOAT * most_channels,
         _COPIES * _FLOAT * max(math.prod(shape) for shape in shapes),
     )
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 
 from glacier_inversion.choices import DeviceName
-from glacier_inversion.errors import DeviceError
+from glacier_inversion.errors import DeviceError, first_line
 from glacier_inversion.training.threads import map_in_threads
 
 Item = TypeVar("Item")
@@ -20,9 +20,12 @@ Result = TypeVar("Result")
 _BATCH = 128
 _CACHED = 32e6  # bytes
 _BLOCK_PX = 512
+# What a dense pass costs besides its arithmetic: some 50 calls, in multiply-adds.
+_CALLS = 1e7
 # A GPU wants much work at once.
 _GPU_BATCH = 16_384
 _GPU_BLOCK_PX = 1024
+_GPU_CALLS = 5e9
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,15 @@ class Device:
         Memory of a dense pass.
     most_patches : int
         Patches of a batch.
+    calls : float
+        Multiply-adds that take as long as the calls of a dense pass.
     """
 
     torch_device: torch.device
     block_px: int
     most_bytes: float
     most_patches: int
+    calls: float
 
     def batch(self, bytes_per_patch: int) -> int:
         """Return how many patches are evaluated at once."""
@@ -58,13 +64,29 @@ class Device:
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> list[Result]:
-        """Apply *function* to items, each on one core, or one by one on the GPU."""
-        if self.torch_device.type == "cuda":
+        """
+        Apply *function* to items, each on one core, or one by one on the GPU.
+
+        Raises
+        ------
+        DeviceError
+            The GPU's memory does not suffice, or it fails.
+        """
+        if self.torch_device.type != "cuda":
+            return map_in_threads(function, items)
+        try:
             return [function(item) for item in items]
-        return map_in_threads(function, items)
+        except RuntimeError as error:  # out of memory is one, too
+            raise DeviceError(_failing(error)) from error
+
+    def __str__(self) -> str:
+        """Name it."""
+        if self.torch_device.type != "cuda":
+            return "cpu"
+        return f"cuda ({torch.cuda.get_device_name(self.torch_device)})"
 
 
-CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH)
+CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH, _CALLS)
 
 
 def open_device(name: DeviceName) -> Device:
@@ -76,7 +98,7 @@ def open_device(name: DeviceName) -> Device:
     Raises
     ------
     DeviceError
-        There is no GPU that torch can use.
+        There is no GPU that torch can use, or it fails.
     """
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
@@ -89,5 +111,15 @@ def open_device(name: DeviceName) -> Device:
         return CPU
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    free, _ = torch.cuda.mem_get_info()
-    return Device(torch.device("cuda"), _GPU_BLOCK_PX, free / 2, _GPU_BATCH)
+    try:
+        free, _ = torch.cuda.mem_get_info()
+    except RuntimeError as error:
+        raise DeviceError(_failing(error)) from error
+    return Device(torch.device("cuda"), _GPU_BLOCK_PX, free / 2, _GPU_BATCH, _GPU_CALLS)
+
+
+def _failing(error: RuntimeError) -> str:
+    return (
+        f"--device: the GPU cannot be used ({first_line(error)}). Must be free and in "
+        "order. Stop what else it computes, or say --device cpu."
+    )

@@ -106,9 +106,8 @@ def predict_points(
     work = _Work(networks, block, wanted, plan, device)
     left = wanted.copy()
     pieces: list[Callable[[Sequence[int]], None]] = []
-    if method != "patches" and plan.n_dense:
-        most_points = device.most_bytes / plan.bytes_per_point
-        for part in cut(wanted, plan, most_points, with_patches=method == "auto"):
+    if method != "patches" and plan.is_partly_dense:
+        for part in cut(wanted, plan, device, with_patches=method == "auto"):
             left[part] = False
             pieces.append(partial(work.predict_part, part))
     if left.any():
@@ -123,7 +122,7 @@ def predict_points(
     members = range(len(networks))
     shares = [members[i::n_shares] for i in range(n_shares)]
     device.map(lambda item: item[0](item[1]), itertools.product(pieces, shares))
-    return work.values
+    return {name: values.cpu() for name, values in work.values.items()}
 
 
 class _Work:
@@ -145,7 +144,7 @@ class _Work:
         self.numbers = np.cumsum(wanted).reshape(wanted.shape) - 1
         n_points, dtype = int(wanted.sum()), next(networks[0].parameters()).dtype
         self.values = {
-            name: torch.empty(len(networks), n_points, dtype=dtype)
+            name: torch.empty(len(networks), n_points, dtype=dtype, device=block.device)
             for name in networks[0].output_names
         }
 
@@ -161,6 +160,7 @@ class _Work:
             frontier = evaluate(self.networks[member], fields, densely=True)
             for batch in batches:
                 self._finish(frontier, batch, [member])
+            del frontier  # its memory is the next one's
 
     @torch.inference_mode()
     def predict_patches(
@@ -180,9 +180,9 @@ class _Work:
     def _finish(
         self, frontier: Frontier, points: Tensor, members: Sequence[int]
     ) -> None:
-        row, col = points[:2].to(self.block.device)
+        row, col, places = points.to(self.block.device)
         gathered = frontier.gather(row, col)
         for member in members:
             outputs = frontier.finish(self.networks[member], gathered)
             for name, output in outputs.items():
-                self.values[name][member, points[2]] = output[:, 0].cpu()
+                self.values[name][member, places] = output[:, 0]

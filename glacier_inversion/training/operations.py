@@ -12,6 +12,7 @@ order of sums.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -263,7 +264,7 @@ def _side_by_side(images: list[Tensor]) -> Tensor:
 
 
 def _sum(images: list[Tensor]) -> Tensor:
-    return torch.stack(images).sum(dim=0)
+    return functools.reduce(torch.add, images)
 
 
 def _merged(

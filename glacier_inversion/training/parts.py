@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.training.dense import Plan
+from glacier_inversion.training.devices import Device
 
 Part = tuple[slice, slice]
 """Rows and columns of a block."""
 
-# What a dense pass costs besides its arithmetic, in multiply-adds: some 50 calls.
-_CALLS = 10_000_000
 # The multiply-adds of patches take this many times as long as those of a dense pass.
 _SLOWNESS = 1.5
 # Parts of fewer rows and columns are not cut further.
@@ -23,7 +22,7 @@ _GAIN = 0.95
 
 
 def cut(
-    wanted: NDArray[np.bool_], plan: Plan, most_points: float, with_patches: bool
+    wanted: NDArray[np.bool_], plan: Plan, device: Device, with_patches: bool
 ) -> list[Part]:
     """
     Cover the points that are wanted with rectangles, at the least cost.
@@ -31,8 +30,8 @@ def cut(
     Parameters
     ----------
     wanted : bool array, shape of the block
-    most_points : float
-        That a rectangle may have, or a single period.
+    device : Device
+        Limits the memory of a dense pass, unless it is over a single period.
     with_patches : bool
         Leave out points that are so scattered that evaluating them patch by patch
         costs less.
@@ -42,7 +41,7 @@ def cut(
     parts : list of Part
         They do not overlap.
     """
-    return _cut(wanted, 0, 0, plan, most_points, with_patches)[1]
+    return _cut(wanted, 0, 0, plan, device, with_patches)[1]
 
 
 def _cut(
@@ -50,7 +49,7 @@ def _cut(
     row: int,
     col: int,
     plan: Plan,
-    most_points: float,
+    device: Device,
     with_patches: bool,
 ) -> tuple[float, list[Part]]:
     """Return the cost, in multiply-adds, and the parts of a rectangle at (row, col)."""
@@ -66,9 +65,9 @@ def _cut(
     shortest = max(_SHORTEST, plan.period)
     is_small = max(n_rows, n_cols) <= shortest
     cost, parts = math.inf, [(slice(row, row + n_rows), slice(col, col + n_cols))]
-    if is_small or height * width <= most_points:
+    if is_small or plan.n_bytes(height, width) <= device.most_bytes:
         gathered = n_wanted * plan.per_gathered * _SLOWNESS
-        cost = plan.multiply_adds(height, width) + gathered + _CALLS
+        cost = plan.multiply_adds(height, width) + gathered + device.calls
         if n_wanted == n_rows * n_cols:
             is_small = True  # two halves have more edge
     cost_of_patches = n_wanted * plan.per_patch * _SLOWNESS
@@ -84,7 +83,7 @@ def _cut(
         half = plan.rounded(n_cols // 2)
         halves = (wanted[:, :half], row, col), (wanted[:, half:], row, col + half)
     costs, of_halves = zip(
-        *(_cut(*part, plan, most_points, with_patches) for part in halves), strict=True
+        *(_cut(*part, plan, device, with_patches) for part in halves), strict=True
     )
     if sum(costs) < _GAIN * cost:
         return sum(costs), of_halves[0] + of_halves[1]

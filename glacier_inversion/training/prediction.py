@@ -20,8 +20,8 @@ from glacier_inversion.training.model import Model, finished_seeds, read_member
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
 
-# Weights that are in memory at once, bytes: those of all members, as a rule.
-_MOST_WEIGHTS = 2**28
+MOST_WEIGHTS = 2**30
+"""Weights that are in memory at once, bytes: those of all members, as a rule."""
 
 Floats = NDArray[np.float32]
 
@@ -116,7 +116,7 @@ class Ensemble:
     def _groups(self) -> Iterator[list[Network]]:
         """Load as many members at once as memory is given to; all, as a rule, once."""
         size = sum(weight.nbytes for weight in self._network.parameters())
-        n_at_once = max(1, _MOST_WEIGHTS // size)
+        n_at_once = max(1, MOST_WEIGHTS // size)
         for begin in range(0, len(self.seeds), n_at_once):
             seeds = self.seeds[begin : begin + n_at_once]
             if self._loaded_seeds != seeds:
