@@ -113,11 +113,10 @@ def _describe_training(
         "memory_bytes": None,
     }
     if cost is not None and n_train is not None:
-        seconds = n_train * cost.train_seconds
-        seconds += (n_validation or 0) * cost.predict_seconds
+        samples = n_train, n_validation or 0
         n_points = sum(n or 0 for n in survey.n_points.values())
-        row["seconds_per_epoch"] = seconds
-        row["seconds"] = seconds * experiment.epochs * experiment.seeds_number
+        row["seconds_per_epoch"] = cost.epoch_seconds(*samples)
+        row["seconds"] = cost.training_seconds(experiment, *samples)
         row["memory_bytes"] = cost.training_bytes(experiment, survey.bounds, n_points)
     return row
 

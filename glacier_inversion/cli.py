@@ -244,6 +244,13 @@ def build_dataset_command(
     help="Members to train, such as 3,7-9.  [default: all of the experiment's]",
 )
 @click.option("--overwrite", is_flag=True, help="Remove the model and start anew.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Members to train at the same time; the weights do not depend on it.  "
+    "[default: what is estimated to end soonest]",
+)
 def train_command(
     experiment: Path,
     workspace: Path,
@@ -251,6 +258,7 @@ def train_command(
     quiet: bool,
     seeds: list[int] | None,
     overwrite: bool,
+    jobs: int | None,
 ) -> None:
     """Train the network once per seed; finished members are kept."""
     _configure_logging(verbose, quiet)
@@ -277,7 +285,7 @@ def train_command(
     dataset = open_dataset(loaded, place)
     tiles = read_training_tiles(dataset, loaded)
     with Bar() as bar:
-        folders = train(loaded, tiles, place, seeds, overwrite, bar)
+        folders = train(loaded, tiles, place, seeds, overwrite, jobs, bar)
     for folder in folders:
         click.echo(folder)
 

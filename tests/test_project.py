@@ -46,6 +46,7 @@ WITHOUT_TORCH = [
     "survey",
     "tiles",
     "tiling",
+    "training_curves",
     "workspace",
 ]
 

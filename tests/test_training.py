@@ -25,6 +25,7 @@ from glacier_inversion.training.member import (
     build_member,
     train_member,
 )
+from glacier_inversion.training_curves import draw_training_curves
 from glacier_inversion.workspace import Workspace, locked
 from tests import synthetic
 
@@ -340,6 +341,16 @@ def test_a_loss_that_explodes_is_an_error_that_names_the_epoch(tmp_path):
     assert not (tmp_path / "seed_000" / "best.safetensors").exists()
 
 
+def test_an_output_that_stays_constant_ends_its_member(tmp_path):
+    "A ReLU that a large step has killed; after three epochs, which are named."
+    raw = synthetic.experiment() | {"learning_rate": 1.0, "optimizer_name": "sgd"}
+    last = raw["model_description"]["outputs"]["thickness"]["operations"][0]
+    last["last_activation"] = "relu"
+    with pytest.raises(TrainingError, match=r"epoch 2: an output has been the same"):
+        run_member(check_experiment(raw, "exp"), tmp_path)
+    assert not (tmp_path / "best.safetensors").exists()
+
+
 def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
     "Inputs to mean 0 and std 1, targets by their std, not shifted, NaN as the mean."
     tiles = some_tiles()
@@ -593,3 +604,28 @@ def test_an_output_without_training_targets_is_refused():
         part.targets["slope"] = np.full_like(part.inputs["slope"], np.nan)
     with pytest.raises(DatasetError, match="slope: no training point has a target"):
         prepare(check_experiment(raw, "exp"), tiles)
+
+
+def test_curves_show_every_member_and_its_best_epoch(tmp_path, monkeypatch):
+    "Those that stopped early, too; the picture lies beside the members."
+    drawn = {}
+
+    def watch(path, model, logs, criterion, best):
+        drawn.update(model=model, logs=logs, criterion=criterion, best=best)
+        draw_training_curves(path, model, logs, criterion, best)
+
+    name = "glacier_inversion.training.ensemble.draw_training_curves"
+    monkeypatch.setattr(name, watch)
+    checked = experiment(
+        epochs=6, seeds_number=3, early_stopping=1, criterion="val_nan_bias"
+    )
+    train_all(checked, tmp_path)
+    folder = tmp_path / "models/small"
+    assert (folder / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert drawn["criterion"] == "val_thickness_nan_bias"
+    assert set(drawn["best"]) == set(drawn["logs"]) == {0, 1, 2}
+    for seed, epoch in drawn["best"].items():
+        rows = read_log(folder / f"seed_{seed:03d}")
+        bias = [abs(row["val_thickness_nan_bias"]) for row in rows]
+        assert epoch == int(np.argmin(bias))
+        assert len(drawn["logs"][seed]["loss"]) == len(rows)

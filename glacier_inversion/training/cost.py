@@ -26,6 +26,7 @@ from glacier_inversion.training.normalization import NO_SCALE
 from glacier_inversion.training.prediction import MOST_WEIGHTS
 from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.threads import one_thread
+from glacier_inversion.training.workers import available_cores, best_number
 
 _FLOAT = 4  # bytes
 _POINT = 200  # bytes that sorting a point into its cell takes, all copies together
@@ -67,6 +68,19 @@ class Cost:
     predict_seconds: float
     draw_seconds: float
     plan: Plan
+
+    def epoch_seconds(self, n_train: int, n_validation: int) -> float:
+        """Estimate the time of an epoch with so many samples."""
+        return n_train * self.train_seconds + n_validation * self.predict_seconds
+
+    def training_seconds(
+        self, experiment: Experiment, n_train: int, n_validation: int
+    ) -> float:
+        """Estimate the time of all members, trained side by side if that is faster."""
+        n_members = experiment.seeds_number
+        each = self.epoch_seconds(n_train, n_validation) * experiment.epochs
+        n_jobs = best_number(n_members, available_cores(), each)
+        return math.ceil(n_members / n_jobs) * each
 
     def training_bytes(
         self, experiment: Experiment, bounds: Iterable[Bounds], n_points: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ from glacier_inversion.patches import Samples
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
+from glacier_inversion.training.cost import measure_cost
+from glacier_inversion.training.losses import score
 from glacier_inversion.training.member import (
     TrainingData,
     is_finished,
@@ -28,7 +31,13 @@ from glacier_inversion.training.member import (
 from glacier_inversion.training.model import Model, read_model, write_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
-from glacier_inversion.training.tally import Log, criterion_of
+from glacier_inversion.training.tally import Log, criterion_column, criterion_of
+from glacier_inversion.training.workers import (
+    available_cores,
+    best_number,
+    train_side_by_side,
+)
+from glacier_inversion.training_curves import draw_training_curves, read_logs
 from glacier_inversion.workspace import Workspace, locked
 
 logger = logging.getLogger(__name__)
@@ -78,6 +87,7 @@ def train(
     workspace: Workspace,
     seeds: list[int] | None = None,
     overwrite: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """
@@ -91,6 +101,9 @@ def train(
         A subset of the experiment's; default all.
     overwrite : bool
         Remove the model that is there and start anew.
+    jobs : int, optional
+        Members that are trained at the same time, each by a process on one thread; the
+        weights do not depend on it. Default: what is estimated to end soonest.
 
     Returns
     -------
@@ -125,32 +138,16 @@ def train(
     with locked(folder, "training"):
         read = contents(part for parts in tiles.values() for part in parts)
         _claim(Model(experiment, dict(data.scales), read), folder, overwrite)
-        failed: list[int] = []
         folders = [workspace.member(experiment.model_name, seed) for seed in seeds]
-        todo = [
-            (seed, member)
+        todo = {
+            seed: member
             for seed, member in zip(seeds, folders, strict=True)
             if not is_finished(member)
-        ]
+        }
         if len(todo) < len(seeds):
             logger.info("%d members are finished: kept", len(seeds) - len(todo))
-        progress.start(len(todo) * experiment.epochs, "epoch")
-        for seed, member in todo:
-            n_epochs = 0
-
-            def on_epoch(log: Log, seed: int = seed) -> None:
-                nonlocal n_epochs
-                n_epochs += 1
-                value = criterion_of(experiment, log)
-                progress.advance(f"seed {seed} {experiment.criterion} {value:.4g}")
-
-            try:
-                train_member(experiment, data, seed, member, on_epoch)
-            except TrainingError as error:
-                logger.error("%s", error)
-                failed.append(seed)
-            for _ in range(experiment.epochs - n_epochs):
-                progress.advance()  # early stopping
+        failed = _train_members(experiment, data, todo, jobs, folder, progress)
+        _draw_curves(experiment, workspace)
     if failed:
         message = (
             f"{folder}: {len(failed)} of {len(seeds)} members failed: seeds {failed}. "
@@ -158,6 +155,75 @@ def train(
         )
         raise TrainingError(message)
     return folders
+
+
+def _train_members(
+    experiment: Experiment,
+    data: TrainingData,
+    todo: dict[int, Path],
+    jobs: int | None,
+    folder: Path,
+    progress: Progress,
+) -> list[int]:
+    """Train members and return the seeds of those that failed."""
+    failed: list[int] = []
+    n_epochs = dict.fromkeys(todo, 0)
+
+    def on_epoch(seed: int, log: Log) -> None:
+        n_epochs[seed] += 1
+        value = criterion_of(experiment, log)
+        progress.advance(f"seed {seed} {experiment.criterion} {value:.4g}")
+
+    def on_end(seed: int, failure: str | None) -> None:
+        if failure is not None:
+            logger.error("%s", failure)
+            failed.append(seed)
+        for _ in range(experiment.epochs - n_epochs[seed]):
+            progress.advance()  # early stopping
+
+    scratch = folder / "samples.pt"
+    scratch.unlink(missing_ok=True)  # of a run that was killed
+    n_jobs = _number_of_jobs(experiment, data, len(todo), jobs)
+    progress.start(len(todo) * experiment.epochs, "epoch")
+    if n_jobs > 1:
+        train_side_by_side(experiment, data, todo, n_jobs, scratch, on_epoch, on_end)
+        return sorted(failed)
+    for seed, member in todo.items():
+        failure = None
+        try:
+            train_member(experiment, data, seed, member, partial(on_epoch, seed))
+        except TrainingError as error:
+            failure = str(error)
+        on_end(seed, failure)
+    return failed
+
+
+def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
+    """Draw the curves of all members that have a log."""
+    name = experiment.model_name
+    logs = read_logs(workspace, name)
+    if not logs:
+        return
+    column = criterion_column(experiment, next(iter(logs.values())))
+    best = {}
+    for seed, log in logs.items():
+        scores = [score(experiment.criterion, value) for value in log[column]]
+        best[seed] = scores.index(min(scores))
+    path = workspace.model(name) / "training_curves.png"
+    draw_training_curves(path, name, logs, column, best)
+
+
+def _number_of_jobs(
+    experiment: Experiment, data: TrainingData, n_members: int, jobs: int | None
+) -> int:
+    n_most = min(n_members, jobs or available_cores())
+    if n_most > 1 and jobs is None:
+        cost = measure_cost(experiment)
+        seconds = cost.epoch_seconds(len(data.train), len(data.validation))
+        n_most = best_number(n_members, n_most, seconds * experiment.epochs)
+    if n_most > 1:
+        logger.info("training %d members at a time", n_most)
+    return n_most
 
 
 def _claim(model: Model, folder: Path, overwrite: bool) -> None:

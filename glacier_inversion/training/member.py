@@ -40,6 +40,8 @@ _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 _EVALUATION_BATCH = 256
 _MOST_DRAWS = 100
+# Epochs for which an output may be constant: other points of the cells may revive it.
+_MOST_CONSTANT = 3
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def train_member(
     Raises
     ------
     TrainingError
-        The loss or the criterion became NaN or infinite.
+        The loss or the criterion became NaN or infinite, or an output stayed
+        constant.
     """
     network = build_member(experiment, seed, data.train)
     optimizer = _build_optimizer(experiment, network)
@@ -173,6 +176,7 @@ def train_member(
     generator = torch.Generator().manual_seed(seed)
     logs: list[Log] = []
     best: dict[str, Tensor] = {}
+    n_constant = 0
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         with _as_training_error(checkpoint):
@@ -182,6 +186,7 @@ def train_member(
             generator.set_state(state["generator"])
             plateau = Plateau(**state["plateau"])
             logs, best = state["logs"], state["best"]
+            n_constant = state["n_constant"]
     for log in logs:
         on_epoch(log)
     while len(logs) < experiment.epochs and not plateau.over:
@@ -195,6 +200,14 @@ def train_member(
                 f"{folder}: epoch {len(logs) - 1}: {experiment.criterion} is "
                 f"{value:g}, loss {log['loss']:g}. Must be finite. Lower "
                 "learning_rate, or look for extreme values in the rasters."
+            )
+            raise TrainingError(message)
+        n_constant = 0 if _is_alive(network, data.train) else n_constant + 1
+        if n_constant == _MOST_CONSTANT:
+            message = (
+                f"{folder}: epoch {len(logs) - 1}: an output has been the same for all "
+                f"training samples for {n_constant} epochs. Must vary. Lower "
+                "learning_rate, or use a last_activation such as softplus or linear."
             )
             raise TrainingError(message)
         if plateau.improves(score(experiment.criterion, value)):
@@ -211,6 +224,7 @@ def train_member(
                 "plateau": vars(plateau),
                 "logs": logs,
                 "best": best,
+                "n_constant": n_constant,
             },
         )
         on_epoch(log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import torch
 from torch import Tensor
@@ -16,13 +16,18 @@ Log = dict[str, float]
 """One epoch: its number, learning rate, losses and metrics."""
 
 
-def criterion_of(experiment: Experiment, log: Log) -> float:
-    """Return the criterion's value; with one output its name may be left out."""
-    if experiment.criterion in log:
-        return log[experiment.criterion]
+def criterion_column(experiment: Experiment, columns: Container[str]) -> str:
+    """Return the criterion's column; with one output its name may be left out."""
+    if experiment.criterion in columns:
+        return experiment.criterion
     prefix = "val_" if experiment.criterion.startswith("val_") else ""
     metric = experiment.criterion.removeprefix("val_")
-    return log[f"{prefix}{experiment.outputs[0].name}_{metric}"]
+    return f"{prefix}{experiment.outputs[0].name}_{metric}"
+
+
+def criterion_of(experiment: Experiment, log: Log) -> float:
+    """Return the criterion's value in an epoch."""
+    return log[criterion_column(experiment, log)]
 
 
 class Tally:

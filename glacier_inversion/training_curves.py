@@ -1,0 +1,93 @@
+"""A picture of how the members of a model were trained."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glacier_inversion.workspace import Workspace, replacing
+
+Curves = dict[str, NDArray[np.float64]]
+
+
+def read_logs(workspace: Workspace, model: str) -> dict[int, Curves]:
+    """Return the columns of each member's log.csv, by seed, those unfinished too."""
+    logs = {}
+    for path in sorted(workspace.model(model).glob("seed_*/log.csv")):
+        with path.open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+        logs[int(path.parent.name.removeprefix("seed_"))] = columns
+    return logs
+
+
+def draw_training_curves(
+    path: Path,
+    model: str,
+    logs: dict[int, Curves],
+    criterion: str,
+    best: dict[int, int],
+) -> None:
+    """
+    Draw every loss and metric by epoch, in training and validation: median and range.
+
+    Parameters
+    ----------
+    logs : dict of Curves
+        By seed, of different lengths if some stopped early.
+    criterion : str
+        The column that picks the best epochs.
+    best : dict of int
+        The best epoch of each member, which is marked.
+
+    Raises
+    ------
+    WorkspaceError
+        The picture cannot be written.
+    """
+    columns = next(iter(logs.values()))
+    names = [
+        name
+        for name in columns
+        if name not in ("epoch", "learning_rate") and not name.startswith("val_")
+    ]
+    n_cols = min(3, len(names))
+    n_rows = -(-len(names) // n_cols)
+    figure = Figure(figsize=(4.5 * n_cols, 3.2 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, n_cols, squeeze=False).ravel()
+    for axis, name in zip(axes, names):  # noqa: B905  some may be left over
+        for column, label, color in (
+            (name, "training", "tab:blue"),
+            (f"val_{name}", "validation", "tab:orange"),
+        ):
+            values = _table([log[column] for log in logs.values() if column in log])
+            if not np.isfinite(values).any():
+                continue
+            epochs = np.arange(values.shape[1])
+            low, middle, high = np.nanquantile(values, [0, 0.5, 1], axis=0)
+            axis.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
+            axis.plot(epochs, middle, color=color, label=label)
+            if column == criterion:
+                marked = [logs[seed][column][epoch] for seed, epoch in best.items()]
+                axis.plot(list(best.values()), marked, "k.", label="best epochs")
+        axis.set_title(name)
+        axis.set_xlabel("epoch")
+        axis.legend(fontsize="small")
+    for axis in axes[len(names) :]:
+        axis.remove()
+    figure.suptitle(f"{model}: median and range of {len(logs)} members")
+    with replacing(path) as scratch, mpl.rc_context({"savefig.dpi": 100}):
+        figure.savefig(scratch)
+
+
+def _table(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Put curves one below the other, NaN where they have ended."""
+    table = np.full((len(curves), max(map(len, curves), default=0)), np.nan)
+    for row, curve in zip(table, curves, strict=True):
+        row[: len(curve)] = curve
+    return table

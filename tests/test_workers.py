@@ -1,0 +1,183 @@
+"""Members trained side by side: the same bytes, whoever is killed and when."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glacier_inversion.errors import TrainingError
+from glacier_inversion.training.ensemble import train
+from glacier_inversion.training.workers import best_number
+from glacier_inversion.workspace import Workspace
+from tests.conftest import Run
+from tests.test_training import experiment, some_tiles
+
+FILES = ("best.safetensors", "log.csv")
+
+
+def read_members(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of what is kept of every member."""
+    return {
+        f"{member.name}/{file}": (member / file).read_bytes()
+        for member in sorted(folder.glob("seed_*"))
+        for file in FILES
+    }
+
+
+class Listening:
+    """Counts the epochs, and does something at each."""
+
+    def __init__(self, at_epoch=lambda note: None):
+        self.n_epochs, self.at_epoch = 0, at_epoch
+
+    def start(self, total, unit):
+        """Keep the total."""
+        self.total = total
+
+    def advance(self, note=""):
+        """Count."""
+        self.n_epochs += 1
+        self.at_epoch(note)
+
+
+def test_the_number_of_jobs_does_not_matter(tmp_path):
+    "Weights and logs are the same bytes; nothing else is left behind."
+    checked = experiment(epochs=3, seeds_number=3, augmentation={"flips": True})
+    for jobs in (1, 2):
+        heard = Listening()
+        place = Workspace(tmp_path / str(jobs))
+        train(checked, some_tiles(), place, jobs=jobs, progress=heard)
+        assert heard.n_epochs == heard.total == 9
+    one, two = (read_members(tmp_path / f"{n}/models/small") for n in (1, 2))
+    assert len(one) == 6
+    assert one == two
+    assert sorted(p.name for p in (tmp_path / "2/models/small").iterdir()) == [
+        "model.json", "seed_000", "seed_001", "seed_002", "training_curves.png",
+    ]  # fmt: skip
+
+
+def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
+    "A checkpoint that cannot be read, and what a process logs."
+    checked = experiment(epochs=1, seeds_number=3)
+    place = Workspace(tmp_path)
+    broken = place.member("small", 1)
+    train(checked, some_tiles(), place, seeds=[0])
+    broken.mkdir()
+    (broken / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"1 of 3 members failed: seeds \[1\]"):
+        train(checked, some_tiles(), place, jobs=2)
+    assert "checkpoint.pt: cannot be read" in caplog.text
+    assert (place.member("small", 2) / FILES[0]).exists()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:  # it has ended
+            continue
+        if f"PPid:\t{pid}" in lines:
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, caplog):
+    "Out of memory, for one; the others are trained, and a second run trains it."
+    checked = experiment(epochs=40, seeds_number=2)
+    killed = []
+
+    def kill(note):
+        if note.startswith("seed 0") and not killed:
+            for child in children_of(os.getpid()):
+                arguments = Path(f"/proc/{child}/cmdline").read_bytes()
+                if b"spawn_main" in arguments:
+                    killed.append(child)
+                    os.kill(child, signal.SIGKILL)
+                    return
+
+    place = Workspace(tmp_path)
+    with pytest.raises(TrainingError, match="1 of 2 members failed"):
+        train(checked, some_tiles(), place, jobs=2, progress=Listening(kill))
+    assert "its process ended without a word" in caplog.text
+    train(checked, some_tiles(), place, jobs=2)
+    whole = Workspace(tmp_path / "whole")
+    train(checked, some_tiles(), whole, jobs=1)
+    assert read_members(place.model("small")) == read_members(whole.model("small"))
+
+
+def wait_until(happens, seconds=60.0):
+    """Look again and again."""
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
+    "Three times, then it runs to its end: the bytes of the run that was not killed."
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    models = tmp_path / "models" / "small"
+    for member in models.glob("seed_*"):
+        shutil.rmtree(member)
+    code = "from glacier_inversion.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", str(tmp_path / "exp.json")]
+    command += ["--workspace", str(tmp_path), "--jobs", str(jobs)]
+    moments = random.Random(jobs)
+    n_killed = 0
+    for _ in range(3):
+        before = {path: path.stat().st_mtime_ns for path in models.glob("*/log.csv")}
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+        def goes_on(before=before, process=process):
+            logs = models.glob("*/log.csv")
+            return process.poll() is not None or any(
+                before.get(path) != path.stat().st_mtime_ns for path in logs
+            )
+
+        wait_until(goes_on)
+        time.sleep(moments.random() * 0.3)
+        children = children_of(process.pid)
+        n_killed += process.poll() is None
+        process.kill()
+        process.wait()
+        wait_until(lambda children=children: not any(map(alive, children)))
+    assert n_killed > 0
+    subprocess.run(command, check=True, capture_output=True)
+    assert read_members(models) == read_members(finished.root / "models" / "small")
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there, and no corpse that nobody has buried."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return "State:\tZ" not in status
+
+
+def test_jobs_are_as_many_as_end_soonest():
+    "Never more than members or cores; starting processes has its price."
+    assert best_number(1, 16, 1e6) == 1
+    assert best_number(30, 1, 1e6) == 1
+    assert best_number(2, 16, 1e6) == 2
+    assert best_number(2, 2, 1.0) == 1
+    assert best_number(6, 4, 1e6) == 3  # two rounds, as with 4
+
+
+def test_the_command_takes_a_number_of_jobs(finished: Run):
+    "At least 1."
+    result = finished("train", "--jobs", "0")
+    assert result.exit_code == 2
+    assert "--jobs" in result.stderr
+    assert finished("train", "--jobs", "2").exit_code == 0
