@@ -5,7 +5,7 @@ Alternating in one run: members one after the other in this process on one threa
 many side by side as there are cores. Prints the median ratio of the times, the start of the
 processes included.
 
-    python -m tests.benchmarks.ensemble [--members 4] [--epochs 20] [--rounds 3]
+    python -m tests.benchmarks.ensemble [--members 4] [--epochs 100] [--rounds 3]
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     """Print the ratio."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--members", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
