@@ -132,8 +132,8 @@ def _describe_drawing(
         "memory_bytes": None,
     }
     if cost is not None:
-        row["seconds_per_pixel"] = cost.draw_seconds * experiment.seeds_number
+        row["seconds_per_pixel"] = cost.drawing_seconds(experiment, 1)
         row["memory_bytes"] = cost.drawing_bytes(experiment)
         if survey.n_drawn is not None:
-            row["seconds"] = row["seconds_per_pixel"] * survey.n_drawn
+            row["seconds"] = cost.drawing_seconds(experiment, survey.n_drawn)
     return row

@@ -19,7 +19,7 @@ def format_report(report: Report, with_features: bool = False) -> str:
         ["Samples", *_format_samples(report)],
         *([["Features", *_format_features(report)]] if with_features else []),
         [_head_of_network(report["network"]), *_format_network(report["network"])],
-        ["Cost, roughly, on one core of this machine", *_format_cost(report)],
+        ["Cost, roughly, on this machine", *_format_cost(report)],
     ]
     for key in ("warnings", "problems"):
         lines = [line for entry in report[key] for line in entry.splitlines()]

@@ -82,6 +82,11 @@ class Cost:
         n_jobs = best_number(n_members, available_cores(), each)
         return math.ceil(n_members / n_jobs) * each
 
+    def drawing_seconds(self, experiment: Experiment, n_pixels: int) -> float:
+        """Estimate the time of drawing so many pixels with all members and cores."""
+        seconds = n_pixels * self.draw_seconds * experiment.seeds_number
+        return seconds / CPU.n_threads
+
     def training_bytes(
         self, experiment: Experiment, bounds: Iterable[Bounds], n_points: int
     ) -> int:
