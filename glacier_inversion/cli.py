@@ -377,7 +377,8 @@ def demo_command(
             built = build_dataset(loaded, place, os.cpu_count() or 1, bar)
         dataset = open_dataset(loaded, place)
         with Bar() as bar:
-            train(loaded, read_training_tiles(dataset, loaded), place, progress=bar)
+            tiles = read_training_tiles(dataset, loaded)
+            train(loaded, tiles, place, jobs=None, progress=bar)
         with Bar() as bar:
             drawn = draw(loaded, dataset, place, progress=bar)
         scores = score_demo(place, model, dataset)

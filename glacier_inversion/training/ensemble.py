@@ -87,7 +87,7 @@ def train(
     workspace: Workspace,
     seeds: list[int] | None = None,
     overwrite: bool = False,
-    jobs: int | None = None,
+    jobs: int | None = 1,
     progress: Progress | None = None,
 ) -> list[Path]:
     """
@@ -101,9 +101,10 @@ def train(
         A subset of the experiment's; default all.
     overwrite : bool
         Remove the model that is there and start anew.
-    jobs : int, optional
+    jobs : int or None
         Members that are trained at the same time, each by a process on one thread; the
-        weights do not depend on it. Default: what is estimated to end soonest.
+        weights do not depend on it. None: what is estimated to end soonest. Processes
+        import the main module again, which must bear that, as commands do.
 
     Returns
     -------
