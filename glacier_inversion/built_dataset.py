@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError, nearest
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.geotiffs import read_tile
 from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.ownership import Ownership
-from glacier_inversion.rasters import read_tile
 from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.workspace import SPLITS, Workspace

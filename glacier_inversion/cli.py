@@ -1,8 +1,7 @@
 """
 The command line: thin commands over the library.
 
-The only place that configures logging, catches our errors and shows progress. Heavy
-modules are imported inside the commands, so that help stays instant.
+Heavy modules are imported inside the commands, so that help stays instant.
 """
 
 from __future__ import annotations
@@ -10,141 +9,25 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
 from glacier_inversion import __version__
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.errors import ExperimentError, GlacierInversionError
+from glacier_inversion.console import (
+    QUIET,
+    VERBOSE,
+    Bar,
+    FriendlyGroup,
+    SeedList,
+    configure_logging,
+    with_common_options,
+)
+from glacier_inversion.errors import ExperimentError
 
 FAILED_FEATURES = 3
-
-
-class _Failure(click.ClickException):
-    """A message and an exit code."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it per instance
-
-
-class FriendlyGroup(click.Group):
-    """Print our own errors as messages; others keep their traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; end with the exit code of the error that it raises."""
-        try:
-            return super().invoke(ctx)
-        except GlacierInversionError as error:
-            raise _Failure(str(error), error.exit_code) from error
-        except PermissionError as error:
-            message = (
-                f"{error.filename}: permission denied. Must be readable, and writable "
-                "in datasets, models and drawings. Change its permissions, or choose "
-                "another --workspace."
-            )
-            raise _Failure(message, 1) from error
-
-
-class Bar:
-    """A progress bar on stderr; none where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def start(self, total: int, unit: str) -> None:
-        """Show the bar."""
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=total, unit=unit, disable=None, dynamic_ncols=True)
-
-    def advance(self, note: str = "") -> None:
-        """Move the bar on by a step."""
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update()
-
-    def __enter__(self) -> Bar:
-        """Wait for a start."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal tidy."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class _Handler(logging.Handler):
-    """Write log records to stderr, above the progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = self.format(record)
-        if "tqdm" in sys.modules:
-            from tqdm import tqdm
-
-            tqdm.write(message, file=sys.stderr)
-        else:
-            click.echo(message, err=True)
-
-
-def _configure_logging(verbose: bool, quiet: bool) -> None:
-    handler = _Handler()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    package = logging.getLogger("glacier_inversion")
-    package.handlers = [handler]
-    package.propagate = False
-    level = logging.DEBUG if verbose else logging.INFO
-    package.setLevel(logging.ERROR if quiet else level)
-
-
-Command = Callable[..., Any]
-
-_EXPERIMENT = click.argument(
-    "experiment", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-_WORKSPACE = click.option(
-    "--workspace",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    show_default="the current folder",
-    help="Folder with data/, in which datasets/, models/ and drawings/ are made.",
-)
-_VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details too.")
-_QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
-
-
-def _common(command: Command) -> Command:
-    """Give a command the argument and options that all of them have."""
-    for decorate in (_QUIET, _VERBOSE, _WORKSPACE, _EXPERIMENT):
-        command = decorate(command)
-    return command
-
-
-class SeedList(click.ParamType[list[int]]):
-    """Seeds such as 3,7-9."""
-
-    name = "seeds"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[int]:
-        """Return the seeds in order, each once."""
-        if isinstance(value, list):
-            return value
-        seeds: set[int] = set()
-        for part in str(value).split(","):
-            first, dash, last = part.strip().partition("-")
-            numbers = [first, last] if dash else [first]
-            if not all(n.isdecimal() and len(n) < 7 for n in numbers):
-                message = f"{part!r} is neither a seed nor a range. Use 3,7-9, say."
-                self.fail(message, param, ctx)
-            if int(numbers[-1]) < int(first):
-                self.fail(f"{part!r} is empty. Put the lesser first.", param, ctx)
-            seeds |= set(range(int(first), int(numbers[-1]) + 1))
-        return sorted(seeds)
 
 
 @click.group(cls=FriendlyGroup)
@@ -163,7 +46,7 @@ def main() -> None:
 
 
 @main.command("check")
-@_common
+@with_common_options
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
 @click.pass_context
 def check_command(
@@ -179,7 +62,7 @@ def check_command(
 
     Exits with 1 if there are problems that would stop build-dataset, train or draw.
     """
-    _configure_logging(verbose, quiet)
+    configure_logging(verbose, quiet)
     from glacier_inversion.experiment import load_experiment
 
     warnings: list[str] = []
@@ -203,7 +86,7 @@ def check_command(
 
 
 @main.command("build-dataset")
-@_common
+@with_common_options
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -221,7 +104,7 @@ def build_dataset_command(
     jobs: int | None,
 ) -> None:
     """Clip and resample every raster around every buffered outline."""
-    _configure_logging(verbose, quiet)
+    configure_logging(verbose, quiet)
     from glacier_inversion.dataset import build_dataset
     from glacier_inversion.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
@@ -236,7 +119,7 @@ def build_dataset_command(
 
 
 @main.command("train")
-@_common
+@with_common_options
 @click.option(
     "--seeds",
     type=SeedList(),
@@ -261,7 +144,7 @@ def train_command(
     jobs: int | None,
 ) -> None:
     """Train the network once per seed; finished members are kept."""
-    _configure_logging(verbose, quiet)
+    configure_logging(verbose, quiet)
     from glacier_inversion.experiment import load_experiment
 
     loaded = load_experiment(experiment)
@@ -291,7 +174,7 @@ def train_command(
 
 
 @main.command("draw")
-@_common
+@with_common_options
 @click.option(
     "--method",
     type=click.Choice(get_args(DrawingMethod)),
@@ -318,7 +201,7 @@ def draw_command(
     device: DeviceName,
 ) -> None:
     """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
-    _configure_logging(verbose, quiet)
+    configure_logging(verbose, quiet)
     from glacier_inversion.built_dataset import open_dataset
     from glacier_inversion.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
@@ -340,8 +223,8 @@ def draw_command(
     "folder", type=click.Path(file_okay=False, path_type=Path), default="glacier-demo"
 )
 @click.option("--no-run", is_flag=True, help="Write data and experiment only.")
-@_VERBOSE
-@_QUIET
+@VERBOSE
+@QUIET
 @click.pass_context
 def demo_command(
     ctx: click.Context, folder: Path, no_run: bool, verbose: bool, quiet: bool
@@ -353,7 +236,7 @@ def demo_command(
     is trained and drawn, and its errors are printed beside those of simpler methods.
     A second run continues what is unfinished.
     """
-    _configure_logging(verbose, quiet)
+    configure_logging(verbose, quiet)
     from glacier_inversion.demo import write_demo
     from glacier_inversion.workspace import Workspace, locked
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.geotiffs import read_tags
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.planning import (
     describe_empty,
@@ -20,7 +21,7 @@ from glacier_inversion.planning import (
     plan_bounds,
 )
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.rasters import Source, read_tags
+from glacier_inversion.rasters import Source
 from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
 from glacier_inversion.tiling import TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json

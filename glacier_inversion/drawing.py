@@ -22,11 +22,12 @@ from glacier_inversion.errors import (
     RasterError,
 )
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.geotiffs import geotiff_writer
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.outlines import read_profiles
 from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.rasters import geotiff_writer, inside
+from glacier_inversion.rasterizing import inside
 from glacier_inversion.training.devices import Device, open_device
 from glacier_inversion.training.model import Model, read_model
 from glacier_inversion.training.prediction import Ensemble

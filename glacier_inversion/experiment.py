@@ -6,15 +6,15 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.consistency import Problem, find_ignored, find_problems
-from glacier_inversion.errors import ExperimentError, nearest
+from glacier_inversion.errors import ExperimentError
 from glacier_inversion.grid import ratio
+from glacier_inversion.refusals import explain
 from glacier_inversion.sections import (
     Augmentation,
     DatasetDescription,
@@ -214,7 +214,7 @@ def check_experiment(raw: Any, where: str) -> Experiment:
     try:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
-        problems += _of_values(error, raw)
+        problems += explain(error, raw, Experiment)
     problems += find_problems(raw)
     if problems or experiment is None:
         lines = [f"{where}: {path}: {what.rstrip('.')}." for path, what in problems]
@@ -245,107 +245,3 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_constant(name: str) -> float:
     message = f"{name} is no number of JSON. Use a finite number, or null."
     raise ValueError(message)
-
-
-def _of_values(error: ValidationError, raw: dict[str, Any]) -> Iterator[Problem]:
-    for details in error.errors(include_url=False):
-        keys = _keys(details["loc"], raw)
-        yield _path(keys), _explained(dict(details), keys)
-
-
-def _keys(location: tuple[int | str, ...], raw: dict[str, Any]) -> list[int | str]:
-    """Turn pydantic's location into that in the file: no tags, main.main as it is."""
-    keys: list[int | str] = []
-    value: Any = raw
-    for i, key in enumerate(location):
-        last = i == len(location) - 1
-        if keys == ["model_description", "main"] and _is_nested(value):
-            keys.append("main")
-            value = value["main"]
-        if isinstance(value, dict) and key not in value and not last:
-            continue  # the name of an operation, by which pydantic tells them apart
-        keys.append(key)
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            value = None
-    return keys
-
-
-def _is_nested(main: Any) -> bool:
-    return isinstance(main, dict) and set(main) == {"main"}
-
-
-def _path(keys: list[int | str]) -> str:
-    """
-    Write the way to a value.
-
-    >>> _path(["inputs", 0, "name"])
-    'inputs[0].name'
-    """
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-    return text.lstrip(".")
-
-
-def _explained(details: dict[str, Any], keys: list[int | str]) -> str:
-    kind, value, context = details["type"], details["input"], details.get("ctx", {})
-    shown = json.dumps(value, default=str)
-    shown = shown if len(shown) < 60 else f"{shown[:57]}..."
-    if kind == "extra_forbidden":
-        known = _known_keys(details["loc"])
-        return f"unknown key. {nearest(str(keys[-1]), known)} Remove or rename it"
-    if kind == "missing":
-        return "is missing. Must be given. Add it"
-    if kind == "literal_error":
-        return f"{shown} is not allowed. Must be {context['expected']}. Use one of them"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        tag = value.get("name") if isinstance(value, dict) else value
-        return (
-            f"the operation {tag!r} does not exist. "
-            f"{nearest(str(tag), _operation_names())} Use one of them"
-        )
-    if kind == "value_error":
-        return f"{shown}: {context['error']}"
-    if kind == "string_pattern_mismatch":
-        return f"{shown} does not exist. Must match {context['pattern']}"
-    rule = details["msg"].replace("Input should be", "Must be")
-    return f"{shown} is not allowed. {rule}. Change it"
-
-
-def _operation_names() -> list[str]:
-    names: list[str] = []
-    branch = _sections(Experiment.model_fields["model_description"].annotation)[0]
-    for section in _sections(_branch(branch).model_fields["operations"].annotation):
-        names += get_args(section.model_fields["name"].annotation)
-    return names
-
-
-def _branch(description: type[Section]) -> type[Section]:
-    return _sections(description.model_fields["main"].annotation)[0]
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys of the section in which pydantic met an unknown one."""
-    candidates: list[type[Section]] = [Experiment]
-    for key in location[:-1]:
-        if len(candidates) == 1 and key in candidates[0].model_fields:
-            candidates = _sections(candidates[0].model_fields[str(key)].annotation)
-        elif len(candidates) > 1 and isinstance(key, str):
-            candidates = [
-                candidate
-                for candidate in candidates
-                if key in get_args(candidate.model_fields["name"].annotation)
-            ]
-    fields = candidates[0].model_fields.items() if candidates else []
-    return [field.alias or name for name, field in fields]
-
-
-def _sections(annotation: Any) -> list[type[Section]]:
-    """Return the section classes within a type, in order."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, list, dict) or hasattr(
-        annotation, "__metadata__"
-    ):
-        return [found for part in get_args(annotation) for found in _sections(part)]
-    return []

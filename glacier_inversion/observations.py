@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage
 
+from glacier_inversion.geotiffs import geotiff_writer
 from glacier_inversion.grid import Grid
 from glacier_inversion.ice_flow import Field
 from glacier_inversion.mountains import Mountains, correlated_noise
-from glacier_inversion.rasters import geotiff_writer
 
 EPSG = 2056  # LV95, Switzerland
 VELOCITY_EPSG = 32632  # UTM zone 32 north

@@ -11,7 +11,7 @@ from matplotlib.colors import LightSource
 from matplotlib.figure import Figure
 
 from glacier_inversion.built_dataset import BuiltDataset
-from glacier_inversion.rasters import read_grid, read_tile
+from glacier_inversion.geotiffs import read_grid, read_tile
 from glacier_inversion.workspace import Workspace, replacing
 
 _COLOURS = {"train": "#1b9e77", "validation": "#7570b3", "test": "#d95f02"}

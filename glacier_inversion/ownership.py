@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.grid import Bounds, Grid
-from glacier_inversion.rasters import inside
+from glacier_inversion.rasterizing import inside
 from glacier_inversion.workspace import SPLITS
 
 # Resampling that makes a pixel of all that it covers.

@@ -1,48 +1,29 @@
-"""Rasters on disk: warped by GDAL, read by window, written as GeoTIFFs."""
+"""The user's rasters: what they hold, and how they are warped by GDAL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
-from rasterio.features import rasterize
 from rasterio.transform import Affine
 from rasterio.warp import reproject
 from rasterio.windows import Window
-from shapely import Geometry
 
 from glacier_inversion.errors import RasterError, first_line
+from glacier_inversion.geotiffs import opened
 from glacier_inversion.grid import Grid
-from glacier_inversion.workspace import replacing
 
 # Numbers that stand for "no data" where a file does not say so. None of them is a
 # slope, a speed, a thickness, an elevation or a class.
 _USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
-
-_GEOTIFF = {
-    "driver": "GTiff",
-    "dtype": "float32",
-    "count": 1,
-    "nodata": float("nan"),
-    "compress": "deflate",
-    "predictor": 3,
-    "tiled": True,
-    "blockxsize": 256,
-    "blockysize": 256,
-    "BIGTIFF": "IF_SAFER",
-}
 
 
 @dataclass(frozen=True)
@@ -102,7 +83,7 @@ def open_source(
     RasterError
         The file is missing, no raster, has no CRS or transform, or no such band.
     """
-    with _opened(path) as src:
+    with opened(path) as src:
         if band > src.count:
             message = (
                 f"{path}: has no band {band}. Must be 1 to {src.count}. Change 'band'."
@@ -165,22 +146,6 @@ def _fits(nodata: float, dtype: str) -> bool:
     return float(limits.min) <= nodata <= float(limits.max)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        message = (
-            f"{path}: does not exist. Must be a raster in the workspace's data folder. "
-            "Put it there, or correct 'file'."
-        )
-        raise RasterError(message)
-    try:
-        with rasterio.open(path) as src:
-            yield src
-    except RasterioError as error:
-        message = f"{path}: cannot be read ({error}). Must be a raster that GDAL reads."
-        raise RasterError(message) from error
-
-
 def _pixel_size(src: Any, epsg: int) -> float:
     """Return the side of a pixel in the middle of a raster, in the units of *epsg*."""
     to_tiles = Transformer.from_crs(src.crs.to_wkt(), epsg, always_xy=True)
@@ -215,7 +180,7 @@ def warp(source: Source, epsg: int, grid: Grid) -> NDArray[np.float32]:
         The file cannot be read, or holds a usual nodata value that nobody declared.
     """
     tile = np.full(grid.shape, np.nan, dtype=np.float32)
-    with _opened(source.path) as src:
+    with opened(source.path) as src:
         nodata = src.nodata if source.nodata is None else source.nodata
         if nodata is None and np.issubdtype(src.dtypes[source.band - 1], np.floating):
             nodata = float("nan")
@@ -287,113 +252,3 @@ def _check_undeclared(src: Any, source: Source, epsg: int, grid: Grid) -> None:
                 "experiment."
             )
             raise RasterError(message)
-
-
-def read_tile(
-    path: Path, rows: slice | None = None, cols: slice | None = None
-) -> NDArray[np.float32]:
-    """Read a tile, or a window of it, as (n_rows, n_cols), NaN where there is none."""
-    with _opened(path) as src:
-        window = None
-        if rows is not None and cols is not None:
-            window = Window.from_slices(rows, cols)
-        values: NDArray[np.float32] = src.read(1, window=window)
-        return values
-
-
-def read_grid(path: Path) -> Grid:
-    """Return the grid of a GeoTIFF with square pixels, north up."""
-    with _opened(path) as src:
-        left, top, resolution = src.transform.c, src.transform.f, src.transform.a
-        return Grid(left, top, resolution, src.height, src.width)
-
-
-def read_tags(path: Path) -> dict[str, str]:
-    """Return the tags of a GeoTIFF, empty where it is missing or broken."""
-    try:
-        with _opened(path) as src:
-            tags: dict[str, str] = src.tags()
-            return tags
-    except RasterError:
-        return {}
-
-
-@contextmanager
-def geotiff_writer(
-    path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
-) -> Iterator[Callable[[NDArray[np.float32], slice, slice], None]]:
-    """
-    Open a float32 GeoTIFF for writing, whole or not at all.
-
-    Yields a function of values, rows and columns that writes a window; what no window
-    covers is NaN.
-
-    Raises
-    ------
-    WorkspaceError
-        The file cannot be written.
-    """
-    with (
-        replacing(path) as scratch,
-        rasterio.open(
-            scratch,
-            "w",
-            height=grid.n_rows,
-            width=grid.n_cols,
-            crs=CRS.from_epsg(epsg),
-            transform=Affine(*grid.transform),
-            **_GEOTIFF,
-        ) as dst,
-    ):
-        dst.update_tags(**tags)
-        if unit is not None:
-            dst.set_band_unit(1, unit)
-            dst.update_tags(unit=unit)
-
-        def write(values: NDArray[np.float32], rows: slice, cols: slice) -> None:
-            dst.write(values, 1, window=Window.from_slices(rows, cols))
-
-        yield write
-
-
-def write_tile(
-    path: Path,
-    values: NDArray[np.float32],
-    grid: Grid,
-    epsg: int,
-    tags: Mapping[str, str],
-) -> None:
-    """Write a tile, whole or not at all."""
-    with geotiff_writer(path, grid, epsg, tags) as write:
-        write(values, slice(0, grid.n_rows), slice(0, grid.n_cols))
-
-
-def inside(
-    geometries: Iterable[Geometry], grid: Grid, touched: bool = False
-) -> NDArray[np.bool_]:
-    """
-    Tell which pixels of *grid* have their centre inside any of *geometries*.
-
-    With *touched* which pixels any of them touches.
-
-    Returns
-    -------
-    inside : bool array, shape (grid.n_rows, grid.n_cols)
-    """
-    # an outline has many vertices, most of them elsewhere; not clip_by_rect, which is
-    # wrong where a boundary meets a corner
-    near = shapely.box(*grid.bounds).buffer(grid.resolution, join_style="mitre")
-    clipped = [shapely.intersection(geometry, near) for geometry in geometries]
-    shapes = [geometry for geometry in clipped if not geometry.is_empty]
-    if not shapes or 0 in grid.shape:
-        return np.zeros(grid.shape, dtype=np.bool_)
-    burnt: NDArray[np.uint8] = rasterize(
-        shapes,
-        out_shape=grid.shape,
-        transform=Affine(*grid.transform),
-        fill=0,
-        default_value=1,
-        dtype="uint8",
-        all_touched=touched,
-    )
-    return burnt.astype(np.bool_)

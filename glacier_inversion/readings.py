@@ -15,7 +15,8 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, snap_bounds
 from glacier_inversion.lattices import Floats, Layout, to_lattice
 from glacier_inversion.ownership import Ownership
-from glacier_inversion.rasters import Source, inside, warp
+from glacier_inversion.rasterizing import inside
+from glacier_inversion.rasters import Source, warp
 from glacier_inversion.sampling import find_cells, find_points, spacing_of
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.workspace import SPLITS

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glacier_inversion.built_dataset import BuiltDataset
+from glacier_inversion.geotiffs import read_grid, read_tile
 from glacier_inversion.grid import Grid
 from glacier_inversion.ice_flow import WEIGHT
-from glacier_inversion.rasters import inside, read_grid, read_tile
+from glacier_inversion.rasterizing import inside
 from glacier_inversion.workspace import Workspace
 
 Pixels = NDArray[np.float32]

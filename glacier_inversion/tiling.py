@@ -19,9 +19,10 @@ import numpy as np
 
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.geotiffs import read_tags, write_tile
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.outlines import Outline
-from glacier_inversion.rasters import Source, read_tags, warp, write_tile
+from glacier_inversion.rasters import Source, warp
 from glacier_inversion.sections import Raster
 from glacier_inversion.tiles import digest
 

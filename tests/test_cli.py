@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from glacier_inversion.cli import SeedList, main
+from glacier_inversion.cli import main
+from glacier_inversion.console import SeedList
 from tests import synthetic
 from tests.conftest import new_run
 

@@ -19,8 +19,8 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.experiment import check_experiment
+from glacier_inversion.geotiffs import read_tile
 from glacier_inversion.outlines import read_outlines
-from glacier_inversion.rasters import read_tile
 from glacier_inversion.splits import assign_splits
 from glacier_inversion.workspace import Workspace, locked
 from tests import synthetic

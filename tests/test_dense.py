@@ -13,6 +13,7 @@ from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Scale
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training import operations
+from glacier_inversion.training.counting import MultiplyAdds
 from glacier_inversion.training.dense import Plan, evaluate, make_plan
 from glacier_inversion.training.devices import CPU
 from glacier_inversion.training.evaluation import Block, predict_points
@@ -419,7 +420,7 @@ def test_multiply_adds_are_those_of_a_pass():
     fields = whole.fields(
         network, slice(3, 3 + n_rows), slice(2, 2 + n_cols), plan.period
     )
-    with operations.MultiplyAdds() as counted:
+    with MultiplyAdds() as counted:
         evaluate(network, fields, densely=True)
     assert counted.total == plan.multiply_adds(n_rows, n_cols)
     largest = 0

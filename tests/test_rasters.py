@@ -9,16 +9,10 @@ import rasterio
 import shapely
 
 from glacier_inversion.errors import RasterError, WorkspaceError
+from glacier_inversion.geotiffs import geotiff_writer, read_tags, read_tile, write_tile
 from glacier_inversion.grid import Grid
-from glacier_inversion.rasters import (
-    geotiff_writer,
-    inside,
-    open_source,
-    read_tags,
-    read_tile,
-    warp,
-    write_tile,
-)
+from glacier_inversion.rasterizing import inside
+from glacier_inversion.rasters import open_source, warp
 from tests import synthetic
 from tests.synthetic import EPSG, NODATA, OTHER_EPSG, write_raster
 

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from glacier_inversion.lattices import Layout
+from glacier_inversion.training.counting import MultiplyAdds
 from glacier_inversion.training.fields import Field
 from glacier_inversion.training.network import Network
-from glacier_inversion.training.operations import MultiplyAdds, NotDenseError, Operation
+from glacier_inversion.training.operations import NotDenseError, Operation
 
 # Blocks are multiples of the period in size; one this long would make them too large.
 _LONGEST_PERIOD = 512

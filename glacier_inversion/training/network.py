@@ -13,13 +13,8 @@ from torch import Tensor, nn
 from glacier_inversion import sections
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.training.operations import (
-    Denses,
-    Operation,
-    Shape,
-    ShapeError,
-    probe,
-)
+from glacier_inversion.training.counting import probe
+from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
 
 GAUSSIAN = "gaussian_nll"
 
