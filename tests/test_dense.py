@@ -417,9 +417,7 @@ def test_multiply_adds_are_those_of_a_pass():
     scales = {v.name: Scale(0.0, 1.0) for v in checked.inputs}
     whole = Block(part, layout, scales, torch.device("cpu"))
     n_rows, n_cols = 8 * plan.period, 5 * plan.period
-    fields = whole.fields(
-        network, slice(3, 3 + n_rows), slice(2, 2 + n_cols), plan.period
-    )
+    fields = whole.fields(network, plan, slice(3, 3 + n_rows), slice(2, 2 + n_cols))
     with MultiplyAdds() as counted:
         evaluate(network, fields, densely=True)
     assert counted.total == plan.multiply_adds(n_rows, n_cols)

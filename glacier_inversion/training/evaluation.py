@@ -56,7 +56,7 @@ class Block:
             self._images[name] = flat.view(1, *image.shape)
 
     def fields(
-        self, network: Network, rows: slice, cols: slice, period: int
+        self, network: Network, plan: Plan, rows: slice, cols: slice
     ) -> list[Field]:
         """Return a network's inputs at points, as many as fill whole periods."""
         fields = []
@@ -66,7 +66,7 @@ class Block:
             spacing = self._layout.images.get(name, 1)
             margin = (side - 1) * spacing
             for axis, points in ((1, rows), (2, cols)):
-                n = -(-(points.stop - points.start) // period) * period + margin
+                n = plan.rounded(points.stop - points.start) + margin
                 there = min(n, image.shape[axis] - points.start)
                 image = image.narrow(axis, points.start, there)
                 if there < n:  # beyond the last points that are wanted
@@ -112,7 +112,7 @@ def predict_points(
             pieces.append(partial(work.predict_part, part))
     if left.any():
         everywhere = slice(0, wanted.shape[0]), slice(0, wanted.shape[1])
-        fields = block.fields(networks[0], *everywhere, plan.period)
+        fields = block.fields(networks[0], plan, *everywhere)
         frontier = evaluate(networks[0], fields, densely=False)  # of any network
         for batch in work.batches(left, work.numbers, work.n_batch):
             pieces.append(partial(work.predict_patches, frontier, batch))
@@ -151,23 +151,27 @@ class _Work:
     @torch.inference_mode()
     def predict_part(self, part: Part, members: Sequence[int]) -> None:
         """Evaluate members densely, and what remains of them at each point."""
-        network = self.networks[0]
-        fields = self.block.fields(network, *part, self.plan.period)
+        fields = self.block.fields(self.networks[0], self.plan, *part)
         wanted, numbers = self.wanted[part], self.numbers[part]
         n_batch = wanted.size if self.plan.is_dense else self.n_batch
         batches = self.batches(wanted, numbers, n_batch)
         for member in members:
             frontier = evaluate(self.networks[member], fields, densely=True)
             for batch in batches:
-                self._finish(frontier, batch, [member])
+                self.predict_patches(frontier, batch, [member])
             del frontier  # its memory is the next one's
 
     @torch.inference_mode()
     def predict_patches(
         self, frontier: Frontier, points: Tensor, members: Sequence[int]
     ) -> None:
-        """Evaluate members at points, for which patches are gathered once."""
-        self._finish(frontier, points, members)
+        """Evaluate what remains of members at points, gathered once for all."""
+        row, col, places = points.to(self.block.device)
+        gathered = frontier.gather(row, col)
+        for member in members:
+            outputs = frontier.finish(self.networks[member], gathered)
+            for name, output in outputs.items():
+                self.values[name][member, places] = output[:, 0]
 
     def batches(
         self, wanted: NDArray[np.bool_], numbers: NDArray[np.intp], n_batch: int
@@ -176,13 +180,3 @@ class _Work:
         row, col = np.nonzero(wanted)
         points = torch.from_numpy(np.stack([row, col, numbers[row, col]]))
         return torch.split(points, n_batch, dim=1)
-
-    def _finish(
-        self, frontier: Frontier, points: Tensor, members: Sequence[int]
-    ) -> None:
-        row, col, places = points.to(self.block.device)
-        gathered = frontier.gather(row, col)
-        for member in members:
-            outputs = frontier.finish(self.networks[member], gathered)
-            for name, output in outputs.items():
-                self.values[name][member, places] = output[:, 0]
