@@ -21,6 +21,7 @@ Problem = tuple[str, str]
 
 _MOST_PIXELS = 4096
 _FARTHEST_MULTIPLE = 100
+_LARGEST_CROP = 256
 
 VGGNET_SPELLINGS = ("upsample", "fusion")
 
@@ -156,6 +157,26 @@ def _of_area_size(view: RawExperiment) -> Iterator[Problem]:
             "sampling.spacing",
             f"{spacing:g} is finer than the finest resolution. Must be at least "
             f"{min(both):g}, which takes every point. Use {min(both):g} or more",
+        )
+    yield from _of_crops(view, area_size, min(both) if both else None)
+
+
+def _of_crops(
+    view: RawExperiment, area_size: float, finest: float | None
+) -> Iterator[Problem]:
+    """Refuse crops that are larger than passes should be."""
+    n_cells = view.value("sampling", "dense")
+    spacing = view.value("sampling", "spacing")
+    spacing = area_size if spacing is None else spacing
+    if finest is None or type(n_cells) is not int or not is_length(spacing):
+        return
+    n_points = n_cells * spacing / finest
+    if n_points > _LARGEST_CROP:
+        yield (
+            "sampling.dense",
+            f"{n_cells} cells of {spacing:g} m make crops of {n_points:g} points a "
+            f"side. Must be at most {_LARGEST_CROP}. Use fewer cells, or a smaller "
+            "sampling.spacing",
         )
 
 

@@ -47,11 +47,13 @@ class PatchSource:
         self.layout = layout
         self._flat: dict[str, torch.Tensor] = {}
         self._start: dict[str, torch.Tensor] = {}
+        self._height: dict[str, torch.Tensor] = {}
         self._width: dict[str, torch.Tensor] = {}
         for name in (*layout.images, *layout.scalars):
             images = [{**part.images, **part.scalars}[name] for part in lattices]
             sizes = np.array([image.size for image in images], dtype=np.int64)
             self._start[name] = torch.from_numpy(np.cumsum(sizes) - sizes)
+            self._height[name] = torch.tensor([image.shape[0] for image in images])
             self._width[name] = torch.tensor([image.shape[1] for image in images])
             self._flat[name] = normalised(images, scales[name])
 
@@ -84,6 +86,44 @@ class PatchSource:
         for name in self.layout.scalars:
             width = self._width[name][feature]
             index = self._start[name][feature] + row * width + col
+            batch[name] = self._flat[name][index].unsqueeze(1)
+        return batch
+
+    def gather_crops(
+        self, corners: torch.Tensor, n_points: int, turns: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """
+        Return what the patches of all points of crops are made of.
+
+        A crop is a square of points of a feature's lattice.
+
+        Parameters
+        ----------
+        corners : int64 tensor, shape (n, 3)
+            Number of the feature, row and column of a crop's first point, which may lie
+            beyond the lattice.
+        n_points : int
+            On each side of a crop.
+        turns : int64 tensor, shape (n,), optional
+            Which of the 8 `TURNS` each crop gets, points and all.
+
+        Returns
+        -------
+        inputs : dict of float32 tensors, shape (n, 1, side, side)
+            The side is n_points for scalars, and n_points + (patch side - 1) * factor
+            for images. Beyond the tile: the value at its edge.
+        """
+        feature, row, col = (index[:, None, None] for index in corners.T)
+        batch = {}
+        for name in (*self.layout.images, *self.layout.scalars):
+            side = n_points
+            if name in self.layout.images:
+                side += (self.layout.patch_px(name) - 1) * self.layout.images[name]
+            rows, cols = _patch_pixels(side, 1, turns)
+            height, width = self._height[name][feature], self._width[name][feature]
+            rows = torch.minimum((row + rows).clamp(min=0), height - 1)
+            cols = torch.minimum((col + cols).clamp(min=0), width - 1)
+            index = self._start[name][feature] + rows * width + cols
             batch[name] = self._flat[name][index].unsqueeze(1)
         return batch
 
@@ -124,6 +164,28 @@ def _turned(image: torch.Tensor, turn: tuple[int, bool]) -> torch.Tensor:
     quarters, mirror = turn
     image = torch.rot90(image, quarters)
     return image.flip(1) if mirror else image
+
+
+def turn_points(
+    row: torch.Tensor, col: torch.Tensor, turns: torch.Tensor, n_points: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Return where points of crops come to lie when the crops are turned.
+
+    A quarter turn anticlockwise takes (row, col) to (n_points - 1 - col, row).
+
+    >>> turns = torch.tensor([0, 1, 4])
+    >>> turn_points(torch.tensor([0, 0, 0]), torch.tensor([2, 2, 2]), turns, 10)
+    (tensor([0, 7, 0]), tensor([2, 0, 7]))
+    """
+    last = n_points - 1
+    rows = torch.stack([row, last - col, last - row, col] * 2)
+    cols = torch.stack([col, row, last - col, last - row] * 2)
+    cols[4:] = last - cols[4:]
+    return (
+        rows.gather(0, turns[None])[0],
+        cols.gather(0, turns[None])[0],
+    )
 
 
 def turn_vectors(

@@ -304,6 +304,12 @@ class Sampling(Section):
         description="Draw the point of a cell anew in each epoch, from the seed; else "
         "the one nearest to the cell's centre, as in validation and test.",
     )
+    dense: Annotated[int, Field(ge=2, le=256)] | None = Field(
+        default=None,
+        description="Side of crops, in cells: the samples of a crop are evaluated in "
+        "one pass, and batches are made of whole crops. For networks without zero "
+        "padding, and a spacing far below area_size. Default: a patch for each sample.",
+    )
 
 
 class Augmentation(Section):

@@ -39,15 +39,16 @@ def conv(*args, **keys):
 
 
 def random_field(channels, side, spacing, n_points=24, is_vector=False):
-    """Return a field of random values and the image that it was made of."""
+    """Return a field of two blocks of random values and the images it was made of."""
     n = n_points + (side - 1) * spacing
-    image = torch.randn(channels, n, n, dtype=torch.float64)
-    return Field.of(image, spacing, side, is_vector), image
+    images = torch.randn(2, channels, n, n, dtype=torch.float64)
+    return Field.of(images, spacing, side, is_vector), images
 
 
 def every_point(n):
-    """Return the rows and columns of a block of n x n points."""
-    return torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
+    """Return the rows, columns and blocks of two blocks of n x n points."""
+    block, row, col = torch.cartesian_prod(*map(torch.arange, (2, n, n))).T
+    return row, col, block
 
 
 def assert_same(actual, expected, tolerance):
@@ -61,14 +62,14 @@ def assert_same(actual, expected, tolerance):
 @pytest.mark.parametrize("side", [1, 4, 5])
 def test_a_field_holds_the_window_of_every_point(spacing, side):
     "Pixel (i, j) of point (row, col) is pixel (row + i spacing, col + j spacing)."
-    field, image = random_field(2, side, spacing, 12)
-    assert torch.equal(field.image(), image)
-    row, col = every_point(12)
-    gathered = field.gather(row, col)
-    assert gathered.shape == (144, 2, side, side)
-    for patch, r, c in zip(gathered, row.tolist(), col.tolist(), strict=True):
+    field, images = random_field(2, side, spacing, 12)
+    assert torch.equal(field.images(), images)
+    points = every_point(12)
+    gathered = field.gather(*points)
+    assert gathered.shape == (288, 2, side, side)
+    for patch, (r, c, b) in zip(gathered, torch.stack(points, 1).tolist(), strict=True):
         reach = side * spacing
-        window = image[:, r : r + reach : spacing, c : c + reach : spacing]
+        window = images[b, :, r : r + reach : spacing, c : c + reach : spacing]
         assert torch.equal(patch, window)
 
 
@@ -142,10 +143,10 @@ def test_an_operation_gives_each_patch_the_same_both_ways(kind, shapes, keys, sp
         else random_field(shape[0], 1, 1, 12, is_vector=True)[0]
         for shape in shapes
     ]
-    row, col = every_point(12)
+    points = every_point(12)
     with torch.inference_mode():
-        expected = layer([field.gather(row, col) for field in fields])
-        actual = [field.gather(row, col) for field in layer.dense(fields)]
+        expected = layer([field.gather(*points) for field in fields])
+        actual = [field.gather(*points) for field in layer.dense(fields)]
     assert len(actual) == len(expected)
     for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

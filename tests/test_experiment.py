@@ -105,6 +105,8 @@ BAD_VALUES = [
     ("metrics_name/thickness", ["foo"], r"metrics_name\.thickness\[0\]: .*nan_rmse"),
     ("loss_weights", {"thickness": -1}, r"loss_weights\.thickness: -1 is not allowed"),
     ("sampling/spacing", 20.0, r"sampling\.spacing: 20 is finer than the finest"),
+    ("sampling/dense", 1, r"sampling\.dense: 1 is not allowed"),
+    ("sampling/dense", 200, r"sampling\.dense: 200 cells of 100 m make crops of 400"),
     ("sampling/jiter", 1, r"sampling\.jiter: unknown key\. Did you mean 'jitter'"),
     ("min_valid", 1.5, r"min_valid: 1\.5 is not allowed"),
     ("normalization", "std", r"normalization: .*'standard' or 'none'"),

@@ -18,10 +18,10 @@ from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training import member as member_module
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.ensemble import prepare, train
 from glacier_inversion.training.member import (
     Plateau,
-    _training_batches,
     build_member,
     train_member,
 )
@@ -189,29 +189,11 @@ def test_best_epoch_is_kept(tmp_path):
     network = member_module.build_member(checked, 0, data.train)
     weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
     network.load_state_dict(weights)
+    batches = make_batches(checked, network)
     again = member_module.evaluate(
-        checked, network, data.validation, data.scales, "val_"
+        checked, network, data.validation, batches, data.scales, "val_"
     )
     assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)
-
-
-def test_samples_are_shuffled_anew_in_each_epoch_and_drawn_anew():
-    "A shuffle whose result is used; jitter draws other points."
-    checked = experiment(sampling={"spacing": 200.0})
-    data = prepare(checked, some_tiles())
-    generator = torch.Generator().manual_seed(0)
-
-    def epoch(chosen):
-        batches = _training_batches(chosen, data.train, generator)
-        return torch.cat([index for index, _, _ in batches]).tolist()
-
-    first, second = epoch(checked), epoch(checked)
-    assert first != sorted(first)
-    assert sorted(first) != sorted(second)
-    still = experiment(sampling={"spacing": 200.0, "jitter": False})
-    third, fourth = epoch(still), epoch(still)
-    assert third != fourth
-    assert sorted(third) == sorted(fourth) == data.train.nominal().tolist()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import PatchSource, allowed_turns, turn_vectors
+from glacier_inversion.patches import Samples
+from glacier_inversion.sampling import spacing_of
 from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.batches import Batch, make_batches
 from glacier_inversion.training.dense import Plan, make_plan
 from glacier_inversion.training.devices import CPU
 from glacier_inversion.training.evaluation import Block, predict_points
@@ -138,13 +140,13 @@ def measure_cost(experiment: Experiment) -> Cost:
         network = Network(experiment)
         multiply_adds = sum(row.multiply_adds for row in network.table)
         affordable = max(1, int(_MOST_WORK / max(multiply_adds, 1)))
-        n_trained = min(experiment.batch_size, max(1, affordable // 3))
+        n_most = max(1, affordable // 3)
         n_predicted = min(CPU.most_patches, affordable)
         try:
-            patches = _MadeUpPatches(experiment)
-            step = _TrainingStep(experiment, network, patches, n_trained)
+            patches = _MadeUpPatches(experiment, network)
+            step = _TrainingStep(experiment, network, patches, n_most)
             activation_bytes, state_bytes = step.count_bytes()
-            train_seconds = _time(step.find_gradients) / n_trained
+            train_seconds = _time(step.find_gradients) / step.n_samples
             train_seconds += _time(step.update) / experiment.batch_size
             predict_seconds = (
                 _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
@@ -187,38 +189,41 @@ def _time(run: Callable[[], None]) -> float:
 
 
 class _MadeUpPatches:
-    """Patches of one made-up tile, gathered as those of a dataset are."""
+    """Patches of one made-up tile, put into batches as those of a dataset are."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, network: Network) -> None:
         self.layout = layout = Layout.of(experiment)
-        factors = {v.name: experiment.factor(v) for v in experiment.inputs}
+        factors = {v.name: experiment.factor(v) for v in experiment.variables()}
         whole = math.lcm(*factors.values())
-        side = -(-(layout.window_px + _SPARE_PX) // whole) * whole
+        spacing, spare = experiment.finest_resolution, _SPARE_PX
+        self._batch_size: int | None = experiment.batch_size
+        if experiment.sampling.dense is not None:
+            spacing = spacing_of(experiment)
+            crop = experiment.sampling.dense * spacing / experiment.finest_resolution
+            spare, self._batch_size = max(spare, math.ceil(crop)), None
+        side = -(-(layout.window_px + spare) // whole) * whole
         rng = np.random.default_rng(0)
         arrays = {
             name: rng.random((side // k, side // k), dtype=np.float32)
             for name, k in factors.items()
         }
         grid = Grid(0.0, 0.0, layout.resolution, side, side)
-        part = to_lattice(Tiles("", "", grid, arrays, {}), layout)
+        part = to_lattice(Tiles("", "", grid, arrays, arrays), layout)
         scales = dict.fromkeys(factors, NO_SCALE)
-        self.source = PatchSource([part], layout, scales)
+        self._samples = Samples([part], layout, scales, spacing)
+        self._batches = make_batches(experiment, network)
         self._block = Block(part, layout, scales, CPU.torch_device)
-        self.turns = allowed_turns(experiment.augmentation)
-        self.vectors = (
-            experiment.augmentation.vectors if experiment.augmentation else []
-        )
 
-    def gather(self, n: int, turned: bool) -> dict[str, Tensor]:
-        """Return a batch, *turned* as augmentation does."""
-        places = torch.randint(_SPARE_PX, (n, 2))
-        points = torch.cat([torch.zeros((n, 1), dtype=torch.int64), places], dim=1)
-        if not turned or self.turns is None:
-            return self.source.gather(points)
-        turns = self.turns[torch.randint(len(self.turns), (n,))]
-        batch = self.source.gather(points, turns)
-        turn_vectors(batch, self.vectors, turns)
-        return batch
+    def batch_to_train(self, n_most: int) -> Batch:
+        """Return a batch of at most so many samples, or a single crop."""
+        generator = torch.Generator().manual_seed(0)
+        n = min(self._batch_size or 1, n_most)
+        return next(self._batches.drawn(self._samples, generator, n))
+
+    def patches(self, n: int) -> dict[str, Tensor]:
+        """Return a batch of patches to predict."""
+        chosen = torch.randint(len(self._samples.points), (n,))
+        return self._samples.source.gather(self._samples.points[chosen])
 
     def predict(self, network: Network, plan: Plan, wanted: NDArray[np.bool_]) -> None:
         """Predict as maps are drawn."""
@@ -236,7 +241,7 @@ def _wanted_points(plan: Plan) -> NDArray[np.bool_]:
 
 @torch.inference_mode()
 def _predict(network: Network, patches: _MadeUpPatches, n: int) -> None:
-    network.eval()(patches.gather(n, turned=False))
+    network.eval()(patches.patches(n))
 
 
 class _TrainingStep:
@@ -247,12 +252,13 @@ class _TrainingStep:
         experiment: Experiment,
         network: Network,
         patches: _MadeUpPatches,
-        n: int,
+        n_most: int,
     ) -> None:
         self.experiment = experiment
         self.network = network
         self.patches = patches
-        self.targets = torch.rand(n, len(experiment.outputs))
+        self.n_most = n_most
+        self.n_samples = len(patches.batch_to_train(n_most).targets)
         self.weights = list(network.parameters())
         self.moments = [
             (torch.zeros_like(w), torch.zeros_like(w)) for w in self.weights
@@ -263,8 +269,8 @@ class _TrainingStep:
         scales = {variable.name: NO_SCALE for variable in self.experiment.outputs}
         self.network.train()
         tally = Tally(self.experiment, scales)
-        batch = self.patches.gather(len(self.targets), turned=True)
-        loss = tally.add(self.network(batch), self.targets)
+        batch = self.patches.batch_to_train(self.n_most)
+        loss = tally.add(batch.predict(self.network), batch.targets)
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
 
@@ -292,7 +298,7 @@ class _TrainingStep:
         # weights, gradients, a copy of the best weights, and the optimizer's
         copies = 3 + _MOMENTS[self.experiment.optimizer_name]
         state_bytes = copies * sum(weight.nbytes for weight in self.weights)
-        return sum(kept.values()) // len(self.targets), state_bytes
+        return sum(kept.values()) // self.n_samples, state_bytes
 
 
 def _tile_bytes(experiment: Experiment, bounds: Bounds) -> int:

@@ -1,5 +1,5 @@
 """
-Evaluate a network at every point of a block: densely as far as that is exact.
+Evaluate a network at every point of blocks: densely as far as that is exact.
 
 An operation that treats all places alike is applied to the whole block at once, instead
 of to the patch of every point: a patch of 32 x 32 pixels shares all but 32 of them with
@@ -59,9 +59,13 @@ class Frontier:
     done: list[int]
     obstacles: list[str]
 
-    def gather(self, row: Tensor, col: Tensor) -> list[list[Tensor]]:
-        """Return patches, shape (n, ...), of the fields at points of the block."""
-        return [[part.gather(row, col) for part in parts] for parts in self.fields]
+    def gather(
+        self, row: Tensor, col: Tensor, block: Tensor | int = 0
+    ) -> list[list[Tensor]]:
+        """Return patches, shape (n, ...), of the fields at points of the blocks."""
+        return [
+            [part.gather(row, col, block) for part in parts] for parts in self.fields
+        ]
 
     def finish(
         self, network: Network, gathered: list[list[Tensor]]
@@ -100,7 +104,7 @@ def evaluate(
     Parameters
     ----------
     inputs : sequence of Field
-        In the order of the network's, all of one block.
+        In the order of the network's, all of the same blocks.
     watch : callable, optional
         Is shown what there is before the first operation and after each.
     """
@@ -269,5 +273,5 @@ def _zeros(network: Network, layout: Layout, n_points: int) -> list[Field]:
         spacing, is_vector = layout.images.get(name, 1), name in layout.scalars
         side = 1 if is_vector else layout.patch_px(name)
         n = n_points + (side - 1) * spacing
-        fields.append(Field.of(torch.zeros(1, n, n), spacing, side, is_vector))
+        fields.append(Field.of(torch.zeros(1, 1, n, n), spacing, side, is_vector))
     return fields

@@ -21,6 +21,7 @@ from glacier_inversion.patches import Samples
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.member import (
@@ -46,7 +47,9 @@ logger = logging.getLogger(__name__)
 def check_network(experiment: Experiment) -> Network:
     """Build the network before data are read; ExperimentError if it does not fit."""
     with torch.random.fork_rng(devices=[]):
-        return Network(experiment)
+        network = Network(experiment)
+    make_batches(experiment, network)
+    return network
 
 
 def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> TrainingData:

@@ -53,7 +53,7 @@ class Block:
         self._images = {}
         for name, image in {**part.images, **part.scalars}.items():
             flat = normalised([image], scales[name]).to(device, dtype)
-            self._images[name] = flat.view(1, *image.shape)
+            self._images[name] = flat.view(1, 1, *image.shape)
 
     def fields(
         self, network: Network, plan: Plan, rows: slice, cols: slice
@@ -65,12 +65,12 @@ class Block:
             side = 1 if is_vector else self._layout.patch_px(name)
             spacing = self._layout.images.get(name, 1)
             margin = (side - 1) * spacing
-            for axis, points in ((1, rows), (2, cols)):
+            for axis, points in ((2, rows), (3, cols)):
                 n = plan.rounded(points.stop - points.start) + margin
                 there = min(n, image.shape[axis] - points.start)
                 image = image.narrow(axis, points.start, there)
                 if there < n:  # beyond the last points that are wanted
-                    beyond = [0, 0] * (2 - axis) + [0, n - there]
+                    beyond = [0, 0] * (3 - axis) + [0, n - there]
                     image = functional.pad(image, beyond)
             fields.append(Field.of(image, spacing, side, is_vector))
         return fields

@@ -1,5 +1,5 @@
 """
-All patches of a block at once: what flows through a network in a dense pass.
+All patches of blocks at once: what flows through a network in a dense pass.
 
 The patches of neighbouring points overlap. What an operation makes of them overlaps too
 if it treats every place alike, so it is computed, and kept, only once.
@@ -17,20 +17,21 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Field:
     """
-    An image, or a vector, for each point of a block of the lattice.
+    An image, or a vector, for each point of one or more blocks of the lattice.
 
-    The images of all points are windows of one large image: pixel (i, j) of the image
-    at point (row, col) is its pixel (row + i * spacing, col + j * spacing). The large
-    image is kept as its spacing x spacing phases, each of which takes every spacing-th
-    row and column. So the image at a point is a plain window of one phase, and a
-    convolution of the phases a plain convolution, not a dilated one.
+    The images of a block's points are windows of one large image: pixel (i, j) of the
+    image at point (row, col) is its pixel (row + i * spacing, col + j * spacing). The
+    large image is kept as its spacing x spacing phases, each of which takes every
+    spacing-th row and column. So the image at a point is a plain window of one phase,
+    and a convolution of the phases a plain convolution, not a dilated one.
 
     Attributes
     ----------
-    values : tensor, shape (spacing**2, channels, m_rows, m_cols)
-        Phase p * spacing + q has rows p, p + spacing, ... and columns q, q + spacing,
-        ...; m_rows is n_rows / spacing + side - 1 for a block of n_rows x n_cols
-        points, whose numbers are multiples of the spacing.
+    values : tensor, shape (n_blocks * spacing**2, channels, m_rows, m_cols)
+        One block's phases after the other's. Phase p * spacing + q has rows p,
+        p + spacing, ... and columns q, q + spacing, ...; m_rows is n_rows / spacing +
+        side - 1 for blocks of n_rows x n_cols points, whose numbers are multiples of
+        the spacing.
     spacing : int
         Distance between neighbouring pixels of an image, in points.
     side : int
@@ -45,63 +46,60 @@ class Field:
     is_vector: bool = False
 
     @classmethod
-    def of(cls, image: Tensor, spacing: int, side: int, is_vector: bool) -> Field:
+    def of(cls, images: Tensor, spacing: int, side: int, is_vector: bool) -> Field:
         """
-        Part an image of shape (channels, rows, cols) into its phases.
+        Part images of shape (n_blocks, channels, rows, cols) into their phases.
 
         Rows and columns are multiples of the spacing: n_rows + (side - 1) * spacing.
         """
-        channels, n_rows, n_cols = image.shape
-        shape = (channels, n_rows // spacing, spacing, n_cols // spacing, spacing)
-        phases = image.view(shape).permute(2, 4, 0, 1, 3).flatten(0, 1)
+        n, channels, n_rows, n_cols = images.shape
+        shape = (n, channels, n_rows // spacing, spacing, n_cols // spacing, spacing)
+        phases = images.view(shape).permute(0, 3, 5, 1, 2, 4).flatten(0, 2)
         phases = phases.contiguous(memory_format=torch.channels_last)
         return cls(phases, spacing, side, is_vector)
 
-    def image(self) -> Tensor:
-        """Put the phases together to an image of shape (channels, rows, cols)."""
+    def images(self) -> Tensor:
+        """Put the phases together to shape (n_blocks, channels, rows, cols)."""
         _, channels, m_rows, m_cols = self.values.shape
         k = self.spacing
-        phases = self.values.view(k, k, channels, m_rows, m_cols)
-        return phases.permute(2, 3, 0, 4, 1).reshape(channels, m_rows * k, m_cols * k)
+        phases = self.values.view(-1, k, k, channels, m_rows, m_cols)
+        shape = (-1, channels, m_rows * k, m_cols * k)
+        return phases.permute(0, 3, 4, 1, 5, 2).reshape(shape)
 
     def respaced(self, spacing: int) -> Field:
         """Return images of a single pixel, or vectors, in the phases of a spacing."""
         if spacing == self.spacing:
             return self
-        return Field.of(self.image(), spacing, self.side, self.is_vector)
+        return Field.of(self.images(), spacing, self.side, self.is_vector)
 
-    def halved(self, merge: Callable[[Tensor, Tensor], Tensor]) -> Field:
+    def halved(self, merge: Callable[[Tensor], Tensor]) -> Field:
         """
         Merge each 2 x 2 pixels of every image into one; an odd last row is dropped.
 
         Parameters
         ----------
-        merge : function of two tensors
-            An operation that does not depend on the order, as `torch.maximum`.
+        merge : function
+            From images to images that are one row and column smaller: each pixel and
+            its neighbours to the right, below, and below on the right made one.
         """
         side, k = self.side // 2, self.spacing
-        _, channels, *rows_and_cols = self.values.shape
+        merged = merge(self.values)
+        channels, *rows_and_cols = self.values.shape[1:]
         # m = n / k + side - 1, before and after
         n_rows, n_cols = ((m - self.side + 1) // 2 + side - 1 for m in rows_and_cols)
-        pairs = merge(self.values[:, :, :-1], self.values[:, :, 1:])
+        merged = merged[:, :, : 2 * n_rows, : 2 * n_cols]
         # images begin at even and odd pixels; row s of every 2 of phase p is phase
         # s * k + p of twice the spacing
-        shape = (2, k, 2, k, n_rows, n_cols, channels)
-        halves = self.values.new_empty(shape).permute(0, 1, 2, 3, 6, 4, 5)
-        for s in range(2):
-            rows = pairs[:, :, s : s + 2 * n_rows : 2]
-            rows = rows.view(k, k, *rows.shape[1:])
-            for t in range(2):
-                left = rows[..., t : t + 2 * n_cols : 2]
-                right = rows[..., t + 1 : t + 1 + 2 * n_cols : 2]
-                halves[s, :, t] = merge(left, right)
-        return Field(halves.flatten(0, 3), 2 * k, side)
+        halves = merged.view(-1, k, k, channels, n_rows, 2, n_cols, 2)
+        halves = halves.permute(0, 5, 1, 7, 2, 4, 6, 3)
+        halves = halves.reshape(-1, n_rows, n_cols, channels)
+        return Field(halves.permute(0, 3, 1, 2), 2 * k, side)
 
-    def gather(self, row: Tensor, col: Tensor) -> Tensor:
-        """Return the images, or vectors, at points, as a batch."""
+    def gather(self, row: Tensor, col: Tensor, block: Tensor | int = 0) -> Tensor:
+        """Return the images, or vectors, at points of blocks, as a batch."""
         windows = self.values.unfold(2, self.side, 1).unfold(3, self.side, 1)
         k = self.spacing
-        phase = row % k * k + col % k
+        phase = (block * k + row % k) * k + col % k
         batch = windows[phase, :, row // k, col // k]
         return batch[..., 0, 0] if self.is_vector else batch
 

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from glacier_inversion.errors import TrainingError, first_line
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.patches import Samples, Scale, allowed_turns, turn_vectors
+from glacier_inversion.patches import Samples, Scale
+from glacier_inversion.training.batches import Batches, make_batches
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.tally import Log, Tally, criterion_of
@@ -164,6 +165,7 @@ def train_member(
         constant.
     """
     network = build_member(experiment, seed, data.train)
+    batches = make_batches(experiment, network)
     optimizer = _build_optimizer(experiment, network)
     plateau = Plateau(
         experiment.learning_rate,
@@ -191,8 +193,10 @@ def train_member(
         on_epoch(log)
     while len(logs) < experiment.epochs and not plateau.over:
         log = {"epoch": float(len(logs)), "learning_rate": plateau.rate}
-        log |= _train_epoch(experiment, network, optimizer, data, generator)
-        log |= evaluate(experiment, network, data.validation, data.scales, "val_")
+        log |= _train_epoch(experiment, network, optimizer, data, batches, generator)
+        log |= evaluate(
+            experiment, network, data.validation, batches, data.scales, "val_"
+        )
         logs.append(log)
         value = criterion_of(experiment, log)
         if not (math.isfinite(value) and math.isfinite(log["loss"])):
@@ -253,40 +257,17 @@ def _train_epoch(
     network: Network,
     optimizer: torch.optim.Optimizer,
     data: TrainingData,
+    batches: Batches,
     generator: torch.Generator,
 ) -> Log:
     network.train()
     tally = Tally(experiment, data.scales)
-    for _, batch, targets in _training_batches(experiment, data.train, generator):
-        loss = tally.add(network(batch), targets)
+    for batch in batches.drawn(data.train, generator):
+        loss = tally.add(batch.predict(network), batch.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return tally.log("")
-
-
-def _training_batches(
-    experiment: Experiment, samples: Samples, generator: torch.Generator
-) -> Iterator[tuple[Tensor, dict[str, Tensor], Tensor]]:
-    """Iterate over an epoch's batches: its points, order and turns from *generator*."""
-    chosen = (
-        samples.draw(generator) if experiment.sampling.jitter else samples.nominal()
-    )
-    chosen = chosen[torch.randperm(len(chosen), generator=generator)]
-    allowed = allowed_turns(experiment.augmentation)
-    if allowed is None:
-        yield from samples.batches(chosen, experiment.batch_size)
-        return
-    drawn = torch.randint(len(allowed), (len(chosen),), generator=generator)
-    vectors = experiment.augmentation.vectors if experiment.augmentation else []
-    for index, turns in zip(
-        torch.split(chosen, experiment.batch_size),
-        torch.split(allowed[drawn], experiment.batch_size),
-        strict=True,
-    ):
-        batch = samples.source.gather(samples.points[index], turns)
-        turn_vectors(batch, vectors, turns)
-        yield index, batch, samples.targets[index]
 
 
 @torch.no_grad()
@@ -294,14 +275,15 @@ def evaluate(
     experiment: Experiment,
     network: Network,
     samples: Samples,
+    batches: Batches,
     scales: Mapping[str, Scale],
     prefix: str,
 ) -> Log:
     """Return the losses and metrics over the nominal points of *samples*."""
     network.eval()
     tally = Tally(experiment, scales)
-    for _, batch, targets in samples.batches(samples.nominal(), _EVALUATION_BATCH):
-        tally.add(network(batch), targets)
+    for batch in batches.nominal(samples, _EVALUATION_BATCH):
+        tally.add(batch.predict(network), batch.targets)
     return tally.log(prefix)
 
 

@@ -228,7 +228,7 @@ class Downsample(OnImage):
 
     def apply_to(self, image: Tensor) -> Tensor:
         """Take the maxima."""
-        if image.requires_grad:  # torch's pool finds gradients faster, maxima slower
+        if torch.is_grad_enabled():  # torch's finds gradients faster, maxima slower
             return functional.max_pool2d(image, 2)
         n_rows, n_cols = (n // 2 * 2 for n in image.shape[2:])
         pairs = torch.maximum(image[:, :, 0:n_rows:2], image[:, :, 1:n_rows:2])
@@ -236,7 +236,15 @@ class Downsample(OnImage):
 
     def apply_to_field(self, field: Field) -> Field:
         """Take the maxima from every pixel on: images begin at odd ones, too."""
-        return field.halved(torch.maximum)
+        return field.halved(_maxima)
+
+
+def _maxima(image: Tensor) -> Tensor:
+    """Return the maxima of the 2 x 2 pixels from every pixel on."""
+    if torch.is_grad_enabled():
+        return functional.max_pool2d(image, 2, stride=1)
+    pairs = torch.maximum(image[:, :, :-1], image[:, :, 1:])
+    return torch.maximum(pairs[..., :-1], pairs[..., 1:])
 
 
 class Concatenation(Operation):

@@ -1,0 +1,150 @@
+"""
+What training in crops gains over training on patches, and whether it costs anything.
+
+For the demonstration's mountains, with the true thickness as target at every pixel, and
+a network of the size of the published ones that pads nothing. Prints, measured in one
+run on one thread: samples a second of both ways, epochs alternating, as the median of
+their ratios; and the RMSE on the validation glaciers after so many samples, mean and
+standard deviation over members that begin with the same weights.
+
+    python -m tests.benchmarks.crops [--samples 90000] [--seeds 3] [--rounds 5]
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean, median, pstdev
+
+import torch
+
+from glacier_inversion.built_dataset import open_dataset, read_training_tiles
+from glacier_inversion.dataset import build_dataset
+from glacier_inversion.demo import write_demo
+from glacier_inversion.experiment import Experiment, check_experiment
+from glacier_inversion.training.batches import make_batches
+from glacier_inversion.training.ensemble import prepare
+from glacier_inversion.training.member import TrainingData, build_member, evaluate
+from glacier_inversion.training.network import Network
+from glacier_inversion.training.tally import Tally
+from glacier_inversion.training.threads import one_thread
+from glacier_inversion.workspace import Workspace
+from tests.benchmarks.draw import NETWORKS
+
+N_MARKS = 6
+
+
+def describe(demo: Path, dense: int | None) -> Experiment:
+    """Return the experiment, on patches or in crops."""
+    raw = json.loads(demo.read_text(encoding="utf-8"))
+    architecture, inputs, main, output = NETWORKS["valid resnet"]
+    raw |= {"model_architecture": architecture, "area_size": 1600.0}
+    raw["model_description"] = {
+        "inputs": {name: {"operations": o} for name, o in inputs.items()},
+        "main": {"operations": main},
+        "outputs": {
+            "thickness": {
+                "operations": [*output[:-1], output[-1] | {"last_activation": "linear"}]
+            }
+        },
+    }
+    raw["dataset_description"]["buffer_distance"] = 1000.0
+    raw["dataset_description"]["rasters"][2]["file"] = "thickness_true.tif"
+    raw |= {"batch_size": 1024, "sampling": {"spacing": 100.0, "dense": dense}}
+    return check_experiment(raw, "benchmark")
+
+
+class Way:
+    """A member that is trained in one of the two ways."""
+
+    def __init__(self, experiment: Experiment, data: TrainingData, seed: int) -> None:
+        self.experiment, self.data = experiment, data
+        self.network = build_member(experiment, seed, data.train)
+        self.batches = make_batches(experiment, self.network)
+        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.generator = torch.Generator().manual_seed(seed)
+        self.epochs = self._forever()
+
+    def _forever(self):
+        while True:
+            yield from self.batches.drawn(self.data.train, self.generator)
+
+    def train(self, n_samples: int) -> float:
+        """Train on at least so many samples; return seconds a sample."""
+        begin, n = time.perf_counter(), 0
+        tally = Tally(self.experiment, self.data.scales)
+        for batch in self.epochs:
+            loss = tally.add(batch.predict(self.network), batch.targets)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            n += len(batch.targets)
+            if n >= n_samples:
+                break
+        return (time.perf_counter() - begin) / n
+
+    def rmse(self) -> float:
+        """Return the error on glaciers that are not trained on."""
+        log = evaluate(
+            self.experiment,
+            self.network,
+            self.data.validation,
+            self.batches,
+            self.data.scales,
+            "",
+        )
+        return log["thickness_nan_rmse"]
+
+
+def main() -> None:
+    """Print both comparisons."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dense", type=int, default=12)
+    parser.add_argument("--samples", type=int, default=90_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder, one_thread():
+        place = Workspace(Path(folder))
+        demo = write_demo(Path(folder))
+        patches = describe(demo, None)
+        build_dataset(patches, place)
+        data = prepare(
+            patches, read_training_tiles(open_dataset(patches, place), patches)
+        )
+        ways = {"patches": patches, "crops": describe(demo, chosen.dense)}
+
+        pair = [Way(experiment, data, 0) for experiment in ways.values()]
+        ratios = []
+        for _ in range(chosen.rounds):
+            slow, fast = pair[0].train(2048), pair[1].train(16_384)
+            ratios.append(slow / fast)
+        print(
+            f"crops of {chosen.dense} x {chosen.dense} samples: {median(ratios):.1f} times "
+            f"the samples a second of patches (median of {chosen.rounds}, "
+            f"{min(ratios):.1f} to {max(ratios):.1f})"
+        )
+        marks = [chosen.samples * (i + 1) // N_MARKS for i in range(N_MARKS)]
+        print("RMSE (m) after samples:", *marks)
+        for name, experiment in ways.items():
+            curves = []
+            for seed in range(chosen.seeds):
+                way = Way(experiment, data, seed)
+                steps = [b - a for a, b in itertools.pairwise([0, *marks])]
+                curves.append([(way.train(n), way.rmse())[1] for n in steps])
+            print(
+                f"{name:8}",
+                *(
+                    f"{mean(c):.1f} +- {pstdev(c):.1f}"
+                    for c in zip(*curves, strict=True)
+                ),
+                sep="  ",
+            )
+
+
+if __name__ == "__main__":
+    main()
