@@ -134,6 +134,12 @@ def build_dataset_command(
     help="Members to train at the same time; the weights do not depend on it.  "
     "[default: what is estimated to end soonest]",
 )
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Write losses and metrics for TensorBoard, into the model's folder.",
+)
+@click.option("--status", is_flag=True, help="Say how far training is, and end.")
 def train_command(
     experiment: Path,
     workspace: Path,
@@ -142,8 +148,14 @@ def train_command(
     seeds: list[int] | None,
     overwrite: bool,
     jobs: int | None,
+    tensorboard: bool,
+    status: bool,
 ) -> None:
-    """Train the network once per seed; finished members are kept."""
+    """
+    Train the network once per seed; finished members are kept.
+
+    Ctrl-C, or SIGTERM, ends it between two steps; the next run goes on from there.
+    """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment import load_experiment
 
@@ -155,20 +167,26 @@ def train_command(
             f"{loaded.seeds_number - 1}. Raise seeds_number to train more."
         )
         raise click.BadParameter(message, param_hint="--seeds")
+    from glacier_inversion.workspace import Workspace
+
+    place = Workspace(workspace)
+    if status:
+        from glacier_inversion.training.status import format_status, read_status
+
+        click.echo(format_status(loaded, read_status(loaded, place)))
+        return
     from glacier_inversion.built_dataset import open_dataset, read_training_tiles
     from glacier_inversion.training.ensemble import check_network, train
-    from glacier_inversion.workspace import Workspace
 
     try:
         check_network(loaded)
     except ExperimentError as error:
         message = f"{experiment}: {error}"
         raise ExperimentError(message) from error
-    place = Workspace(workspace)
     dataset = open_dataset(loaded, place)
     tiles = read_training_tiles(dataset, loaded)
     with Bar() as bar:
-        folders = train(loaded, tiles, place, seeds, overwrite, jobs, bar)
+        folders = train(loaded, tiles, place, seeds, overwrite, jobs, bar, tensorboard)
     for folder in folders:
         click.echo(folder)
 

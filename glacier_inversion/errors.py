@@ -13,6 +13,9 @@ exception too, so that callers need not know this module::
     ├── ModelError (ValueError)
     ├── DeviceError (RuntimeError)   exit 2
     ├── TrainingError (RuntimeError)
+    │   └── MemberError
+    ├── StoppedError                 exit 130
+    ├── PackageError (ImportError)   exit 2
     └── WorkspaceError (OSError)
 """
 
@@ -58,6 +61,22 @@ class DeviceError(GlacierInversionError, RuntimeError):
 
 class TrainingError(GlacierInversionError, RuntimeError):
     """A member could not be trained."""
+
+
+class MemberError(TrainingError):
+    """A member's network does not learn, and would not if it were trained again."""
+
+
+class StoppedError(GlacierInversionError):
+    """Work ended because the user asked for it."""
+
+    exit_code = 130
+
+
+class PackageError(GlacierInversionError, ImportError):
+    """A package that an option needs is not installed."""
+
+    exit_code = 2
 
 
 class WorkspaceError(GlacierInversionError, OSError):

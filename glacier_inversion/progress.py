@@ -23,3 +23,28 @@ class Silent:
 
     def advance(self, note: str = "") -> None:
         """Do nothing."""
+
+
+def duration(seconds: float | None) -> str:
+    """
+    Write a duration with two digits that count.
+
+    >>> duration(0.0123), duration(75), duration(5000), duration(3e5)
+    ('0.012 s', '1.2 min', '1.4 h', '3.5 days')
+    """
+    if seconds is None:
+        return "?"
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{two_digits(seconds / size)} {unit}"
+    return f"{two_digits(seconds)} s"
+
+
+def two_digits(number: float) -> str:
+    """
+    Write a number with two digits that count.
+
+    >>> two_digits(1234.5), two_digits(0.0567)
+    ('1234', '0.057')
+    """
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+from glacier_inversion.progress import duration, two_digits
+
 Report = dict[str, Any]
 """As `glacier_inversion.check.check` returns it."""
 
@@ -147,23 +149,23 @@ def _format_cost(report: Report) -> list[str]:
     train, draw = report["train"], report["draw"]
     seeds = f"{train['seeds']} seeds"
     seconds, size = train["seconds_per_epoch"], _size(train["memory_bytes"])
-    each = f"{_duration(seconds)} each"
+    each = f"{duration(seconds)} each"
     if seconds is None and train["seconds_per_sample"] is not None:
-        each = f"{_duration(1000 * train['seconds_per_sample'])} per 1,000 samples"
+        each = f"{duration(1000 * train['seconds_per_sample'])} per 1,000 samples"
         size = f"> {_size(train['network_bytes'])}"  # and what the data need
     drawn = f"{_count(draw['features'])} features, {_count(draw['pixels'])} pixels"
     if draw["pixels"] is None and draw["seconds_per_pixel"] is not None:
-        drawn = f"{_duration(1000 * draw['seconds_per_pixel'])} per 1,000 pixels"
+        drawn = f"{duration(1000 * draw['seconds_per_pixel'])} per 1,000 pixels"
     rows = [
         [
             "train",
-            _duration(train["seconds"]),
+            duration(train["seconds"]),
             size,
             f"{seeds} of at most {train['epochs']} epochs, {each}",
         ],
         [
             "draw",
-            _duration(draw["seconds"]),
+            duration(draw["seconds"]),
             _size(draw["memory_bytes"]),
             f"{drawn}, with {seeds}",
         ],
@@ -206,21 +208,6 @@ def _percent(share: float | None) -> str:
     return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
-def _duration(seconds: float | None) -> str:
-    """
-    Write a duration with two digits that count.
-
-    >>> _duration(0.0123), _duration(75), _duration(5000), _duration(3e5)
-    ('0.012 s', '1.2 min', '1.4 h', '3.5 days')
-    """
-    if seconds is None:
-        return "?"
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{_two_digits(seconds / size)} {unit}"
-    return f"{_two_digits(seconds)} s"
-
-
 def _size(n_bytes: int | None) -> str:
     """
     Write a number of bytes.
@@ -231,9 +218,5 @@ def _size(n_bytes: int | None) -> str:
     if n_bytes is None:
         return "?"
     if n_bytes >= 1e9:
-        return f"{_two_digits(n_bytes / 1e9)} GB"
-    return f"{_two_digits(max(n_bytes / 1e6, 1))} MB"
-
-
-def _two_digits(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
+        return f"{two_digits(n_bytes / 1e9)} GB"
+    return f"{two_digits(max(n_bytes / 1e6, 1))} MB"

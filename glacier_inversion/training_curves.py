@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,19 +12,35 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glacier_inversion.workspace import Workspace, replacing
+from glacier_inversion.workspace import replacing
+
+logger = logging.getLogger(__name__)
 
 Curves = dict[str, NDArray[np.float64]]
 
 
-def read_logs(workspace: Workspace, model: str) -> dict[int, Curves]:
-    """Return the columns of each member's log.csv, by seed, those unfinished too."""
-    logs = {}
-    for path in sorted(workspace.model(model).glob("seed_*/log.csv")):
-        with path.open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
-        logs[int(path.parent.name.removeprefix("seed_"))] = columns
+def read_logs(members: Iterable[Path]) -> dict[int, Curves]:
+    """
+    Return the columns of each log.csv, by seed, of the members that have one.
+
+    One that cannot be read, or has other columns than the first, is warned of.
+    """
+    logs: dict[int, Curves] = {}
+    for member in members:
+        path = member / "log.csv"
+        if not path.exists():
+            continue
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            columns = {k: np.array([float(row[k]) for row in rows]) for k in rows[0]}
+            if logs and set(columns) != set(next(iter(logs.values()))):
+                message = "other columns than those of other members"
+                raise ValueError(message)
+        except (OSError, ValueError, TypeError, IndexError) as error:
+            logger.warning("%s: cannot be read (%s): left out", path, error)
+            continue
+        logs[int(member.name.removeprefix("seed_"))] = columns
     return logs
 
 
@@ -66,10 +84,10 @@ def draw_training_curves(
             (f"val_{name}", "validation", "tab:orange"),
         ):
             values = _table([log[column] for log in logs.values() if column in log])
-            if not np.isfinite(values).any():
+            epochs = np.flatnonzero(np.isfinite(values).any(axis=0))
+            if not len(epochs):
                 continue
-            epochs = np.arange(values.shape[1])
-            low, middle, high = np.nanquantile(values, [0, 0.5, 1], axis=0)
+            low, middle, high = np.nanquantile(values[:, epochs], [0, 0.5, 1], axis=0)
             axis.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
             axis.plot(epochs, middle, color=color, label=label)
             if column == criterion:
@@ -77,7 +95,8 @@ def draw_training_curves(
                 axis.plot(list(best.values()), marked, "k.", label="best epochs")
         axis.set_title(name)
         axis.set_xlabel("epoch")
-        axis.legend(fontsize="small")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize="small")
     for axis in axes[len(names) :]:
         axis.remove()
     figure.suptitle(f"{model}: median and range of {len(logs)} members")

@@ -116,11 +116,34 @@ def _unwritable(path: Path, error: OSError) -> str:
     )
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write *content* to *path*, whole or not at all."""
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write *content* to *path*, whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    with replacing(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether a process holds *folder*."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    path = _lock_of(folder)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
 
 
 @contextmanager
@@ -135,7 +158,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  only commands that write
 
-    path = folder.with_name(f".{folder.name}.lock")
+    path = _lock_of(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

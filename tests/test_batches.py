@@ -150,7 +150,9 @@ def test_validation_is_the_same_in_crops_and_in_patches():
         update={"sampling": checked.sampling.model_copy(update={"dense": None})}
     )
     logs = [
-        evaluate(e, network, data.validation, make_batches(e, network), data.scales, "")
+        evaluate(
+            e, network, data.validation, make_batches(e, network), data.scales
+        ).log("")
         for e in (checked, patchwise)
     ]
     assert logs[0] == pytest.approx(logs[1], rel=1e-5)

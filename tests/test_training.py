@@ -1,7 +1,11 @@
 """Training: from the seed alone, every setting with its effect, nothing lost."""
 
 import csv
+import errno
 import json
+import os
+import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import torch
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
+    StoppedError,
     TrainingError,
     WorkspaceError,
 )
@@ -19,12 +24,14 @@ from glacier_inversion.grid import Grid
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
+from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
 from glacier_inversion.training.ensemble import prepare, train
 from glacier_inversion.training.member import (
     Plateau,
     build_member,
     train_member,
 )
+from glacier_inversion.training.model import finished_seeds
 from glacier_inversion.training_curves import draw_training_curves
 from glacier_inversion.workspace import Workspace, locked
 from tests import synthetic
@@ -72,7 +79,7 @@ def read_log(folder: Path) -> list[dict[str, float]]:
 def run_member(checked, folder, seed=0, tiles=None):
     """Train one member and return its log."""
     data = prepare(checked, tiles or some_tiles())
-    train_member(checked, data, seed, folder, lambda log: None)
+    train_member(checked, data, seed, folder, lambda *_: None)
     return read_log(folder)
 
 
@@ -122,7 +129,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_af
     class Killed(BaseException):
         pass
 
-    def kill(log):
+    def kill(log, seconds):
         if log["epoch"] == killed_after:
             raise Killed
 
@@ -131,8 +138,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_af
         train_member(checked, data, 0, tmp_path / "killed", kill)
     assert not (tmp_path / "killed" / "best.safetensors").exists()
     heard = []
-    train_member(checked, data, 0, tmp_path / "killed", heard.append)
-    assert len(heard) == 6
+    train_member(
+        checked, data, 0, tmp_path / "killed", lambda *epoch: heard.append(epoch)
+    )
+    assert [log["epoch"] for log, _ in heard] == list(range(6))
+    # an epoch that was trained before takes no time
+    assert [seconds > 0 for _, seconds in heard] == [
+        epoch > killed_after for epoch in range(6)
+    ]
     for file in ("best.safetensors", "log.csv"):
         whole, killed = (
             (tmp_path / n / file).read_bytes() for n in ("whole", "killed")
@@ -144,14 +157,105 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_af
     ]
 
 
+@pytest.mark.parametrize("stopped_at", [1, 4, 9])
+def test_a_member_that_is_stopped_goes_on_within_the_epoch(tmp_path, stopped_at):
+    "No step is taken twice, none is left out; log and weights are the same bytes."
+    checked = experiment(
+        epochs=3, batch_size=16, augmentation={"flips": True, "rotations": True}
+    )
+    data = prepare(checked, some_tiles())
+    train_member(checked, data, 0, tmp_path / "whole", lambda *_: None)
+
+    class Stop(threading.Event):
+        n_asked = 0
+
+        def is_set(self):
+            self.n_asked += 1
+            return self.n_asked == stopped_at
+
+    steps = -(-len(data.train) // 16)
+    stop = Stop()
+    with pytest.raises(StoppedError, match="Run it again"):
+        train_member(checked, data, 0, tmp_path / "cut", lambda *_: None, stop)
+    assert stop.n_asked == stopped_at
+    train_member(checked, data, 0, tmp_path / "cut", lambda *_: None, stop)
+    assert stop.n_asked == 3 * steps
+    for file in ("best.safetensors", "log.csv"):
+        whole, cut = ((tmp_path / n / file).read_bytes() for n in ("whole", "cut"))
+        assert whole == cut
+
+
+@pytest.fixture
+def stopped_member(tmp_path):
+    """Return an experiment, its data, and a member that was stopped in epoch 1."""
+    checked = experiment(epochs=3)
+    data = prepare(checked, some_tiles())
+
+    def stop(log, seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_member(checked, data, 0, tmp_path, stop)
+    return checked, data, tmp_path
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 broken"])
-def test_a_broken_checkpoint_is_named(tmp_path, content):
+def test_a_broken_checkpoint_is_named(stopped_member, content):
     "It is never executed, and the message says how to go on."
-    (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(
-        TrainingError, match=r"checkpoint\.pt: cannot be read.*Remove it"
-    ):
-        run_member(experiment(epochs=1), tmp_path)
+    checked, data, folder = stopped_member
+    (folder / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be us.*Remove it"):
+        train_member(checked, data, 0, folder, lambda *_: None)
+
+
+def test_a_checkpoint_of_which_a_bit_is_wrong_is_not_used(stopped_member):
+    "Anywhere in the file: wrong weights are worse than none."
+    checked, data, folder = stopped_member
+    path = folder / "checkpoint.pt"
+    whole = path.read_bytes()
+    for place in range(7, len(whole), len(whole) // 20):
+        damaged = bytearray(whole)
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="it is damaged"):
+            train_member(checked, data, 0, folder, lambda *_: None)
+
+
+def test_a_checkpoint_of_another_version_is_named(stopped_member):
+    "What it lacks is not guessed."
+    checked, data, folder = stopped_member
+    state = read_checkpoint(folder / "checkpoint.pt")
+    write_checkpoint(folder / "checkpoint.pt", state | {"plateau": {"a": 1}})
+    with pytest.raises(TrainingError, match="of another version"):
+        train_member(checked, data, 0, folder, lambda *_: None)
+
+
+@pytest.mark.parametrize("file", ["checkpoint.pt", "log.csv", "best.safetensors"])
+def test_a_full_disk_is_a_message_and_harms_nothing(tmp_path, monkeypatch, file):
+    "What was there stays; with space, training goes on to the same weights."
+    checked = experiment(epochs=3)
+    data = prepare(checked, some_tiles())
+    train_member(checked, data, 0, tmp_path / "whole", lambda *_: None)
+    original, n_written = Path.write_bytes, 0
+
+    def write(path, content):
+        nonlocal n_written
+        n_written += path.name.startswith(f".{file.partition('.')[0]}")
+        if n_written == (1 if file == "best.safetensors" else 2):
+            original(path, content[:10])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return original(path, content)
+
+    folder = tmp_path / "full"
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(WorkspaceError, match=f"{file}: cannot be written .No space"):
+        train_member(checked, data, 0, folder, lambda *_: None)
+    monkeypatch.undo()
+    assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.pt", "log.csv"]
+    train_member(checked, data, 0, folder, lambda *_: None)
+    for name in ("best.safetensors", "log.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (folder / name).stat().st_mode & 0o044  # others may read it
 
 
 def test_a_kill_between_log_and_checkpoint_loses_nothing(tmp_path, monkeypatch):
@@ -159,18 +263,18 @@ def test_a_kill_between_log_and_checkpoint_loses_nothing(tmp_path, monkeypatch):
     checked = experiment(epochs=3)
     run_member(checked, tmp_path / "whole")
     data = prepare(checked, some_tiles())
-    original = member_module._write_checkpoint
+    original = member_module.write_checkpoint
 
     def killed(path, state):
         if len(state["logs"]) == 3:
             raise KeyboardInterrupt
         original(path, state)
 
-    monkeypatch.setattr(member_module, "_write_checkpoint", killed)
+    monkeypatch.setattr(member_module, "write_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
-        train_member(checked, data, 0, tmp_path / "killed", lambda log: None)
+        train_member(checked, data, 0, tmp_path / "killed", lambda *_: None)
     monkeypatch.undo()
-    train_member(checked, data, 0, tmp_path / "killed", lambda log: None)
+    train_member(checked, data, 0, tmp_path / "killed", lambda *_: None)
     for file in ("best.safetensors", "log.csv"):
         whole, killed = (
             (tmp_path / n / file).read_bytes() for n in ("whole", "killed")
@@ -182,7 +286,7 @@ def test_best_epoch_is_kept(tmp_path):
     "The weights are those of the epoch with the best criterion, not the last."
     checked = experiment(epochs=8, criterion="val_nan_bias")
     data = prepare(checked, some_tiles())
-    train_member(checked, data, 0, tmp_path, lambda log: None)
+    train_member(checked, data, 0, tmp_path, lambda *_: None)
     log = read_log(tmp_path)
     biases = [abs(row["val_thickness_nan_bias"]) for row in log]
     assert min(biases) < biases[-1]
@@ -191,8 +295,8 @@ def test_best_epoch_is_kept(tmp_path):
     network.load_state_dict(weights)
     batches = make_batches(checked, network)
     again = member_module.evaluate(
-        checked, network, data.validation, batches, data.scales, "val_"
-    )
+        checked, network, data.validation, batches, data.scales
+    ).log("val_")
     assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)
 
 
@@ -222,7 +326,7 @@ def test_learning_rate_settings_act_on_a_real_run(tmp_path):
     "The logged rate falls by the factor, to the minimum."
     checked = experiment(
         epochs=8, patience=1, learning_rate=0.3, learning_rate_factor=0.1, min_learning_rate=0.004,
-        optimizer_name="sgd",
+        optimizer_name="sgd", criterion="loss",
     )  # fmt: skip
     rates = {row["learning_rate"] for row in run_member(checked, tmp_path)}
     assert rates <= {0.3, 0.03, 0.004} or rates <= {0.3, 0.03, 0.003, 0.004}
@@ -276,7 +380,7 @@ def test_sgd_step_equals_the_gradient_of_loss_and_penalty(tmp_path):
         name: parameter - 3e-3 * parameter.grad
         for name, parameter in network.named_parameters()
     }
-    train_member(checked, data, 0, tmp_path, lambda log: None)
+    train_member(checked, data, 0, tmp_path, lambda *_: None)
     weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
     for name, value in expected.items():  # float32; another order of the samples
         torch.testing.assert_close(weights[name], value.detach(), rtol=1e-4, atol=1e-6)
@@ -482,20 +586,71 @@ def test_members_without_a_model_file_are_refused(tmp_path):
         train_all(experiment(epochs=1), tmp_path)
 
 
-def test_members_that_fail_do_not_stop_the_others(tmp_path, monkeypatch):
-    "All are tried; the error names the seeds."
-    original = train_member
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_members_that_cannot_be_trained_do_not_stop_the_others(tmp_path, caplog, jobs):
+    "A file where the folder should be; the same with any number of jobs."
+    blocked = tmp_path / "models" / "small" / "seed_000"
+    checked = experiment(epochs=1, seeds_number=3)
+    train_all(checked, tmp_path, seeds=[1])
+    blocked.write_text("")
+    with pytest.raises(TrainingError, match="1 of 3 members could not be trained"):
+        train_all(checked, tmp_path, jobs=jobs)
+    assert "seed_000" in caplog.text
+    assert (tmp_path / "models/small/seed_002/best.safetensors").exists()
+    blocked.unlink()
+    assert len(train_all(checked, tmp_path)) == 3
 
-    def failing(checked, data, seed, folder, on_epoch):
-        if seed == 0:
-            message = "no luck"
-            raise TrainingError(message)
-        original(checked, data, seed, folder, on_epoch)
 
-    monkeypatch.setattr("glacier_inversion.training.ensemble.train_member", failing)
-    with pytest.raises(TrainingError, match=r"1 of 2 members failed: seeds \[0\]"):
-        train_all(experiment(epochs=1), tmp_path)
-    assert (tmp_path / "models/small/seed_001/best.safetensors").exists()
+def test_members_that_do_not_learn_are_kept_out_with_a_warning(
+    tmp_path, caplog, monkeypatch
+):
+    "They are not trained again, and not drawn; the others are the ensemble."
+    original = member_module.build_member
+
+    def build(checked, seed, samples):
+        network = original(checked, seed, samples)
+        if seed == 1:
+            for weight in network.parameters():
+                weight.data.fill_(float("nan"))
+        return network
+
+    monkeypatch.setattr(member_module, "build_member", build)
+    checked = experiment(epochs=1, seeds_number=3)
+    folders = train_all(checked, tmp_path)
+    assert [folder.name for folder in folders] == ["seed_000", "seed_002"]
+    assert "seed 1 is no part of the ensemble" in caplog.text
+    failed = tmp_path / "models/small/seed_001"
+    assert [path.name for path in failed.iterdir()] == ["failure.txt"]
+    monkeypatch.undo()
+    caplog.clear()
+    train_all(checked, tmp_path)
+    assert "seed 1 is no part of the ensemble" in caplog.text
+    assert finished_seeds(Workspace(tmp_path), "small") == [0, 2]
+    assert len(train_all(checked, tmp_path, overwrite=True)) == 3
+
+
+def test_an_ensemble_that_does_not_learn_is_an_error(tmp_path):
+    "There is nothing to draw with."
+    checked = experiment(epochs=3, learning_rate=1e8, optimizer_name="sgd")
+    with pytest.raises(
+        TrainingError, match=r"none of the members learns: seeds \[0, 1"
+    ):
+        train_all(checked, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "epoch,loss\n0,abc\n", "epoch\n0\n"])
+def test_a_log_that_cannot_be_read_is_left_out_of_the_picture(
+    tmp_path, caplog, content
+):
+    "Pictures do not stop an ensemble; nor do folders that only look like members."
+    checked = experiment(epochs=1, seeds_number=2)
+    train_all(checked, tmp_path)
+    folder = tmp_path / "models/small"
+    (folder / "seed_001/log.csv").write_text(content)
+    shutil.copytree(folder / "seed_000", folder / "seed_old")
+    assert len(train_all(checked, tmp_path)) == 2
+    assert "log.csv: cannot be read" in caplog.text
+    assert (folder / "training_curves.png").exists()
 
 
 def test_two_trainings_of_one_model_do_not_mix(tmp_path):

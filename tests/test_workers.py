@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion.errors import TrainingError
+from glacier_inversion.errors import TrainingError, WorkspaceError
 from glacier_inversion.training.ensemble import train
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
@@ -58,7 +58,8 @@ def test_the_number_of_jobs_does_not_matter(tmp_path):
     assert len(one) == 6
     assert one == two
     assert sorted(p.name for p in (tmp_path / "2/models/small").iterdir()) == [
-        "model.json", "seed_000", "seed_001", "seed_002", "training_curves.png",
+        "model.json", "seed_000", "seed_001", "seed_002", "status.json",
+        "training_curves.png",
     ]  # fmt: skip
 
 
@@ -70,9 +71,9 @@ def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
     train(checked, some_tiles(), place, seeds=[0])
     broken.mkdir()
     (broken / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(TrainingError, match=r"1 of 3 members failed: seeds \[1\]"):
+    with pytest.raises(TrainingError, match="1 of 3 members could not be trained"):
         train(checked, some_tiles(), place, jobs=2)
-    assert "checkpoint.pt: cannot be read" in caplog.text
+    assert "checkpoint.pt: cannot be used" in caplog.text
     assert (place.member("small", 2) / FILES[0]).exists()
 
 
@@ -92,7 +93,7 @@ def children_of(pid: int) -> list[int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, caplog):
     "Out of memory, for one; the others are trained, and a second run trains it."
-    checked = experiment(epochs=40, seeds_number=2)
+    checked = experiment(epochs=40, seeds_number=3)
     killed = []
 
     def kill(note):
@@ -105,9 +106,11 @@ def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, capl
                     return
 
     place = Workspace(tmp_path)
-    with pytest.raises(TrainingError, match="1 of 2 members failed"):
+    with pytest.raises(TrainingError, match="1 of 3 members could not"):
         train(checked, some_tiles(), place, jobs=2, progress=Listening(kill))
-    assert "its process ended without a word" in caplog.text
+    assert "its process ended without a word (signal 9)" in caplog.text
+    n_trained = len(list(place.model("small").glob("*/best.safetensors")))
+    assert n_trained == 2  # another took its place
     train(checked, some_tiles(), place, jobs=2)
     whole = Workspace(tmp_path / "whole")
     train(checked, some_tiles(), whole, jobs=1)
@@ -122,28 +125,42 @@ def wait_until(happens, seconds=60.0):
         time.sleep(0.01)
 
 
+def command_of(root: Path, jobs: int) -> list[str]:
+    """Return what trains an experiment in a process of its own."""
+    code = "from glacier_inversion.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", str(root / "exp.json")]
+    return [*command, "--workspace", str(root), "--jobs", str(jobs)]
+
+
+def copy_untrained(finished: Run, root: Path) -> Path:
+    """Copy a workspace without its members; return the folder of its model."""
+    shutil.copytree(finished.root, root, dirs_exist_ok=True)
+    model = root / "models" / "small"
+    for member in model.glob("seed_*"):
+        shutil.rmtree(member)
+    return model
+
+
+def n_rows(model: Path) -> int:
+    """Count the epochs in the logs."""
+    logs = model.glob("seed_*/log.csv")
+    return sum(len(log.read_text().splitlines()) - 1 for log in logs)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [(1, 1, 1, 1), (2, 1, 2, 2)])
 def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
     "Three times, then it runs to its end: the bytes of the run that was not killed."
-    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
-    models = tmp_path / "models" / "small"
-    for member in models.glob("seed_*"):
-        shutil.rmtree(member)
-    code = "from glacier_inversion.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", str(tmp_path / "exp.json")]
-    command += ["--workspace", str(tmp_path), "--jobs", str(jobs)]
-    moments = random.Random(jobs)
+    model = copy_untrained(finished, tmp_path)
+    moments = random.Random(len(set(jobs)))
     n_killed = 0
-    for _ in range(3):
-        before = {path: path.stat().st_mtime_ns for path in models.glob("*/log.csv")}
+    for number in jobs[:3]:
+        before = n_rows(model)
+        command = command_of(tmp_path, number)
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
         def goes_on(before=before, process=process):
-            logs = models.glob("*/log.csv")
-            return process.poll() is not None or any(
-                before.get(path) != path.stat().st_mtime_ns for path in logs
-            )
+            return process.poll() is not None or n_rows(model) > before
 
         wait_until(goes_on)
         time.sleep(moments.random() * 0.3)
@@ -152,9 +169,62 @@ def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
         process.kill()
         process.wait()
         wait_until(lambda children=children: not any(map(alive, children)))
+        assert n_rows(model) >= before  # nothing is trained again
     assert n_killed > 0
+    subprocess.run(command_of(tmp_path, jobs[3]), check=True, capture_output=True)
+    assert read_members(model) == read_members(finished.root / "models" / "small")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
+    "Ctrl-C reaches the whole group: one message, nothing left over, nothing lost."
+    model = copy_untrained(finished, tmp_path)
+    command = command_of(tmp_path, jobs)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_until(lambda: process.poll() is not None or n_rows(model) > 0)
+    children = children_of(process.pid)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "of 2 members finished. What was trained is kept." in stderr
+    wait_until(lambda: not any(map(alive, children)))
+    assert not (model / "samples.pt").exists()
+    assert n_rows(model) < 2 * 12
     subprocess.run(command, check=True, capture_output=True)
-    assert read_members(models) == read_members(finished.root / "models" / "small")
+    assert read_members(model) == read_members(finished.root / "models" / "small")
+
+
+def test_what_fails_in_a_process_is_raised_here(tmp_path, monkeypatch):
+    "With its traceback, not as a process that was killed."
+    checked = experiment(epochs=1, seeds_number=2)
+
+    def break_file(data, path):
+        path.write_bytes(b"no samples")
+
+    monkeypatch.setattr("glacier_inversion.training.workers._save", break_file)
+    with pytest.raises(RuntimeError, match="Traceback"):
+        train(checked, some_tiles(), Workspace(tmp_path), jobs=2)
+    assert not (tmp_path / "models/small/samples.pt").exists()
+
+
+def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
+    "A full disk, of which torch speaks otherwise than Python."
+
+    def fail(data, path):
+        message = "[enforce fail at inline_container.cc:672] . unexpected pos 29888"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("glacier_inversion.training.workers.torch.save", fail)
+    with pytest.raises(WorkspaceError, match=r"samples\.pt: cannot be written"):
+        train(experiment(epochs=1), some_tiles(), Workspace(tmp_path), jobs=2)
 
 
 def alive(pid: int) -> bool:

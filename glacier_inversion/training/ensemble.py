@@ -12,6 +12,7 @@ import torch
 
 from glacier_inversion.errors import (
     ModelError,
+    StoppedError,
     TrainingError,
     WorkspaceError,
 )
@@ -25,14 +26,18 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.member import (
+    FAILURE,
     TrainingData,
+    attempt_member,
+    has_failed,
     is_finished,
-    train_member,
 )
 from glacier_inversion.training.model import Model, read_model, write_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
-from glacier_inversion.training.tally import Log, criterion_column, criterion_of
+from glacier_inversion.training.stopping import heeding_signals
+from glacier_inversion.training.tally import criterion_column
+from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import (
     available_cores,
     best_number,
@@ -92,9 +97,14 @@ def train(
     overwrite: bool = False,
     jobs: int | None = 1,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> list[Path]:
     """
     Train the members that are not finished.
+
+    Members whose network does not learn are warned of, and are no part of the ensemble.
+    In the main thread the first SIGINT or SIGTERM ends training between two steps, with
+    all that was trained kept.
 
     Parameters
     ----------
@@ -108,11 +118,13 @@ def train(
         Members that are trained at the same time, each by a process on one thread; the
         weights do not depend on it. None: what is estimated to end soonest. Processes
         import the main module again, which must bear that, as commands do.
+    tensorboard : bool
+        Write the losses and metrics for TensorBoard, too.
 
     Returns
     -------
     folders : list of Path
-        Of all the members asked for, each finished.
+        Of the members asked for that are part of the ensemble.
 
     Raises
     ------
@@ -122,12 +134,16 @@ def train(
         The dataset does not give what training needs.
     ModelError
         A model of this name was trained from another experiment or dataset.
+    PackageError
+        TensorBoard is not installed.
     TrainingError
-        Members failed; the others were trained.
+        Members could not be trained, or none of the networks learns; the others were
+        trained.
+    StoppedError
+        It was stopped by a signal.
     WorkspaceError
         The model cannot be written, or another command is training it.
     """
-    progress = progress or Silent()
     seeds = list(range(experiment.seeds_number)) if seeds is None else seeds
     check_network(experiment)
     data = prepare(experiment, tiles)
@@ -142,23 +158,49 @@ def train(
     with locked(folder, "training"):
         read = contents(part for parts in tiles.values() for part in parts)
         _claim(Model(experiment, dict(data.scales), read), folder, overwrite)
-        folders = [workspace.member(experiment.model_name, seed) for seed in seeds]
-        todo = {
-            seed: member
-            for seed, member in zip(seeds, folders, strict=True)
-            if not is_finished(member)
-        }
+        folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
+        todo = {s: f for s, f in folders.items() if not is_finished(f)}
+        todo = {s: f for s, f in todo.items() if not has_failed(f)}
         if len(todo) < len(seeds):
             logger.info("%d members are finished: kept", len(seeds) - len(todo))
-        failed = _train_members(experiment, data, todo, jobs, folder, progress)
-        _draw_curves(experiment, workspace)
-    if failed:
+        watch = Watch(experiment, folder, progress or Silent(), tensorboard)
+        try:
+            _train_members(experiment, data, todo, jobs, folder, watch)
+        except StoppedError as error:
+            n_finished = sum(is_finished(f) for f in folders.values())
+            message = (
+                f"{folder}: stopped, {n_finished} of {len(seeds)} members finished. "
+                "What was trained is kept. Run it again to go on."
+            )
+            raise StoppedError(message) from error
+        finally:
+            watch.close()
+            _draw_curves(experiment, workspace)
+    return _finished(folder, folders)
+
+
+def _finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
+    """Return the members that are finished, and say what became of the others."""
+    finished = [member for member in members.values() if is_finished(member)]
+    failed = [seed for seed, member in members.items() if has_failed(member)]
+    n_other = len(members) - len(finished) - len(failed)
+    if n_other:
         message = (
-            f"{folder}: {len(failed)} of {len(seeds)} members failed: seeds {failed}. "
-            "Must end with a finite loss. Mend what is logged above and run it again."
+            f"{folder}: {n_other} of {len(members)} members could not be trained. Must "
+            "all be finished. Mend what is said above and run it again: it goes on "
+            "where it was."
         )
         raise TrainingError(message)
-    return folders
+    for seed in failed:
+        reason = (members[seed] / FAILURE).read_text(encoding="utf-8").strip()
+        logger.warning("seed %d is no part of the ensemble: %s", seed, reason)
+    if not finished:
+        message = (
+            f"{folder}: none of the members learns: seeds {failed}. Must be one at "
+            "least. Change what is said above, and start anew with --overwrite."
+        )
+        raise TrainingError(message)
+    return finished
 
 
 def _train_members(
@@ -167,45 +209,35 @@ def _train_members(
     todo: dict[int, Path],
     jobs: int | None,
     folder: Path,
-    progress: Progress,
-) -> list[int]:
-    """Train members and return the seeds of those that failed."""
-    failed: list[int] = []
-    n_epochs = dict.fromkeys(todo, 0)
-
-    def on_epoch(seed: int, log: Log) -> None:
-        n_epochs[seed] += 1
-        value = criterion_of(experiment, log)
-        progress.advance(f"seed {seed} {experiment.criterion} {value:.4g}")
-
-    def on_end(seed: int, failure: str | None) -> None:
-        if failure is not None:
-            logger.error("%s", failure)
-            failed.append(seed)
-        for _ in range(experiment.epochs - n_epochs[seed]):
-            progress.advance()  # early stopping
-
-    scratch = folder / "samples.pt"
-    scratch.unlink(missing_ok=True)  # of a run that was killed
+    watch: Watch,
+) -> None:
+    """Train members, in this process or in several."""
     n_jobs = _number_of_jobs(experiment, data, len(todo), jobs)
-    progress.start(len(todo) * experiment.epochs, "epoch")
-    if n_jobs > 1:
-        train_side_by_side(experiment, data, todo, n_jobs, scratch, on_epoch, on_end)
-        return sorted(failed)
-    for seed, member in todo.items():
-        failure = None
-        try:
-            train_member(experiment, data, seed, member, partial(on_epoch, seed))
-        except TrainingError as error:
-            failure = str(error)
-        on_end(seed, failure)
-    return failed
+    watch.start(len(todo), n_jobs)
+    with heeding_signals() as stop:
+        if n_jobs > 1:
+            train_side_by_side(
+                experiment,
+                data,
+                todo,
+                n_jobs,
+                folder / "samples.pt",
+                stop,
+                watch.on_epoch,
+                watch.on_end,
+            )
+            return
+        for seed, member in todo.items():
+            on_epoch = partial(watch.on_epoch, seed)
+            failure = attempt_member(experiment, data, seed, member, on_epoch, stop)
+            watch.on_end(seed, failure)
 
 
 def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
-    """Draw the curves of all members that have a log."""
+    """Draw the curves of the members that are finished or in training."""
     name = experiment.model_name
-    logs = read_logs(workspace, name)
+    members = (workspace.member(name, s) for s in range(experiment.seeds_number))
+    logs = read_logs(member for member in members if not has_failed(member))
     if not logs:
         return
     column = criterion_column(experiment, next(iter(logs.values())))
@@ -214,13 +246,16 @@ def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
         scores = [score(experiment.criterion, value) for value in log[column]]
         best[seed] = scores.index(min(scores))
     path = workspace.model(name) / "training_curves.png"
-    draw_training_curves(path, name, logs, column, best)
+    try:
+        draw_training_curves(path, name, logs, column, best)
+    except WorkspaceError as error:
+        logger.warning("%s", error)
 
 
 def _number_of_jobs(
     experiment: Experiment, data: TrainingData, n_members: int, jobs: int | None
 ) -> int:
-    n_most = min(n_members, jobs or available_cores())
+    n_most = min(n_members, available_cores() if jobs is None else jobs)
     if n_most > 1 and jobs is None:
         cost = measure_cost(experiment)
         seconds = cost.epoch_seconds(len(data.train), len(data.validation))
@@ -259,10 +294,11 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
 def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
     try:
-        for path in folder.glob("seed_*/"):
+        for path in [*folder.glob("seed_*/"), folder / "tensorboard"]:
             if path.is_dir():
                 shutil.rmtree(path)
-        (folder / "model.json").unlink(missing_ok=True)
+        for name in ("model.json", "status.json"):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         message = (
             f"{folder}: cannot be removed ({error.strerror}). Must be yours to change "

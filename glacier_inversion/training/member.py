@@ -6,10 +6,9 @@ import csv
 import io
 import logging
 import math
-import pickle
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,29 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from glacier_inversion.errors import TrainingError, first_line
+from glacier_inversion.errors import GlacierInversionError, MemberError, StoppedError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Samples, Scale
 from glacier_inversion.training.batches import Batches, make_batches
+from glacier_inversion.training.checkpoint import (
+    broken,
+    read_checkpoint,
+    write_checkpoint,
+)
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.network import Network
-from glacier_inversion.training.tally import Log, Tally, criterion_of
+from glacier_inversion.training.tally import Log, Tally, criterion_of, differ
 from glacier_inversion.training.threads import one_thread
-from glacier_inversion.workspace import replacing
+from glacier_inversion.workspace import write_bytes
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
+FAILURE = "failure.txt"
+"""Why a member is no part of its ensemble, and is not trained again."""
+
+OnEpoch = Callable[[Log, float], None]
+"""Hears of an epoch: its log, and the seconds it took; 0 if in an earlier run."""
 
 _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -39,6 +48,8 @@ _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+# One call for all weights, where there is one for the processor, too.
+_FUSED = ("adam", "adamw", "sgd")
 _EVALUATION_BATCH = 256
 _MOST_DRAWS = 100
 # Epochs for which an output may be constant: other points of the cells may revive it.
@@ -102,7 +113,7 @@ def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network
 
     Raises
     ------
-    TrainingError
+    MemberError
         Every one of 100 networks was dead.
     """
     with torch.random.fork_rng(devices=[]):
@@ -118,7 +129,7 @@ def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network
         "constant over the training samples. Must vary. Use a last_activation such as "
         "softplus or linear, and look at the inputs' valid pixels."
     )
-    raise TrainingError(message)
+    raise MemberError(message)
 
 
 @torch.no_grad()
@@ -129,13 +140,9 @@ def _is_alive(network: Network, samples: Samples) -> bool:
         for name, values in network(batch).items():
             lows[name] = min(lows.get(name, math.inf), float(values[:, 0].min()))
             highs[name] = max(highs.get(name, -math.inf), float(values[:, 0].max()))
-        if all(_differ(lows[name], highs[name]) for name in lows):
+        if all(differ(lows[name], highs[name]) for name in lows):
             return True
     return len(samples) < 2  # one sample tells nothing
-
-
-def _differ(low: float, high: float) -> bool:
-    return high - low > 1e-6 * max(abs(low), abs(high))
 
 
 @one_thread()
@@ -144,98 +151,217 @@ def train_member(
     data: TrainingData,
     seed: int,
     folder: Path,
-    on_epoch: Callable[[Log], None],
+    on_epoch: OnEpoch,
+    stop: threading.Event | None = None,
 ) -> None:
     """
     Train the member of *seed* and keep its best epoch in *folder*.
 
-    After each epoch a checkpoint holds all that training needs to go on; a run that was
-    killed goes on from it, to the same weights and log as one that was not. It is
-    removed when the weights and the log are in place.
+    After each epoch a checkpoint holds all that training needs to go on, and so it does
+    when training is stopped within one; a run that was stopped or killed goes on from
+    it, to the same weights and log as one that was not. It is removed when the weights
+    and the log are in place.
 
     Parameters
     ----------
     on_epoch : callable
         Hears of each epoch, those before a checkpoint included.
+    stop : Event, optional
+        Training ends soon after it is set.
 
     Raises
     ------
-    TrainingError
+    MemberError
         The loss or the criterion became NaN or infinite, or an output stayed
-        constant.
+        constant. The folder then says so, and holds no checkpoint.
+    TrainingError
+        The checkpoint is broken.
+    StoppedError
+        It was stopped.
+    WorkspaceError
+        A file cannot be written.
     """
-    network = build_member(experiment, seed, data.train)
-    batches = make_batches(experiment, network)
-    optimizer = _build_optimizer(experiment, network)
-    plateau = Plateau(
-        experiment.learning_rate,
-        experiment.learning_rate_factor,
-        experiment.min_learning_rate,
-        experiment.patience,
-        experiment.early_stopping,
-    )
-    # a stream of its own: the number of networks drawn does not change the samples
-    generator = torch.Generator().manual_seed(seed)
-    logs: list[Log] = []
-    best: dict[str, Tensor] = {}
-    n_constant = 0
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists():
-        with _as_training_error(checkpoint):
-            state = torch.load(checkpoint, weights_only=True)
-            network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            generator.set_state(state["generator"])
-            plateau = Plateau(**state["plateau"])
-            logs, best = state["logs"], state["best"]
-            n_constant = state["n_constant"]
-    for log in logs:
-        on_epoch(log)
-    while len(logs) < experiment.epochs and not plateau.over:
-        log = {"epoch": float(len(logs)), "learning_rate": plateau.rate}
-        log |= _train_epoch(experiment, network, optimizer, data, batches, generator)
-        log |= evaluate(
-            experiment, network, data.validation, batches, data.scales, "val_"
+    try:
+        training = _Training(experiment, data, seed, folder, stop or threading.Event())
+        training.run(on_epoch)
+    except MemberError as error:
+        write_bytes(folder / FAILURE, f"{error}\n".encode())
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        raise
+
+
+def attempt_member(
+    experiment: Experiment,
+    data: TrainingData,
+    seed: int,
+    folder: Path,
+    on_epoch: OnEpoch,
+    stop: threading.Event,
+) -> str | None:
+    """
+    Train a member; return what is wrong if that cannot be done.
+
+    Raises
+    ------
+    StoppedError
+        It was stopped.
+    """
+    try:
+        train_member(experiment, data, seed, folder, on_epoch, stop)
+    except StoppedError:
+        raise
+    except GlacierInversionError as error:
+        return str(error)
+    return None
+
+
+class _Training:
+    """A member in training: its state, in memory and in the checkpoint."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: TrainingData,
+        seed: int,
+        folder: Path,
+        stop: threading.Event,
+    ) -> None:
+        self.experiment = experiment
+        self.data = data
+        self.folder = folder
+        self.stop = stop
+        self.network = build_member(experiment, seed, data.train)
+        self.batches = make_batches(experiment, self.network)
+        self.optimizer = _build_optimizer(experiment, self.network)
+        self.plateau = Plateau(
+            experiment.learning_rate,
+            experiment.learning_rate_factor,
+            experiment.min_learning_rate,
+            experiment.patience,
+            experiment.early_stopping,
         )
-        logs.append(log)
-        value = criterion_of(experiment, log)
-        if not (math.isfinite(value) and math.isfinite(log["loss"])):
-            message = (
-                f"{folder}: epoch {len(logs) - 1}: {experiment.criterion} is "
-                f"{value:g}, loss {log['loss']:g}. Must be finite. Lower "
-                "learning_rate, or look for extreme values in the rasters."
-            )
-            raise TrainingError(message)
-        n_constant = 0 if _is_alive(network, data.train) else n_constant + 1
-        if n_constant == _MOST_CONSTANT:
-            message = (
-                f"{folder}: epoch {len(logs) - 1}: an output has been the same for all "
-                f"training samples for {n_constant} epochs. Must vary. Lower "
-                "learning_rate, or use a last_activation such as softplus or linear."
-            )
-            raise TrainingError(message)
-        if plateau.improves(score(experiment.criterion, value)):
-            best = {k: v.clone() for k, v in network.state_dict().items()}
-        for group in optimizer.param_groups:
-            group["lr"] = plateau.rate
-        _write_log(folder / LOG, logs)  # first: a checkpoint's epoch is in the log
-        _write_checkpoint(
-            checkpoint,
-            {
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-                "plateau": vars(plateau),
-                "logs": logs,
-                "best": best,
-                "n_constant": n_constant,
-            },
+        # a stream of its own: how many networks are drawn does not change the samples
+        self.generator = torch.Generator().manual_seed(seed)
+        self.logs: list[Log] = []
+        self.best: dict[str, Tensor] = {}
+        self.n_constant = 0
+        # of an epoch that was stopped: generator at its begin, batches done, tally
+        self.unfinished: dict[str, Any] | None = None
+        self.checkpoint = folder / CHECKPOINT
+        if self.checkpoint.exists():
+            state = read_checkpoint(self.checkpoint)
+            try:
+                self._restore(state)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise broken(self.checkpoint, "of another version") from error
+
+    def run(self, on_epoch: OnEpoch) -> None:
+        """Train until it is over, and write the best weights."""
+        for log in self.logs:
+            on_epoch(log, 0.0)
+        while len(self.logs) < self.experiment.epochs and not self.plateau.over:
+            begin = time.perf_counter()
+            log = self._train_epoch()
+            on_epoch(log, time.perf_counter() - begin)
+        contiguous = {k: v.contiguous() for k, v in self.best.items()}
+        write_bytes(self.folder / WEIGHTS, safetensors.torch.save(contiguous))
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _train_epoch(self) -> Log:
+        """Train for an epoch, compare, and write log and checkpoint."""
+        log = {"epoch": float(len(self.logs)), "learning_rate": self.plateau.rate}
+        log |= self._take_steps().log("")
+        validation = evaluate(
+            self.experiment,
+            self.network,
+            self.data.validation,
+            self.batches,
+            self.data.scales,
         )
-        on_epoch(log)
-    with replacing(folder / WEIGHTS) as scratch:
-        contiguous = {k: v.contiguous() for k, v in best.items()}
-        safetensors.torch.save_file(contiguous, scratch)
-    checkpoint.unlink(missing_ok=True)
+        log |= validation.log("val_")
+        self.logs.append(log)
+        value = criterion_of(self.experiment, log)
+        self._check_values(value, log["loss"])
+        alive = validation.varies() or _is_alive(self.network, self.data.train)
+        self._check_constant(alive)
+        if self.plateau.improves(score(self.experiment.criterion, value)):
+            self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plateau.rate
+        _write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
+        write_checkpoint(self.checkpoint, self._state())
+        return log
+
+    def _take_steps(self) -> Tally:
+        """Take a step for each batch of an epoch, or for those that are left of it."""
+        self.network.train()
+        tally, n_done = Tally(self.experiment, self.data.scales), 0
+        if self.unfinished is not None:
+            self.generator.set_state(self.unfinished["generator"])
+            n_done = self.unfinished["n_batches"]
+            tally.restore(self.unfinished["tally"])
+            self.unfinished = None
+        begin = self.generator.get_state()
+        batches = self.batches.drawn(self.data.train, self.generator)
+        for number, batch in enumerate(batches, 1):
+            if number <= n_done:
+                continue
+            loss = tally.add(batch.predict(self.network), batch.targets)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            if self.stop.is_set():
+                self.unfinished = {
+                    "generator": begin,
+                    "n_batches": number,
+                    "tally": tally.state(),
+                }
+                write_checkpoint(self.checkpoint, self._state())
+                message = f"{self.folder}: stopped. Run it again to go on."
+                raise StoppedError(message)
+        return tally
+
+    def _check_values(self, value: float, loss: float) -> None:
+        if not (math.isfinite(value) and math.isfinite(loss)):
+            message = (
+                f"{self.folder}: epoch {len(self.logs) - 1}: "
+                f"{self.experiment.criterion} is {value:g}, loss {loss:g}. Must be "
+                "finite. Lower learning_rate, or look for extreme values in the "
+                "rasters."
+            )
+            raise MemberError(message)
+
+    def _check_constant(self, alive: bool) -> None:
+        self.n_constant = 0 if alive else self.n_constant + 1
+        if self.n_constant == _MOST_CONSTANT:
+            message = (
+                f"{self.folder}: epoch {len(self.logs) - 1}: an output has been the "
+                f"same for all training samples for {self.n_constant} epochs. Must "
+                "vary. Lower learning_rate, or use a last_activation such as softplus "
+                "or linear."
+            )
+            raise MemberError(message)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "plateau": vars(self.plateau),
+            "logs": self.logs,
+            "best": self.best,
+            "n_constant": self.n_constant,
+            "unfinished": self.unfinished,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.plateau = Plateau(**state["plateau"])
+        self.logs, self.best = state["logs"], state["best"]
+        self.n_constant = state["n_constant"]
+        self.unfinished = state["unfinished"]
 
 
 def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:
@@ -248,26 +374,10 @@ def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Op
         {"params": kernels, "weight_decay": decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    kind = _OPTIMIZERS[experiment.optimizer_name]
-    return kind([g for g in groups if g["params"]], lr=experiment.learning_rate)  # type: ignore[call-arg]
-
-
-def _train_epoch(
-    experiment: Experiment,
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    data: TrainingData,
-    batches: Batches,
-    generator: torch.Generator,
-) -> Log:
-    network.train()
-    tally = Tally(experiment, data.scales)
-    for batch in batches.drawn(data.train, generator):
-        loss = tally.add(batch.predict(network), batch.targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return tally.log("")
+    name = experiment.optimizer_name
+    options: dict[str, Any] = {"fused": True} if name in _FUSED else {}
+    groups = [group for group in groups if group["params"]]
+    return _OPTIMIZERS[name](groups, lr=experiment.learning_rate, **options)  # type: ignore[call-arg]
 
 
 @torch.no_grad()
@@ -277,45 +387,13 @@ def evaluate(
     samples: Samples,
     batches: Batches,
     scales: Mapping[str, Scale],
-    prefix: str,
-) -> Log:
-    """Return the losses and metrics over the nominal points of *samples*."""
+) -> Tally:
+    """Predict at the nominal points of *samples*."""
     network.eval()
     tally = Tally(experiment, scales)
     for batch in batches.nominal(samples, _EVALUATION_BATCH):
-        tally.add(batch.predict(network), batch.targets)
-    return tally.log(prefix)
-
-
-_BROKEN = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    pickle.UnpicklingError,
-    struct.error,
-)
-
-
-@contextmanager
-def _as_training_error(checkpoint: Path) -> Iterator[None]:
-    """Turn all that a broken checkpoint can raise into one message."""
-    try:
-        yield
-    except _BROKEN as error:
-        message = (
-            f"{checkpoint}: cannot be read ({first_line(error)}). Must be as 'ginv "
-            "train' wrote it. Remove it: the member then starts anew."
-        )
-        raise TrainingError(message) from error
-
-
-def _write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    with replacing(path) as scratch:
-        torch.save(state, scratch)
+        tally.keep(batch.predict(network), batch.targets)
+    return tally
 
 
 def _write_log(path: Path, logs: list[Log]) -> None:
@@ -323,10 +401,14 @@ def _write_log(path: Path, logs: list[Log]) -> None:
     writer = csv.DictWriter(text, list(logs[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({**log, "epoch": int(log["epoch"])} for log in logs)
-    with replacing(path) as scratch:
-        scratch.write_text(text.getvalue(), encoding="utf-8")
+    write_bytes(path, text.getvalue().encode())
 
 
 def is_finished(folder: Path) -> bool:
     """Tell whether a member's training has ended."""
     return (folder / WEIGHTS).exists() and not (folder / CHECKPOINT).exists()
+
+
+def has_failed(folder: Path) -> bool:
+    """Tell whether a member's network does not learn."""
+    return (folder / FAILURE).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,50 +33,84 @@ def criterion_of(experiment: Experiment, log: Log) -> float:
 
 class Tally:
     """
-    Sums and counts of every loss and metric over an epoch.
+    Predictions and targets of an epoch, and every loss and metric of them.
 
     Losses are in normalised units, as they are optimised; metrics in the targets' own.
-    The sums are kept as tensors, so that no step waits for a number.
+    Nothing is computed before the end of the epoch but what is optimised.
     """
 
     def __init__(self, experiment: Experiment, scales: Mapping[str, Scale]) -> None:
-        self.experiment = experiment
-        self.scales = scales
-        self.sums: dict[tuple[str, str, str], Tensor] = {}
+        self._experiment = experiment
+        self._scales = scales
+        self._predictions: dict[str, list[Tensor]] = {}
+        self._targets: list[Tensor] = []
 
     def add(self, predictions: dict[str, Tensor], targets: Tensor) -> Tensor:
         """Count a batch in and return its loss, the weighted sum over the outputs."""
-        total = torch.zeros(())
-        for i, output in enumerate(self.experiment.outputs):
-            name, std = output.name, self.scales[output.name].std
-            prediction, target = predictions[name], targets[:, i]
-            loss = self.experiment.losses_name[name]
-            summed, count = errors(loss, prediction, target / std)
-            weight = self.experiment.loss_weights.get(name, 1.0)
+        self.keep(predictions, targets)
+        total = torch.zeros((), device=targets.device)
+        for i, output in enumerate(self._experiment.outputs):
+            name, std = output.name, self._scales[output.name].std
+            loss = self._experiment.losses_name[name]
+            summed, count = errors(loss, predictions[name], targets[:, i] / std)
+            weight = self._experiment.loss_weights.get(name, 1.0)
             total = total + weight * summed / count.clamp(min=1)
-            self._count(name, "loss", loss, summed, count)
-            with torch.no_grad():
-                for metric in self.experiment.metrics_name.get(name, []):
-                    summed, count = errors(metric, prediction[:, :1] * std, target)
-                    self._count(name, metric, metric, summed, count)
         return total
 
-    def _count(
-        self, output: str, column: str, error: str, summed: Tensor, count: Tensor
-    ) -> None:
-        both = torch.stack([summed.detach().double(), count.double()])
-        key = (output, column, error)
-        self.sums[key] = self.sums[key] + both if key in self.sums else both
+    def keep(self, predictions: dict[str, Tensor], targets: Tensor) -> None:
+        """Count a batch in."""
+        for name, prediction in predictions.items():
+            self._predictions.setdefault(name, []).append(prediction.detach())
+        self._targets.append(targets)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes."""
+        predictions = {name: torch.cat(of) for name, of in self._predictions.items()}
+        return {"predictions": predictions, "targets": torch.cat(self._targets)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Count in all that another tally had counted."""
+        self.keep(state["predictions"], state["targets"])
+
+    def varies(self) -> bool:
+        """Tell whether every output differs between samples."""
+        return bool(self._targets) and all(
+            differ(*(float(v) for v in torch.aminmax(torch.cat(of)[:, 0])))
+            for of in self._predictions.values()
+        )
 
     def log(self, prefix: str) -> Log:
         """Return the epoch's losses and metrics."""
         log, losses = {f"{prefix}loss": math.nan}, []
-        for (output, column, error), both in self.sums.items():
-            summed, count = both.tolist()
-            log[f"{prefix}{output}_{column}"] = finished(error, summed, count)
-            if column == "loss" and count:
-                weight = self.experiment.loss_weights.get(output, 1.0)
-                losses.append(weight * summed / count)
+        if not self._targets:
+            return log
+        targets = torch.cat(self._targets).double()
+        for i, output in enumerate(self._experiment.outputs):
+            name, std = output.name, self._scales[output.name].std
+            prediction = torch.cat(self._predictions[name]).double()
+            known, loss = targets[:, i], self._experiment.losses_name[name]
+            value = _mean(loss, prediction, known / std)
+            log[f"{prefix}{name}_loss"] = value
+            if not known.isnan().all():
+                losses.append(self._experiment.loss_weights.get(name, 1.0) * value)
+            for metric in self._experiment.metrics_name.get(name, []):
+                value = _mean(metric, prediction[:, :1] * std, known)
+                log[f"{prefix}{name}_{metric}"] = value
         if losses:
             log[f"{prefix}loss"] = sum(losses)
         return log
+
+
+def _mean(error: str, prediction: Tensor, target: Tensor) -> float:
+    summed, count = errors(error, prediction, target)
+    return finished(error, float(summed), int(count))
+
+
+def differ(low: float, high: float) -> bool:
+    """
+    Tell whether values from *low* to *high* are more than one and its rounding.
+
+    >>> differ(1.0, 1.1), differ(2.0, 2.0), differ(0.0, 0.0)
+    (True, False, False)
+    """
+    return high - low > 1e-6 * max(abs(low), abs(high))

@@ -16,27 +16,32 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
-from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.errors import StoppedError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import PatchSource, Samples, Scale
-from glacier_inversion.training.member import TrainingData, train_member
+from glacier_inversion.training.member import TrainingData, attempt_member
+from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
 from glacier_inversion.workspace import replacing
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
+_PATIENCE = 0.2  # seconds after which it is seen that training should stop
+_LONGEST_END = 5.0  # seconds in which a process must have ended
 
 _SHARED: list[Any] = [TrainingData, Samples, PatchSource, Layout, Scale]
 
@@ -69,13 +74,21 @@ class _End:
     failure: str | None
 
 
+@dataclass(frozen=True)
+class _Crash:
+    """Something went wrong that should not: the traceback."""
+
+    text: str
+
+
 def train_side_by_side(
     experiment: Experiment,
     data: TrainingData,
     members: Mapping[int, Path],
     n_processes: int,
     scratch: Path,
-    on_epoch: Callable[[int, Log], None],
+    stop: threading.Event,
+    on_epoch: Callable[[int, Log, float], None],
     on_end: Callable[[int, str | None], None],
 ) -> None:
     """
@@ -90,78 +103,148 @@ def train_side_by_side(
         Their folders, by seed.
     scratch : Path
         Where the samples are written, for as long as this takes.
+    stop : Event
+        The processes are asked to stop soon after it is set.
     on_epoch : callable
-        Hears of each epoch: seed and log.
+        Hears of each epoch: seed, log and seconds, 0 if it was in an earlier run.
     on_end : callable
         Hears of each member: seed, and why it could not be trained or None.
+
+    Raises
+    ------
+    StoppedError
+        It was stopped.
+    WorkspaceError
+        The samples cannot be written.
     """
-    context = multiprocessing.get_context("spawn")
-    left = list(members)
-    training: dict[Connection, int | None] = {}
+    crew = _Crew(experiment, members, scratch, stop, on_epoch, on_end)
     with ExitStack() as stack:
         stack.callback(scratch.unlink, missing_ok=True)
         with replacing(scratch) as part:
-            torch.save(data, part)
-        for _ in range(n_processes):
-            ours, theirs = context.Pipe()
-            arguments = experiment, scratch, _PACKAGE.getEffectiveLevel(), theirs
-            process = context.Process(target=_work, args=arguments, daemon=True)
-            process.start()
-            stack.callback(process.join)
-            stack.callback(process.terminate)
-            theirs.close()  # so that ours ends when the process does
-            _hand_on(ours, training, left, members)
-        while training:
-            for connection in cast(list[Connection], wait(list(training))):
-                _hear(connection, training, left, members, on_epoch, on_end)
-    for seed in left:
-        on_end(seed, _lost(seed))
+            _save(data, part)
+        stack.callback(crew.dismiss)
+        crew.train(n_processes)
 
 
-def _hand_on(
-    connection: Connection,
-    training: dict[Connection, int | None],
-    left: list[int],
-    members: Mapping[int, Path],
-) -> None:
-    """Give a process the next member, or nothing, upon which it ends."""
-    seed = left.pop(0) if left else None
-    training[connection] = seed
-    # if it has gone, that is heard of as the end of the connection
-    with suppress(OSError):
-        connection.send(None if seed is None else (seed, members[seed]))
-
-
-def _hear(
-    connection: Connection,
-    training: dict[Connection, int | None],
-    left: list[int],
-    members: Mapping[int, Path],
-    on_epoch: Callable[[int, Log], None],
-    on_end: Callable[[int, str | None], None],
-) -> None:
-    """Pass on what a process says, or that it is no more."""
-    seed = training[connection]
+def _save(data: TrainingData, path: Path) -> None:
     try:
-        event = connection.recv()
-    except (EOFError, OSError):
-        del training[connection]
-        if seed is not None:
-            on_end(seed, _lost(seed))
-        return
-    if isinstance(event, logging.LogRecord):
-        logging.getLogger(event.name).handle(event)
-    elif isinstance(event, _End) and seed is not None:
-        on_end(seed, event.failure)
-        _hand_on(connection, training, left, members)
-    elif seed is not None:
-        on_epoch(seed, event)
+        torch.save(data, path)
+    except RuntimeError as error:  # torch's word for a full disk
+        raise OSError(first_line(error)) from error
 
 
-def _lost(seed: int) -> str:
+@dataclass
+class _Worker:
+    """A process that trains members, and the seed of that in hand."""
+
+    process: SpawnProcess
+    connection: Connection
+    seed: int | None
+
+
+class _Crew:
+    """The processes, and what is left for them to do."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        members: Mapping[int, Path],
+        scratch: Path,
+        stop: threading.Event,
+        on_epoch: Callable[[int, Log, float], None],
+        on_end: Callable[[int, str | None], None],
+    ) -> None:
+        self.experiment = experiment
+        self.members = members
+        self.scratch = scratch
+        self.stop = stop
+        self.on_epoch = on_epoch
+        self.on_end = on_end
+        self.left = list(members)
+        self.workers: list[_Worker] = []
+
+    def train(self, n_processes: int) -> None:
+        """Train what is left; where a process dies, another takes its place."""
+        for _ in range(n_processes):
+            self._hire()
+        told = False
+        while self.workers:
+            if self.stop.is_set() and not told:
+                told = True
+                self.left.clear()
+                for worker in self.workers:
+                    worker.process.terminate()  # which it hears between two steps
+            heard = wait([worker.connection for worker in self.workers], _PATIENCE)
+            for worker in [w for w in self.workers if w.connection in heard]:
+                self._hear(worker)
+        if told:
+            message = "stopped. Run it again to go on."
+            raise StoppedError(message)
+
+    def dismiss(self) -> None:
+        """End what is still running, whatever it does."""
+        for worker in self.workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in self.workers:
+            worker.process.join(_LONGEST_END)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    def _hire(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        arguments = self.experiment, self.scratch, _PACKAGE.getEffectiveLevel(), theirs
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        with deaf_to_interrupts():
+            process.start()
+        theirs.close()  # so that ours ends when the process does
+        worker = _Worker(process, ours, None)
+        self.workers.append(worker)
+        self._hand_on(worker)
+
+    def _hand_on(self, worker: _Worker) -> None:
+        """Give a process the next member, or nothing, upon which it ends."""
+        worker.seed = seed = self.left.pop(0) if self.left else None
+        # if it has gone, that is heard of as the end of the connection
+        with suppress(OSError):
+            worker.connection.send(None if seed is None else (seed, self.members[seed]))
+
+    def _hear(self, worker: _Worker) -> None:
+        """Pass on what a process says, or that it is no more."""
+        try:
+            event = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if isinstance(event, logging.LogRecord):
+            logging.getLogger(event.name).handle(event)
+        elif isinstance(event, _Crash):
+            raise RuntimeError(event.text)
+        elif isinstance(event, _End) and worker.seed is not None:
+            self.on_end(worker.seed, event.failure)
+            self._hand_on(worker)
+        elif worker.seed is not None:
+            self.on_epoch(worker.seed, *event)
+
+    def _bury(self, worker: _Worker) -> None:
+        """Strike out a process that has ended; if it died, put another in its place."""
+        self.workers.remove(worker)
+        worker.process.join(_LONGEST_END)
+        if worker.seed is not None and not self.stop.is_set():
+            self.on_end(worker.seed, _lost(worker.seed, worker.process.exitcode))
+            if self.left:
+                self._hire()
+
+
+def _lost(seed: int, exit_code: int | None) -> str:
+    code = exit_code or 0
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return (
-        f"seed {seed}: its process ended without a word. Must have enough memory, and "
-        "not be killed. Run it again, with fewer --jobs: it goes on where it was."
+        f"seed {seed}: its process ended without a word ({how}). Must have enough "
+        "memory, and not be killed. Run it again, with fewer --jobs: it goes on where "
+        "it was."
     )
 
 
@@ -181,21 +264,27 @@ def _work(
     experiment: Experiment, shared: Path, level: int, connection: Connection
 ) -> None:
     """Train members until there are no more; end with the process that asked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one hears it, too
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _PACKAGE.setLevel(level)
     _PACKAGE.propagate = False
     _PACKAGE.addHandler(_Sender(connection))
-    with torch.serialization.safe_globals(_SHARED):
-        data = torch.load(shared, mmap=True, weights_only=True)
-    while (task := connection.recv()) is not None:
-        seed, folder = task
-        failure = None
-        try:
-            train_member(experiment, data, seed, folder, connection.send)
-        except GlacierInversionError as error:
-            failure = str(error)
-        connection.send(_End(failure))
+
+    def on_epoch(log: Log, seconds: float) -> None:
+        connection.send((log, seconds))
+
+    try:
+        with torch.serialization.safe_globals(_SHARED):
+            data = torch.load(shared, mmap=True, weights_only=True)
+        while (task := connection.recv()) is not None:
+            seed, folder = task
+            failure = attempt_member(experiment, data, seed, folder, on_epoch, stop)
+            connection.send(_End(failure))
+    except (StoppedError, EOFError, BrokenPipeError):
+        return  # the other one knows, or is no more
+    except Exception:
+        connection.send(_Crash(traceback.format_exc()))
 
 
 def _end_with_parent() -> None:

@@ -28,7 +28,6 @@ from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.ensemble import prepare
 from glacier_inversion.training.member import TrainingData, build_member, evaluate
-from glacier_inversion.training.network import Network
 from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.threads import one_thread
 from glacier_inversion.workspace import Workspace
@@ -94,8 +93,7 @@ class Way:
             self.data.validation,
             self.batches,
             self.data.scales,
-            "",
-        )
+        ).log("")
         return log["thickness_nan_rmse"]
 
 

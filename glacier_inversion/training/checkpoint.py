@@ -1,0 +1,59 @@
+"""Checkpoints: all that training needs to go on, whole and as they were written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glacier_inversion.errors import TrainingError
+from glacier_inversion.workspace import write_bytes
+
+_N_DIGEST = hashlib.sha256().digest_size
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """
+    Write tensors, numbers, texts, lists and dicts, behind a digest of them.
+
+    Raises
+    ------
+    WorkspaceError
+        The file cannot be written; what was there before is still there.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    digest = hashlib.sha256(content.getbuffer()).digest()
+    write_bytes(path, digest + content.getvalue())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """
+    Read a checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        It is not as it was written, down to the last bit, or cannot be read.
+    """
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise broken(path, error.strerror or "unreadable") from error
+    digest, content = stored[:_N_DIGEST], stored[_N_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        raise broken(path, "it is damaged")
+    state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+    return state
+
+
+def broken(path: Path, problem: str) -> TrainingError:
+    """Return the error for a checkpoint that cannot be used."""
+    message = (
+        f"{path}: cannot be used ({problem}). Must be as 'ginv train' wrote it. Remove "
+        "it: the member then starts anew."
+    )
+    return TrainingError(message)

@@ -1,0 +1,138 @@
+"""What is told of a training while it runs: progress, status.json, TensorBoard."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glacier_inversion.errors import PackageError
+from glacier_inversion.experiment import Experiment
+from glacier_inversion.progress import Progress
+from glacier_inversion.training.tally import Log, criterion_of
+from glacier_inversion.workspace import write_json
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+logger = logging.getLogger(__name__)
+
+STATUS = "status.json"
+_SECONDS_BETWEEN = 1.0  # times that status.json is written
+
+
+class Watch:
+    """
+    Hears of every epoch of every member, and passes it on.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    folder : Path
+        The model's.
+    progress : Progress
+    tensorboard : bool
+        Write events of every member to the folder tensorboard, too.
+
+    Raises
+    ------
+    PackageError
+        TensorBoard is not installed.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        progress: Progress,
+        tensorboard: bool,
+    ) -> None:
+        self._experiment = experiment
+        self._folder = folder
+        self._progress = progress
+        self._events = _Events(folder / "tensorboard") if tensorboard else None
+        self._n_jobs = 1
+        self._n_epochs: dict[int, int] = {}
+        self._training: set[int] = set()
+        self._times: dict[int, list[float]] = {}
+        self._written = 0.0
+
+    def start(self, n_members: int, n_jobs: int) -> None:
+        """Hear how many members are to be trained, and how many at a time."""
+        self._n_jobs = n_jobs
+        self._progress.start(n_members * self._experiment.epochs, "epoch")
+
+    def on_epoch(self, seed: int, log: Log, seconds: float) -> None:
+        """Hear of an epoch; it took 0 seconds if that was in an earlier run."""
+        self._n_epochs[seed] = self._n_epochs.get(seed, 0) + 1
+        value = criterion_of(self._experiment, log)
+        self._progress.advance(f"seed {seed} {self._experiment.criterion} {value:.4g}")
+        if self._events is not None:
+            self._events.add(seed, log)
+        self._training.add(seed)
+        if seconds > 0:
+            self._times.setdefault(seed, []).append(seconds)
+            self._write_status(_SECONDS_BETWEEN)
+
+    def on_end(self, seed: int, failure: str | None) -> None:
+        """Hear that a member is finished, or why it is not."""
+        if failure is not None:
+            logger.error("%s", failure)
+        for _ in range(self._experiment.epochs - self._n_epochs.get(seed, 0)):
+            self._progress.advance()  # early stopping
+        self._training.discard(seed)
+        self._write_status(0.0)
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        if self._times:
+            self._write_status(0.0)
+        if self._events is not None:
+            self._events.close()
+
+    def _write_status(self, seconds_between: float) -> None:
+        now = time.monotonic()
+        if self._written and now - self._written < seconds_between:
+            return
+        self._written = now
+        seconds = {seed: sum(t) / len(t) for seed, t in self._times.items()}
+        content = {
+            "jobs": self._n_jobs,
+            "training": sorted(self._training),
+            "seconds_per_epoch": seconds,
+        }
+        write_json(self._folder / STATUS, content)
+
+
+class _Events:
+    """Event files for TensorBoard, a folder for each member."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  extra
+        except ImportError as error:
+            message = (
+                "--tensorboard: the package tensorboard is not installed. Must be, for "
+                "this option. Say pip install 'glacier-inversion[tensorboard]'."
+            )
+            raise PackageError(message) from error
+        self._new = SummaryWriter
+        self._folder = folder
+        self._writers: dict[int, SummaryWriter] = {}
+
+    def add(self, seed: int, log: Log) -> None:
+        """Write an epoch; a member's first takes the place of what was there."""
+        if seed not in self._writers:
+            folder = self._folder / f"seed_{seed:03d}"
+            shutil.rmtree(folder, ignore_errors=True)
+            self._writers[seed] = self._new(str(folder))
+        for name, value in log.items():
+            if name != "epoch":
+                self._writers[seed].add_scalar(name, value, int(log["epoch"]))
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        for writer in self._writers.values():
+            writer.close()
