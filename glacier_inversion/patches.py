@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -149,14 +150,20 @@ def _patch_pixels(
     n_px: int, stride: int, turns: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the offsets of a patch's pixels, per sample where there are turns."""
-    rows, cols = torch.meshgrid(
-        torch.arange(n_px) * stride, torch.arange(n_px) * stride, indexing="ij"
-    )
+    rows, cols = _every_turn(n_px, stride)
     if turns is None:
-        return rows, cols
+        return rows[0], cols[0]
+    return rows[turns], cols[turns]
+
+
+@functools.lru_cache(maxsize=64)
+def _every_turn(n_px: int, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the offsets of a patch's pixels for each of the 8 `TURNS`."""
+    line = torch.arange(n_px) * stride
+    rows, cols = torch.meshgrid(line, line, indexing="ij")
     return (
-        torch.stack([_turned(rows, turn) for turn in TURNS])[turns],
-        torch.stack([_turned(cols, turn) for turn in TURNS])[turns],
+        torch.stack([_turned(rows, turn) for turn in TURNS]),
+        torch.stack([_turned(cols, turn) for turn in TURNS]),
     )
 
 
