@@ -17,6 +17,7 @@ import click
 from glacier_inversion import __version__
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.console import (
+    DEVICE,
     QUIET,
     VERBOSE,
     Bar,
@@ -131,14 +132,15 @@ def build_dataset_command(
     "--jobs",
     type=click.IntRange(min=1),
     default=None,
-    help="Members to train at the same time; the weights do not depend on it.  "
-    "[default: what is estimated to end soonest]",
+    help="Members to train at the same time; on the processor the weights do not "
+    "depend on it.  [default: what is estimated to end soonest]",
 )
 @click.option(
     "--tensorboard",
     is_flag=True,
     help="Write losses and metrics for TensorBoard, into the model's folder.",
 )
+@DEVICE
 @click.option("--status", is_flag=True, help="Say how far training is, and end.")
 def train_command(
     experiment: Path,
@@ -149,6 +151,7 @@ def train_command(
     overwrite: bool,
     jobs: int | None,
     tensorboard: bool,
+    device: DeviceName,
     status: bool,
 ) -> None:
     """
@@ -176,6 +179,7 @@ def train_command(
         click.echo(format_status(loaded, read_status(loaded, place)))
         return
     from glacier_inversion.built_dataset import open_dataset, read_training_tiles
+    from glacier_inversion.training.devices import open_device
     from glacier_inversion.training.ensemble import check_network, train
 
     try:
@@ -186,7 +190,17 @@ def train_command(
     dataset = open_dataset(loaded, place)
     tiles = read_training_tiles(dataset, loaded)
     with Bar() as bar:
-        folders = train(loaded, tiles, place, seeds, overwrite, jobs, bar, tensorboard)
+        folders = train(
+            loaded,
+            tiles,
+            place,
+            seeds,
+            overwrite,
+            jobs,
+            bar,
+            tensorboard,
+            open_device(device),
+        )
     for folder in folders:
         click.echo(folder)
 
@@ -201,13 +215,7 @@ def train_command(
     help="Dense passes over whole blocks, patches one by one, or what is faster of "
     "those that are exact. The numbers are the same within rounding.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(get_args(DeviceName)),
-    default="auto",
-    show_default=True,
-    help="What computes: the processor, or a GPU, which auto prefers.",
-)
+@DEVICE
 @click.pass_context
 def draw_command(
     ctx: click.Context,

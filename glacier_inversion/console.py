@@ -10,10 +10,11 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from glacier_inversion.choices import DeviceName
 from glacier_inversion.errors import GlacierInversionError
 
 
@@ -107,6 +108,13 @@ _WORKSPACE = click.option(
     help="Folder with data/, in which datasets/, models/ and drawings/ are made.",
 )
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details too.")
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(get_args(DeviceName)),
+    default="auto",
+    show_default=True,
+    help="What computes: the processor, or a GPU, which auto prefers.",
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class PatchSource:
     ) -> None:
         lattices = list(lattices)
         self.layout = layout
+        self.device = torch.device("cpu")
         self._flat: dict[str, torch.Tensor] = {}
         self._start: dict[str, torch.Tensor] = {}
         self._height: dict[str, torch.Tensor] = {}
@@ -57,6 +59,21 @@ class PatchSource:
             self._height[name] = torch.tensor([image.shape[0] for image in images])
             self._width[name] = torch.tensor([image.shape[1] for image in images])
             self._flat[name] = normalised(images, scales[name])
+
+    def to(self, device: torch.device) -> PatchSource:
+        """Return the same patches on a device."""
+        moved = copy.copy(self)
+        moved.device = device
+        moved._flat, moved._start, moved._height, moved._width = (
+            {name: values.to(device) for name, values in part.items()}
+            for part in (self._flat, self._start, self._height, self._width)
+        )
+        return moved
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the images."""
+        return sum(values.nbytes for values in self._flat.values())
 
     def gather(
         self, points: torch.Tensor, turns: torch.Tensor | None = None
@@ -81,7 +98,8 @@ class PatchSource:
         for name, factor in self.layout.images.items():
             width = self._width[name][feature]
             first = self._start[name][feature] + row * width + col
-            rows, cols = _patch_pixels(self.layout.patch_px(name), factor, turns)
+            n_px = self.layout.patch_px(name)
+            rows, cols = _patch_pixels(n_px, factor, turns, self.device)
             index = first[:, None, None] + rows * width[:, None, None] + cols
             batch[name] = self._flat[name][index].unsqueeze(1)
         for name in self.layout.scalars:
@@ -120,7 +138,7 @@ class PatchSource:
             side = n_points
             if name in self.layout.images:
                 side += (self.layout.patch_px(name) - 1) * self.layout.images[name]
-            rows, cols = _patch_pixels(side, 1, turns)
+            rows, cols = _patch_pixels(side, 1, turns, self.device)
             height, width = self._height[name][feature], self._width[name][feature]
             rows = torch.minimum((row + rows).clamp(min=0), height - 1)
             cols = torch.minimum((col + cols).clamp(min=0), width - 1)
@@ -147,19 +165,21 @@ TURNS = tuple((quarters, mirror) for mirror in (False, True) for quarters in ran
 
 
 def _patch_pixels(
-    n_px: int, stride: int, turns: torch.Tensor | None
+    n_px: int, stride: int, turns: torch.Tensor | None, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the offsets of a patch's pixels, per sample where there are turns."""
-    rows, cols = _every_turn(n_px, stride)
+    rows, cols = _every_turn(n_px, stride, device)
     if turns is None:
         return rows[0], cols[0]
     return rows[turns], cols[turns]
 
 
 @functools.lru_cache(maxsize=64)
-def _every_turn(n_px: int, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _every_turn(
+    n_px: int, stride: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the offsets of a patch's pixels for each of the 8 `TURNS`."""
-    line = torch.arange(n_px) * stride
+    line = torch.arange(n_px, device=device) * stride
     rows, cols = torch.meshgrid(line, line, indexing="ij")
     return (
         torch.stack([_turned(rows, turn) for turn in TURNS]),
@@ -206,9 +226,11 @@ def turn_vectors(
     A quarter turn anticlockwise takes (east, north) to (-north, east); the mirror
     changes the sign of east.
     """
-    cosine = torch.tensor([1.0, 0.0, -1.0, 0.0] * 2)[turns]
-    sine = torch.tensor([0.0, 1.0, 0.0, -1.0] * 2)[turns]
-    sign = torch.tensor([1.0] * 4 + [-1.0] * 4)[turns]
+    cosines, sines = [1.0, 0.0, -1.0, 0.0] * 2, [0.0, 1.0, 0.0, -1.0] * 2
+    signs = [1.0] * 4 + [-1.0] * 4
+    cosine, sine, sign = torch.tensor([cosines, sines, signs], device=turns.device)[
+        :, turns
+    ]
     for east_name, north_name in vectors:
         east, north = batch[east_name], batch[north_name]
         shape = (-1,) + (1,) * (east.ndim - 1)
@@ -287,6 +309,24 @@ class Samples:
         self.targets = torch.from_numpy(np.concatenate(targets)[order].astype("f4"))
         self._counts = torch.from_numpy(counts)
         self._first = torch.cumsum(self._counts, 0) - self._counts
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are gathered."""
+        return self.points.device
+
+    @property
+    def nbytes(self) -> int:
+        """Memory on the device."""
+        return self.source.nbytes + self.points.nbytes + self.targets.nbytes
+
+    def to(self, device: torch.device) -> Samples:
+        """Return the same samples on a device; they are still drawn on the CPU."""
+        moved = copy.copy(self)
+        moved.source = self.source.to(device)
+        moved.points = self.points.to(device)
+        moved.targets = self.targets.to(device)
+        return moved
 
     def __len__(self) -> int:
         """Return the number of cells, which is the number of samples of an epoch."""

@@ -26,12 +26,9 @@ from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
 from glacier_inversion.training.ensemble import prepare, train
-from glacier_inversion.training.member import (
-    Plateau,
-    build_member,
-    train_member,
-)
+from glacier_inversion.training.member import Plateau, build_member
 from glacier_inversion.training.model import finished_seeds
+from glacier_inversion.training.together import train_together
 from glacier_inversion.training_curves import draw_training_curves
 from glacier_inversion.workspace import Workspace, locked
 from tests import synthetic
@@ -74,6 +71,26 @@ def read_log(folder: Path) -> list[dict[str, float]]:
     """Read log.csv."""
     with (folder / "log.csv").open() as file:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+class FailedError(Exception):
+    """A member could not be trained."""
+
+
+def train_member(checked, data, seed, folder, on_epoch, stop=None):
+    """Train one member alone; raise what it fails of."""
+
+    def on_end(of, failure):
+        assert of == seed
+        if failure is not None:
+            raise FailedError(failure)
+
+    def hear(of, log, seconds):
+        assert of == seed
+        on_epoch(log, seconds)
+
+    members, stop = {seed: folder}, stop or threading.Event()
+    train_together(checked, data, members, 1, stop, hear, on_end)
 
 
 def run_member(checked, folder, seed=0, tiles=None):
@@ -204,7 +221,7 @@ def test_a_broken_checkpoint_is_named(stopped_member, content):
     "It is never executed, and the message says how to go on."
     checked, data, folder = stopped_member
     (folder / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be us.*Remove it"):
+    with pytest.raises(FailedError, match=r"checkpoint\.pt: cannot be us.*Remove it"):
         train_member(checked, data, 0, folder, lambda *_: None)
 
 
@@ -217,7 +234,7 @@ def test_a_checkpoint_of_which_a_bit_is_wrong_is_not_used(stopped_member):
         damaged = bytearray(whole)
         damaged[place] ^= 4
         path.write_bytes(damaged)
-        with pytest.raises(TrainingError, match="it is damaged"):
+        with pytest.raises(FailedError, match="it is damaged"):
             train_member(checked, data, 0, folder, lambda *_: None)
 
 
@@ -226,7 +243,7 @@ def test_a_checkpoint_of_another_version_is_named(stopped_member):
     checked, data, folder = stopped_member
     state = read_checkpoint(folder / "checkpoint.pt")
     write_checkpoint(folder / "checkpoint.pt", state | {"plateau": {"a": 1}})
-    with pytest.raises(TrainingError, match="of another version"):
+    with pytest.raises(FailedError, match="of another version"):
         train_member(checked, data, 0, folder, lambda *_: None)
 
 
@@ -248,7 +265,7 @@ def test_a_full_disk_is_a_message_and_harms_nothing(tmp_path, monkeypatch, file)
 
     folder = tmp_path / "full"
     monkeypatch.setattr(Path, "write_bytes", write)
-    with pytest.raises(WorkspaceError, match=f"{file}: cannot be written .No space"):
+    with pytest.raises(FailedError, match=f"{file}: cannot be written .No space"):
         train_member(checked, data, 0, folder, lambda *_: None)
     monkeypatch.undo()
     assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.pt", "log.csv"]
@@ -422,7 +439,7 @@ def test_a_network_that_cannot_live_is_an_error():
 def test_a_loss_that_explodes_is_an_error_that_names_the_epoch(tmp_path):
     "Not a member of NaN."
     checked = experiment(learning_rate=9e8, optimizer_name="sgd", epochs=5)
-    with pytest.raises(TrainingError, match=r"seed_000: epoch \d+: val_loss is"):
+    with pytest.raises(FailedError, match=r"seed_000: epoch \d+: val_loss is"):
         run_member(checked, tmp_path / "seed_000")
     assert not (tmp_path / "seed_000" / "best.safetensors").exists()
 
@@ -432,7 +449,7 @@ def test_an_output_that_stays_constant_ends_its_member(tmp_path):
     raw = synthetic.experiment() | {"learning_rate": 1.0, "optimizer_name": "sgd"}
     last = raw["model_description"]["outputs"]["thickness"]["operations"][0]
     last["last_activation"] = "relu"
-    with pytest.raises(TrainingError, match=r"epoch 2: an output has been the same"):
+    with pytest.raises(FailedError, match=r"epoch 2: an output has been the same"):
         run_member(check_experiment(raw, "exp"), tmp_path)
     assert not (tmp_path / "best.safetensors").exists()
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, vmap
+from torch.func import functional_call
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import Experiment
@@ -78,6 +79,35 @@ class Crops(Batch):
         return frontier.finish(network, gathered)
 
 
+def predict_together(
+    networks: Sequence[Network], batches: Sequence[Batch]
+) -> list[dict[str, Tensor]]:
+    """
+    Return what each of several networks, alike but for their weights, makes of its own.
+
+    Patches are evaluated with stacked weights, every operation once for all networks,
+    if there are as many for each; the same numbers as one by one within rounding.
+    """
+    inputs = [batch.inputs for batch in batches if isinstance(batch, Patches)]
+    alike = len(inputs) == len(batches) > 1
+    if not alike or len({len(batch.targets) for batch in batches}) > 1:
+        pairs = zip(networks, batches, strict=True)
+        return [batch.predict(network) for network, batch in pairs]
+    weights = [dict(network.named_parameters()) for network in networks]
+    stacked = {name: torch.stack([of[name] for of in weights]) for name in weights[0]}
+    images = {name: torch.stack([of[name] for of in inputs]) for name in inputs[0]}
+
+    def predict(own: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        outputs: dict[str, Tensor] = functional_call(networks[0], own, (batch,))
+        return outputs
+
+    outputs = vmap(predict)(stacked, images)
+    return [
+        {name: values[i] for name, values in outputs.items()}
+        for i in range(len(networks))
+    ]
+
+
 class Batches(ABC):
     """
     How the samples of an epoch are put into batches.
@@ -122,10 +152,13 @@ class Batches(ABC):
     ) -> Iterator[Batch]:
         """Iterate over chosen samples, shuffled and turned if there is a generator."""
 
-    def _draw_turns(self, n: int, generator: torch.Generator | None) -> Tensor | None:
+    def _draw_turns(
+        self, n: int, samples: Samples, generator: torch.Generator | None
+    ) -> Tensor | None:
         if self._turns is None or generator is None:
             return None
-        return self._turns[torch.randint(len(self._turns), (n,), generator=generator)]
+        drawn = torch.randint(len(self._turns), (n,), generator=generator)
+        return self._turns[drawn].to(samples.device)
 
 
 class PatchBatches(Batches):
@@ -140,7 +173,7 @@ class PatchBatches(Batches):
     ) -> Iterator[Batch]:
         if generator is not None:
             chosen = chosen[torch.randperm(len(chosen), generator=generator)]
-        turns = self._draw_turns(len(chosen), generator)
+        turns = self._draw_turns(len(chosen), samples, generator)
         for begin in range(0, len(chosen), batch_size):
             index = chosen[begin : begin + batch_size]
             own = None if turns is None else turns[begin : begin + batch_size]
@@ -180,11 +213,12 @@ class CropBatches(Batches):
         points, shift = samples.points[chosen], torch.zeros(3, dtype=torch.int64)
         if generator is not None:
             shift[1:] = torch.randint(self._side, (2,), generator=generator)
-        corners, crop = self._find_crops(points, shift)
+        corners, crop = self._find_crops(points, shift.to(samples.device))
         if generator is not None:
             order = torch.randperm(len(corners), generator=generator)
+            order = order.to(samples.device)
             corners, crop = corners[order], torch.argsort(order)[crop]
-        turns = self._draw_turns(len(corners), generator)
+        turns = self._draw_turns(len(corners), samples, generator)
         crop, by_crop = torch.sort(crop, stable=True)
         points, targets = points[by_crop], samples.targets[chosen[by_crop]]
 
@@ -207,7 +241,7 @@ class CropBatches(Batches):
 
     def _find_crops(self, points: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         """Return the corners of the crops that points lie in, and each point's crop."""
-        size = torch.tensor([1, self._side, self._side])
+        size = torch.tensor([1, self._side, self._side], device=points.device)
         place = (points + shift) // size
         n_places = place.amax(dim=0) + 1
         key = (place[:, 0] * n_places[1] + place[:, 1]) * n_places[2] + place[:, 2]

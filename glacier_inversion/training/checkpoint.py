@@ -25,9 +25,18 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
         The file cannot be written; what was there before is still there.
     """
     content = io.BytesIO()
-    torch.save(state, content)
+    torch.save(_on_cpu(state), content)
     digest = hashlib.sha256(content.getbuffer()).digest()
     write_bytes(path, digest + content.getvalue())
+
+
+def _on_cpu(value: Any) -> Any:
+    """Take tensors off the GPU, which the next run may not have."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    return [_on_cpu(item) for item in value] if isinstance(value, list) else value
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
 from glacier_inversion.choices import DeviceName
-from glacier_inversion.errors import DeviceError, first_line
+from glacier_inversion.errors import DeviceError, GlacierInversionError, first_line
 from glacier_inversion.training.threads import map_in_threads
 
 Item = TypeVar("Item")
@@ -74,9 +75,19 @@ class Device:
         """
         if self.torch_device.type != "cuda":
             return map_in_threads(function, items)
-        try:
+        with self.watching():
             return [function(item) for item in items]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Turn what a GPU raises within the block into a DeviceError."""
+        try:
+            yield
+        except GlacierInversionError:
+            raise
         except RuntimeError as error:  # out of memory is one, too
+            if self.torch_device.type != "cuda":
+                raise
             raise DeviceError(_failing(error)) from error
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,11 +23,11 @@ from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
+from glacier_inversion.training.devices import CPU, Device
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.member import (
     FAILURE,
     TrainingData,
-    attempt_member,
     has_failed,
     is_finished,
 )
@@ -37,6 +36,7 @@ from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
 from glacier_inversion.training.stopping import heeding_signals
 from glacier_inversion.training.tally import criterion_column
+from glacier_inversion.training.together import train_together
 from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import (
     available_cores,
@@ -47,6 +47,10 @@ from glacier_inversion.training_curves import draw_training_curves, read_logs
 from glacier_inversion.workspace import Workspace, locked
 
 logger = logging.getLogger(__name__)
+
+# Weights, gradients and activations of a member that is trained with others lie in
+# memory once more, stacked.
+_COPIES = 2
 
 
 def check_network(experiment: Experiment) -> Network:
@@ -98,6 +102,7 @@ def train(
     jobs: int | None = 1,
     progress: Progress | None = None,
     tensorboard: bool = False,
+    device: Device = CPU,
 ) -> list[Path]:
     """
     Train the members that are not finished.
@@ -117,9 +122,12 @@ def train(
     jobs : int or None
         Members that are trained at the same time, each by a process on one thread; the
         weights do not depend on it. None: what is estimated to end soonest. Processes
-        import the main module again, which must bear that, as commands do.
+        import the main module again, which must bear that, as commands do. On a GPU:
+        the members of a group, whose weights depend on it by rounding; None: as many
+        as its memory holds.
     tensorboard : bool
         Write the losses and metrics for TensorBoard, too.
+    device : Device
 
     Returns
     -------
@@ -134,6 +142,8 @@ def train(
         The dataset does not give what training needs.
     ModelError
         A model of this name was trained from another experiment or dataset.
+    DeviceError
+        The GPU's memory does not suffice, or it fails.
     PackageError
         TensorBoard is not installed.
     TrainingError
@@ -165,7 +175,7 @@ def train(
             logger.info("%d members are finished: kept", len(seeds) - len(todo))
         watch = Watch(experiment, folder, progress or Silent(), tensorboard)
         try:
-            _train_members(experiment, data, todo, jobs, folder, watch)
+            _train_members(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
             n_finished = sum(is_finished(f) for f in folders.values())
             message = (
@@ -208,29 +218,26 @@ def _train_members(
     data: TrainingData,
     todo: dict[int, Path],
     jobs: int | None,
+    device: Device,
     folder: Path,
     watch: Watch,
 ) -> None:
-    """Train members, in this process or in several."""
-    n_jobs = _number_of_jobs(experiment, data, len(todo), jobs)
+    """Train members: on the GPU together, else in this process or in several."""
+    on_gpu = device.torch_device.type == "cuda"
+    number = _number_on_gpu if on_gpu else _number_of_jobs
+    n_jobs = number(experiment, data, len(todo), jobs, device)
+    if n_jobs > 1:
+        logger.info("training %d members at a time", n_jobs)
     watch.start(len(todo), n_jobs)
+    hear = watch.on_epoch, watch.on_end
     with heeding_signals() as stop:
-        if n_jobs > 1:
-            train_side_by_side(
-                experiment,
-                data,
-                todo,
-                n_jobs,
-                folder / "samples.pt",
-                stop,
-                watch.on_epoch,
-                watch.on_end,
-            )
-            return
-        for seed, member in todo.items():
-            on_epoch = partial(watch.on_epoch, seed)
-            failure = attempt_member(experiment, data, seed, member, on_epoch, stop)
-            watch.on_end(seed, failure)
+        if n_jobs > 1 and not on_gpu:
+            scratch = folder / "samples.pt"
+            train_side_by_side(experiment, data, todo, n_jobs, scratch, stop, *hear)
+        else:
+            data = data.to(device.torch_device)
+            with device.watching():
+                train_together(experiment, data, todo, n_jobs, stop, *hear)
 
 
 def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
@@ -253,16 +260,33 @@ def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
 
 
 def _number_of_jobs(
-    experiment: Experiment, data: TrainingData, n_members: int, jobs: int | None
+    experiment: Experiment,
+    data: TrainingData,
+    n_members: int,
+    jobs: int | None,
+    device: Device,  # noqa: ARG001  the processor's
 ) -> int:
     n_most = min(n_members, available_cores() if jobs is None else jobs)
     if n_most > 1 and jobs is None:
         cost = measure_cost(experiment)
         seconds = cost.epoch_seconds(len(data.train), len(data.validation))
         n_most = best_number(n_members, n_most, seconds * experiment.epochs)
-    if n_most > 1:
-        logger.info("training %d members at a time", n_most)
-    return n_most
+    return max(n_most, 1)
+
+
+def _number_on_gpu(
+    experiment: Experiment,
+    data: TrainingData,
+    n_members: int,
+    jobs: int | None,
+    device: Device,
+) -> int:
+    """Return how many members the GPU's memory holds, or what is asked for."""
+    if jobs is None:
+        n_bytes = measure_cost(experiment).network_bytes(experiment)
+        left = device.most_bytes - data.train.nbytes - data.validation.nbytes
+        jobs = max(1, int(left // (_COPIES * n_bytes)))
+    return max(1, min(n_members, jobs))
 
 
 def _claim(model: Model, folder: Path, overwrite: bool) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import logging
 import math
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from glacier_inversion.errors import GlacierInversionError, MemberError, StoppedError
+from glacier_inversion.errors import MemberError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Samples, Scale
 from glacier_inversion.training.batches import Batches, make_batches
@@ -29,7 +28,6 @@ from glacier_inversion.training.checkpoint import (
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.tally import Log, Tally, criterion_of, differ
-from glacier_inversion.training.threads import one_thread
 from glacier_inversion.workspace import write_bytes
 
 logger = logging.getLogger(__name__)
@@ -37,9 +35,6 @@ logger = logging.getLogger(__name__)
 WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
 FAILURE = "failure.txt"
 """Why a member is no part of its ensemble, and is not trained again."""
-
-OnEpoch = Callable[[Log, float], None]
-"""Hears of an epoch: its log, and the seconds it took; 0 if in an earlier run."""
 
 _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -63,6 +58,11 @@ class TrainingData:
     train: Samples
     validation: Samples
     scales: Mapping[str, Scale]
+
+    def to(self, device: torch.device) -> TrainingData:
+        """Return the same on a device."""
+        moved = self.train.to(device), self.validation.to(device)
+        return TrainingData(*moved, self.scales)
 
 
 @dataclass
@@ -119,7 +119,7 @@ def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for draw in range(_MOST_DRAWS):
-            network = Network(experiment)
+            network = Network(experiment).to(samples.device)
             if _is_alive(network, samples):
                 if draw:
                     logger.info("seed %d: %d networks were dead from birth", seed, draw)
@@ -145,78 +145,22 @@ def _is_alive(network: Network, samples: Samples) -> bool:
     return len(samples) < 2  # one sample tells nothing
 
 
-@one_thread()
-def train_member(
-    experiment: Experiment,
-    data: TrainingData,
-    seed: int,
-    folder: Path,
-    on_epoch: OnEpoch,
-    stop: threading.Event | None = None,
-) -> None:
+class Training:
     """
-    Train the member of *seed* and keep its best epoch in *folder*.
+    A member in training: its state, in memory and in the checkpoint.
 
     After each epoch a checkpoint holds all that training needs to go on, and so it does
     when training is stopped within one; a run that was stopped or killed goes on from
     it, to the same weights and log as one that was not. It is removed when the weights
     and the log are in place.
 
-    Parameters
-    ----------
-    on_epoch : callable
-        Hears of each epoch, those before a checkpoint included.
-    stop : Event, optional
-        Training ends soon after it is set.
-
     Raises
     ------
     MemberError
-        The loss or the criterion became NaN or infinite, or an output stayed
-        constant. The folder then says so, and holds no checkpoint.
+        The network does not learn from the start.
     TrainingError
         The checkpoint is broken.
-    StoppedError
-        It was stopped.
-    WorkspaceError
-        A file cannot be written.
     """
-    try:
-        training = _Training(experiment, data, seed, folder, stop or threading.Event())
-        training.run(on_epoch)
-    except MemberError as error:
-        write_bytes(folder / FAILURE, f"{error}\n".encode())
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-        raise
-
-
-def attempt_member(
-    experiment: Experiment,
-    data: TrainingData,
-    seed: int,
-    folder: Path,
-    on_epoch: OnEpoch,
-    stop: threading.Event,
-) -> str | None:
-    """
-    Train a member; return what is wrong if that cannot be done.
-
-    Raises
-    ------
-    StoppedError
-        It was stopped.
-    """
-    try:
-        train_member(experiment, data, seed, folder, on_epoch, stop)
-    except StoppedError:
-        raise
-    except GlacierInversionError as error:
-        return str(error)
-    return None
-
-
-class _Training:
-    """A member in training: its state, in memory and in the checkpoint."""
 
     def __init__(
         self,
@@ -224,12 +168,10 @@ class _Training:
         data: TrainingData,
         seed: int,
         folder: Path,
-        stop: threading.Event,
     ) -> None:
         self.experiment = experiment
         self.data = data
         self.folder = folder
-        self.stop = stop
         self.network = build_member(experiment, seed, data.train)
         self.batches = make_batches(experiment, self.network)
         self.optimizer = _build_optimizer(experiment, self.network)
@@ -245,7 +187,7 @@ class _Training:
         self.logs: list[Log] = []
         self.best: dict[str, Tensor] = {}
         self.n_constant = 0
-        # of an epoch that was stopped: generator at its begin, batches done, tally
+        # of an epoch that was stopped: generator at its begin, steps taken, tally
         self.unfinished: dict[str, Any] | None = None
         self.checkpoint = folder / CHECKPOINT
         if self.checkpoint.exists():
@@ -255,22 +197,45 @@ class _Training:
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise broken(self.checkpoint, "of another version") from error
 
-    def run(self, on_epoch: OnEpoch) -> None:
-        """Train until it is over, and write the best weights."""
-        for log in self.logs:
-            on_epoch(log, 0.0)
-        while len(self.logs) < self.experiment.epochs and not self.plateau.over:
-            begin = time.perf_counter()
-            log = self._train_epoch()
-            on_epoch(log, time.perf_counter() - begin)
-        contiguous = {k: v.contiguous() for k, v in self.best.items()}
-        write_bytes(self.folder / WEIGHTS, safetensors.torch.save(contiguous))
-        self.checkpoint.unlink(missing_ok=True)
+    @property
+    def is_over(self) -> bool:
+        """Whether no epoch is left to train."""
+        return len(self.logs) >= self.experiment.epochs or self.plateau.over
 
-    def _train_epoch(self) -> Log:
-        """Train for an epoch, compare, and write log and checkpoint."""
+    def begin_epoch(self) -> None:
+        """Prepare the steps of an epoch, or what is left of one that was stopped."""
+        self.network.train()
+        self.tally, self.n_steps = Tally(self.experiment, self.data.scales), 0
+        if self.unfinished is not None:
+            self.generator.set_state(self.unfinished["generator"])
+            self.n_steps = self.unfinished["n_steps"]
+            self.tally.restore(self.unfinished["tally"], self.data.train.device)
+            self.unfinished = None
+        self.begin = self.generator.get_state()
+        drawn = self.batches.drawn(self.data.train, self.generator)
+        self.left = itertools.islice(drawn, self.n_steps, None)
+
+    def stop_epoch(self) -> None:
+        """Write a checkpoint from which the epoch goes on."""
+        tally = self.tally.state()
+        self.unfinished = {
+            "generator": self.begin,
+            "n_steps": self.n_steps,
+            "tally": tally,
+        }
+        write_checkpoint(self.checkpoint, self._state())
+
+    def end_epoch(self) -> Log:
+        """
+        Compare with what is known, and write log and checkpoint.
+
+        Raises
+        ------
+        MemberError
+            The network does not learn.
+        """
         log = {"epoch": float(len(self.logs)), "learning_rate": self.plateau.rate}
-        log |= self._take_steps().log("")
+        log |= self.tally.log("")
         validation = evaluate(
             self.experiment,
             self.network,
@@ -292,34 +257,11 @@ class _Training:
         write_checkpoint(self.checkpoint, self._state())
         return log
 
-    def _take_steps(self) -> Tally:
-        """Take a step for each batch of an epoch, or for those that are left of it."""
-        self.network.train()
-        tally, n_done = Tally(self.experiment, self.data.scales), 0
-        if self.unfinished is not None:
-            self.generator.set_state(self.unfinished["generator"])
-            n_done = self.unfinished["n_batches"]
-            tally.restore(self.unfinished["tally"])
-            self.unfinished = None
-        begin = self.generator.get_state()
-        batches = self.batches.drawn(self.data.train, self.generator)
-        for number, batch in enumerate(batches, 1):
-            if number <= n_done:
-                continue
-            loss = tally.add(batch.predict(self.network), batch.targets)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            if self.stop.is_set():
-                self.unfinished = {
-                    "generator": begin,
-                    "n_batches": number,
-                    "tally": tally.state(),
-                }
-                write_checkpoint(self.checkpoint, self._state())
-                message = f"{self.folder}: stopped. Run it again to go on."
-                raise StoppedError(message)
-        return tally
+    def finish(self) -> None:
+        """Write the best weights; the checkpoint has served."""
+        contiguous = {k: v.cpu().contiguous() for k, v in self.best.items()}
+        write_bytes(self.folder / WEIGHTS, safetensors.torch.save(contiguous))
+        self.checkpoint.unlink(missing_ok=True)
 
     def _check_values(self, value: float, loss: float) -> None:
         if not (math.isfinite(value) and math.isfinite(loss)):
@@ -359,9 +301,17 @@ class _Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.plateau = Plateau(**state["plateau"])
-        self.logs, self.best = state["logs"], state["best"]
+        self.logs = state["logs"]
+        device = self.data.train.device
+        self.best = {k: v.to(device) for k, v in state["best"].items()}
         self.n_constant = state["n_constant"]
         self.unfinished = state["unfinished"]
+
+
+def write_failure(folder: Path, error: MemberError) -> None:
+    """Write why a member is no part of its ensemble, and let go of its checkpoint."""
+    write_bytes(folder / FAILURE, f"{error}\n".encode())
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:

@@ -129,9 +129,7 @@ def _spelt_out(image: Tensor) -> Tensor:
     In memory it is in both, and torch takes it for the other, in which all that follows
     would then be computed.
     """
-    n_rows, n_cols = image.shape[2:]
-    strides = n_rows * n_cols, 1, n_cols, 1
-    return image.contiguous().as_strided(image.shape, strides)
+    return image.contiguous()[:, 0, :, :, None].permute(0, 3, 1, 2)
 
 
 class Convolutions(OnImage):

@@ -68,9 +68,10 @@ class Tally:
         predictions = {name: torch.cat(of) for name, of in self._predictions.items()}
         return {"predictions": predictions, "targets": torch.cat(self._targets)}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
         """Count in all that another tally had counted."""
-        self.keep(state["predictions"], state["targets"])
+        predictions = {k: v.to(device) for k, v in state["predictions"].items()}
+        self.keep(predictions, state["targets"].to(device))
 
     def varies(self) -> bool:
         """Tell whether every output differs between samples."""

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
@@ -32,9 +32,10 @@ from glacier_inversion.errors import StoppedError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import PatchSource, Samples, Scale
-from glacier_inversion.training.member import TrainingData, attempt_member
+from glacier_inversion.training.member import TrainingData
 from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
+from glacier_inversion.training.together import OnEnd, OnEpoch, train_together
 from glacier_inversion.workspace import replacing
 
 _PACKAGE = logging.getLogger("glacier_inversion")
@@ -88,8 +89,8 @@ def train_side_by_side(
     n_processes: int,
     scratch: Path,
     stop: threading.Event,
-    on_epoch: Callable[[int, Log, float], None],
-    on_end: Callable[[int, str | None], None],
+    on_epoch: OnEpoch,
+    on_end: OnEnd,
 ) -> None:
     """
     Train members in several processes.
@@ -151,8 +152,8 @@ class _Crew:
         members: Mapping[int, Path],
         scratch: Path,
         stop: threading.Event,
-        on_epoch: Callable[[int, Log, float], None],
-        on_end: Callable[[int, str | None], None],
+        on_epoch: OnEpoch,
+        on_end: OnEnd,
     ) -> None:
         self.experiment = experiment
         self.members = members
@@ -271,16 +272,19 @@ def _work(
     _PACKAGE.propagate = False
     _PACKAGE.addHandler(_Sender(connection))
 
-    def on_epoch(log: Log, seconds: float) -> None:
+    def on_epoch(seed: int, log: Log, seconds: float) -> None:  # noqa: ARG001
         connection.send((log, seconds))
+
+    def on_end(seed: int, failure: str | None) -> None:  # noqa: ARG001
+        connection.send(_End(failure))
 
     try:
         with torch.serialization.safe_globals(_SHARED):
             data = torch.load(shared, mmap=True, weights_only=True)
         while (task := connection.recv()) is not None:
             seed, folder = task
-            failure = attempt_member(experiment, data, seed, folder, on_epoch, stop)
-            connection.send(_End(failure))
+            member = {seed: folder}
+            train_together(experiment, data, member, 1, stop, on_epoch, on_end)
     except (StoppedError, EOFError, BrokenPipeError):
         return  # the other one knows, or is no more
     except Exception:

@@ -1,9 +1,9 @@
 """
-How much sooner an ensemble is trained by several processes, one per core.
+How much sooner an ensemble is trained by several processes, or together on a GPU.
 
-Alternating in one run: members one after the other in this process on one thread, and as
-many side by side as there are cores. Prints the median ratio of the times, the start of the
-processes included.
+Alternating in one run: members one after the other on one thread, and as many side by side
+as there are cores; or, where torch finds a GPU, one after the other on it, and all of them
+together. Prints the median ratio of the times, the start of processes included.
 
     python -m tests.benchmarks.ensemble [--members 4] [--epochs 100] [--rounds 3]
 """
@@ -20,6 +20,7 @@ import torch
 from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.dataset import build_dataset
 from glacier_inversion.experiment import check_experiment
+from glacier_inversion.training.devices import open_device
 from glacier_inversion.training.ensemble import train
 from glacier_inversion.training.workers import available_cores
 from glacier_inversion.workspace import Workspace
@@ -35,7 +36,9 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    n_jobs = min(available_cores(), options.members)
+    device = open_device("auto")
+    on_gpu = device.torch_device.type == "cuda"
+    n_jobs = options.members if on_gpu else min(available_cores(), options.members)
     with tempfile.TemporaryDirectory() as folder:
         place = Workspace(Path(folder))
         raw = synthetic.write_region(place.root) | {
@@ -49,14 +52,14 @@ def main() -> None:
 
         def seconds(jobs: int) -> float:
             begin = time.perf_counter()
-            train(experiment, tiles, place, overwrite=True, jobs=jobs)
+            train(experiment, tiles, place, None, True, jobs, device=device)
             return time.perf_counter() - begin
 
         rounds = [(seconds(1), seconds(n_jobs)) for _ in range(options.rounds)]
     ratio = median(one / several for one, several in rounds)
     taken = median(one for one, _ in rounds)
     print(
-        f"{options.members} members, {n_jobs} at a time: {ratio:.2f} times as fast as "
+        f"{device}: {options.members} members, {n_jobs} at a time: {ratio:.2f} times as fast as "
         f"one after the other, which takes {taken:.0f} s (median of {options.rounds})"
     )
 

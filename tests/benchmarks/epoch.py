@@ -35,8 +35,9 @@ from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.dataset import build_dataset
 from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.training.ensemble import prepare
-from glacier_inversion.training.member import TrainingData, _Training
+from glacier_inversion.training.member import Training, TrainingData
 from glacier_inversion.training.threads import one_thread
+from glacier_inversion.training.together import train_epoch
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.benchmarks.draw import describe, write_data
@@ -107,7 +108,7 @@ def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float
     build_dataset(experiment, Workspace(root))
     dataset = open_dataset(experiment, Workspace(root))
     data = prepare(experiment, read_training_tiles(dataset, experiment))
-    training = _Training(experiment, data, 0, root, threading.Event())
+    training = Training(experiment, data, 0, root)
     network, optimizer = training.network, training.optimizer
     (output,) = experiment.outputs
     std = data.scales[output.name].std
@@ -131,7 +132,8 @@ def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float
 
     def ours() -> float:
         begin = time.perf_counter()
-        training._take_steps().log("")
+        train_epoch([training], threading.Event())
+        training.tally.log("")
         return (time.perf_counter() - begin) / len(data.train)
 
     loader = DataLoader(FilePatches(experiment, root, data), batch_size, shuffle=True)
