@@ -109,7 +109,7 @@ def _describe_training(
         "seconds_per_sample": None if cost is None else cost.train_seconds,
         "seconds_per_epoch": None,
         "seconds": None,
-        "network_bytes": None if cost is None else cost.network_bytes(experiment),
+        "network_bytes": None if cost is None else cost.network_bytes(),
         "memory_bytes": None,
     }
     if cost is not None and n_train is not None:

@@ -138,7 +138,7 @@ def build_dataset_command(
 @click.option(
     "--tensorboard",
     is_flag=True,
-    help="Write losses and metrics for TensorBoard, into the model's folder.",
+    help="Write losses and metrics of what it trains for TensorBoard, too.",
 )
 @DEVICE
 @click.option("--status", is_flag=True, help="Say how far training is, and end.")

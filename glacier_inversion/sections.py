@@ -306,9 +306,10 @@ class Sampling(Section):
     )
     dense: Annotated[int, Field(ge=2, le=256)] | None = Field(
         default=None,
-        description="Side of crops, in cells: the samples of a crop are evaluated in "
-        "one pass, and batches are made of whole crops. For networks without zero "
-        "padding, and a spacing far below area_size. Default: a patch for each sample.",
+        description="Side of crops, in cells, rounded up to what pools need: the "
+        "samples of a crop are evaluated in one pass, and batches are made of whole "
+        "crops. For networks without zero padding, targets nearly everywhere, and a "
+        "spacing far below area_size. Default: a patch for each sample.",
     )
 
 

@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 Curves = dict[str, NDArray[np.float64]]
 
 
-def read_logs(members: Iterable[Path]) -> dict[int, Curves]:
+def read_logs(members: Iterable[Path], criterion: str) -> dict[int, Curves]:
     """
     Return the columns of each log.csv, by seed, of the members that have one.
 
-    One that cannot be read, or has other columns than the first, is warned of.
+    One that cannot be read, or lacks the column of the criterion, is warned of.
     """
     logs: dict[int, Curves] = {}
     for member in members:
@@ -34,10 +34,11 @@ def read_logs(members: Iterable[Path]) -> dict[int, Curves]:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
             columns = {k: np.array([float(row[k]) for row in rows]) for k in rows[0]}
-            if logs and set(columns) != set(next(iter(logs.values()))):
-                message = "other columns than those of other members"
+            missing = {"epoch", "learning_rate", "loss", criterion} - columns.keys()
+            if missing:
+                message = f"no column {min(missing)!r}"
                 raise ValueError(message)
-        except (OSError, ValueError, TypeError, IndexError) as error:
+        except (OSError, ValueError, TypeError, IndexError, csv.Error) as error:
             logger.warning("%s: cannot be read (%s): left out", path, error)
             continue
         logs[int(member.name.removeprefix("seed_"))] = columns

@@ -13,6 +13,7 @@ from typing import Any
 from glacier_inversion.errors import WorkspaceError
 
 SPLITS = ("train", "validation", "test")
+_PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, WorkspaceError):
             raise
-        raise WorkspaceError(_unwritable(path, error)) from error
+        failure = WorkspaceError(_unwritable(path, error))
+        failure.errno = error.errno
+        raise failure from error
     finally:
         if scratch.parent.is_dir():
             scratch.unlink(missing_ok=True)
@@ -138,8 +141,10 @@ def is_locked(folder: Path) -> bool:
     try:
         with FileLock(path).acquire(timeout=0):
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:  # nobody can hold what cannot be written
+        return False
 
 
 def _lock_of(folder: Path) -> Path:
@@ -162,7 +167,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         message = (
             f"{folder}: another command is {doing} it. One at a time may. "

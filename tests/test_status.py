@@ -2,13 +2,15 @@
 
 import json
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
 
 from glacier_inversion.training.ensemble import train
+from glacier_inversion.training.model import finished_seeds
 from glacier_inversion.training.status import format_status, read_status
-from glacier_inversion.workspace import Workspace, locked
+from glacier_inversion.workspace import Workspace, is_locked, locked
 from tests.conftest import Run
 from tests.test_training import experiment, read_log, some_tiles
 
@@ -49,8 +51,10 @@ def test_status_tells_what_every_member_is_doing(tmp_path):
     assert first.criterion == min(log)
     assert first.best_epoch == log.index(min(log))
     # the two epochs of one member, and the four of another
-    per_epoch = status.members[1].seconds
-    assert status.seconds_left == pytest.approx(6 * per_epoch)
+    seconds = [status.members[i].seconds for i in (0, 1)]
+    assert status.seconds_left == pytest.approx(6 * sum(seconds) / 2)
+    path = place.model("small") / "status.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"training": [1]}))
     with locked(place.model("small"), "training"):
         running = read_status(checked, place)
     assert running.is_running
@@ -65,7 +69,7 @@ def test_status_survives_what_is_broken(tmp_path):
     place = Workspace(tmp_path)
     checked = experiment(epochs=1)
     train(checked, some_tiles(), place)
-    for content in ("", "{}", "[]", '{"jobs": 0, "seconds_per_epoch": {"x": 1}}'):
+    for content in ("", "{}", "[]", '{"seconds_per_epoch": {}, "jobs": Infinity}'):
         (place.model("small") / "status.json").write_text(content)
         status = read_status(checked, place)
         assert status.seconds_left is None
@@ -83,6 +87,36 @@ def test_the_command_says_how_far_it_is(finished: Run, tmp_path):
     result = replace(finished, file=path)("train", "--status")
     assert result.exit_code == 1
     assert "is no model. Did you mean 'small'?" in result.stderr
+
+
+def test_status_of_another_experiment_is_refused(finished: Run, tmp_path):
+    "Its epochs would mean nothing."
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(finished.raw | {"epochs": 5}))
+    result = replace(finished, file=path)("train", "--status")
+    assert result.exit_code == 1
+    assert "was trained with other values of: epochs" in result.stderr
+
+
+def test_looking_does_not_keep_a_command_from_starting(tmp_path):
+    "Who looks holds the lock for a moment, which commands wait for."
+    folder = tmp_path / "models" / "small"
+    looking = True
+
+    def look():
+        while looking:
+            assert is_locked(folder) in (True, False)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(30):
+            with locked(folder, "training"):
+                pass
+    finally:
+        looking = False
+        thread.join()
+    assert not is_locked(folder)
 
 
 def test_tensorboard_shows_each_epoch_once(tmp_path):
@@ -107,9 +141,22 @@ def test_tensorboard_shows_each_epoch_once(tmp_path):
     ]
 
 
+def test_tensorboard_that_cannot_be_written_is_warned_of(tmp_path, caplog):
+    "Training goes on."
+    pytest.importorskip("tensorboard")
+    place = Workspace(tmp_path)
+    place.model("small").mkdir(parents=True)
+    (place.model("small") / "tensorboard").write_text("")
+    train(experiment(epochs=2), some_tiles(), place, tensorboard=True)
+    assert caplog.text.count("no more is written for TensorBoard") == 1
+    assert finished_seeds(place, "small") == [0, 1]
+
+
 def test_tensorboard_that_is_missing_is_named(finished: Run, monkeypatch):
     "Before anything is trained, with what to install."
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    result = finished("train", "--tensorboard")
+    before = finished_seeds(Workspace(finished.root), "small")
+    result = finished("train", "--tensorboard", "--overwrite")
     assert result.exit_code == 2
+    assert finished_seeds(Workspace(finished.root), "small") == before == [0, 1]
     assert "pip install 'glacier-inversion[tensorboard]'" in result.stderr

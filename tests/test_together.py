@@ -18,7 +18,7 @@ from glacier_inversion.training.together import train_together
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS, describe
 from tests.test_batches import tiles, translation_invariant
-from tests.test_training import experiment, read_log, some_tiles
+from tests.test_training import Hearing, experiment, read_log, some_tiles
 
 # Of weights after some epochs, and of logs: sums are rounded in another order, and
 # optimizers carry that on.
@@ -67,10 +67,6 @@ def compare(one, together):
         torch.testing.assert_close(second[name], weight, rtol=0, atol=TOLERANCE * scale)
 
 
-def ignore(*_):
-    """Hear nothing."""
-
-
 def test_members_trained_together_are_those_trained_alone(tmp_path):
     "Five of them, three at a time: each with its samples, rate, log and end."
     checked = experiment(
@@ -80,14 +76,11 @@ def test_members_trained_together_are_those_trained_alone(tmp_path):
         augmentation={"flips": True, "rotations": True},
     )
     data = prepare(checked, some_tiles())
-    ended = []
     for n in (1, 3):
+        hearing = Hearing()
         members = {seed: tmp_path / f"{n}/{seed}" for seed in range(5)}
-        train_together(
-            checked, data, members, n, threading.Event(), ignore,
-            lambda seed, failure, n=n: ended.append((n, seed, failure)),
-        )  # fmt: skip
-    assert sorted(ended) == [(n, seed, None) for n in (1, 3) for seed in range(5)]
+        train_together(checked, data, members, n, threading.Event(), hearing)
+        assert hearing.ended == dict.fromkeys(range(5))
     for seed in range(5):
         compare(tmp_path / f"1/{seed}", tmp_path / f"3/{seed}")
 
@@ -99,15 +92,15 @@ def test_a_group_that_is_stopped_goes_on(tmp_path):
     members = {seed: tmp_path / f"cut/{seed}" for seed in range(3)}
     stop = threading.Event()
 
-    def stop_in_second_epoch(seed, log, seconds):
+    def stop_in_second_epoch(log, seconds):
         stop.set()
 
     with pytest.raises(StoppedError):
-        train_together(checked, data, members, 3, stop, stop_in_second_epoch, ignore)
+        train_together(checked, data, members, 3, stop, Hearing(stop_in_second_epoch))
     stop.clear()
-    train_together(checked, data, members, 2, stop, ignore, ignore)
+    train_together(checked, data, members, 2, stop, Hearing())
     alone = {seed: tmp_path / f"alone/{seed}" for seed in range(3)}
-    train_together(checked, data, alone, 1, stop, ignore, ignore)
+    train_together(checked, data, alone, 1, stop, Hearing())
     for seed in range(3):
         compare(alone[seed], members[seed])
 

@@ -28,6 +28,7 @@ from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpo
 from glacier_inversion.training.ensemble import prepare, train
 from glacier_inversion.training.member import Plateau, build_member
 from glacier_inversion.training.model import finished_seeds
+from glacier_inversion.training.status import read_status
 from glacier_inversion.training.together import train_together
 from glacier_inversion.training_curves import draw_training_curves
 from glacier_inversion.workspace import Workspace, locked
@@ -77,20 +78,31 @@ class FailedError(Exception):
     """A member could not be trained."""
 
 
+class Hearing:
+    """Hears of members, and does something at each epoch."""
+
+    def __init__(self, on_epoch=lambda log, seconds: None):
+        self.at_epoch, self.ended = on_epoch, {}
+
+    def on_begin(self, seed):
+        """Do nothing."""
+
+    def on_epoch(self, seed, log, seconds):
+        """Do it."""
+        self.at_epoch(log, seconds)
+
+    def on_end(self, seed, failure):
+        """Keep how it ended."""
+        assert seed not in self.ended
+        self.ended[seed] = failure
+
+
 def train_member(checked, data, seed, folder, on_epoch, stop=None):
     """Train one member alone; raise what it fails of."""
-
-    def on_end(of, failure):
-        assert of == seed
-        if failure is not None:
-            raise FailedError(failure)
-
-    def hear(of, log, seconds):
-        assert of == seed
-        on_epoch(log, seconds)
-
-    members, stop = {seed: folder}, stop or threading.Event()
-    train_together(checked, data, members, 1, stop, hear, on_end)
+    hearing, stop = Hearing(on_epoch), stop or threading.Event()
+    train_together(checked, data, {seed: folder}, 1, stop, hearing)
+    if hearing.ended[seed] is not None:
+        raise FailedError(hearing.ended[seed])
 
 
 def run_member(checked, folder, seed=0, tiles=None):
@@ -265,7 +277,7 @@ def test_a_full_disk_is_a_message_and_harms_nothing(tmp_path, monkeypatch, file)
 
     folder = tmp_path / "full"
     monkeypatch.setattr(Path, "write_bytes", write)
-    with pytest.raises(FailedError, match=f"{file}: cannot be written .No space"):
+    with pytest.raises(WorkspaceError, match=f"{file}: cannot be written .No space"):
         train_member(checked, data, 0, folder, lambda *_: None)
     monkeypatch.undo()
     assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.pt", "log.csv"]
@@ -635,13 +647,15 @@ def test_members_that_do_not_learn_are_kept_out_with_a_warning(
     checked = experiment(epochs=1, seeds_number=3)
     folders = train_all(checked, tmp_path)
     assert [folder.name for folder in folders] == ["seed_000", "seed_002"]
-    assert "seed 1 is no part of the ensemble" in caplog.text
+    assert "1 of 3 members are no part of the ensemble: seeds [1]" in caplog.text
     failed = tmp_path / "models/small/seed_001"
-    assert [path.name for path in failed.iterdir()] == ["failure.txt"]
+    names = sorted(path.name for path in failed.iterdir())
+    assert names == ["failure.txt", "log.csv"]
     monkeypatch.undo()
     caplog.clear()
     train_all(checked, tmp_path)
-    assert "seed 1 is no part of the ensemble" in caplog.text
+    assert "seed 1 failed in an earlier run" in caplog.text
+    assert "loss nan" in caplog.text
     assert finished_seeds(Workspace(tmp_path), "small") == [0, 2]
     assert len(train_all(checked, tmp_path, overwrite=True)) == 3
 
@@ -655,7 +669,9 @@ def test_an_ensemble_that_does_not_learn_is_an_error(tmp_path):
         train_all(checked, tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "epoch,loss\n0,abc\n", "epoch\n0\n"])
+@pytest.mark.parametrize(
+    "content", ["", "epoch,loss\n0,abc\n", "epoch,loss\n0,1\n", "x" * 200_000]
+)
 def test_a_log_that_cannot_be_read_is_left_out_of_the_picture(
     tmp_path, caplog, content
 ):
@@ -663,11 +679,13 @@ def test_a_log_that_cannot_be_read_is_left_out_of_the_picture(
     checked = experiment(epochs=1, seeds_number=2)
     train_all(checked, tmp_path)
     folder = tmp_path / "models/small"
-    (folder / "seed_001/log.csv").write_text(content)
-    shutil.copytree(folder / "seed_000", folder / "seed_old")
+    (folder / "seed_000/log.csv").write_text(content)
+    shutil.copytree(folder / "seed_001", folder / "seed_old")
     assert len(train_all(checked, tmp_path)) == 2
     assert "log.csv: cannot be read" in caplog.text
     assert (folder / "training_curves.png").exists()
+    status = read_status(checked, Workspace(tmp_path))
+    assert [member.n_epochs for member in status.members] == [0, 1]
 
 
 def test_two_trainings_of_one_model_do_not_mix(tmp_path):

@@ -159,17 +159,20 @@ def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
         command = command_of(tmp_path, number)
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
-        def goes_on(before=before, process=process):
-            return process.poll() is not None or n_rows(model) > before
+        lowest = [before]
+
+        def goes_on(before=before, process=process, lowest=lowest):
+            lowest.append(n_rows(model))
+            return process.poll() is not None or lowest[-1] > before
 
         wait_until(goes_on)
+        assert min(lowest) == before  # nothing is trained again
         time.sleep(moments.random() * 0.3)
         children = children_of(process.pid)
         n_killed += process.poll() is None
         process.kill()
         process.wait()
         wait_until(lambda children=children: not any(map(alive, children)))
-        assert n_rows(model) >= before  # nothing is trained again
     assert n_killed > 0
     subprocess.run(command_of(tmp_path, jobs[3]), check=True, capture_output=True)
     assert read_members(model) == read_members(finished.root / "models" / "small")
@@ -197,8 +200,15 @@ def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
     assert "of 2 members finished. What was trained is kept." in stderr
     wait_until(lambda: not any(map(alive, children)))
     assert not (model / "samples.pt").exists()
-    assert n_rows(model) < 2 * 12
-    subprocess.run(command, check=True, capture_output=True)
+    before = n_rows(model)
+    assert before < 2 * 12
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    lowest = before
+    while process.poll() is None:
+        lowest = min(lowest, n_rows(model))
+        time.sleep(0.01)
+    assert process.returncode == 0
+    assert lowest == before
     assert read_members(model) == read_members(finished.root / "models" / "small")
 
 

@@ -53,8 +53,10 @@ class Cost:
         Weights, gradients, the optimizer's state, and the weights of the best epoch.
     activation_bytes : int
         What a training step keeps of each sample until its gradients are known.
+    batch_samples : int
+        Samples of a batch that is full: a crop at least.
     train_seconds, predict_seconds : float
-        Per sample of a batch.
+        Per sample of a batch; in crops, where targets are known everywhere.
     draw_seconds : float
         Per point of a block that is wanted whole.
     plan : Plan
@@ -66,6 +68,7 @@ class Cost:
     multiply_adds: int
     state_bytes: int
     activation_bytes: int
+    batch_samples: int
     train_seconds: float
     predict_seconds: float
     draw_seconds: float
@@ -103,11 +106,11 @@ class Cost:
             Points with a known target.
         """
         tiles = sum(_tile_bytes(experiment, part) for part in bounds)
-        return tiles + n_points * _POINT + self.network_bytes(experiment)
+        return tiles + n_points * _POINT + self.network_bytes()
 
-    def network_bytes(self, experiment: Experiment) -> int:
+    def network_bytes(self) -> int:
         """Estimate the part of it that does not depend on the data."""
-        return self.state_bytes + self.activation_bytes * experiment.batch_size
+        return self.state_bytes + self.activation_bytes * self.batch_samples
 
     def drawing_bytes(self, experiment: Experiment) -> int:
         """Estimate the memory of drawing a block, likewise."""
@@ -147,7 +150,10 @@ def measure_cost(experiment: Experiment) -> Cost:
             step = _TrainingStep(experiment, network, patches, n_most)
             activation_bytes, state_bytes = step.count_bytes()
             train_seconds = _time(step.find_gradients) / step.n_samples
-            train_seconds += _time(step.update) / experiment.batch_size
+            n_samples = experiment.batch_size
+            if experiment.sampling.dense is not None:
+                n_samples = max(n_samples, step.n_samples)
+            train_seconds += _time(step.update) / n_samples
             predict_seconds = (
                 _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
             )
@@ -169,6 +175,7 @@ def measure_cost(experiment: Experiment) -> Cost:
         multiply_adds,
         state_bytes,
         activation_bytes,
+        n_samples,
         train_seconds,
         predict_seconds,
         float(draw_seconds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -48,6 +49,8 @@ from glacier_inversion.workspace import Workspace, locked
 
 logger = logging.getLogger(__name__)
 
+# What processes share while several train.
+SAMPLES = "samples.pt"
 # Weights, gradients and activations of a member that is trained with others lie in
 # memory once more, stacked.
 _COPIES = 2
@@ -165,15 +168,26 @@ def train(
         len(data.validation.points),
     )
     folder = workspace.model(experiment.model_name)
+    watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with locked(folder, "training"):
+        for name in (SAMPLES, f".{Path(SAMPLES).stem}.part.pt"):
+            with suppress(OSError):  # of a run that was killed
+                (folder / name).unlink()
         read = contents(part for parts in tiles.values() for part in parts)
         _claim(Model(experiment, dict(data.scales), read), folder, overwrite)
         folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
-        todo = {s: f for s, f in folders.items() if not is_finished(f)}
-        todo = {s: f for s, f in todo.items() if not has_failed(f)}
-        if len(todo) < len(seeds):
-            logger.info("%d members are finished: kept", len(seeds) - len(todo))
-        watch = Watch(experiment, folder, progress or Silent(), tensorboard)
+        failed = {s: f for s, f in folders.items() if has_failed(f)}
+        for seed, member in failed.items():
+            text = (member / FAILURE).read_text(encoding="utf-8", errors="replace")
+            logger.warning("seed %d failed in an earlier run: %s", seed, text.strip())
+        n_finished = sum(map(is_finished, folders.values()))
+        if n_finished:
+            logger.info("%d members are finished: kept", n_finished)
+        todo = {
+            seed: member
+            for seed, member in folders.items()
+            if not (is_finished(member) or has_failed(member))
+        }
         try:
             _train_members(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
@@ -201,9 +215,13 @@ def _finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
             "where it was."
         )
         raise TrainingError(message)
-    for seed in failed:
-        reason = (members[seed] / FAILURE).read_text(encoding="utf-8").strip()
-        logger.warning("seed %d is no part of the ensemble: %s", seed, reason)
+    if failed:
+        logger.warning(
+            "%d of %d members are no part of the ensemble: seeds %s",
+            len(failed),
+            len(members),
+            failed,
+        )
     if not finished:
         message = (
             f"{folder}: none of the members learns: seeds {failed}. Must be one at "
@@ -229,25 +247,24 @@ def _train_members(
     if n_jobs > 1:
         logger.info("training %d members at a time", n_jobs)
     watch.start(len(todo), n_jobs)
-    hear = watch.on_epoch, watch.on_end
     with heeding_signals() as stop:
         if n_jobs > 1 and not on_gpu:
-            scratch = folder / "samples.pt"
-            train_side_by_side(experiment, data, todo, n_jobs, scratch, stop, *hear)
+            scratch = folder / SAMPLES
+            train_side_by_side(experiment, data, todo, n_jobs, scratch, stop, watch)
         else:
             data = data.to(device.torch_device)
             with device.watching():
-                train_together(experiment, data, todo, n_jobs, stop, *hear)
+                train_together(experiment, data, todo, n_jobs, stop, watch)
 
 
 def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
     """Draw the curves of the members that are finished or in training."""
     name = experiment.model_name
     members = (workspace.member(name, s) for s in range(experiment.seeds_number))
-    logs = read_logs(member for member in members if not has_failed(member))
+    column = criterion_column(experiment)
+    logs = read_logs((member for member in members if not has_failed(member)), column)
     if not logs:
         return
-    column = criterion_column(experiment, next(iter(logs.values())))
     best = {}
     for seed, log in logs.items():
         scores = [score(experiment.criterion, value) for value in log[column]]
@@ -283,7 +300,7 @@ def _number_on_gpu(
 ) -> int:
     """Return how many members the GPU's memory holds, or what is asked for."""
     if jobs is None:
-        n_bytes = measure_cost(experiment).network_bytes(experiment)
+        n_bytes = measure_cost(experiment).network_bytes()
         left = device.most_bytes - data.train.nbytes - data.validation.nbytes
         jobs = max(1, int(left // (_COPIES * n_bytes)))
     return max(1, min(n_members, jobs))
@@ -321,7 +338,7 @@ def _remove(folder: Path) -> None:
         for path in [*folder.glob("seed_*/"), folder / "tensorboard"]:
             if path.is_dir():
                 shutil.rmtree(path)
-        for name in ("model.json", "status.json"):
+        for name in ("model.json", "status.json", "training_curves.png"):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         message = (

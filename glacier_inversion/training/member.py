@@ -245,6 +245,7 @@ class Training:
         )
         log |= validation.log("val_")
         self.logs.append(log)
+        _write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
         value = criterion_of(self.experiment, log)
         self._check_values(value, log["loss"])
         alive = validation.varies() or _is_alive(self.network, self.data.train)
@@ -253,7 +254,6 @@ class Training:
             self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         for group in self.optimizer.param_groups:
             group["lr"] = self.plateau.rate
-        _write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
         write_checkpoint(self.checkpoint, self._state())
         return log
 
@@ -308,10 +308,15 @@ class Training:
         self.unfinished = state["unfinished"]
 
 
-def write_failure(folder: Path, error: MemberError) -> None:
-    """Write why a member is no part of its ensemble, and let go of its checkpoint."""
-    write_bytes(folder / FAILURE, f"{error}\n".encode())
+def write_failure(folder: Path, error: MemberError) -> str:
+    """Write why a member is no part of its ensemble, which is returned."""
+    message = (
+        f"{error} It is no part of the ensemble. To try again, remove "
+        f"{folder / FAILURE}."
+    )
+    write_bytes(folder / FAILURE, f"{message}\n".encode())
     (folder / CHECKPOINT).unlink(missing_ok=True)
+    return message
 
 
 def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:

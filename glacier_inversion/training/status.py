@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Literal
 
-from glacier_inversion.errors import ModelError, nearest
+import numpy as np
+
+from glacier_inversion.errors import ModelError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.progress import duration
 from glacier_inversion.training.losses import score
-from glacier_inversion.training.member import has_failed, is_finished
+from glacier_inversion.training.member import CHECKPOINT, has_failed, is_finished
+from glacier_inversion.training.model import read_model
 from glacier_inversion.training.tally import criterion_column
-from glacier_inversion.training.watch import STATUS
+from glacier_inversion.training.watch import STATUS, read_last_run
 from glacier_inversion.training_curves import read_logs
 from glacier_inversion.workspace import Workspace, is_locked
 
@@ -79,18 +80,24 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
     Raises
     ------
     ModelError
-        There is no such model.
+        There is no such model, or it was trained from another experiment.
     """
     name = experiment.model_name
     folder = workspace.model(name)
-    if not folder.is_dir():
-        known = [path.name for path in folder.parent.glob("*/")]
-        message = f"{folder}: is no model. {nearest(name, known)} Train it first."
+    there = read_model(folder)
+    differing = there.differing(replace(there, experiment=experiment))
+    if differing:
+        message = (
+            f"{folder}: was trained with other values of: {', '.join(differing)}. Must "
+            "be the same for its state to be told. Take the change back, or name the "
+            "model that you mean."
+        )
         raise ModelError(message)
-    n_jobs, in_hand, seconds = _read_last_run(folder / STATUS)
+    run = read_last_run(folder / STATUS)
     is_running = is_locked(folder)
     folders = [workspace.member(name, s) for s in range(experiment.seeds_number)]
-    logs = read_logs(folders)
+    column = criterion_column(experiment)
+    logs = read_logs(folders, column)
     members = []
     for seed, member in enumerate(folders):
         state: State = "waiting"
@@ -98,39 +105,43 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
             state = "failed"
         elif is_finished(member):
             state = "finished"
-        elif is_running and seed in in_hand:
+        elif is_running and seed in run.training:
             state = "training"
-        elif seed in logs:
-            state = "waiting" if is_running else "interrupted"
+        elif (member / CHECKPOINT).exists():
+            state = "interrupted"
         criterion, rate, best, n_epochs = math.nan, math.nan, None, 0
         if seed in logs:
             log = logs[seed]
-            values = log[criterion_column(experiment, log)]
-            scores = [score(experiment.criterion, value) for value in values]
-            best = scores.index(min(scores))
-            criterion, rate = float(values[best]), float(log["learning_rate"][-1])
-            n_epochs = len(values)
-        time = seconds.get(seed)
+            values = log[column]
+            rate, n_epochs = float(log["learning_rate"][-1]), len(values)
+            scores = np.array([score(experiment.criterion, v) for v in values])
+            if np.isfinite(scores).any():
+                best = int(np.nanargmin(scores))
+                criterion = float(values[best])
+        time = run.seconds.get(seed)
         members.append(MemberStatus(seed, state, n_epochs, criterion, best, rate, time))
-    n_left = sum(
-        experiment.epochs - m.n_epochs
+    left = [
+        max(0, experiment.epochs - m.n_epochs)
         for m in members
         if m.state not in ("finished", "failed")
-    )
+    ]
     seconds_left = None
-    if seconds:
-        seconds_left = n_left * mean(seconds.values()) / n_jobs
+    if run.seconds:
+        seconds_left = _longest(left, run.jobs) * mean(run.seconds.values())
     return Status(is_running, members, seconds_left)
 
 
-def _read_last_run(path: Path) -> tuple[int, list[int], dict[int, float]]:
-    """Return jobs, seeds in training, and seconds of an epoch by seed."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        seconds = {int(s): float(t) for s, t in content["seconds_per_epoch"].items()}
-        return max(1, int(content["jobs"])), list(content["training"]), seconds
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 1, [], {}
+def _longest(works: list[int], n_workers: int) -> int:
+    """
+    Return the work of the busiest worker, each work given to the least busy one.
+
+    >>> _longest([5, 3, 3], 2), _longest([4], 8), _longest([], 2)
+    (6, 4, 0)
+    """
+    loads = [0] * n_workers
+    for work in sorted(works, reverse=True):
+        loads[loads.index(min(loads))] += work
+    return max(loads)
 
 
 def format_status(experiment: Experiment, status: Status) -> str:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 _SIGNALS = signal.SIGINT, signal.SIGTERM
@@ -43,11 +44,14 @@ def heeding_signals() -> Iterator[threading.Event]:
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
     """Let processes that are started here hear no Ctrl-C, which is their parent's."""
-    if threading.current_thread() is not threading.main_thread():
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # which else is started with the first process, and ends the mask
+    resource_tracker.ensure_running()
+    # they inherit the mask; this process hears afterwards of what came meanwhile
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

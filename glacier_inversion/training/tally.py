@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,8 +17,12 @@ Log = dict[str, float]
 """One epoch: its number, learning rate, losses and metrics."""
 
 
-def criterion_column(experiment: Experiment, columns: Container[str]) -> str:
+def criterion_column(experiment: Experiment) -> str:
     """Return the criterion's column; with one output its name may be left out."""
+    columns = {"loss", "val_loss"}
+    for output in experiment.outputs:
+        for error in ("loss", *experiment.metrics_name.get(output.name, [])):
+            columns |= {f"{output.name}_{error}", f"val_{output.name}_{error}"}
     if experiment.criterion in columns:
         return experiment.criterion
     prefix = "val_" if experiment.criterion.startswith("val_") else ""
@@ -28,7 +32,7 @@ def criterion_column(experiment: Experiment, columns: Container[str]) -> str:
 
 def criterion_of(experiment: Experiment, log: Log) -> float:
     """Return the criterion's value in an epoch."""
-    return log[criterion_column(experiment, log)]
+    return log[criterion_column(experiment)]
 
 
 class Tally:

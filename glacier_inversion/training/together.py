@@ -9,26 +9,40 @@ of a member that is trained alone, within the rounding of sums.
 
 from __future__ import annotations
 
+import errno
 import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
-from glacier_inversion.errors import GlacierInversionError, MemberError, StoppedError
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    MemberError,
+    StoppedError,
+    WorkspaceError,
+)
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.training.batches import predict_together
 from glacier_inversion.training.member import Training, TrainingData, write_failure
 from glacier_inversion.training.tally import Log
 from glacier_inversion.training.threads import one_thread
 
-OnEpoch = Callable[[int, Log, float], None]
-"""Hears of an epoch: seed, log, and the seconds it took; 0 if in an earlier run."""
 
-OnEnd = Callable[[int, "str | None"], None]
-"""Hears of the end of a member: seed, and why it could not be trained or None."""
+class Listener(Protocol):
+    """Somebody who wants to know how far members are."""
+
+    def on_begin(self, seed: int) -> None:
+        """Hear that a member is begun, or gone on with."""
+
+    def on_epoch(self, seed: int, log: Log, seconds: float) -> None:
+        """Hear of an epoch; it took 0 seconds if that was in an earlier run."""
+
+    def on_end(self, seed: int, failure: str | None) -> None:
+        """Hear that a member is finished, or why it is not."""
 
 
 @one_thread()
@@ -38,8 +52,7 @@ def train_together(
     members: Mapping[int, Path],
     n_at_once: int,
     stop: threading.Event,
-    on_epoch: OnEpoch,
-    on_end: OnEnd,
+    listener: Listener,
 ) -> None:
     """
     Train members on the data's device, and keep the best epoch of each in its folder.
@@ -54,12 +67,13 @@ def train_together(
         Members of a group.
     stop : Event
         Training ends soon after it is set.
-    on_epoch : callable
+    listener : Listener
         Hears of each epoch, those before a checkpoint included.
-    on_end : callable
 
     Raises
     ------
+    WorkspaceError
+        The disk is full, for all of them.
     StoppedError
         It was stopped; all members have checkpoints of the steps that they have taken.
     """
@@ -70,28 +84,32 @@ def train_together(
         """Do what may fail for a member, which then leaves the group."""
         try:
             work()
-        except GlacierInversionError as error:
-            if isinstance(error, MemberError):
-                write_failure(members[seed], error)
+        except MemberError as error:
             group.pop(seed, None)
-            on_end(seed, str(error))
+            listener.on_end(seed, write_failure(members[seed], error))
+        except GlacierInversionError as error:
+            if isinstance(error, WorkspaceError) and error.errno == errno.ENOSPC:
+                raise
+            group.pop(seed, None)
+            listener.on_end(seed, str(error))
 
     def begin(seed: int) -> None:
+        listener.on_begin(seed)
         group[seed] = Training(experiment, data, seed, members[seed])
         for log in group[seed].logs:
-            on_epoch(seed, log, 0.0)
+            listener.on_epoch(seed, log, 0.0)
         end_if_over(seed)
 
     def end_epoch(seed: int, started: float) -> None:
         log = group[seed].end_epoch()
-        on_epoch(seed, log, time.perf_counter() - started)
+        listener.on_epoch(seed, log, time.perf_counter() - started)
         end_if_over(seed)
 
     def end_if_over(seed: int) -> None:
         if group[seed].is_over:
             group[seed].finish()
             del group[seed]
-            on_end(seed, None)
+            listener.on_end(seed, None)
 
     while waiting or group:
         while waiting and len(group) < n_at_once:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glacier_inversion.errors import PackageError
+from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.tally import Log, criterion_of
@@ -57,21 +59,26 @@ class Watch:
         self._n_epochs: dict[int, int] = {}
         self._training: set[int] = set()
         self._times: dict[int, list[float]] = {}
+        self._times_before = read_last_run(folder / STATUS).seconds
         self._written = 0.0
+        self._warned = False
 
     def start(self, n_members: int, n_jobs: int) -> None:
         """Hear how many members are to be trained, and how many at a time."""
         self._n_jobs = n_jobs
         self._progress.start(n_members * self._experiment.epochs, "epoch")
 
+    def on_begin(self, seed: int) -> None:
+        """Hear that a member is begun, or gone on with."""
+        self._training.add(seed)
+        self._write_status(0.0)
+
     def on_epoch(self, seed: int, log: Log, seconds: float) -> None:
         """Hear of an epoch; it took 0 seconds if that was in an earlier run."""
         self._n_epochs[seed] = self._n_epochs.get(seed, 0) + 1
         value = criterion_of(self._experiment, log)
         self._progress.advance(f"seed {seed} {self._experiment.criterion} {value:.4g}")
-        if self._events is not None:
-            self._events.add(seed, log)
-        self._training.add(seed)
+        self._write_event(seed, log)
         if seconds > 0:
             self._times.setdefault(seed, []).append(seconds)
             self._write_status(_SECONDS_BETWEEN)
@@ -87,10 +94,20 @@ class Watch:
 
     def close(self) -> None:
         """Write what is not written yet."""
-        if self._times:
+        if self._training:
+            self._training.clear()
             self._write_status(0.0)
         if self._events is not None:
             self._events.close()
+
+    def _write_event(self, seed: int, log: Log) -> None:
+        if self._events is None:
+            return
+        try:
+            self._events.add(seed, log)
+        except OSError as error:
+            logger.warning("no more is written for TensorBoard: %s", error)
+            self._events = None
 
     def _write_status(self, seconds_between: float) -> None:
         now = time.monotonic()
@@ -98,12 +115,38 @@ class Watch:
             return
         self._written = now
         seconds = {seed: sum(t) / len(t) for seed, t in self._times.items()}
+        seconds = self._times_before | seconds
         content = {
             "jobs": self._n_jobs,
             "training": sorted(self._training),
             "seconds_per_epoch": seconds,
         }
-        write_json(self._folder / STATUS, content)
+        try:
+            write_json(self._folder / STATUS, content)
+        except WorkspaceError as error:
+            if not self._warned:
+                logger.warning("%s", error)
+            self._warned = True
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What status.json says: jobs, seeds in training, seconds of epochs by seed."""
+
+    jobs: int = 1
+    training: tuple[int, ...] = ()
+    seconds: dict[int, float] = field(default_factory=dict)
+
+
+def read_last_run(path: Path) -> LastRun:
+    """Read status.json; one that is missing or broken says nothing."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        seconds = {int(s): float(t) for s, t in content["seconds_per_epoch"].items()}
+        jobs = max(1, int(content["jobs"]))
+        return LastRun(jobs, tuple(content["training"]), seconds)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return LastRun()
 
 
 class _Events:

@@ -8,11 +8,13 @@ memory: there is one copy, whatever their number.
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import multiprocessing
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -28,19 +30,20 @@ from typing import Any
 
 import torch
 
-from glacier_inversion.errors import StoppedError, first_line
+from glacier_inversion.errors import StoppedError, WorkspaceError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import PatchSource, Samples, Scale
 from glacier_inversion.training.member import TrainingData
 from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
-from glacier_inversion.training.together import OnEnd, OnEpoch, train_together
+from glacier_inversion.training.together import Listener, train_together
 from glacier_inversion.workspace import replacing
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
+_NEARLY_FULL = 2**20  # bytes
 _PATIENCE = 0.2  # seconds after which it is seen that training should stop
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 
@@ -76,6 +79,13 @@ class _End:
 
 
 @dataclass(frozen=True)
+class _DiskFull:
+    """No member can go on: the message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class _Crash:
     """Something went wrong that should not: the traceback."""
 
@@ -89,8 +99,7 @@ def train_side_by_side(
     n_processes: int,
     scratch: Path,
     stop: threading.Event,
-    on_epoch: OnEpoch,
-    on_end: OnEnd,
+    listener: Listener,
 ) -> None:
     """
     Train members in several processes.
@@ -106,19 +115,16 @@ def train_side_by_side(
         Where the samples are written, for as long as this takes.
     stop : Event
         The processes are asked to stop soon after it is set.
-    on_epoch : callable
-        Hears of each epoch: seed, log and seconds, 0 if it was in an earlier run.
-    on_end : callable
-        Hears of each member: seed, and why it could not be trained or None.
+    listener : Listener
 
     Raises
     ------
     StoppedError
         It was stopped.
     WorkspaceError
-        The samples cannot be written.
+        The samples cannot be written, or the disk is full.
     """
-    crew = _Crew(experiment, members, scratch, stop, on_epoch, on_end)
+    crew = _Crew(experiment, members, scratch, stop, listener)
     with ExitStack() as stack:
         stack.callback(scratch.unlink, missing_ok=True)
         with replacing(scratch) as part:
@@ -130,7 +136,9 @@ def train_side_by_side(
 def _save(data: TrainingData, path: Path) -> None:
     try:
         torch.save(data, path)
-    except RuntimeError as error:  # torch's word for a full disk
+    except RuntimeError as error:  # torch's word for a full disk, among others
+        if shutil.disk_usage(path.parent).free < _NEARLY_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise OSError(first_line(error)) from error
 
 
@@ -152,15 +160,13 @@ class _Crew:
         members: Mapping[int, Path],
         scratch: Path,
         stop: threading.Event,
-        on_epoch: OnEpoch,
-        on_end: OnEnd,
+        listener: Listener,
     ) -> None:
         self.experiment = experiment
         self.members = members
         self.scratch = scratch
         self.stop = stop
-        self.on_epoch = on_epoch
-        self.on_end = on_end
+        self.listener = listener
         self.left = list(members)
         self.workers: list[_Worker] = []
 
@@ -208,6 +214,8 @@ class _Crew:
     def _hand_on(self, worker: _Worker) -> None:
         """Give a process the next member, or nothing, upon which it ends."""
         worker.seed = seed = self.left.pop(0) if self.left else None
+        if seed is not None:
+            self.listener.on_begin(seed)
         # if it has gone, that is heard of as the end of the connection
         with suppress(OSError):
             worker.connection.send(None if seed is None else (seed, self.members[seed]))
@@ -221,20 +229,24 @@ class _Crew:
             return
         if isinstance(event, logging.LogRecord):
             logging.getLogger(event.name).handle(event)
+        elif isinstance(event, _DiskFull):
+            raise WorkspaceError(event.text)
         elif isinstance(event, _Crash):
             raise RuntimeError(event.text)
         elif isinstance(event, _End) and worker.seed is not None:
-            self.on_end(worker.seed, event.failure)
+            self.listener.on_end(worker.seed, event.failure)
             self._hand_on(worker)
         elif worker.seed is not None:
-            self.on_epoch(worker.seed, *event)
+            self.listener.on_epoch(worker.seed, *event)
 
     def _bury(self, worker: _Worker) -> None:
         """Strike out a process that has ended; if it died, put another in its place."""
         self.workers.remove(worker)
         worker.process.join(_LONGEST_END)
         if worker.seed is not None and not self.stop.is_set():
-            self.on_end(worker.seed, _lost(worker.seed, worker.process.exitcode))
+            self.listener.on_end(
+                worker.seed, _lost(worker.seed, worker.process.exitcode)
+            )
             if self.left:
                 self._hire()
 
@@ -261,6 +273,24 @@ class _Sender(QueueHandler):
         self._connection.send(record)
 
 
+class _Line:
+    """Passes on how far a member is to the process that asked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def on_begin(self, seed: int) -> None:
+        """Say nothing: the other process knows."""
+
+    def on_epoch(self, seed: int, log: Log, seconds: float) -> None:  # noqa: ARG002
+        """Send an epoch."""
+        self._connection.send((log, seconds))
+
+    def on_end(self, seed: int, failure: str | None) -> None:  # noqa: ARG002
+        """Send the end."""
+        self._connection.send(_End(failure))
+
+
 def _work(
     experiment: Experiment, shared: Path, level: int, connection: Connection
 ) -> None:
@@ -272,21 +302,17 @@ def _work(
     _PACKAGE.propagate = False
     _PACKAGE.addHandler(_Sender(connection))
 
-    def on_epoch(seed: int, log: Log, seconds: float) -> None:  # noqa: ARG001
-        connection.send((log, seconds))
-
-    def on_end(seed: int, failure: str | None) -> None:  # noqa: ARG001
-        connection.send(_End(failure))
-
     try:
         with torch.serialization.safe_globals(_SHARED):
             data = torch.load(shared, mmap=True, weights_only=True)
         while (task := connection.recv()) is not None:
             seed, folder = task
             member = {seed: folder}
-            train_together(experiment, data, member, 1, stop, on_epoch, on_end)
+            train_together(experiment, data, member, 1, stop, _Line(connection))
     except (StoppedError, EOFError, BrokenPipeError):
         return  # the other one knows, or is no more
+    except WorkspaceError as error:
+        connection.send(_DiskFull(str(error)))
     except Exception:
         connection.send(_Crash(traceback.format_exc()))
 
