@@ -308,8 +308,9 @@ class Sampling(Section):
         default=None,
         description="Side of crops, in cells, rounded up to what pools need: the "
         "samples of a crop are evaluated in one pass, and batches are made of whole "
-        "crops. For networks without zero padding, targets nearly everywhere, and a "
-        "spacing far below area_size. Default: a patch for each sample.",
+        "crops; half the batch_size of patches is about as good. For networks without "
+        "zero padding, targets nearly everywhere, and a spacing far below area_size. "
+        "Default: a patch for each sample.",
     )
 
 
