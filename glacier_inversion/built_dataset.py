@@ -21,6 +21,7 @@ from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.ownership import Ownership
 from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
+from glacier_inversion.warping import Warping
 from glacier_inversion.workspace import SPLITS, Workspace
 
 # What the tiles of a dataset follow from, besides the rasters.
@@ -43,15 +44,17 @@ class BuiltDataset:
     folder : Path
     rows : dict of dict
         The rows of summary.json, by feature.
-    resolutions, resampling, units : dict
+    resolutions, units : dict
         Of the tiles, by raster.
+    warping : dict of Warping
+        How the tiles were made, by raster.
     """
 
     folder: Path
     rows: dict[str, dict[str, Any]] = field(repr=False)
     resolutions: dict[str, float]
-    resampling: dict[str, str]
     units: dict[str, str | None]
+    warping: dict[str, Warping]
 
     @cached_property
     def outlines(self) -> dict[str, shapely.Geometry]:
@@ -147,7 +150,7 @@ class BuiltDataset:
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
             foreign = self._ownership.foreign(
-                feature, own_grid, self.resampling[variable.name]
+                feature, own_grid, self.warping[variable.name]
             )
             target[foreign] = np.nan
             targets[variable.name] = target
@@ -243,10 +246,19 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     folder = workspace.dataset(description.dataset_name)
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if "resampling" in summary and "warping" not in summary:
+            message = (
+                f"{folder}: was built by an earlier version, which did not write down "
+                "how tiles were made. Must say so. Run 'ginv build-dataset'."
+            )
+            raise DatasetError(message)
         rows = {row["feature"]: row for row in summary["features"]}
         rasters = summary["description"]["rasters"]
         resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
-        resampling, units = dict(summary["resampling"]), dict(summary["units"])
+        units = dict(summary["units"])
+        warping = {name: _warping(how) for name, how in summary["warping"].items()}
+    except DatasetError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         has = "a broken" if (folder / "summary.json").exists() else "no"
         message = (
@@ -262,7 +274,13 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "or choose another dataset_name."
         )
         raise DatasetError(message)
-    return BuiltDataset(folder, rows, resolutions, resampling, units)
+    return BuiltDataset(folder, rows, resolutions, units, warping)
+
+
+def _warping(how: dict[str, Any]) -> Warping:
+    """Return what `dataclasses.asdict` made of it and JSON kept."""
+    lists = {"transform": tuple(how["transform"]), "shape": tuple(how["shape"])}
+    return Warping(**{**how, **lists})
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def _finish(
         folder / "summary.json",
         {
             "description": description.model_dump(mode="json"),
-            "resampling": {name: source.resampling for name, source in sources.items()},
+            "warping": {name: asdict(s.warping) for name, s in sources.items()},
             "units": {
                 r.name: r.unit or sources[r.name].unit for r in description.rasters
             },

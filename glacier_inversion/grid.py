@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
+Places = NDArray[np.float64]
+"""Coordinates, or columns and rows with fractions."""
 
 # A coordinate this close to a multiple of the step, in steps, is that multiple: it
 # absorbs the rounding of a division, never a part of a pixel that could be seen.
@@ -140,11 +143,11 @@ class Grid:
         """The six numbers of the affine transform from (col, row) to (x, y)."""
         return self.resolution, 0.0, self.left, 0.0, -self.resolution, self.top
 
-    def x(self, col: NDArray[np.intp] | float) -> NDArray[np.float64]:
+    def x(self, col: NDArray[Any] | float) -> NDArray[np.float64]:
         """Return the x of the centres of columns."""
         return np.asarray(self.left + (np.asarray(col) + 0.5) * self.resolution)
 
-    def y(self, row: NDArray[np.intp] | float) -> NDArray[np.float64]:
+    def y(self, row: NDArray[Any] | float) -> NDArray[np.float64]:
         """Return the y of the centres of rows."""
         return np.asarray(self.top - (np.asarray(row) + 0.5) * self.resolution)
 

@@ -11,11 +11,9 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.grid import Bounds, Grid
-from glacier_inversion.rasterizing import inside
+from glacier_inversion.rasterizing import inside, inside_of_file
+from glacier_inversion.warping import Warping
 from glacier_inversion.workspace import SPLITS
-
-# Resampling that makes a pixel of all that it covers.
-_AGGREGATING = {"average", "mode", "max", "min", "med", "q1", "q3", "rms"}
 
 
 @dataclass(frozen=True)
@@ -53,22 +51,33 @@ class Ownership:
         found = tree.query(geometry, predicate="intersects")
         return [features[i] for i in sorted(found.tolist())]
 
-    def foreign(self, feature: str, grid: Grid, resampling: str) -> NDArray[np.bool_]:
+    def foreign(self, feature: str, grid: Grid, warping: Warping) -> NDArray[np.bool_]:
         """
-        Tell which pixels of a target are those of other features.
+        Tell which pixels of a target are not the feature's own.
 
         Those with their centre inside another outline, whether that feature is in the
-        dataset or left out; where pixels were made by averaging smaller ones, those
-        that an outline of another split touches. Of the pixels outside every outline,
-        those within a tile of the test split, and for training features also of the
-        validation split: a target never serves two splits.
+        dataset or left out. Those that are made, in part, from a pixel of the file
+        whose centre is inside an outline of another split. Of the pixels outside every
+        outline, those within a tile of the test split, and for training features also
+        of the validation split. So a target never serves two splits.
+
+        Parameters
+        ----------
+        grid : Grid
+            Of the feature's tile, or of a part of it.
+        warping : Warping
+            How the tile is made from the target's file.
         """
         split = self.splits[feature]
-        others = [f for f in self.touching(shapely.box(*grid.bounds)) if f != feature]
+        near = shapely.box(*grid.bounds).buffer(warping.reach(grid), join_style="mitre")
+        others = [f for f in self.touching(near) if f != feature]
         foreign = inside([self.outlines[f] for f in others], grid)
-        if resampling in _AGGREGATING:
-            apart = [f for f in others if self.splits.get(f) != split]
-            foreign |= inside([self.outlines[f] for f in apart], grid, touched=True)
+        apart = [f for f in others if self.splits.get(f) != split]
+        if apart:
+            tile = Grid.from_bounds(self.bounds[feature], grid.resolution)
+            foreign |= _made_within(
+                [self.outlines[f] for f in apart], grid, warping, warping.scales(tile)
+            )
         outside = ~inside([self.outlines[feature]], grid)
         features, tree = self._boxes
         for i in tree.query(shapely.box(*grid.bounds)):
@@ -81,3 +90,34 @@ class Ownership:
                 )
                 foreign[part] |= outside[part]
         return foreign
+
+
+def _made_within(
+    outlines: list[shapely.Geometry],
+    grid: Grid,
+    warping: Warping,
+    scales: tuple[float, float],
+) -> NDArray[np.bool_]:
+    """Tell which pixels are made, in part, from one of the file inside outlines."""
+    made = np.zeros(grid.shape, dtype=np.bool_)
+    for rows, cols, file_rows, file_cols in warping.blocks(grid):
+        part = grid.window(rows, cols)
+        within = inside_of_file(outlines, warping, part, file_rows, file_cols)
+        if not within.any():
+            continue
+        # how many of them lie above and to the left of each corner
+        counts = np.zeros((within.shape[0] + 1, within.shape[1] + 1), dtype=np.int64)
+        counts[1:, 1:] = within.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+        first_row, last_row, first_col, last_col = warping.made_from(part, scales)
+        top, bottom = (
+            np.clip(row - file_rows.start, 0, within.shape[0])
+            for row in (first_row, last_row + 1)
+        )
+        left, right = (
+            np.clip(col - file_cols.start, 0, within.shape[1])
+            for col in (first_col, last_col + 1)
+        )
+        n_within = counts[bottom, right] - counts[top, right]
+        n_within += counts[top, left] - counts[bottom, left]
+        made[rows, cols] = n_within > 0
+    return made

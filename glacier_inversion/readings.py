@@ -112,16 +112,16 @@ def _read_feature(
         source = sources[raster.name]
         grid = Grid.from_bounds(ownership.bounds[feature], raster.resolution)
         asked = grid if exact else _coarser(grid)
-        how = source if exact else replace(source, resampling="nearest")
+        how = source if exact else source.resampled_by("nearest")
         try:
-            tile = warp(how, description.epsg, asked)
+            tile = warp(how, asked)
         except RasterError as error:
             problems.append(str(error))
             continue
         known = np.isfinite(tile)
         valid_in_tile[raster.name] = float(known.mean())
         if raster.name in outputs:
-            tile[ownership.foreign(feature, asked, how.resampling)] = np.nan
+            tile[ownership.foreign(feature, asked, how.warping)] = np.nan
             known = np.isfinite(tile)
             pixels = grid.n_rows * grid.n_cols / known.size
             n_known[raster.name] = round(known.sum() * pixels)
@@ -227,7 +227,7 @@ def _count_known(
     cells = Grid.from_bounds(snap_bounds(points.bounds, 0.0, size), size)
     known = np.zeros(cells.shape, dtype=np.bool_)
     for variable in experiment.outputs:
-        source = replace(sources[variable.name], resampling=resampling)
-        values = warp(source, experiment.dataset_description.epsg, cells)
-        known |= np.isfinite(values) & ~ownership.foreign(feature, cells, resampling)
+        source = sources[variable.name].resampled_by(resampling)
+        foreign = ownership.foreign(feature, cells, source.warping)
+        known |= np.isfinite(warp(source, cells)) & ~foreign
     return int(known.sum()) * step**2

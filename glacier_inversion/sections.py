@@ -188,8 +188,10 @@ class Raster(Section):
         description="GDAL's resampling. Default: average when the pixels grow by 2 or "
         "more, else bilinear.",
     )
-    nodata: float | None = Field(
-        default=None, description="Overrides the nodata value that the file declares."
+    nodata: float | Annotated[list[float], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The number, or all the numbers, that mean no data, instead of "
+        "that which the file declares.",
     )
     band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
     unit: str | None = Field(

@@ -88,10 +88,7 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
         survey.problems.append(describe_empty(folder, {}))
     splits_of_tiles = {feature: splits[feature] for feature in bounds}
     ownership = Ownership(polygons, bounds, splits_of_tiles)
-    coverage = {
-        name: find_coverage(source, description.epsg, bounds)
-        for name, source in sources.items()
-    }
+    coverage = {name: find_coverage(source, bounds) for name, source in sources.items()}
     readings = dict(read_features(experiment, sources, ownership))
     for reading in readings.values():
         survey.problems += reading.problems

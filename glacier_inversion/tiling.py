@@ -27,7 +27,7 @@ from glacier_inversion.sections import Raster
 from glacier_inversion.tiles import digest
 
 # Part of every tile's fingerprint: raise it when the same inputs give other tiles.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,12 @@ def _build_tile(
     tags = read_tags(path) if path.exists() else {}
     if tags.get("GINV_FINGERPRINT") == fingerprint:
         return tags, False
-    tile = warp(source, epsg, grid)
+    tile = warp(source, grid)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
         "GINV_SHA256": digest(tile),
         "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
-        "GINV_RESAMPLING": source.resampling,
+        "GINV_RESAMPLING": source.warping.method,
     }
     write_tile(path, tile, grid, epsg, tags)
     return tags, True
@@ -165,6 +165,6 @@ def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
         [(file.st_size, file.st_mtime_ns) for file in files],
         source.band,
         repr(source.nodata),
-        source.resampling,
+        source.warping.method,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

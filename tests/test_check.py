@@ -303,7 +303,7 @@ def broken_profile(root):
     [
         (broken_crs, "slope.tif: has no CRS. Must say where it is."),
         (broken_file, "slope.tif: cannot be read"),
-        (undeclared, "slope.tif: holds -9999 but declares no nodata value."),
+        (undeclared, "slope.tif: holds -9999, and no number is declared as nodata."),
         (nothing_valid, "the train features (3) hold no samples."),
         (no_features, "glaciers.shp: holds no feature. Must hold outlines."),
         (outlines_without_crs, "glaciers.shp: has no CRS. Must say where it is."),

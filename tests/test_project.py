@@ -51,6 +51,7 @@ WITHOUT_TORCH = [
     "tiles",
     "tiling",
     "training_curves",
+    "warping",
     "workspace",
 ]
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from pyproj import Transformer
 
+from glacier_inversion import warping
+from glacier_inversion.choices import Resampling
 from glacier_inversion.errors import RasterError, WorkspaceError
 from glacier_inversion.geotiffs import geotiff_writer, read_tags, read_tile, write_tile
 from glacier_inversion.grid import Grid
@@ -41,10 +44,18 @@ def noise(path, epsg, resolution=20.0, dtype="f4"):
     return path
 
 
-def gdalwarp(path, out, grid, method, nodata=NODATA):
-    """Run gdalwarp onto the bounds and resolution of *grid*."""
+def gdalwarp(path, out, grid, method, scales, nodata=NODATA):
+    """Run gdalwarp onto the bounds and resolution of *grid*, exactly."""
     extent = [str(v) for v in grid.bounds]
     command = ["gdalwarp", "-q", "-overwrite", "-t_srs", f"EPSG:{EPSG}", "-te", *extent]
+    command += [
+        "-et",
+        "0",
+        "-wo",
+        f"XSCALE={scales[0]!r}",
+        "-wo",
+        f"YSCALE={scales[1]!r}",
+    ]
     command += ["-tr", str(grid.resolution), str(grid.resolution), "-r", method]
     command += ["-srcnodata", str(nodata), "-dstnodata", "nan", "-ot", "Float32"]
     subprocess.run([*command, str(path), str(out)], check=True)
@@ -66,8 +77,10 @@ def test_tiles_equal_those_of_gdalwarp(tmp_path, method, epsg, dtype):
         write_raster(path, values, 7.94, 46.51, resolution, epsg)
     else:
         noise(path, epsg, resolution, dtype)
-    tile = warp(source(path, resampling=method), EPSG, GRID)
-    expected = gdalwarp(path, tmp_path / "out.tif", GRID, method)
+    opened = source(path, resampling=method)
+    scales = opened.warping.scales(GRID)
+    tile = warp(opened, GRID)
+    expected = gdalwarp(path, tmp_path / "out.tif", GRID, method, scales)
     assert np.isfinite(expected).mean() > 0.8
     # the same program in another version; float32 sums of numbers up to some 1000
     np.testing.assert_allclose(tile, expected, rtol=1e-5, atol=1e-3)
@@ -88,14 +101,14 @@ def test_resampling_averages_from_a_coarsening_by_two(
 ):
     "The pixel of the file is measured in the CRS of the tiles."
     path = noise(tmp_path / "noise.tif", epsg)
-    assert source(path, resolution).resampling == expected
+    assert source(path, resolution).warping.method == expected
 
 
 def test_rasters_in_degrees_are_measured_in_metres(tmp_path):
     "0.001 degrees are some 92 m here on average: 100 m tiles are interpolated."
     write_raster(tmp_path / "d.tif", np.ones((9, 9), "f4"), 8.0, 46.5, 0.001, 4326)
-    assert source(tmp_path / "d.tif", 100.0).resampling == "bilinear"
-    assert source(tmp_path / "d.tif", 200.0).resampling == "average"
+    assert source(tmp_path / "d.tif", 100.0).warping.method == "bilinear"
+    assert source(tmp_path / "d.tif", 200.0).warping.method == "average"
 
 
 @pytest.mark.parametrize("method", ["average", "bilinear", "cubic"])
@@ -108,9 +121,7 @@ def test_nodata_is_never_blended_into_data(tmp_path, method, declared):
     nodata = NODATA if declared else None
     write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=nodata)
     override = None if declared else NODATA
-    tile = warp(
-        source(tmp_path / "c.tif", nodata=override, resampling=method), EPSG, GRID
-    )
+    tile = warp(source(tmp_path / "c.tif", nodata=override, resampling=method), GRID)
     assert 0 < np.isnan(tile).sum() < tile.size
     np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
 
@@ -120,7 +131,7 @@ def test_nan_is_nodata_without_being_declared(tmp_path):
     values = np.full((300, 300), 7.0, dtype="f4")
     values[:, ::17] = np.nan
     write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
-    tile = warp(source(tmp_path / "c.tif", resampling="average"), EPSG, GRID)
+    tile = warp(source(tmp_path / "c.tif", resampling="average"), GRID)
     np.testing.assert_allclose(tile, 7.0, rtol=1e-6)
 
 
@@ -131,10 +142,12 @@ def test_undeclared_nodata_is_refused(tmp_path, dtype):
     values[60, 60] = NODATA
     write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
     opened = source(tmp_path / "c.tif")
-    with pytest.raises(RasterError, match=r"holds -9999 but declares no nodata.*Add"):
-        warp(opened, EPSG, GRID)
+    with pytest.raises(
+        RasterError, match=r"holds -9999, and no number is declared.*Add"
+    ):
+        warp(opened, GRID)
     far = Grid(423_000.0, 5_147_000.0, 50.0, 9, 9)
-    assert np.isfinite(warp(opened, EPSG, far)).all()
+    assert np.isfinite(warp(opened, far)).all()
 
 
 def test_undeclared_nodata_is_found_in_south_up_files(tmp_path):
@@ -148,8 +161,10 @@ def test_undeclared_nodata_is_found_in_south_up_files(tmp_path):
     ) as dst:  # fmt: skip
         dst.write(values, 1)
     grid = Grid(420_600.0, 5_147_000.0, 50.0, 60, 60)
-    with pytest.raises(RasterError, match="holds -9999 but declares no nodata"):
-        warp(source(path), EPSG, grid)
+    with pytest.raises(
+        RasterError, match="holds -9999, and no number is declared as nodata"
+    ):
+        warp(source(path), grid)
 
 
 def test_infinite_values_are_unknown(tmp_path):
@@ -157,7 +172,7 @@ def test_infinite_values_are_unknown(tmp_path):
     values = np.full((300, 300), 7, dtype="f4")
     values[40:60, 40:60] = np.inf
     write_raster(tmp_path / "i.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
-    tile = warp(source(tmp_path / "i.tif", resampling="nearest"), EPSG, GRID)
+    tile = warp(source(tmp_path / "i.tif", resampling="nearest"), GRID)
     assert np.isnan(tile).any()
     assert set(tile[np.isfinite(tile)]) == {7.0}
 
@@ -182,7 +197,7 @@ def test_a_raster_larger_than_memory_is_read_by_window(tmp_path):
     ) as dst:  # fmt: skip
         dst.write(np.full((1, 2000, 2000), 7, "f4"), window=((0, 2000), (0, 2000)))
     assert path.stat().st_size < 40e6
-    tile = warp(source(path), EPSG, GRID)
+    tile = warp(source(path), GRID)
     assert tile.shape == GRID.shape
     assert set(np.unique(tile)) == {7.0}
 
@@ -192,7 +207,7 @@ def test_zero_is_data(tmp_path):
     write_raster(
         tmp_path / "z.tif", np.zeros((300, 300), "f4"), 420_000, 5_150_000, 20.0
     )
-    assert (warp(source(tmp_path / "z.tif"), EPSG, GRID) == 0).all()
+    assert (warp(source(tmp_path / "z.tif"), GRID) == 0).all()
 
 
 def test_band_scale_and_offset(tmp_path):
@@ -202,13 +217,13 @@ def test_band_scale_and_offset(tmp_path):
     write_raster(path, bands, 420_000, 5_150_000, 20.0)
     with rasterio.open(path, "r+") as dst:
         dst.scales, dst.offsets = (1.0, 0.5), (0.0, 3.0)
-    np.testing.assert_array_equal(warp(source(path, band=2), EPSG, GRID), 23.0)
+    np.testing.assert_array_equal(warp(source(path, band=2), GRID), 23.0)
 
 
 def test_a_raster_elsewhere_gives_a_tile_without_data(tmp_path):
     "No overlap is no error: radar covers few glaciers."
     write_raster(tmp_path / "e.tif", np.ones((9, 9), "f4"), 1e5, 4e6, 20.0)
-    assert np.isnan(warp(source(tmp_path / "e.tif"), EPSG, GRID)).all()
+    assert np.isnan(warp(source(tmp_path / "e.tif"), GRID)).all()
 
 
 def test_north_first_axes_are_not_swapped(tmp_path):
@@ -218,7 +233,7 @@ def test_north_first_axes_are_not_swapped(tmp_path):
     )
     write_raster(tmp_path / "x.tif", values, 1_370_000.0, 5_170_000.0, 50, 2193)
     grid = Grid(1_370_500.0, 5_169_000.0, 50.0, 20, 30)
-    tile = warp(source(tmp_path / "x.tif", 50.0, 2193), 2193, grid)
+    tile = warp(source(tmp_path / "x.tif", 50.0, 2193), grid)
     expected = np.tile(grid.x(np.arange(30)), (20, 1))
     np.testing.assert_allclose(tile, expected, atol=0.1)  # float32 of a million
 
@@ -261,7 +276,7 @@ def test_a_truncated_raster_is_an_error_of_the_file(tmp_path):
     opened = source(path)
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(RasterError, match=r"noise\.tif: cannot be read"):
-        warp(opened, EPSG, GRID)
+        warp(opened, GRID)
 
 
 def test_tiles_are_whole_or_not_there(tmp_path):
@@ -342,3 +357,83 @@ def synthetic_point(x, y):
     from shapely.geometry import Point  # noqa: PLC0415
 
     return Point(float(x), float(y))
+
+
+@pytest.mark.parametrize("declared", [np.nan, -32768.0, 0.0])
+@pytest.mark.parametrize("named", [None, 0])
+def test_a_usual_nodata_number_beside_another_is_refused(tmp_path, declared, named):
+    "It would be averaged in; the message says what to write."
+    values = np.full((300, 300), 7, dtype="f4")
+    values[60, 60] = NODATA
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=declared)
+    opened = source(tmp_path / "c.tif", nodata=named)
+    with pytest.raises(RasterError, match=r"holds -9999.*\"nodata\": .*-9999"):
+        warp(opened, GRID)
+
+
+def test_several_numbers_may_mean_no_data(tmp_path):
+    "All of them, and NaN, take no part in any resampling."
+    values = np.full((300, 300), 7, dtype="f4")
+    values[::9], values[:, ::11], values[:, ::13] = NODATA, np.nan, 0
+    path = tmp_path / "c.tif"
+    write_raster(path, values, 420_000, 5_150_000, 20.0, nodata=NODATA)
+    for method in Resampling.__args__:
+        tile = warp(source(path, nodata=[0, NODATA], resampling=method), GRID)
+        assert np.isfinite(tile).any()
+        np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", Resampling.__args__)
+def test_nan_beside_a_declared_number_is_unknown_like_it(tmp_path, method):
+    "A file that says -9999 and holds NaN gives the tile of one that holds -9999 alone."
+    values = np.random.default_rng(3).normal(size=(300, 300)).astype("f4")
+    holes = np.random.default_rng(4).random(values.shape) < 0.1
+    tiles = []
+    for unknown in (np.nan, NODATA):
+        values[holes] = unknown
+        write_raster(tmp_path / "h.tif", values, 420_000, 5_150_000, 20.0)
+        tiles.append(warp(source(tmp_path / "h.tif", resampling=method), GRID))
+    np.testing.assert_array_equal(*tiles)
+
+
+def test_the_least_float32_may_be_named_as_it_is_printed(tmp_path):
+    "-3.4028235e38 is a little less than it; it is a common nodata number."
+    values = np.full((300, 300), 7, dtype="f4")
+    values[::9] = np.finfo("f4").min
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    tile = warp(source(tmp_path / "c.tif", nodata=-3.4028235e38), GRID)
+    np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "cubic", "max"])
+@pytest.mark.parametrize("epsg", [EPSG, OTHER_EPSG])
+def test_a_tile_does_not_depend_on_the_blocks_it_is_made_in(
+    tmp_path, method, epsg, monkeypatch
+):
+    "A window that memory holds is as good as the whole file."
+    opened = source(noise(tmp_path / "n.tif", epsg), resampling=method)
+    whole = warp(opened, GRID)
+    monkeypatch.setattr(warping, "_WINDOW_PX", 17)
+    assert len(list(opened.warping.blocks(GRID))) > 10
+    np.testing.assert_allclose(warp(opened, GRID), whole, rtol=1e-6, atol=1e-4)
+
+
+def test_a_steep_surface_is_where_it_should_be_across_crss(tmp_path):
+    "x + y of the file's CRS, read exactly: places are not interpolated between CRSs."
+    size, n = 100.0, 700
+    left, top = 2_600_000.0, 1_200_000.0
+    rows, cols = np.mgrid[0:n, 0:n]
+    values = left + (cols + 0.5) * size + top - (rows + 0.5) * size - 3_700_000
+    path = tmp_path / "p.tif"
+    write_raster(path, values.astype("f8"), left, top, size, OTHER_EPSG)
+    grid = Grid(390_000.0, 5_160_000.0, 100.0, 400, 600)
+    opened = source(path, 100.0)
+    tile = warp(opened, grid)
+    x, y = np.meshgrid(grid.x(np.arange(600)), grid.y(np.arange(400)))
+    there = Transformer.from_crs(EPSG, OTHER_EPSG, always_xy=True).transform(x, y)
+    expected = np.add(*there) - 3_700_000
+    inner = left + size, top - (n - 1) * size, left + (n - 1) * size, top - size
+    known = shapely.contains_xy(shapely.box(*inner), *there)
+    assert known.mean() > 0.5
+    # float32 of some 100,000
+    np.testing.assert_allclose(tile[known], expected[known], atol=0.02)

@@ -1,0 +1,225 @@
+"""
+What a pixel of a tile is made from: which pixels of the file, and how far around.
+
+GDAL resamples in the file's own pixels. An interpolating kernel reaches its radius
+around the place of the new pixel's centre, counted in the file's pixels, or in the new
+ones where these are larger. An average, or another statistic, takes in what the new
+pixel covers.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from glacier_inversion.grid import Grid, Places
+
+Pixels = NDArray[np.intp]
+
+# Of the kernels, in pixels.
+_RADIUS = {"bilinear": 1, "cubic": 2, "cubic_spline": 2, "lanczos": 3}
+# At the centre of a pixel these give the pixel's own value.
+_INTERPOLATING = ("bilinear", "cubic", "lanczos")
+# GDAL widens a kernel only where pixels grow by more than this.
+_WIDENED_FROM = 1 / 0.95
+# Places this close, in pixels of the file, are one: the rounding of coordinates.
+_SAME = 1e-8
+# Pixels of the file around a block, for what curves between the places looked at.
+_SPARE = 3
+# Side of the part of a file that is held in memory.
+_WINDOW_PX = 4096
+
+
+@dataclass(frozen=True)
+class Warping:
+    """
+    How tiles in a CRS are made from a file.
+
+    Attributes
+    ----------
+    method : str
+        The resampling, as GDAL names it.
+    epsg : int
+        The CRS of the tiles.
+    crs_wkt : str
+        The CRS of the file.
+    transform : tuple of float
+        The file's a, b, c, d, e, f: x = a col + b row + c, y = d col + e row + f.
+    shape : tuple of int
+        The file's numbers of rows and columns.
+    """
+
+    method: str
+    epsg: int
+    crs_wkt: str
+    transform: tuple[float, float, float, float, float, float]
+    shape: tuple[int, int]
+
+    @property
+    def to_file(self) -> Transformer | None:
+        """What takes (x, y) from the tiles' CRS to the file's; None if it is one."""
+        return _to_file(self.epsg, self.crs_wkt)
+
+    def places(self, x: Places, y: Places) -> tuple[Places, Places]:
+        """Return the columns and rows of the file at (x, y), with their fractions."""
+        if self.to_file is not None:
+            x, y = self.to_file.transform(x, y)
+        a, b, c, d, e, f = self.transform
+        area = a * e - b * d
+        with np.errstate(invalid="ignore"):  # places that the file's CRS cannot hold
+            col = (e * (x - c) - b * (y - f)) / area
+            row = (a * (y - f) - d * (x - c)) / area
+        return col, row
+
+    def steps(self, grid: Grid) -> tuple[float, float]:
+        """
+        Return how many columns and rows of the file a pixel of *grid* is wide.
+
+        At the middle of the grid, whatever the angle between the two.
+        """
+        half = grid.resolution / 2
+        left, bottom, right, top = grid.bounds
+        x, y = (left + right) / 2, (bottom + top) / 2
+        places = self.places(
+            np.array([x - half, x + half, x, x]), np.array([y, y, y - half, y + half])
+        )
+        across, down = (math.hypot(p[1] - p[0], p[3] - p[2]) for p in places)
+        return (
+            across if math.isfinite(across) else 1.0,
+            down if math.isfinite(down) else 1.0,
+        )
+
+    def scales(self, grid: Grid) -> tuple[float, float]:
+        """
+        Return GDAL's XSCALE and YSCALE, which narrow the file's pixels for a kernel.
+
+        One pair for all parts of a tile, so that a pixel does not depend on which
+        others are made with it.
+        """
+        across, down = (
+            1 / step if step > _WIDENED_FROM else 1.0 for step in self.steps(grid)
+        )
+        return across, down
+
+    def reach(self, grid: Grid) -> float:
+        """Return a distance beyond which no pixel is made from anything, CRS units."""
+        widest, narrowest = max(self.steps(grid)), min(self.steps(grid))
+        radius = _RADIUS.get(self.method, 1)
+        px = radius * max(widest, 1) + _SPARE
+        return px * grid.resolution / narrowest
+
+    def made_from(
+        self, grid: Grid, scales: tuple[float, float]
+    ) -> tuple[Pixels, Pixels, Pixels, Pixels]:
+        """
+        Return the pixels of the file that each pixel of *grid* is made from.
+
+        Parameters
+        ----------
+        scales : tuple of float
+            As `scales` returns them for the tile that *grid* is a part of.
+
+        Returns
+        -------
+        first_row, last_row, first_col, last_col : int arrays, shape of the grid
+            A last one less than the first where there are none.
+        """
+        of_centres = self.method in _RADIUS or self.method == "nearest"
+        beyond = 0 if of_centres else 1  # there is one edge more than pixels
+        x, y = np.meshgrid(
+            grid.x(np.arange(grid.n_cols + beyond) - beyond / 2),
+            grid.y(np.arange(grid.n_rows + beyond) - beyond / 2),
+        )
+        (first_col, last_col), (first_row, last_row) = (
+            self._within_reach(place, scale) if of_centres else _covered(place)
+            for place, scale in zip(self.places(x, y), scales, strict=True)
+        )
+        return first_row, last_row, first_col, last_col
+
+    def _within_reach(self, place: Places, scale: float) -> tuple[Pixels, Pixels]:
+        """Return the first and the last pixel that a kernel reads along an axis."""
+        if self.method == "nearest":
+            return _pixels(np.floor(place - _SAME), np.floor(place + _SAME))
+        reach = _RADIUS[self.method] / scale
+        if self.method == "cubic_spline":
+            # where pixels are unknown, GDAL weighs all that it looks at
+            reach = math.ceil(reach)
+        reach -= _SAME
+        first = np.floor(place - 0.5 - reach) + 1
+        last = np.ceil(place - 0.5 + reach) - 1
+        if scale == 1 and self.method in _INTERPOLATING:
+            nearest = np.rint(place - 0.5)
+            on_centre = np.abs(place - 0.5 - nearest) < _SAME
+            first = np.where(on_centre, nearest, first)
+            last = np.where(on_centre, nearest, last)
+        return _pixels(first, last)
+
+    def blocks(self, grid: Grid) -> Iterator[tuple[slice, slice, slice, slice]]:
+        """
+        Cut a grid into blocks, each made from no more of the file than memory holds.
+
+        Yields
+        ------
+        rows, cols : slice
+            Of the grid.
+        file_rows, file_cols : slice
+            Of the file: all that the block is made from, and a little more. Empty
+            where the file has nothing there.
+        """
+        across, down = self.steps(grid)
+        height, width = (max(1, int(_WINDOW_PX / max(s, 1))) for s in (down, across))
+        for row in range(0, grid.n_rows, height):
+            rows = slice(row, min(row + height, grid.n_rows))
+            for col in range(0, grid.n_cols, width):
+                cols = slice(col, min(col + width, grid.n_cols))
+                yield rows, cols, *self._window(grid.window(rows, cols))
+
+    def _window(self, grid: Grid) -> tuple[slice, slice]:
+        """Return the rows and columns of the file around a grid."""
+        left, bottom, right, top = grid.bounds
+        x, y = np.meshgrid(np.linspace(left, right, 33), np.linspace(bottom, top, 33))
+        slices = []
+        for place, step, n in zip(
+            self.places(x, y), self.steps(grid), self.shape[::-1], strict=True
+        ):
+            known = place[np.isfinite(place)]
+            if not known.size:
+                return slice(0, 0), slice(0, 0)
+            more = _RADIUS.get(self.method, 0) * max(step, 1) + _SPARE
+            low = min(max(known.min() - more, 0), n)
+            high = min(max(known.max() + more, low), n)
+            slices.append(slice(math.floor(low), math.ceil(high)))
+        file_cols, file_rows = slices
+        return file_rows, file_cols
+
+
+@functools.lru_cache(maxsize=64)
+def _to_file(epsg: int, crs_wkt: str) -> Transformer | None:
+    tiles, file = CRS.from_epsg(epsg), CRS.from_wkt(crs_wkt)
+    if tiles.equals(file, ignore_axis_order=True):
+        return None
+    return Transformer.from_crs(tiles, file, always_xy=True)
+
+
+def _covered(edges: Places) -> tuple[Pixels, Pixels]:
+    """Return the first and the last pixel that boxes around four corners cover."""
+    corners = edges[:-1, :-1], edges[:-1, 1:], edges[1:, :-1], edges[1:, 1:]
+    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+    first, last = np.floor(low + _SAME), np.ceil(high - _SAME) - 1
+    return _pixels(first, np.maximum(first, last))
+
+
+def _pixels(first: Places, last: Places) -> tuple[Pixels, Pixels]:
+    """Return whole numbers; 0 and -1 where a place is unknown."""
+    far = 2.0**40
+    known = np.isfinite(first) & np.isfinite(last)
+    return (
+        np.where(known, np.clip(first, -far, far), 0).astype(np.intp),
+        np.where(known, np.clip(last, -far, far), -1).astype(np.intp),
+    )
