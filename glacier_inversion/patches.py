@@ -24,6 +24,23 @@ class Scale:
     std: float
 
 
+@dataclass(frozen=True)
+class Scales:
+    """
+    Normalisation of what a network reads and predicts.
+
+    A variable may be both: each side has its own.
+
+    Attributes
+    ----------
+    inputs, outputs : mapping of Scale
+        By variable.
+    """
+
+    inputs: Mapping[str, Scale]
+    outputs: Mapping[str, Scale]
+
+
 class PatchSource:
     """
     Patches of any number of features, gathered by index into batches.

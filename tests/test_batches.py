@@ -104,7 +104,7 @@ def test_crops_give_the_loss_and_gradient_of_the_same_points_as_patches(turn):
         results = []
         for way in (batch, Patches(inputs, batch.targets)):
             predictions = way.predict(network)
-            loss = Tally(checked, data.scales).add(predictions, known[index])
+            loss = Tally(checked, data.scales.outputs).add(predictions, known[index])
             network.zero_grad()
             loss.backward()
             gradients = [w.grad.clone() for w in network.parameters()]
@@ -151,7 +151,7 @@ def test_validation_is_the_same_in_crops_and_in_patches():
     )
     logs = [
         evaluate(
-            e, network, data.validation, make_batches(e, network), data.scales
+            e, network, data.validation, make_batches(e, network), data.scales.outputs
         ).log("")
         for e in (checked, patchwise)
     ]

@@ -14,7 +14,7 @@ import safetensors.torch
 import shapely
 import torch
 
-from glacier_inversion.built_dataset import open_dataset
+from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.errors import DeviceError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
@@ -22,6 +22,7 @@ from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.maps import Map, statistic
 from glacier_inversion.patches import PatchSource
 from glacier_inversion.training.devices import CPU, open_device
+from glacier_inversion.training.ensemble import prepare
 from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
@@ -50,7 +51,7 @@ def by_patches(run, feature, model="small"):
     dataset = open_dataset(checked, place)
     layout = Layout.of(own.experiment)
     part = to_lattice(dataset.read_tiles(own.experiment, feature), layout)
-    source = PatchSource([part], layout, own.scales)
+    source = PatchSource([part], layout, own.scales.inputs)
     network = Network(own.experiment)
     values = np.full((checked.seeds_number, *part.points.shape), np.nan)
     for seed in range(checked.seeds_number):
@@ -58,7 +59,7 @@ def by_patches(run, feature, model="small"):
         for row, col in np.argwhere(part.usable):
             with torch.inference_mode():
                 one = network(source.gather(torch.tensor([[0, row, col]])))
-            std = own.scales["thickness"].std
+            std = own.scales.outputs["thickness"].std
             values[seed, row, col] = float(one["thickness"]) * std
     return part.points, values
 
@@ -578,3 +579,65 @@ def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):
     assert result.exit_code == 3
     assert "1 features failed: profile along" in result.stderr
     assert "east/thickness_mean.tif" in result.stdout
+
+
+def test_a_variable_that_is_read_and_predicted_is_drawn_as_it_was_trained(run):
+    "Each side has its own normalisation: the map is what training saw at its points."
+    run.raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    run.raw["losses_name"]["slope"] = "nan_mae"
+    described = run.raw["model_description"]["outputs"]
+    described["slope"] = described["thickness"]
+    run.raw.update({"epochs": 1, "seeds_number": 1})
+    run.raw["drawing_description"] |= {"features": ["east"], "clip_to_outline": False}
+    run.write()
+    for command in ("build-dataset", "train", "draw"):
+        assert run(command).exit_code == 0
+    checked, place = check_experiment(run.raw, "exp"), Workspace(run.root)
+    dataset = open_dataset(checked, place)
+    assert dataset.features("validation") == ["east"]
+    data = prepare(checked, read_training_tiles(dataset, checked))
+    network = read_member(Network(checked), place, "small", 0)
+    drawn, _ = read(run.root / "drawings/small/east/slope_mean.tif")
+    samples = data.validation
+    for index, batch, _ in samples.batches(samples.nominal(), 512):
+        _, row, col = samples.points[index].T
+        with torch.inference_mode():
+            expected = network(batch)["slope"][:, 0] * data.scales.outputs["slope"].std
+        # float32, in another order
+        np.testing.assert_allclose(drawn[row, col], expected, rtol=1e-4)
+    mean, std = vars(data.scales.inputs["slope"]).values()
+    assert abs(mean) > 1
+    assert std != data.scales.outputs["slope"].std
+
+
+def test_a_model_of_an_earlier_version_draws_the_same(finished, tmp_path):
+    "It kept one normalisation for each name."
+    run = copy_of(finished, tmp_path)
+    path = run.root / "models/small/model.json"
+    content = json.loads(path.read_text())
+    sides = content["normalization"]
+    content["normalization"] = {**sides["inputs"], **sides["outputs"]}
+    synthetic.write_json(path, content)
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    name = "drawings/small/south/thickness_mean.tif"
+    assert (run.root / name).read_bytes() == (finished.root / name).read_bytes()
+    assert run("train").exit_code == 0
+
+
+def test_a_model_that_lost_a_normalisation_is_refused(finished, tmp_path):
+    "An earlier version overwrote that of an input that was an output, too."
+    run = copy_of(finished, tmp_path)
+    path = run.root / "models/small/model.json"
+    content = json.loads(path.read_text())
+    content["normalization"] = content["normalization"]["inputs"]
+    own = content["experiment"]
+    own["outputs"] = [own["inputs"][0] | {"scalar": True}]
+    own["losses_name"], own["metrics_name"] = {"slope": "nan_mae"}, {}
+    described = own["model_description"]["outputs"]
+    described["slope"] = described.pop("thickness")
+    synthetic.write_json(path, content)
+    result = run("draw")
+    assert result.exit_code == 1
+    assert "lost how the input 'slope' is normalised" in result.output
+    assert "train anew" in result.output

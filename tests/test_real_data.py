@@ -162,7 +162,7 @@ def compare_ways(checked, place):
     part = to_lattice(dataset.read_tiles(checked, "ewigschneefeld"), layout)
     wanted = np.ones(part.usable.shape, dtype=bool)
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
-        block = Block(part, layout, model.scales, torch.device("cpu"), dtype)
+        block = Block(part, layout, model.scales.inputs, torch.device("cpu"), dtype)
         dense, patches = (
             predict_points([network.to(dtype)], block, wanted, plan, method, CPU)
             for method in ("dense", "patches")

@@ -123,7 +123,7 @@ def test_crops_may_be_trained_together(tmp_path):
     for network, batch, output in zip(networks, drawn, outputs, strict=True):
         expected = batch.predict(network)["thickness"]
         assert torch.equal(output["thickness"], expected)
-        Tally(checked, data.scales).add(output, batch.targets).backward()
+        Tally(checked, data.scales.outputs).add(output, batch.targets).backward()
 
 
 @pytest.mark.gpu

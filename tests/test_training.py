@@ -324,7 +324,7 @@ def test_best_epoch_is_kept(tmp_path):
     network.load_state_dict(weights)
     batches = make_batches(checked, network)
     again = member_module.evaluate(
-        checked, network, data.validation, batches, data.scales
+        checked, network, data.validation, batches, data.scales.outputs
     ).log("val_")
     assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)
 
@@ -401,7 +401,7 @@ def test_sgd_step_equals_the_gradient_of_loss_and_penalty(tmp_path):
     data = prepare(checked, some_tiles())
     network = build_member(checked, 0, data.train)
     ((_, batch, targets),) = data.train.batches(data.train.nominal(), 10_000)
-    std = data.scales["thickness"].std
+    std = data.scales.outputs["thickness"].std
     loss = (network(batch)["thickness"][:, 0] - targets[:, 0] / std).abs().mean()
     loss = loss + 0.03 * sum(kernel.square().sum() for kernel in network.kernels())
     loss.backward()
@@ -473,11 +473,15 @@ def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
     checked = experiment(min_valid=0.0)
     data = prepare(checked, tiles)
     values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
-    assert data.scales["slope"].mean == pytest.approx(np.nanmean(values), rel=1e-6)
-    assert data.scales["slope"].std == pytest.approx(np.nanstd(values), rel=1e-6)
+    assert data.scales.inputs["slope"].mean == pytest.approx(
+        np.nanmean(values), rel=1e-6
+    )
+    assert data.scales.inputs["slope"].std == pytest.approx(np.nanstd(values), rel=1e-6)
     targets = data.train.targets[:, 0].numpy()
-    assert data.scales["thickness"].mean == 0
-    assert data.scales["thickness"].std == pytest.approx(targets.std(), rel=1e-5)
+    assert data.scales.outputs["thickness"].mean == 0
+    assert data.scales.outputs["thickness"].std == pytest.approx(
+        targets.std(), rel=1e-5
+    )
     flat = data.train.source._flat["slope"].numpy()
     assert (flat == 0).sum() == 16
     assert flat.mean() == pytest.approx(0, abs=0.01)
@@ -485,7 +489,8 @@ def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
     tiles["validation"][0].inputs["slope"][:] += 100
     assert prepare(checked, tiles).scales == data.scales
     raw = prepare(experiment(normalization="none"), some_tiles())
-    assert {(scale.mean, scale.std) for scale in raw.scales.values()} == {(0.0, 1.0)}
+    both = [*raw.scales.inputs.values(), *raw.scales.outputs.values()]
+    assert {(scale.mean, scale.std) for scale in both} == {(0.0, 1.0)}
 
 
 def test_components_of_a_vector_share_their_scale():
@@ -501,7 +506,7 @@ def test_components_of_a_vector_share_their_scale():
     tiles = some_tiles()
     for part in tiles["train"] + tiles["validation"]:
         part.inputs["speed"] = 2 * part.inputs["slope"]
-    scales = prepare(checked, tiles).scales
+    scales = prepare(checked, tiles).scales.inputs
     assert scales["slope"] == scales["speed"]
     values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
     expected = np.sqrt((np.square(values) + np.square(2 * values)).mean() / 2)
@@ -530,13 +535,14 @@ def test_several_outputs_are_weighted_and_classes_keep_their_targets(tmp_path):
         part.targets["ice"] = ice
         part.targets["thickness"][1::3] = np.nan
     data = prepare(checked, tiles)
-    assert data.scales["ice"].std == 1  # a sigmoid could not reach more
+    assert data.scales.outputs["ice"].std == 1  # a sigmoid could not reach more
     for row in run_member(checked, tmp_path, tiles=tiles):
         for prefix in ("", "val_"):
             expected = 0.25 * row[f"{prefix}thickness_loss"] + row[f"{prefix}ice_loss"]
             assert row[f"{prefix}loss"] == pytest.approx(expected)
             assert row[f"{prefix}thickness_nan_mae"] == pytest.approx(
-                row[f"{prefix}thickness_loss"] * data.scales["thickness"].std, rel=1e-5
+                row[f"{prefix}thickness_loss"] * data.scales.outputs["thickness"].std,
+                rel=1e-5,
             )
             assert 0 <= row[f"{prefix}ice_nan_binary_accuracy"] <= 1
 
@@ -584,7 +590,7 @@ def test_a_changed_experiment_or_dataset_is_refused_with_its_keys(tmp_path):
     tiles["train"][1].inputs["slope"][0, 0] += 1
     with pytest.raises(
         ModelError,
-        match=r"other values of: dataset\.inputs\.slope, normalization\.slope",
+        match=r"other values of: dataset\.inputs\.slope, normalization\.inputs\.slope",
     ):
         train_all(experiment(epochs=1), tmp_path, tiles)
     assert weights.read_bytes() == before
@@ -734,7 +740,7 @@ def test_bounded_outputs_keep_their_targets():
         raw = synthetic.experiment()
         tail = raw["model_description"]["outputs"]["thickness"]["operations"]
         tail[0]["last_activation"] = activation
-        scales = prepare(check_experiment(raw, "exp"), some_tiles()).scales
+        scales = prepare(check_experiment(raw, "exp"), some_tiles()).scales.outputs
         assert (scales["thickness"].std == 1) == kept
 
 

@@ -18,7 +18,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import Samples
+from glacier_inversion.patches import Samples, Scales
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
@@ -81,12 +81,14 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
     """
     layout = Layout.of(experiment)
     spacing = spacing_of(experiment)
-    scales = fit_input_scales(experiment, tiles["train"])
+    of_inputs = fit_input_scales(experiment, tiles["train"])
     samples = {
-        split: Samples([to_lattice(t, layout) for t in part], layout, scales, spacing)
+        split: Samples(
+            [to_lattice(t, layout) for t in part], layout, of_inputs, spacing
+        )
         for split, part in tiles.items()
     }
-    scales |= fit_target_scales(experiment, samples["train"])
+    scales = Scales(of_inputs, fit_target_scales(experiment, samples["train"]))
     check_targets(
         experiment,
         {split: part.targets.numpy() for split, part in samples.items()},
@@ -174,7 +176,7 @@ def train(
             with suppress(OSError):  # of a run that was killed
                 (folder / name).unlink()
         read = contents(part for parts in tiles.values() for part in parts)
-        _claim(Model(experiment, dict(data.scales), read), folder, overwrite)
+        _claim(Model(experiment, data.scales, read), folder, overwrite)
         folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
         failed = {s: f for s, f in folders.items() if has_failed(f)}
         for seed, member in failed.items():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from glacier_inversion.errors import MemberError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.patches import Samples, Scale
+from glacier_inversion.patches import Samples, Scale, Scales
 from glacier_inversion.training.batches import Batches, make_batches
 from glacier_inversion.training.checkpoint import (
     broken,
@@ -57,7 +57,7 @@ class TrainingData:
 
     train: Samples
     validation: Samples
-    scales: Mapping[str, Scale]
+    scales: Scales
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the same on a device."""
@@ -205,7 +205,7 @@ class Training:
     def begin_epoch(self) -> None:
         """Prepare the steps of an epoch, or what is left of one that was stopped."""
         self.network.train()
-        self.tally, self.n_steps = Tally(self.experiment, self.data.scales), 0
+        self.tally, self.n_steps = Tally(self.experiment, self.data.scales.outputs), 0
         if self.unfinished is not None:
             self.generator.set_state(self.unfinished["generator"])
             self.n_steps = self.unfinished["n_steps"]
@@ -241,7 +241,7 @@ class Training:
             self.network,
             self.data.validation,
             self.batches,
-            self.data.scales,
+            self.data.scales.outputs,
         )
         log |= validation.log("val_")
         self.logs.append(log)
@@ -343,7 +343,7 @@ def evaluate(
     batches: Batches,
     scales: Mapping[str, Scale],
 ) -> Tally:
-    """Predict at the nominal points of *samples*."""
+    """Predict at the nominal points of *samples*; *scales* are the outputs'."""
     network.eval()
     tally = Tally(experiment, scales)
     for batch in batches.nominal(samples, _EVALUATION_BATCH):

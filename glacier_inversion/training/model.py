@@ -21,7 +21,7 @@ from glacier_inversion.errors import (
     nearest,
 )
 from glacier_inversion.experiment import Experiment, check_experiment
-from glacier_inversion.patches import Scale
+from glacier_inversion.patches import Scale, Scales
 from glacier_inversion.training.member import WEIGHTS, is_finished
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace, write_json
@@ -40,14 +40,14 @@ class Model:
     ----------
     experiment : Experiment
         As it was trained.
-    scales : dict of Scale
-        Normalisation of inputs and outputs, by variable.
+    scales : Scales
+        Normalisation of inputs and outputs.
     contents : dict of str
         Digests of the dataset that it was trained on.
     """
 
     experiment: Experiment
-    scales: dict[str, Scale]
+    scales: Scales
     contents: dict[str, str]
 
     def differing(self, other: Model) -> list[str]:
@@ -56,7 +56,11 @@ class Model:
             {
                 **_flat(_training_part(model.experiment)),
                 **model.contents,
-                **{f"normalization.{name}": s for name, s in model.scales.items()},
+                **{
+                    f"normalization.{side}.{name}": scale
+                    for side, scales in vars(model.scales).items()
+                    for name, scale in scales.items()
+                },
             }
             for model in (self, other)
         )
@@ -106,8 +110,8 @@ def write_model(model: Model, folder: Path) -> None:
         {
             "experiment": _dump(model.experiment),
             "normalization": {
-                name: {"mean": scale.mean, "std": scale.std}
-                for name, scale in model.scales.items()
+                side: {name: vars(scale) for name, scale in scales.items()}
+                for side, scales in vars(model.scales).items()
             },
             "dataset": model.contents,
             "versions": {
@@ -138,14 +142,8 @@ def read_model(folder: Path) -> Model:
         raise ModelError(message)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        scales = {
-            name: Scale(float(scale["mean"]), float(scale["std"]))
-            for name, scale in content["normalization"].items()
-        }
         experiment = check_experiment(content["experiment"], f"{path}: experiment")
-        if missing := {v.name for v in experiment.variables()} - scales.keys():
-            message = f"no normalization of {', '.join(sorted(missing))}"
-            raise ValueError(message)
+        scales = _read_scales(content["normalization"], experiment)
         return Model(experiment, scales, dict(content["dataset"]))
     except (
         ValueError,
@@ -159,6 +157,38 @@ def read_model(folder: Path) -> Model:
             "Restore it, or train anew with --overwrite."
         )
         raise ModelError(message) from error
+
+
+def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
+    """
+    Return the normalisation that model.json holds.
+
+    Earlier versions kept one for each name: a variable that was both input and output
+    lost that of the input.
+    """
+    sides = {"inputs": experiment.inputs, "outputs": experiment.outputs}
+    if content.keys() != sides.keys():
+        names = [variable.name for variable in experiment.variables()]
+        if twice := {name for name in names if names.count(name) > 1}:
+            message = (
+                f"an earlier version lost how the input {min(twice)!r} is normalised, "
+                "as it is an output, too"
+            )
+            raise ValueError(message)
+        content = dict.fromkeys(sides, content)
+    scales: dict[str, dict[str, Scale]] = {}
+    for side, variables in sides.items():
+        if missing := {v.name for v in variables} - content[side].keys():
+            message = f"no normalization of {', '.join(sorted(missing))}"
+            raise ValueError(message)
+        scales[side] = {
+            v.name: Scale(
+                float(content[side][v.name]["mean"]),
+                float(content[side][v.name]["std"]),
+            )
+            for v in variables
+        }
+    return Scales(**scales)
 
 
 def finished_seeds(workspace: Workspace, name: str) -> list[int]:

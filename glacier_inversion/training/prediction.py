@@ -100,13 +100,14 @@ class Ensemble:
         part = to_lattice(tiles, self.layout)
         predicted = wanted & part.usable
         parts: dict[str, list[Floats]] = {name: [] for name in self.layout.outputs}
-        block = Block(part, self.layout, self.model.scales, self.device.torch_device)
+        scales = self.model.scales
+        block = Block(part, self.layout, scales.inputs, self.device.torch_device)
         for networks in self._groups() if predicted.any() else ():
             new = predict_points(
                 networks, block, predicted, self.plan, self.method, self.device
             )
             for name, values in new.items():
-                std = np.float32(self.model.scales[name].std)
+                std = np.float32(scales.outputs[name].std)
                 parts[name].append(values.numpy() * std)
         nothing = np.zeros((len(self.seeds), 0), dtype=np.float32)
         joined = {name: np.concatenate(of or [nothing]) for name, of in parts.items()}

@@ -81,7 +81,7 @@ class Way:
     def train(self, n_samples: int) -> float:
         """Train on at least so many samples; return seconds a sample."""
         begin, n = time.perf_counter(), 0
-        tally = Tally(self.experiment, self.data.scales)
+        tally = Tally(self.experiment, self.data.scales.outputs)
         for batch in self.epochs:
             loss = tally.add(batch.predict(self.network), batch.targets)
             self.optimizer.zero_grad(set_to_none=True)
@@ -99,7 +99,7 @@ class Way:
             self.network,
             self.data.validation,
             self.batches,
-            self.data.scales,
+            self.data.scales.outputs,
         ).log("")
         return log["thickness_nan_rmse"]
 

@@ -39,7 +39,7 @@ from glacier_inversion.dataset import build_dataset
 from glacier_inversion.drawing import draw
 from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import PatchSource, Scale
+from glacier_inversion.patches import PatchSource, Scale, Scales
 from glacier_inversion.training.dense import make_plan
 from glacier_inversion.training.devices import CPU
 from glacier_inversion.training.evaluation import Block, predict_points
@@ -152,7 +152,8 @@ def write_members(
 ) -> None:
     """Write members that are as large as trained ones."""
     place, name = Workspace(root), experiment.model_name
-    scales = {v.name: Scale(20.0, 5.0) for v in experiment.variables()}
+    both = experiment.inputs, experiment.outputs
+    scales = Scales(*({v.name: Scale(20.0, 5.0) for v in side} for side in both))
     model = Model(experiment, scales, dataset.input_contents(experiment))
     place.model(name).mkdir(parents=True)
     write_model(model, place.model(name))

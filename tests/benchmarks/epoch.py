@@ -71,7 +71,7 @@ class FilePatches(Dataset):
             with rasterio.open(path) as src:
                 window = Window(col // factor, row // factor, side, side)
                 image = torch.from_numpy(src.read(1, window=window))[None]
-            scale = self.data.scales[variable.name]
+            scale = self.data.scales.inputs[variable.name]
             sample[variable.name] = ((image - scale.mean) / scale.std).nan_to_num(0.0)
         return sample, self.data.train.targets[index]
 
@@ -96,7 +96,7 @@ def geo_batches(experiment: Experiment, root: Path, data: TrainingData) -> Batch
             images = images.unsqueeze(1)
         batch = {}
         for i, variable in enumerate(experiment.inputs):
-            scale = data.scales[variable.name]
+            scale = data.scales.inputs[variable.name]
             image = images[:, i : i + 1, :side, :side].float()
             batch[variable.name] = ((image - scale.mean) / scale.std).nan_to_num(0.0)
         yield batch, torch.zeros(len(images), 1)
@@ -111,7 +111,7 @@ def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float
     training = Training(experiment, data, 0, root)
     network, optimizer = training.network, training.optimizer
     (output,) = experiment.outputs
-    std = data.scales[output.name].std
+    std = data.scales.outputs[output.name].std
     ((_, still, targets), *_) = data.train.batches(data.train.nominal(), batch_size)
     n_steps, n_last = divmod(len(data.train), batch_size)
 
