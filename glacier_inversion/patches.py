@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from glacier_inversion.lattices import Floats, LatticeTiles, Layout
-from glacier_inversion.sampling import find_cells, find_points
+from glacier_inversion.sampling import find_cells, find_points, sort_by_cell
 from glacier_inversion.sections import Augmentation
 
 
@@ -273,9 +273,51 @@ def allowed_turns(augmentation: Augmentation | None) -> torch.Tensor | None:
     return torch.arange(4) if augmentation.rotations else torch.arange(0, 8, 2)
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """
+    The samples of an epoch.
+
+    Attributes
+    ----------
+    index : int64 tensor, shape (n,)
+        Of points, on the CPU.
+    targets : float32 tensor, shape (n, n_outputs)
+        In the targets' own units, on the samples' device. NaN where unknown, and where
+        another point of the cell serves the output.
+    """
+
+    index: torch.Tensor
+    targets: torch.Tensor
+
+
+@dataclass(frozen=True)
+class KnownPoints:
+    """
+    The points at which an output is known.
+
+    Attributes
+    ----------
+    points : int64 tensor, shape (n,)
+        Their index, sorted by cell, the nearest to its centre first.
+    cells : int64 tensor, shape (n_cells,)
+        The cells that hold any.
+    first, counts : int64 tensors, shape (n_cells,)
+        Where a cell's points begin, and how many there are.
+    """
+
+    points: torch.Tensor
+    cells: torch.Tensor
+    first: torch.Tensor
+    counts: torch.Tensor
+
+
 class Samples:
     """
-    The points of a split that have targets, one per cell and epoch.
+    The points of a split that have targets.
+
+    In each epoch every cell gives a point for each output that is known anywhere in it;
+    one point serves all outputs that it can.
 
     Parameters
     ----------
@@ -317,15 +359,21 @@ class Samples:
             targets.append(np.zeros((0, len(layout.outputs)), dtype=np.float32))
             cells.append(np.zeros((0, 3), dtype=np.intp))
             distances.append(np.zeros(0))
-        cell_ids = np.concatenate(cells)
-        order = np.lexsort((np.concatenate(distances), *cell_ids.T[::-1]))
-        begins = np.ones(len(order), dtype=np.bool_)
-        begins[1:] = (np.diff(cell_ids[order], axis=0) != 0).any(axis=1)
-        counts = np.diff(np.append(np.flatnonzero(begins), len(order)))
+        order, number_of = sort_by_cell(
+            np.concatenate(cells), np.concatenate(distances)
+        )
         self.points = torch.from_numpy(np.concatenate(points)[order])
         self.targets = torch.from_numpy(np.concatenate(targets)[order].astype("f4"))
-        self._counts = torch.from_numpy(counts)
-        self._first = torch.cumsum(self._counts, 0) - self._counts
+        self._is_known = torch.isfinite(self.targets)
+        self._n_cells = int(number_of[-1]) + 1 if len(number_of) else 0
+        self._known = []
+        for of_output in self._is_known.T:
+            known = of_output.nonzero()[:, 0]
+            cells_of, counts = torch.unique_consecutive(
+                torch.from_numpy(number_of)[known], return_counts=True
+            )
+            first = torch.cumsum(counts, 0) - counts
+            self._known.append(KnownPoints(known, cells_of, first, counts))
 
     @property
     def device(self) -> torch.device:
@@ -346,21 +394,52 @@ class Samples:
         return moved
 
     def __len__(self) -> int:
-        """Return the number of cells, which is the number of samples of an epoch."""
-        return len(self._counts)
+        """Return the number of samples of an epoch of nominal points."""
+        return len(self.nominal().index)
 
-    def nominal(self) -> torch.Tensor:
-        """Return the index of the point of each cell that is nearest to its centre."""
-        return self._first
+    def nominal(self) -> Chosen:
+        """Choose the known point of each cell that is nearest to its centre."""
+        return self._choose([known.points[known.first] for known in self._known])
 
-    def draw(self, generator: torch.Generator) -> torch.Tensor:
-        """Return the index of a point of each cell, drawn evenly."""
-        chance = torch.rand(len(self), generator=generator, dtype=torch.float64)
-        return self._first + (chance * self._counts).long()
+    def draw(self, generator: torch.Generator) -> Chosen:
+        """
+        Draw a point of each cell evenly for the first output, and so for the next.
+
+        But where a point that was drawn for an output before knows the next one too, it
+        serves both.
+        """
+        drawn: list[torch.Tensor] = []
+        at = torch.full((len(self._known), self._n_cells), -1)
+        for i, known in enumerate(self._known):
+            points = torch.full((len(known.cells),), -1)
+            for before in at[:i]:
+                there = before[known.cells]
+                serves = (points < 0) & (there >= 0) & self._is_known[there, i]
+                points = torch.where(serves, there, points)
+            left = (points < 0).nonzero()[:, 0]
+            chance = torch.rand(len(left), generator=generator, dtype=torch.float64)
+            number = known.first[left] + (chance * known.counts[left]).long()
+            points[left] = known.points[number]
+            at[i, known.cells] = points
+            drawn.append(points)
+        return self._choose(drawn)
+
+    def _choose(self, by_output: list[torch.Tensor]) -> Chosen:
+        """Put the points that serve each output together, by cell."""
+        index, place = torch.unique(torch.cat(by_output), return_inverse=True)
+        serves = torch.zeros((len(index), len(by_output)), dtype=torch.bool)
+        output = torch.repeat_interleave(
+            torch.arange(len(by_output)), torch.tensor([len(of) for of in by_output])
+        )
+        serves[place, output] = True
+        targets = self.targets[index]
+        return Chosen(index, targets.where(serves.to(targets.device), torch.nan))
 
     def batches(
-        self, chosen: torch.Tensor, batch_size: int
+        self, chosen: Chosen, batch_size: int
     ) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]]:
         """Iterate over the indices, inputs and targets of *chosen* points, in order."""
-        for index in torch.split(chosen, batch_size) if len(chosen) else ():
-            yield index, self.source.gather(self.points[index]), self.targets[index]
+        for begin in range(0, len(chosen.index), batch_size):
+            part = slice(begin, begin + batch_size)
+            index = chosen.index[part]
+            yield index, self.source.gather(self.points[index]), chosen.targets[part]

@@ -17,7 +17,7 @@ from glacier_inversion.lattices import Floats, Layout, to_lattice
 from glacier_inversion.ownership import Ownership
 from glacier_inversion.rasterizing import inside
 from glacier_inversion.rasters import Source, warp
-from glacier_inversion.sampling import find_cells, find_points, spacing_of
+from glacier_inversion.sampling import count_samples, find_points, spacing_of
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.workspace import SPLITS
 
@@ -187,8 +187,8 @@ def _find_samples(
         Tiles(feature, ownership.splits[feature], grid, tiles, tiles), layout
     )
     row, col, targets = find_points(part, layout)
-    cells, _ = find_cells(part.points, row, col, spacing_of(experiment))
-    return targets, len(np.unique(cells, axis=0))
+    n_samples = count_samples(part, row, col, targets, spacing_of(experiment))
+    return targets, n_samples
 
 
 def _estimate_samples(

@@ -46,6 +46,47 @@ def find_cells(
     return cell.astype(np.intp), distance
 
 
+def sort_by_cell(
+    cells: NDArray[np.intp], distances: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """
+    Sort points by cell, in each the nearest to its centre first.
+
+    Parameters
+    ----------
+    cells : int array, shape (n, n_indices)
+    distances : float array, shape (n,)
+
+    Returns
+    -------
+    order : int array, shape (n,)
+    number : int array, shape (n,)
+        Of each point's cell, from 0 on, in this order.
+    """
+    order = np.lexsort((distances, *cells.T[::-1]))
+    begins = (np.diff(cells[order], axis=0) != 0).any(axis=1)
+    number = np.concatenate([[0], np.cumsum(begins)])[: len(order)]
+    return order, number.astype(np.intp)
+
+
+def count_samples(
+    part: LatticeTiles,
+    row: NDArray[np.intp],
+    col: NDArray[np.intp],
+    targets: Floats,
+    spacing: float,
+) -> int:
+    """Count the points that serve a feature's cells: the nearest for each output."""
+    cells, distances = find_cells(part.points, row, col, spacing)
+    order, number = sort_by_cell(cells, distances)
+    nearest = []
+    for known in np.isfinite(targets[order]).T:
+        points = np.flatnonzero(known)
+        _, first = np.unique(number[points], return_index=True)
+        nearest.append(points[first])
+    return len(np.unique(np.concatenate(nearest)))
+
+
 def check_targets(
     experiment: Experiment,
     targets: Mapping[str, Floats],

@@ -298,7 +298,9 @@ class Sampling(Section):
 
     spacing: PositiveFloat | None = Field(
         default=None,
-        description="Side of the cells that give one sample each, in CRS units. "
+        description="Side of the cells, in CRS units. In each epoch a cell gives a "
+        "point for every output that is known in it, one for all of them where that "
+        "can be. "
         "Default: area_size. The finest resolution takes every point.",
     )
     jitter: bool = Field(

@@ -198,4 +198,4 @@ def test_samples_are_shuffled_anew_in_each_epoch_and_drawn_anew():
     still = experiment(sampling={"spacing": 200.0, "jitter": False})
     third, fourth = epoch(still), epoch(still)
     assert third != fourth
-    assert sorted(third) == sorted(fourth) == data.train.nominal().tolist()
+    assert sorted(third) == sorted(fourth) == data.train.nominal().index.tolist()

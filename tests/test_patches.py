@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import Layout, to_lattice
+from glacier_inversion.lattices import LatticeTiles, Layout, to_lattice
 from glacier_inversion.patches import (
     TURNS,
     PatchSource,
@@ -13,6 +15,7 @@ from glacier_inversion.patches import (
     Scale,
     turn_vectors,
 )
+from glacier_inversion.sampling import count_samples, find_cells, find_points
 from glacier_inversion.tiles import Tiles
 
 LAYOUT = Layout(10.0, 6, {"fine": 1, "coarse": 2}, {"point": 1}, {"t": 1}, 0.5)
@@ -101,14 +104,116 @@ def test_a_cell_gives_one_sample(spacing):
         distance = round(float(np.hypot(x - centre[0], y - centre[1])), 6)
         cells.setdefault(cell, []).append((distance, i))
     assert len(samples) == len(cells)
-    nominal = set(samples.nominal().tolist())
+    nominal = set(samples.nominal().index.tolist())
     for members in cells.values():
         nearest = min(distance for distance, _ in members)
         chosen = [distance for distance, i in members if i in nominal]
         assert chosen == [nearest]
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.cat([samples.draw(generator) for _ in range(200)])
+    drawn = torch.cat([samples.draw(generator).index for _ in range(200)])
     assert set(drawn.tolist()) == set(range(len(samples.points)))
+
+
+def two_outputs(masks) -> tuple[list[LatticeTiles], Layout]:
+    """Tiles whose outputs are known where the masks say."""
+    layout = Layout(10.0, 1, {"fine": 1}, {}, dict.fromkeys(masks, 1), 0.0)
+    shape = next(iter(masks.values())).shape
+    values = np.random.default_rng(0).random(shape).astype("f4")
+    targets = {n: np.where(m, values, np.nan).astype("f4") for n, m in masks.items()}
+    grid = Grid(0.0, 10.0 * shape[0], 10.0, *shape)
+    return [
+        to_lattice(Tiles("f", "train", grid, {"fine": values}, targets), layout)
+    ], layout
+
+
+def served(samples, chosen, spacing) -> list[list[tuple]]:
+    """Return the cells in which each output has a target, as often as it has one."""
+    n_rows = round(float(samples.points[:, 1].max())) + 1
+    size = round(spacing / 10)
+    cells = []
+    for i in range(samples.targets.shape[1]):
+        _, row, col = samples.points[chosen.index[~chosen.targets[:, i].isnan()]].T
+        cells.append(
+            sorted(
+                zip(
+                    ((n_rows - 1 - row) // size).tolist(),
+                    (col // size).tolist(),
+                    strict=True,
+                )
+            )
+        )
+    return cells
+
+
+def test_every_cell_serves_each_output_once():
+    "One is known everywhere, the other on tracks: 120 of 400 cells hold it."
+    everywhere = np.ones((200, 200), dtype=bool)
+    tracks = np.zeros_like(everywhere)
+    tracks[5::30, :170] = tracks[:, 195] = True
+    parts, layout = two_outputs({"a": everywhere, "b": tracks})
+    samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=100.0)
+    all_cells = [(row, col) for row in range(20) for col in range(20)]
+    held = sorted({((199 - r) // 10, c // 10) for r, c in np.argwhere(tracks).tolist()})
+    assert 100 < len(held) < 200
+    generator = torch.Generator().manual_seed(0)
+    drawn = [samples.draw(generator) for _ in range(30)]
+    for chosen in (samples.nominal(), *drawn):
+        assert served(samples, chosen, 100.0) == [all_cells, held]
+    # every point at which an output is known serves it at times
+    of_b = torch.cat([d.index[~d.targets[:, 1].isnan()] for d in drawn])
+    assert len(of_b.unique()) > 0.8 * tracks.sum()
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([10.0, 30.0, 70.0]))
+@settings(max_examples=40, deadline=None)
+def test_outputs_of_any_masks_are_served_once_a_cell(seed, spacing):
+    "By the nearest known point in validation, by any of them in training."
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 15, 2))
+    masks = {name: rng.random(shape) < rng.random() for name in "abc"}
+    parts, layout = two_outputs(masks)
+    samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing)
+    if len(samples.points) == 0:
+        assert len(samples.nominal().index) == 0
+        return
+    row, col, targets = find_points(parts[0], layout)
+    assert count_samples(parts[0], row, col, targets, spacing) == len(samples)
+    grid = parts[0].points
+    cell, distance = find_cells(grid, row, col, spacing)
+    generator = torch.Generator().manual_seed(seed)
+    for chosen in (samples.nominal(), samples.draw(generator)):
+        for i, mask in enumerate(masks.values()):
+            index = chosen.index[~chosen.targets[:, i].isnan()]
+            _, r, c = samples.points[index].numpy().T
+            assert mask[r, c].all()
+            np.testing.assert_array_equal(
+                chosen.targets[~chosen.targets[:, i].isnan(), i],
+                samples.targets[index, i],
+            )
+            cells, _ = find_cells(grid, r, c, spacing)
+            held = np.unique(cell[~np.isnan(targets[:, i])], axis=0)
+            assert sorted(cells.tolist()) == held.tolist()
+    for i in range(len(masks)):
+        chosen = samples.nominal()
+        index = chosen.index[~chosen.targets[:, i].isnan()]
+        _, r, c = samples.points[index].numpy().T
+        cells, distances = find_cells(grid, r, c, spacing)
+        for own, nearest in zip(cells, distances, strict=True):
+            known = (cell == own).all(axis=1) & ~np.isnan(targets[:, i])
+            assert nearest == pytest.approx(distance[known].min())
+
+
+def test_outputs_that_are_known_together_share_their_points():
+    "As many samples as of one output, the same ones."
+    mask = np.random.default_rng(1).random((40, 50)) < 0.3
+    samples = []
+    for names in ("a", "ab"):
+        parts, layout = two_outputs(dict.fromkeys(names, mask))
+        samples.append(Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, 50.0))
+    one, two = samples
+    assert torch.equal(one.nominal().index, two.nominal().index)
+    drawn = [s.draw(torch.Generator().manual_seed(3)).index for s in samples]
+    assert torch.equal(*drawn)
 
 
 def test_turned_patches_equal_turned_images():

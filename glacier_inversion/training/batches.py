@@ -21,6 +21,7 @@ from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import (
+    Chosen,
     PatchSource,
     Samples,
     allowed_turns,
@@ -146,7 +147,7 @@ class Batches(ABC):
     def _batches(
         self,
         samples: Samples,
-        chosen: Tensor,
+        chosen: Chosen,
         batch_size: int,
         generator: torch.Generator | None,
     ) -> Iterator[Batch]:
@@ -167,20 +168,22 @@ class PatchBatches(Batches):
     def _batches(
         self,
         samples: Samples,
-        chosen: Tensor,
+        chosen: Chosen,
         batch_size: int,
         generator: torch.Generator | None,
     ) -> Iterator[Batch]:
+        n = len(chosen.index)
         if generator is not None:
-            chosen = chosen[torch.randperm(len(chosen), generator=generator)]
-        turns = self._draw_turns(len(chosen), samples, generator)
-        for begin in range(0, len(chosen), batch_size):
-            index = chosen[begin : begin + batch_size]
-            own = None if turns is None else turns[begin : begin + batch_size]
-            inputs = samples.source.gather(samples.points[index], own)
+            order = torch.randperm(n, generator=generator)
+            chosen = Chosen(chosen.index[order], chosen.targets[order])
+        turns = self._draw_turns(n, samples, generator)
+        for begin in range(0, n, batch_size):
+            part = slice(begin, begin + batch_size)
+            own = None if turns is None else turns[part]
+            inputs = samples.source.gather(samples.points[chosen.index[part]], own)
             if own is not None:
                 turn_vectors(inputs, self._vectors, own)
-            yield Patches(inputs, samples.targets[index])
+            yield Patches(inputs, chosen.targets[part])
 
 
 class CropBatches(Batches):
@@ -204,13 +207,13 @@ class CropBatches(Batches):
     def _batches(
         self,
         samples: Samples,
-        chosen: Tensor,
+        chosen: Chosen,
         batch_size: int,
         generator: torch.Generator | None,
     ) -> Iterator[Batch]:
-        if len(chosen) == 0:
+        if len(chosen.index) == 0:
             return
-        points, shift = samples.points[chosen], torch.zeros(3, dtype=torch.int64)
+        points, shift = samples.points[chosen.index], torch.zeros(3, dtype=torch.int64)
         if generator is not None:
             shift[1:] = torch.randint(self._side, (2,), generator=generator)
         corners, crop = self._find_crops(points, shift.to(samples.device))
@@ -220,7 +223,7 @@ class CropBatches(Batches):
             corners, crop = corners[order], torch.argsort(order)[crop]
         turns = self._draw_turns(len(corners), samples, generator)
         crop, by_crop = torch.sort(crop, stable=True)
-        points, targets = points[by_crop], samples.targets[chosen[by_crop]]
+        points, targets = points[by_crop], chosen.targets[by_crop]
 
         n_samples = torch.bincount(crop)
         number = (torch.cumsum(n_samples, 0) - 1) // batch_size  # of a crop's batch

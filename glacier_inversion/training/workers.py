@@ -33,7 +33,7 @@ import torch
 from glacier_inversion.errors import StoppedError, WorkspaceError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.lattices import Layout
-from glacier_inversion.patches import PatchSource, Samples, Scale, Scales
+from glacier_inversion.patches import KnownPoints, PatchSource, Samples, Scale, Scales
 from glacier_inversion.training.member import TrainingData
 from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
@@ -47,7 +47,15 @@ _NEARLY_FULL = 2**20  # bytes
 _PATIENCE = 0.2  # seconds after which it is seen that training should stop
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 
-_SHARED: list[Any] = [TrainingData, Samples, PatchSource, Layout, Scale, Scales]
+_SHARED: list[Any] = [
+    TrainingData,
+    Samples,
+    KnownPoints,
+    PatchSource,
+    Layout,
+    Scale,
+    Scales,
+]
 
 
 def available_cores() -> int:
