@@ -151,6 +151,19 @@ class Grid:
         """Return the y of the centres of rows."""
         return np.asarray(self.top - (np.asarray(row) + 0.5) * self.resolution)
 
+    def centres(self) -> tuple[Places, Places]:
+        """
+        Return x and y of the centres of all pixels, each of the grid's shape.
+
+        >>> x, y = Grid(0.0, 20.0, 10.0, 2, 3).centres()
+        >>> x.tolist(), y.tolist()
+        ([[5.0, 15.0, 25.0], [5.0, 15.0, 25.0]], [[15.0, 15.0, 15.0], [5.0, 5.0, 5.0]])
+        """
+        x, y = np.meshgrid(
+            self.x(np.arange(self.n_cols)), self.y(np.arange(self.n_rows))
+        )
+        return x, y
+
     def index(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

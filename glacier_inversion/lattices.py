@@ -10,6 +10,7 @@ point's row and column on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,8 @@ from numpy.typing import NDArray
 
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice
+from glacier_inversion.interpolation import Floats, interpolate
 from glacier_inversion.tiles import Tiles
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,59 +61,6 @@ class Layout:
     def patch_px(self, name: str) -> int:
         """Return the side of an image's patch in its own pixels, n."""
         return self.window_px // self.images[name]
-
-
-def interpolate(
-    tile: Floats, rows: NDArray[np.float64], cols: NDArray[np.float64]
-) -> Floats:
-    """
-    Interpolate a tile bilinearly at fractional pixel indices (0: the first centre).
-
-    Unknown pixels take no part: the weights of the known ones are scaled up, and where
-    they hold less than half of the weight the result is NaN. So is what lies beyond the
-    outermost pixel centres.
-
-    Parameters
-    ----------
-    tile : float32 array, shape (n_rows, n_cols)
-    rows, cols : float arrays, shapes (m_rows,) and (m_cols,)
-
-    Returns
-    -------
-    values : float32 array, shape (m_rows, m_cols)
-
-    Examples
-    --------
-    >>> tile = np.array([[0, 10], [20, np.nan]], dtype=np.float32)
-    >>> interpolate(tile, np.array([0, 0.5]), np.array([0.25, 2.0])).tolist()
-    [[2.5, nan], [10.0, nan]]
-    """
-    known = np.isfinite(tile)
-    values = np.where(known, tile, 0).astype(np.float64)
-    weights = known.astype(np.float64)
-    for axis, index in ((0, rows), (1, cols)):
-        values = _along(values, index, axis)
-        weights = _along(weights, index, axis)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = np.where(weights >= 0.5, values / weights, np.nan)
-    beyond_rows = (rows < 0) | (rows > tile.shape[0] - 1)
-    beyond_cols = (cols < 0) | (cols > tile.shape[1] - 1)
-    result[beyond_rows] = np.nan
-    result[:, beyond_cols] = np.nan
-    return result.astype(np.float32)
-
-
-def _along(
-    values: NDArray[np.float64], index: NDArray[np.float64], axis: int
-) -> NDArray[np.float64]:
-    last = values.shape[axis] - 1
-    low = np.clip(np.floor(index).astype(int), 0, last)
-    high = np.minimum(low + 1, last)
-    shape = (-1, 1) if axis == 0 else (1, -1)
-    part = np.clip(index - low, 0, 1).reshape(shape)
-    return np.asarray(
-        values.take(low, axis) * (1 - part) + values.take(high, axis) * part
-    )
 
 
 def lattice_image(tile: Floats, factor: int) -> Floats:
@@ -236,9 +183,8 @@ def to_lattice(tiles: Tiles, layout: Layout) -> LatticeTiles:
     for name, factor in layout.images.items():
         n_px = layout.patch_px(name)
         n_valid = windows_sum(np.isfinite(images[name]).astype("f4"), n_px, factor)
-        usable &= (
-            n_valid[: points.n_rows, : points.n_cols] >= layout.min_valid * n_px**2
-        )
+        n_least = math.ceil(layout.min_valid * n_px**2 - 1e-6)  # 0.07 * 100 > 7
+        usable &= n_valid[: points.n_rows, : points.n_cols] >= n_least
     if layout.min_valid > 0:
         for values in scalars.values():
             usable &= np.isfinite(values)

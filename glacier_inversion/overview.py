@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.geotiffs import read_grid, read_tile
+from glacier_inversion.scores import find_errors
 from glacier_inversion.workspace import Workspace, replacing
 
 _COLOURS = {"train": "#1b9e77", "validation": "#7570b3", "test": "#d95f02"}
@@ -46,11 +48,14 @@ def draw_overview(
     spread = {"cmap": "magma", "vmin": 0, "vmax": 25}
     difference = {"cmap": "RdBu", "vmin": -40, "vmax": 40}
     stds = _maps(workspace, model, dataset, "std")
+    errors = _maps(
+        workspace, model, dataset, "mean", lambda path: find_errors(path, truth, grid)
+    )
     panels: list[tuple[str, list[Any], dict[str, Any]]] = [
         ("True thickness (m)", [whole], depth),
         ("Predicted: mean of the members (m)", tops, depth),
         ("Standard deviation across the members (m)", stds, spread),
-        ("Predicted less true (m)", _errors(tops, grid, truth), difference),
+        ("Predicted less true (m)", errors, difference),
     ]
     for axis, (title, maps, look) in zip(axes.flat, panels, strict=True):
         axis.imshow(shade, cmap="gray", extent=(left, right, bottom, top), alpha=0.5)
@@ -78,25 +83,17 @@ def draw_overview(
 
 
 def _maps(
-    workspace: Workspace, model: str, dataset: BuiltDataset, statistic: str
+    workspace: Workspace,
+    model: str,
+    dataset: BuiltDataset,
+    statistic: str,
+    read: Callable[[Path], Any] = read_tile,
 ) -> list[Any]:
-    """Read the maps of all features, each with its extent in km."""
+    """Return what is read of the maps of all features, each with its extent in km."""
     maps = []
     for feature in dataset.outlines:
         path = workspace.drawings(model) / feature / f"thickness_{statistic}.tif"
         if path.exists():
             left, bottom, right, top = (s / 1000 for s in read_grid(path).bounds)
-            maps.append(((left, right, bottom, top), read_tile(path)))
+            maps.append(((left, right, bottom, top), read(path)))
     return maps
-
-
-def _errors(maps: list[Any], grid: Any, truth: Any) -> list[Any]:
-    """Subtract the truth, taken at the nearest pixel, from maps."""
-    errors = []
-    for extent, values in maps:
-        row = round((grid.top - extent[3] * 1000) / grid.resolution)
-        column = round((extent[0] * 1000 - grid.left) / grid.resolution)
-        n_rows, n_cols = values.shape
-        part = truth[row : row + n_rows, column : column + n_cols]
-        errors.append((extent, values - part))
-    return errors

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glacier_inversion.lattices import Floats, LatticeTiles, Layout
+from glacier_inversion.interpolation import Floats
+from glacier_inversion.lattices import LatticeTiles, Layout
 from glacier_inversion.sampling import find_cells, find_points, sort_by_cell
 from glacier_inversion.sections import Augmentation
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, snap_bounds
-from glacier_inversion.lattices import Floats, Layout, to_lattice
+from glacier_inversion.interpolation import Floats
+from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.ownership import Ownership
 from glacier_inversion.rasterizing import inside
 from glacier_inversion.rasters import Source, warp

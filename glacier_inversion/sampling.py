@@ -11,7 +11,8 @@ from glacier_inversion.choices import UNKNOWN_LEFT_OUT
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import Floats, LatticeTiles, Layout
+from glacier_inversion.interpolation import Floats
+from glacier_inversion.lattices import LatticeTiles, Layout
 
 
 def spacing_of(experiment: Experiment) -> float:
@@ -39,11 +40,23 @@ def find_points(
 def find_cells(
     points: Grid, row: NDArray[np.intp], col: NDArray[np.intp], spacing: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the cells that points fall into, and their distances from the centres."""
+    """
+    Return the cells that points fall into, and their distances from the centres.
+
+    A point on the side of a cell belongs to the cell beyond it, and points that are as
+    far from a centre as each other are so to the last digit.
+
+    Returns
+    -------
+    cell : int array, shape (n, 2)
+    distance : float array, shape (n,), pixels of *points*
+    """
     place = np.column_stack([points.x(col), points.y(row)]) / spacing
-    cell = np.floor(place + 1e-9)
-    distance = np.hypot(*(place - cell - 0.5).T)
-    return cell.astype(np.intp), distance
+    cell_px = spacing / points.resolution
+    # neighbours lie a pixel apart; coordinates are rounded by far less than 1e-6 of it
+    cell = np.floor(place + 1e-6 / cell_px)
+    distance = np.hypot(*(place - cell - 0.5).T) * cell_px
+    return cell.astype(np.intp), np.round(distance, 6)
 
 
 def sort_by_cell(

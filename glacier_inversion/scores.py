@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.geotiffs import read_grid, read_tile
 from glacier_inversion.grid import Grid
 from glacier_inversion.ice_flow import WEIGHT
+from glacier_inversion.interpolation import read_at
 from glacier_inversion.rasterizing import inside
 from glacier_inversion.workspace import Workspace
 
@@ -62,29 +64,36 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
         f"perfect plasticity, {stress / 1000:.0f} kPa": stress * per_stress,
         f"constant, {mean:.0f} m": np.full_like(truth, mean),
     }
-    errors: dict[str, list[Pixels]] = {}
+    errors: dict[str, list[NDArray[np.float64]]] = {}
     for feature in dataset.features("test"):
         path = workspace.drawings(model) / feature / "thickness_mean.tif"
-        drawn, theirs = read_tile(path), read_grid(path)
-        true = _at(grid, truth, theirs)
-        seen = np.isfinite(drawn)
-        errors.setdefault("ensemble", []).append((drawn - true)[seen])
+        error = find_errors(path, truth, grid)
+        seen = np.isfinite(error)
+        errors.setdefault("ensemble", []).append(error[seen])
+        points = read_grid(path).centres()
         for method, values in candidates.items():
-            predicted = _at(grid, values, theirs)
-            errors.setdefault(method, []).append((predicted - true)[seen])
+            error = read_at(values - truth, grid, *points)
+            errors.setdefault(method, []).append(error[seen])
     scores = []
     for method, parts in errors.items():
-        error = np.concatenate(parts).astype(np.float64)
+        error = np.concatenate(parts)
         rmse = float(np.sqrt((error**2).mean()))
         scores.append(Score(method, rmse, float(error.mean())))
     return scores
 
 
-def _at(grid: Grid, values: Pixels, theirs: Grid) -> Pixels:
-    """Interpolate values of *grid* to the pixels' centres of another, bilinearly."""
-    rows = (grid.top - theirs.y(np.arange(theirs.n_rows))) / grid.resolution - 0.5
-    columns = (theirs.x(np.arange(theirs.n_cols)) - grid.left) / grid.resolution - 0.5
-    result: Pixels = ndimage.map_coordinates(
-        values, np.meshgrid(rows, columns, indexing="ij"), order=1
-    )
-    return result
+def find_errors(path: Path, truth: Pixels, grid: Grid) -> NDArray[np.float64]:
+    """
+    Return a drawn map less the truth, which is read at the centres of its pixels.
+
+    Parameters
+    ----------
+    path : Path
+        Of the map.
+    truth : float32 array, shape of *grid*
+
+    Returns
+    -------
+    errors : float64 array, shape of the map, NaN where either is unknown
+    """
+    return read_tile(path) - read_at(truth, grid, *read_grid(path).centres())

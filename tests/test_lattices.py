@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid, lattice
+from glacier_inversion.interpolation import interpolate
 from glacier_inversion.lattices import (
     Layout,
-    interpolate,
     lattice_image,
     target_values,
     to_lattice,
@@ -161,3 +161,13 @@ def test_a_tile_smaller_than_the_window_has_no_points():
     )
     part = to_lattice(tiles, Layout(10.0, 4, {"s": 1}, {}, {"t": 1}, 0.5))
     assert part.usable.shape == (0, 0)
+
+
+def test_a_share_of_valid_pixels_is_not_lost_by_rounding():
+    "7 of 100 pixels are a share of 0.07, though 0.07 * 100 > 7."
+    layout = Layout(10.0, 10, {"a": 1}, {}, {"t": 1}, 0.07)
+    values = np.full((10, 10), np.nan, dtype="f4")
+    values.ravel()[:7] = 1.0
+    grid = Grid(0.0, 100.0, 10.0, 10, 10)
+    part = to_lattice(Tiles("f", "train", grid, {"a": values}, {"t": values}), layout)
+    assert part.usable.tolist() == [[True]]

@@ -203,6 +203,18 @@ def test_outputs_of_any_masks_are_served_once_a_cell(seed, spacing):
             assert nearest == pytest.approx(distance[known].min())
 
 
+def test_cells_of_a_tenth_of_a_metre_hold_a_point_each():
+    "Of coordinates of millions, whose rounding is larger than 1e-9 of such a cell."
+    for n0 in (1, 2):
+        layout = Layout(0.1, n0, {"fine": 1}, {}, {"t": 1}, 0.0)
+        values = np.ones((30, 40), dtype="f4")
+        grid = Grid(2_600_000.3, 1_200_000.7, 0.1, 30, 40)
+        tiles = Tiles("f", "train", grid, {"fine": values}, {"t": values})
+        parts = [to_lattice(tiles, layout)]
+        samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=0.1)
+        assert len(samples) == len(samples.points) == (31 - n0) * (41 - n0)
+
+
 def test_outputs_that_are_known_together_share_their_points():
     "As many samples as of one output, the same ones."
     mask = np.random.default_rng(1).random((40, 50)) < 0.3

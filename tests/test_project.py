@@ -29,6 +29,7 @@ WITHOUT_TORCH = [
     "geotiffs",
     "grid",
     "ice_flow",
+    "interpolation",
     "lattices",
     "mountains",
     "observations",

@@ -5,7 +5,8 @@ Compare drawn ice thickness with radar that never entered training.
 
 prints RMSE, MAE and bias (drawn minus measured) in metres at the radar pixels of the
 test features, and those of the constant mean of the training features' radar. MODEL is
-aletsch unless you name another.
+aletsch unless you name another. Maps are read bilinearly at the centres of the radar's
+pixels.
 """
 
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
-import rasterio
 import shapely
+
+from glacier_inversion.geotiffs import read_grid, read_tile
+from glacier_inversion.interpolation import read_at
 
 OUTPUT = "ice_thickness"
 
@@ -22,21 +25,18 @@ OUTPUT = "ice_thickness"
 def main(workspace: Path, model: str = "aletsch") -> None:
     """Print one line per test feature and one for all."""
     outlines = geopandas.read_file(workspace / "data" / "outlines.shp")
-    with rasterio.open(workspace / "data" / f"{OUTPUT}.tif") as src:
-        radar = src.read(1)
-        row, col = np.nonzero(np.isfinite(radar))
-        x, y = src.transform * (col + 0.5, row + 0.5)
-    radar = radar[row, col]
+    path = workspace / "data" / f"{OUTPUT}.tif"
+    radar = read_tile(path)
+    x, y = (place[np.isfinite(radar)] for place in read_grid(path).centres())
+    radar = radar[np.isfinite(radar)]
     trained = shapely.contains_xy(outlines[outlines.train == 0].union_all(), x, y)
     errors, constants = [], []
     print(f"{'metres':<16}{'n':>5}  {'RMSE':>6} {'MAE':>6} {'bias':>6}   constant RMSE")
     for _, feature in outlines[outlines.train == 2].iterrows():
         inside = shapely.contains_xy(feature.geometry, x, y)
         path = workspace / "drawings" / model / feature["name"] / f"{OUTPUT}_mean.tif"
-        with rasterio.open(path) as src:
-            drawn = src.read(1, masked=True).filled(np.nan)
-            i, j = rasterio.transform.rowcol(src.transform, x[inside], y[inside])
-        error = drawn[i, j] - radar[inside]
+        drawn = read_at(read_tile(path), read_grid(path), x[inside], y[inside])
+        error = drawn - radar[inside]
         constant = radar[trained].mean() - radar[inside]
         print_row(feature["name"], error, constant)
         errors.append(error)
@@ -45,7 +45,9 @@ def main(workspace: Path, model: str = "aletsch") -> None:
 
 
 def print_row(name: str, error: np.ndarray, constant: np.ndarray) -> None:
-    """Print the scores of one set of radar pixels."""
+    """Print the scores of one set of radar pixels, of those that were drawn."""
+    drawn = np.isfinite(error)
+    error, constant = error[drawn], constant[drawn]
     rmse, mae = np.sqrt(np.square(error).mean()), np.abs(error).mean()
     print(
         f"{name:<16}{len(error):>5}  {rmse:6.1f} {mae:6.1f} {error.mean():6.1f}"
