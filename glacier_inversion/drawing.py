@@ -94,7 +94,9 @@ def draw(
     if not features and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
     maps = {
-        (ensemble.name, feature): lay_map(experiment, ensemble, dataset, feature)
+        (ensemble.name, feature): lay_map(
+            experiment, ensemble, dataset, feature, description.clip_to_outline
+        )
         for ensemble in ensembles
         for feature in features
     }

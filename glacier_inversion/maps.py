@@ -56,9 +56,21 @@ class Map:
 
 
 def lay_map(
-    experiment: Experiment, ensemble: Ensemble, dataset: BuiltDataset, feature: str
+    experiment: Experiment,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    feature: str,
+    clip: bool,
 ) -> Map:
-    """Lay the map of a feature: the outline's bounds, or all that can be drawn."""
+    """
+    Lay the map of a feature.
+
+    Parameters
+    ----------
+    clip : bool
+        Cover the bounds of the outline, with the pixels that have their centre in them;
+        else all that can be drawn.
+    """
     description = experiment.drawing_description
     layout = ensemble.layout
     step = ratio(description.resolution or layout.resolution, layout.resolution)
@@ -71,7 +83,7 @@ def lay_map(
         raise ExperimentError(message)
     points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
     rows, cols = slice(0, points.n_rows), slice(0, points.n_cols)
-    if description.clip_to_outline:
+    if clip:
         rows, cols = points.covering(dataset.outlines[feature].bounds)
     # points are taken at whole multiples of the step from the CRS's origin, so that
     # the maps of neighbours fit together

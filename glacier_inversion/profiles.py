@@ -71,7 +71,8 @@ def draw_profile(
     for feature in dataset.features_touching(shapely.union_all(lines)):
         within = shapely.contains_xy(dataset.outlines[feature], profile.x, profile.y)
         feature_of[within] = feature
-        drawn = lay_map(experiment, ensemble, dataset, feature)
+        # a place near the margin may lie in a pixel whose centre is beyond the outline
+        drawn = lay_map(experiment, ensemble, dataset, feature, clip=False)
         row, col = drawn.grid.index(profile.x, profile.y)
         within &= (row >= 0) & (row < drawn.grid.n_rows)
         within &= (col >= 0) & (col < drawn.grid.n_cols)

@@ -326,6 +326,31 @@ def test_profiles_hold_the_pixels_that_the_line_crosses(finished):
     assert any(row["feature"] == "" for row in rows)
 
 
+def test_a_place_at_the_margin_has_the_value_of_its_pixel(finished, tmp_path):
+    "Though the pixel's centre lies beyond the outline's bounds."
+    run = copy_of(finished, tmp_path)
+    outline = synthetic.FEATURES[-1][1]
+    _, bottom, right, top = outline.bounds
+    with fiona.open(
+        run.root / "data/profiles/along.shp",
+        "w",
+        driver="ESRI Shapefile",
+        crs=f"EPSG:{synthetic.EPSG}",
+        schema={"geometry": "LineString", "properties": {"id": "int"}},
+    ) as dst:
+        for i, inset in enumerate((1.0, 12.0, 30.0)):
+            x, y = right - inset, (bottom + top) / 2
+            coordinates = [(x, y), (x, y - 200)]
+            line = {"type": "LineString", "coordinates": coordinates}
+            dst.write({"geometry": line, "properties": {"id": i}})
+    assert run("draw").exit_code == 0
+    with (run.root / "drawings/small/profiles/along_thickness.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert all(row["feature"] == "south" for row in rows)
+    assert all(row["mean"] for row in rows)
+
+
 BAD = [
     (("features", ["sout", "east"]), 1, "'sout' is not in .*Did you mean 'south'"),
     (("models", ["smal"]), 1, "smal: is no model.*Did you mean 'small'"),

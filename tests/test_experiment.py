@@ -303,6 +303,29 @@ def test_an_experiment_as_it_was_resolved_is_one():
     assert check_experiment(dumped, "model.json") == checked
 
 
+@pytest.mark.parametrize(
+    ("names", "metrics", "column"),
+    [
+        (["x", "val_x"], {}, "val_x_loss"),
+        (["val"], {}, "val_loss"),
+        (["x", "x_nan"], {"x": ["nan_mae"], "x_nan": ["mae"]}, "x_nan_mae"),
+    ],
+)
+def test_outputs_whose_columns_collide_in_the_log_are_refused(names, metrics, column):
+    "One would be read for the other."
+    raw = synthetic.experiment()
+    (output,) = raw["outputs"]
+    described = raw["model_description"]["outputs"]["thickness"]
+    raster = raw["dataset_description"]["rasters"][2]
+    raw["outputs"] = [output | {"name": name} for name in names]
+    raw["dataset_description"]["rasters"] += [raster | {"name": name} for name in names]
+    raw["model_description"]["outputs"] = dict.fromkeys(names, described)
+    raw["losses_name"] = dict.fromkeys(names, "nan_mae")
+    raw["metrics_name"] = metrics
+    with pytest.raises(ExperimentError, match=f"outputs: .*the column '{column}'"):
+        check_experiment(raw, "exp")
+
+
 def test_numeric_ids_are_text():
     "Features of a numeric column may be written as numbers."
     raw = changed("drawing_description/features", [12, "a"])

@@ -26,6 +26,7 @@ def _huber(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def _binary_crossentropy(prediction: Tensor, target: Tensor) -> Tensor:
+    """Compare probabilities, which is for metrics; the loss knows their logits."""
     # not functional.binary_cross_entropy: it refuses targets and predictions that
     # rounding takes beyond 0 and 1
     tiny = torch.finfo(prediction.dtype).eps
@@ -74,6 +75,42 @@ def plain(name: str) -> str:
     return name.removeprefix(UNKNOWN_LEFT_OUT)
 
 
+def loss_errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Return the sum of the loss *name* at known targets, and their number.
+
+    A crossentropy is that of sigmoid(prediction): its gradient is then right however
+    sure the network is. That of a probability is lost where float32 rounds it to 1.
+
+    Parameters
+    ----------
+    prediction : float tensor, shape (n, 1) or (n, 2)
+        What the network gives.
+    target : float tensor, shape (n,), NaN where unknown
+        In normalised units.
+    """
+    if predicts_logit(name):
+        return _summed(
+            lambda known: functional.binary_cross_entropy_with_logits(
+                prediction[:, 0], known, reduction="none"
+            ),
+            target,
+        )
+    if plain(name) == "gaussian_nll":
+        return _summed(lambda known: gaussian_nll(prediction, known), target)
+    return errors(name, prediction, target)
+
+
+def predicts_logit(loss: str) -> bool:
+    """
+    Tell whether a network that is trained with a loss gives the logit of its output.
+
+    >>> predicts_logit("nan_binary_crossentropy"), predicts_logit("mae")
+    (True, False)
+    """
+    return plain(loss) == "binary_crossentropy"
+
+
 def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     Return the sum of the errors *name* at known targets, and their number.
@@ -81,7 +118,7 @@ def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     Parameters
     ----------
     name : str
-        A loss or a metric.
+        A metric, or a loss that is one, too.
     prediction : float tensor, shape (n, 1) or (n, 2)
     target : float tensor, shape (n,), NaN where unknown
 
@@ -90,23 +127,24 @@ def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     total, count : tensors, shape ()
         Of an unknown target neither the sum nor the gradient knows.
     """
+    return _summed(lambda known: ERRORS[plain(name)](prediction[:, 0], known), target)
+
+
+def _summed(error: Callable[[Tensor], Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the errors at known targets, and count these."""
     known = torch.isfinite(target)
-    safe = torch.where(known, target, torch.zeros_like(target))
-    if plain(name) == "gaussian_nll":
-        each = gaussian_nll(prediction, safe)
-    else:
-        each = ERRORS[plain(name)](prediction[:, 0], safe)
+    each = error(torch.where(known, target, torch.zeros_like(target)))
     return torch.where(known, each, torch.zeros_like(each)).sum(), known.sum()
 
 
-def finished(name: str, total: float, count: float) -> float:
+def finished(name: str, total: Tensor | float, count: Tensor | int) -> float:
     """
     Return the value to log of a sum and a count, NaN where nothing was counted.
 
     >>> finished("rmse", 50.0, 2), finished("nan_mae", 0.0, 0)
     (5.0, nan)
     """
-    mean = total / count if count else math.nan
+    mean = float(total) / int(count) if count else math.nan
     return math.sqrt(mean) if plain(name) == "rmse" else mean
 
 

@@ -14,6 +14,7 @@ from glacier_inversion import sections
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.training.counting import probe
+from glacier_inversion.training.losses import predicts_logit
 from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
 
 GAUSSIAN = "gaussian_nll"
@@ -52,7 +53,8 @@ class Network(nn.Module):
     Forward takes the inputs by name, images of shape (n, 1, side, side) and scalars of
     shape (n, 1), and returns the outputs by name, of shape (n, 1), in normalised units.
     An output with the loss gaussian_nll has shape (n, 2): its mean, with the last
-    activation, and the logarithm of its variance, without.
+    activation, and the logarithm of its variance, without. One with a crossentropy is
+    the logit of its probability.
 
     Parameters
     ----------
@@ -98,7 +100,11 @@ class Network(nn.Module):
             gaussian = experiment.losses_name[variable.name] == GAUSSIAN
             self._check_last(path, after, 2 if gaussian else 1)
             if gaussian:
-                self._leave_variance_linear(path, layers, after)
+                self._last_denses(path, layers, after).linear_from = 1
+            if predicts_logit(experiment.losses_name[variable.name]):
+                alone = len(experiment.outputs) == 1
+                last = self.main if alone and not len(layers) else layers
+                self._last_denses(path, last, after).linear_from = 0
         self._apply_channels_last()
 
     def _branch(
@@ -138,13 +144,13 @@ class Network(nn.Module):
             )
             self._refuse(path, problem, shapes)
 
-    def _leave_variance_linear(
+    def _last_denses(
         self, path: str, branch: nn.Sequential, shapes: Sequence[Shape]
-    ) -> None:
+    ) -> Denses:
         last = branch[-1] if len(branch) else None
         if not isinstance(last, Denses):
             self._refuse(path, "must end in denses of its own: add them", shapes)
-        last.linear_from = 1
+        return last
 
     def _apply_channels_last(self) -> None:
         """Lay kernels out as the fast convolutions of CPUs and GPUs want them."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Samples, Scale
 from glacier_inversion.tiles import Tiles
+from glacier_inversion.training.losses import predicts_logit
 
 NO_SCALE = Scale(0.0, 1.0)
 
@@ -66,6 +69,22 @@ def fit_target_scales(experiment: Experiment, samples: Samples) -> dict[str, Sca
             _, variance = _moments([samples.targets[:, i].numpy()])
             scales[variable.name] = Scale(0.0, variance**0.5 or 1.0)
     return scales
+
+
+def in_own_unit(prediction: Tensor, loss: str, scale: Scale) -> Tensor:
+    """
+    Return what a network gives as values of its output, in the output's unit.
+
+    Parameters
+    ----------
+    prediction : float tensor
+        In normalised units; the logit of a probability where *loss* is a crossentropy.
+    scale : Scale
+        The output's.
+    """
+    if predicts_logit(loss):
+        return torch.sigmoid(prediction)
+    return prediction * scale.std
 
 
 def _moments(arrays: Iterable[NDArray[np.float32]]) -> tuple[float, float]:

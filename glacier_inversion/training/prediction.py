@@ -18,6 +18,7 @@ from glacier_inversion.training.devices import CPU, Device
 from glacier_inversion.training.evaluation import Block, predict_points
 from glacier_inversion.training.model import Model, finished_seeds, read_member
 from glacier_inversion.training.network import Network
+from glacier_inversion.training.normalization import in_own_unit
 from glacier_inversion.workspace import Workspace
 
 MOST_WEIGHTS = 2**30
@@ -107,8 +108,9 @@ class Ensemble:
                 networks, block, predicted, self.plan, self.method, self.device
             )
             for name, values in new.items():
-                std = np.float32(scales.outputs[name].std)
-                parts[name].append(values.numpy() * std)
+                loss = self.model.experiment.losses_name[name]
+                own = in_own_unit(values, loss, scales.outputs[name])
+                parts[name].append(own.numpy())
         nothing = np.zeros((len(self.seeds), 0), dtype=np.float32)
         joined = {name: np.concatenate(of or [nothing]) for name, of in parts.items()}
         targets = {name: known[wanted] for name, known in part.targets.items()}

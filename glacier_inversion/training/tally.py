@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glacier_inversion.consistency import log_columns
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.patches import Scale
-from glacier_inversion.training.losses import errors, finished
+from glacier_inversion.training.losses import errors, finished, loss_errors
+from glacier_inversion.training.normalization import in_own_unit
 
 Log = dict[str, float]
 """One epoch: its number, learning rate, losses and metrics."""
@@ -19,11 +21,8 @@ Log = dict[str, float]
 
 def criterion_column(experiment: Experiment) -> str:
     """Return the criterion's column; with one output its name may be left out."""
-    columns = {"loss", "val_loss"}
-    for output in experiment.outputs:
-        for error in ("loss", *experiment.metrics_name.get(output.name, [])):
-            columns |= {f"{output.name}_{error}", f"val_{output.name}_{error}"}
-    if experiment.criterion in columns:
+    outputs = [output.name for output in experiment.outputs]
+    if experiment.criterion in log_columns(outputs, experiment.metrics_name):
         return experiment.criterion
     prefix = "val_" if experiment.criterion.startswith("val_") else ""
     metric = experiment.criterion.removeprefix("val_")
@@ -56,7 +55,7 @@ class Tally:
         for i, output in enumerate(self._experiment.outputs):
             name, std = output.name, self._scales[output.name].std
             loss = self._experiment.losses_name[name]
-            summed, count = errors(loss, predictions[name], targets[:, i] / std)
+            summed, count = loss_errors(loss, predictions[name], targets[:, i] / std)
             weight = self._experiment.loss_weights.get(name, 1.0)
             total = total + weight * summed / count.clamp(min=1)
         return total
@@ -91,24 +90,20 @@ class Tally:
             return log
         targets = torch.cat(self._targets).double()
         for i, output in enumerate(self._experiment.outputs):
-            name, std = output.name, self._scales[output.name].std
+            name, scale = output.name, self._scales[output.name]
             prediction = torch.cat(self._predictions[name]).double()
             known, loss = targets[:, i], self._experiment.losses_name[name]
-            value = _mean(loss, prediction, known / std)
+            value = finished(loss, *loss_errors(loss, prediction, known / scale.std))
             log[f"{prefix}{name}_loss"] = value
             if not known.isnan().all():
                 losses.append(self._experiment.loss_weights.get(name, 1.0) * value)
+            values = in_own_unit(prediction[:, :1], loss, scale)
             for metric in self._experiment.metrics_name.get(name, []):
-                value = _mean(metric, prediction[:, :1] * std, known)
+                value = finished(metric, *errors(metric, values, known))
                 log[f"{prefix}{name}_{metric}"] = value
         if losses:
             log[f"{prefix}loss"] = sum(losses)
         return log
-
-
-def _mean(error: str, prediction: Tensor, target: Tensor) -> float:
-    summed, count = errors(error, prediction, target)
-    return finished(error, float(summed), int(count))
 
 
 def differ(low: float, high: float) -> bool:
