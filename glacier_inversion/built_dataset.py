@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,12 @@ from glacier_inversion.ownership import Ownership
 from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.warping import Warping
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import (
+    SPLITS,
+    Workspace,
+    name_problem,
+    tile_path,
+)
 
 # What the tiles of a dataset follow from, besides the rasters.
 _DESCRIBING = (
@@ -166,7 +171,7 @@ class BuiltDataset:
     ) -> NDArray[np.float32]:
         factor = experiment.factor(variable)
         split = self.rows[feature]["split"]
-        path = self.folder / split / feature / f"{variable.name}.tif"
+        path = tile_path(self.folder, split, feature, variable.name)
         rows = slice(rows.start // factor, -(-rows.stop // factor))
         cols = slice(cols.start // factor, -(-cols.stop // factor))
         try:
@@ -266,6 +271,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "was not built, or its build was interrupted. Run 'ginv build-dataset'."
         )
         raise DatasetError(message) from error
+    _check_names(folder / "summary.json", rows, resolutions)
     differing = _differing(summary["description"], experiment)
     if differing:
         message = (
@@ -281,6 +287,20 @@ def _warping(how: dict[str, Any]) -> Warping:
     """Return what `dataclasses.asdict` made of it and JSON kept."""
     lists = {"transform": tuple(how["transform"]), "shape": tuple(how["shape"])}
     return Warping(**{**how, **lists})
+
+
+def _check_names(
+    path: Path, rows: dict[str, dict[str, Any]], rasters: Iterable[str]
+) -> None:
+    """Raise DatasetError unless the names in a summary can name files and folders."""
+    names = [*rows, *rasters, *(row.get("split") for row in rows.values())]
+    problems = [f"{n!r} {p}" for n in map(str, names) if (p := name_problem(n))]
+    if problems:
+        message = (
+            f"{path}: the name {problems[0]}. Must be a name that 'ginv build-dataset' "
+            "wrote. Run it again."
+        )
+        raise DatasetError(message)
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:

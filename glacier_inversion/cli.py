@@ -264,9 +264,11 @@ def demo_command(
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.demo import write_demo
-    from glacier_inversion.workspace import Workspace, locked
+    from glacier_inversion.files import locked
+    from glacier_inversion.workspace import Workspace
 
     place = Workspace(folder)
+    folder = place.root
     with locked(folder.resolve(), "making the demonstration in"):
         experiment = write_demo(folder)
         if no_run:

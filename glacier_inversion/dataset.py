@@ -9,6 +9,14 @@ from typing import Any
 
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import (
+    is_scratch,
+    locked,
+    refuse_links,
+    remove,
+    remove_if_empty,
+    write_json,
+)
 from glacier_inversion.geotiffs import read_tags
 from glacier_inversion.outlines import Outline, read_outlines, write_outlines
 from glacier_inversion.planning import (
@@ -24,7 +32,7 @@ from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasters import Source
 from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
 from glacier_inversion.tiling import TilingJob, tile_features
-from glacier_inversion.workspace import SPLITS, Workspace, locked, write_json
+from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +91,6 @@ def build_dataset(
     ):
         logger.warning("%s", warning)
     with locked(folder, "building"):
-        (folder / "summary.json").unlink(missing_ok=True)
         failures = find_unusable(outlines, splits)
         bounds = plan_bounds(description, outlines, splits)
         todo = [
@@ -91,12 +98,12 @@ def build_dataset(
                 outline,
                 splits[outline.feature],
                 bounds[outline.feature],
-                folder / splits[outline.feature] / outline.feature,
+                folder,
             )
             for outline in outlines
             if outline.feature in bounds
         ]
-        _remove_stale(folder, todo, [raster.name for raster in description.rasters])
+        _clear(folder, todo, [raster.name for raster in description.rasters])
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
         progress.start(len(todo), "feature")
@@ -117,16 +124,25 @@ def build_dataset(
     return BuildReport(folder, n_written, n_kept, failures)
 
 
-def _remove_stale(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
-    """Remove tiles, ours by their tags, that the dataset does not hold any more."""
-    wanted = {job.folder / f"{raster}.tif" for job in todo for raster in rasters}
-    for split in SPLITS:
-        for path in (folder / split).glob("*/*.tif"):
-            if path not in wanted and "GINV_FINGERPRINT" in read_tags(path):
-                path.unlink()
-        for feature in (folder / split).glob("*/"):
-            if feature.is_dir() and not any(feature.iterdir()):
-                feature.rmdir()
+def _clear(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
+    """
+    Remove the summary, and tiles, ours by their tags, that are not wanted any more.
+
+    All or nothing: what cannot be removed, or is a link, is found before.
+    """
+    wanted = {job.tile(raster) for job in todo for raster in rasters}
+    for feature in {path.parent for path in wanted}:
+        refuse_links(feature)
+    stale = [
+        path
+        for split in SPLITS
+        for path in (folder / split).glob("*/*.tif")
+        if path not in wanted
+        and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
+    ]
+    remove(folder / "summary.json", *stale)
+    for feature in {path.parent for path in stale}:
+        remove_if_empty(feature)
 
 
 def _finish(

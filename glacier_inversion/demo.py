@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
 from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.files import making_folder, write_bytes
 from glacier_inversion.ice_flow import Rheology, surface_velocity
 from glacier_inversion.mountains import build_mountains, grow_ice
 from glacier_inversion.observations import find_glaciers, write_observations
-from glacier_inversion.workspace import replacing
+from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def write_demo(folder: Path) -> Path:
     WorkspaceError
         The folder holds data that are not the demonstration's, or cannot be written.
     """
+    folder = Workspace(folder).root
     experiment, data = folder / "demo.json", folder / "data"
     if data.exists() and not experiment.exists():
         message = (
@@ -42,14 +43,10 @@ def write_demo(folder: Path) -> Path:
         raise WorkspaceError(message)
     if not experiment.exists():
         text = files("glacier_inversion").joinpath("demo.json").read_text("utf-8")
-        with replacing(experiment) as scratch:
-            scratch.write_text(text, encoding="utf-8")
+        write_bytes(experiment, text.encode())
     if not data.exists():
-        unfinished = folder / ".data.part"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        _write_data(unfinished)
-        unfinished.rename(data)
+        with making_folder(data) as unfinished:
+            _write_data(unfinished)
     return experiment
 
 

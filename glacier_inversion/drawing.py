@@ -22,6 +22,7 @@ from glacier_inversion.errors import (
     RasterError,
 )
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import locked
 from glacier_inversion.geotiffs import geotiff_writer
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.outlines import read_profiles
@@ -31,7 +32,7 @@ from glacier_inversion.rasterizing import inside
 from glacier_inversion.training.devices import Device, open_device
 from glacier_inversion.training.model import Model, read_model
 from glacier_inversion.training.prediction import Ensemble
-from glacier_inversion.workspace import Workspace, locked
+from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -121,17 +122,15 @@ def draw(
                         ensemble,
                         dataset,
                         maps[ensemble.name, feature],
-                        folder / feature,
                         progress,
                     )
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", feature, error)
                     failures[feature] = str(error)
             for name, profile in lines.items():
-                path = folder / "profiles" / name
                 try:
                     written += draw_profile(
-                        experiment, ensemble, dataset, profile, path
+                        experiment, ensemble, dataset, profile, name
                     )
                 except (DatasetError, RasterError) as error:
                     logger.error("profile %s: %s", name, error)
@@ -221,7 +220,6 @@ def _draw_feature(
     ensemble: Ensemble,
     dataset: BuiltDataset,
     drawn: Map,
-    folder: Path,
     progress: Progress,
 ) -> list[Path]:
     description = experiment.drawing_description
@@ -240,7 +238,9 @@ def _draw_feature(
         return np.ones(part.shape, dtype=np.bool_)
 
     written = {
-        (output, name): folder / f"{output}_{name}.tif"
+        (output, name): ensemble.workspace.drawing(
+            ensemble.name, drawn.feature, output, name
+        )
         for output in ensemble.layout.outputs
         for name in description.statistics
     }

@@ -16,8 +16,8 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from glacier_inversion.errors import RasterError
+from glacier_inversion.files import replacing
 from glacier_inversion.grid import Grid
-from glacier_inversion.workspace import replacing
 
 _GEOTIFF = {
     "driver": "GTiff",

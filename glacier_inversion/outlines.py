@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,8 @@ from shapely.geometry import shape
 
 from glacier_inversion.errors import OutlineError, first_line, nearest
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.workspace import (
-    Workspace,
-    name_problem,
-    replacing,
-    same_names,
-)
+from glacier_inversion.files import write_bytes
+from glacier_inversion.workspace import Workspace, name_problem, same_names
 
 
 @dataclass(frozen=True)
@@ -297,9 +294,10 @@ def write_outlines(
         geometry=[outline.polygon for outline, _ in usable],
         crs=epsg,
     )
-    with replacing(path) as scratch:
-        scratch.unlink(missing_ok=True)
-        table.to_file(scratch, driver="GPKG", layer="outlines")
+    # in memory first: SQLite does not always say that a disk is full
+    content = io.BytesIO()
+    table.to_file(content, driver="GPKG", layer="outlines")
+    write_bytes(path, content.getvalue())
 
 
 def read_written_outlines(path: Path) -> dict[str, shapely.Geometry]:

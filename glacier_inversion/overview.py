@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from matplotlib.colors import LightSource
 from matplotlib.figure import Figure
 
 from glacier_inversion.built_dataset import BuiltDataset
+from glacier_inversion.files import write_bytes
 from glacier_inversion.geotiffs import read_grid, read_tile
 from glacier_inversion.scores import find_errors
-from glacier_inversion.workspace import Workspace, replacing
+from glacier_inversion.workspace import Workspace
 
 _COLOURS = {"train": "#1b9e77", "validation": "#7570b3", "test": "#d95f02"}
 
@@ -78,8 +80,9 @@ def draw_overview(
     axes[0, 0].legend(loc="upper left", framealpha=1)
     figure.supxlabel("Easting (km)")
     figure.supylabel("Northing (km)")
-    with replacing(path) as scratch:
-        figure.savefig(scratch, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    write_bytes(path, picture.getvalue())
 
 
 def _maps(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from glacier_inversion.built_dataset import BuiltDataset
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import replacing_all
 from glacier_inversion.maps import (
     Block,
     BlockOfValues,
@@ -21,7 +22,6 @@ from glacier_inversion.maps import (
     predict_blocks,
 )
 from glacier_inversion.training.prediction import Ensemble
-from glacier_inversion.workspace import replacing
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,13 @@ def draw_profile(
     ensemble: Ensemble,
     dataset: BuiltDataset,
     lines: list[shapely.LineString],
-    path: Path,
+    name: str,
 ) -> list[Path]:
-    """Write a CSV file per output: each place has the values of the pixel it is in."""
+    """
+    Write a CSV file per output: each place has the values of the pixel it is in.
+
+    All of them, or none if one cannot be written.
+    """
     description = experiment.drawing_description
     step = description.resolution or ensemble.layout.resolution
     profile = _Profile.along(lines, step)
@@ -94,12 +98,12 @@ def draw_profile(
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in, True):
             if values is not None:
                 _fill(columns, values, row, col, within)
-    written = []
-    for output, own in columns.items():
-        file = path.with_name(f"{path.name}_{output}.csv")
-        _write_profile(file, profile, feature_of, own)
-        written.append(file)
-    return written
+    place, model = ensemble.workspace, ensemble.name
+    paths = [place.drawn_profile(model, name, output) for output in columns]
+    with replacing_all(paths) as scratches:
+        for scratch, own in zip(scratches, columns.values(), strict=True):
+            scratch.write_bytes(_format(profile, feature_of, own).encode())
+    return paths
 
 
 def _fill(
@@ -120,12 +124,12 @@ def _fill(
             column[places] = values.image(output, name)[pixels]
 
 
-def _write_profile(
-    path: Path,
+def _format(
     profile: _Profile,
     feature_of: NDArray[np.object_],
     columns: dict[str, NDArray[np.float64]],
-) -> None:
+) -> str:
+    """Return the rows of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["line", "distance", "x", "y", "feature", *columns])
@@ -133,5 +137,4 @@ def _write_profile(
         places = [f"{v[i]:.3f}" for v in (profile.distance, profile.x, profile.y)]
         values = ["" if np.isnan(c[i]) else f"{c[i]:.7g}" for c in columns.values()]
         writer.writerow([profile.line[i], *places, feature_of[i], *values])
-    with replacing(path) as scratch:
-        scratch.write_text(text.getvalue(), encoding="utf-8")
+    return text.getvalue()

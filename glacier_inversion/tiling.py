@@ -25,6 +25,7 @@ from glacier_inversion.outlines import Outline
 from glacier_inversion.rasters import Source, warp
 from glacier_inversion.sections import Raster
 from glacier_inversion.tiles import digest
+from glacier_inversion.workspace import tile_path
 
 # Part of every tile's fingerprint: raise it when the same inputs give other tiles.
 _FORMAT = 2
@@ -37,7 +38,11 @@ class TilingJob:
     outline: Outline
     split: str
     bounds: Bounds
-    folder: Path
+    dataset: Path
+
+    def tile(self, raster: str) -> Path:
+        """Return the path of a tile."""
+        return tile_path(self.dataset, self.split, self.outline.feature, raster)
 
 
 TilingResult = tuple[dict[str, Any], int] | RasterError
@@ -135,7 +140,7 @@ def _tile_feature(
 def _build_tile(
     experiment: Experiment, source: Source, raster: Raster, job: TilingJob
 ) -> tuple[dict[str, str], bool]:
-    path = job.folder / f"{raster.name}.tif"
+    path = job.tile(raster.name)
     epsg = experiment.dataset_description.epsg
     grid = Grid.from_bounds(job.bounds, raster.resolution)
     fingerprint = _fingerprint(source, epsg, grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glacier_inversion.workspace import replacing
+from glacier_inversion.files import write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +102,10 @@ def draw_training_curves(
     for axis in axes[len(names) :]:
         axis.remove()
     figure.suptitle(f"{model}: median and range of {len(logs)} members")
-    with replacing(path) as scratch, mpl.rc_context({"savefig.dpi": 100}):
-        figure.savefig(scratch)
+    picture = io.BytesIO()
+    with mpl.rc_context({"savefig.dpi": 100}):
+        figure.savefig(picture, format="png")
+    write_bytes(path, picture.getvalue())
 
 
 def _table(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:

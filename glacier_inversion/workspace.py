@@ -1,26 +1,42 @@
-"""Where things live on disk, names that are safe there, and files that are whole."""
+"""Where things live on disk, and names that are safe there."""
 
 from __future__ import annotations
 
-import json
+import os
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from glacier_inversion.errors import WorkspaceError
 
 SPLITS = ("train", "validation", "test")
-_PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder in which everything lives: data, datasets, models and drawings."""
+    """
+    The folder in which everything lives: data, datasets, models and drawings.
+
+    Parameters
+    ----------
+    root : Path
+        Where links on the way to it lead is taken in their place, so that a link below
+        it is seen as one.
+
+    Raises
+    ------
+    WorkspaceError
+        From methods: a name that cannot be that of a file or folder, whoever says it.
+    """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Follow the links on the way; a path without any stays as it is given."""
+        place = Path(os.path.realpath(self.root))
+        if place != self.root.absolute():
+            object.__setattr__(self, "root", place)
 
     def data(self, file: str) -> Path:
         """Return the path of one of the user's own files."""
@@ -28,15 +44,15 @@ class Workspace:
 
     def profile(self, name: str) -> Path:
         """Return the path of a file of profile lines."""
-        return self.data("profiles") / f"{name}.shp"
+        return _below(self.data("profiles"), name).with_name(f"{name}.shp")
 
     def dataset(self, dataset: str) -> Path:
         """Return the folder of a dataset."""
-        return self.root / "datasets" / dataset
+        return _below(self.root / "datasets", dataset)
 
     def model(self, model: str) -> Path:
         """Return the folder of a model."""
-        return self.root / "models" / model
+        return _below(self.root / "models", model)
 
     def member(self, model: str, seed: int) -> Path:
         """Return the folder of one member of a model's ensemble."""
@@ -44,7 +60,34 @@ class Workspace:
 
     def drawings(self, model: str) -> Path:
         """Return the folder of what a model drew."""
-        return self.root / "drawings" / model
+        return _below(self.root / "drawings", model)
+
+    def drawing(self, model: str, feature: str, output: str, statistic: str) -> Path:
+        """Return the path of a map."""
+        path = _below(self.drawings(model), feature, output)
+        return path.with_name(f"{output}_{statistic}.tif")
+
+    def drawn_profile(self, model: str, profile: str, output: str) -> Path:
+        """Return the path of what a model predicts along lines."""
+        path = _below(self.drawings(model) / "profiles", profile, output).parent
+        return path.with_name(f"{profile}_{output}.csv")
+
+
+def tile_path(dataset: Path, split: str, feature: str, raster: str) -> Path:
+    """Return the path of a tile of the dataset in the folder *dataset*."""
+    return _below(dataset, split, feature, raster).with_name(f"{raster}.tif")
+
+
+def _below(folder: Path, *names: str) -> Path:
+    """Make names into a path, the one place where that is done."""
+    for name in names:
+        if problem := name_problem(name):
+            message = (
+                f"{folder}: the name {name!r} {problem}. Must be able to name a file "
+                "in it. Correct it where it stands."
+            )
+            raise WorkspaceError(message)
+    return folder.joinpath(*names)
 
 
 def name_problem(name: str) -> str | None:
@@ -81,102 +124,3 @@ def same_names(names: Iterable[str]) -> list[list[str]]:
         key = unicodedata.normalize("NFC", name).casefold()
         groups.setdefault(key, []).append(name)
     return [group for group in groups.values() if len(group) > 1]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """
-    Yield a scratch path; it becomes *path* only if the block succeeds.
-
-    Folders are made. A scratch file that a killed run left is overwritten.
-
-    Raises
-    ------
-    WorkspaceError
-        The file cannot be written: no permission, no space.
-    """
-    scratch = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield scratch
-        scratch.replace(path)
-    except OSError as error:
-        if isinstance(error, WorkspaceError):
-            raise
-        failure = WorkspaceError(_unwritable(path, error))
-        failure.errno = error.errno
-        raise failure from error
-    finally:
-        if scratch.parent.is_dir():
-            scratch.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return (
-        f"{path}: cannot be written ({reason}). Must be on a disk with space, in a "
-        "folder that you may write. Free space, or choose another --workspace."
-    )
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write *content* to *path*, whole or not at all."""
-    with replacing(path) as scratch:
-        scratch.write_bytes(content)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write *content* to *path*, whole or not at all."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode())
-
-
-def is_locked(folder: Path) -> bool:
-    """Tell whether a process holds *folder*."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
-    path = _lock_of(folder)
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # nobody can hold what cannot be written
-        return False
-
-
-def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.lock")
-
-
-@contextmanager
-def locked(folder: Path, doing: str) -> Iterator[None]:
-    """
-    Hold *folder* for this process; a dead process holds nothing.
-
-    Raises
-    ------
-    WorkspaceError
-        Another process holds the folder, or it cannot be written.
-    """
-    from filelock import FileLock, Timeout  # noqa: PLC0415  only commands that write
-
-    path = _lock_of(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=_PATIENCE)
-    except Timeout as error:
-        message = (
-            f"{folder}: another command is {doing} it. One at a time may. "
-            "Wait until it has ended, or stop it."
-        )
-        raise WorkspaceError(message) from error
-    except OSError as error:
-        raise WorkspaceError(_unwritable(folder, error)) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -1,6 +1,7 @@
 """build-dataset: the right tiles, made once, never half."""
 
 import json
+import shutil
 
 import geopandas
 import numpy as np
@@ -19,11 +20,13 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.experiment import check_experiment
+from glacier_inversion.files import locked
 from glacier_inversion.geotiffs import read_tile
 from glacier_inversion.outlines import read_outlines
 from glacier_inversion.splits import assign_splits
-from glacier_inversion.workspace import Workspace, locked
+from glacier_inversion.workspace import Workspace
 from tests import synthetic
+from tests.children import read_all
 
 
 def build(run, jobs=1):
@@ -184,6 +187,43 @@ def test_two_builds_at_once_do_not_mix(run):
         pytest.raises(WorkspaceError, match="another command is building it"),
     ):
         build(run)
+
+
+@pytest.mark.parametrize("linked", ["", "train", "train/west", "train/gone"])
+def test_a_dataset_does_not_reach_into_another_by_a_link(run, tmp_path, linked):
+    "Its tiles are neither written nor removed; one message, and nothing is lost."
+    run.raw["dataset_description"]["dataset_name"] = "other"
+    build(run)
+    other = run.root / "datasets/other"
+    if linked == "train/gone":  # a feature that is no more
+        (other / "train/west").rename(other / "train/gone")
+    run.raw["dataset_description"]["dataset_name"] = "region"
+    build(run)
+    run.raw["dataset_description"]["buffer_distance"] = 400.0
+    run.write()
+    path = run.root / "datasets/region" / linked
+    shutil.rmtree(path, ignore_errors=True)
+    path.symlink_to(other / linked, target_is_directory=True)
+    before = read_all(run.root)
+    result = run("build-dataset", "--jobs", "1")
+    assert result.exit_code == 1
+    assert f"{path}: is a link to {other / linked}. Must be in the" in result.stderr
+    assert read_all(run.root) == before
+
+
+@pytest.mark.parametrize("name", ["../../../evil", "/tmp/evil", "a\0b", ".."])
+@pytest.mark.parametrize("where", ["feature", "split", "raster"])
+def test_names_in_a_summary_are_checked(run, name, where):
+    "They become paths, to which maps were written."
+    build(run)
+    content = summary(run)
+    if where == "raster":
+        content["description"]["rasters"][0]["name"] = name
+    else:
+        content["features"][0][where] = name
+    synthetic.write_json(run.root / "datasets/region/summary.json", content)
+    with pytest.raises(DatasetError, match=r"summary\.json: the name .*Run it again"):
+        open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 
 def known_everywhere(run, resolution=50.0):

@@ -7,6 +7,7 @@ import re
 import shutil
 
 import fiona
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -27,6 +28,7 @@ from glacier_inversion.training.model import read_member, read_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
+from tests.children import read_all
 from tests.conftest import Run
 
 
@@ -382,6 +384,44 @@ def test_a_broken_member_is_named(finished, tmp_path):
     result = run("draw")
     assert result.exit_code == 1
     assert "seed_001/best.safetensors: cannot be loaded" in result.stderr
+
+
+def test_maps_are_not_drawn_where_a_summary_says(finished, tmp_path):
+    "A feature that is called like a path to another folder."
+    run = copy_of(finished, tmp_path / "place")
+    path = run.root / "datasets/region/summary.json"
+    path.write_text(path.read_text().replace('"south"', '"../../../../evil"'))
+    tiles = run.root / "datasets/region/test/south"
+    shutil.copytree(tiles, tmp_path / "evil", dirs_exist_ok=True)
+    outlines = run.root / "datasets/region/outlines.gpkg"
+    table = geopandas.read_file(outlines)
+    table["feature"] = table["feature"].replace("south", "../../../../evil")
+    table.to_file(outlines, layer="outlines")
+    run.raw["drawing_description"] |= {"features": "test", "profiles": []}
+    run.write()
+    before = read_all(tmp_path)
+    result = run("draw")
+    assert read_all(tmp_path) == before
+    assert result.exit_code == 1
+    assert "summary.json: the name '../../../../evil' holds '/'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "linked", ["drawings", "drawings/small", "drawings/small/south", "profiles"]
+)
+def test_maps_are_not_drawn_through_a_link(finished, tmp_path, linked):
+    "One message, and what it leads to is as it was."
+    run = copy_of(finished, tmp_path / "place")
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    path = run.root / ("drawings/small/profiles" if linked == "profiles" else linked)
+    path.rename(tmp_path / "theirs")
+    path.symlink_to(tmp_path / "theirs", target_is_directory=True)
+    before = read_all(tmp_path / "theirs")
+    result = run("draw")
+    assert result.exit_code == 1
+    assert f"{path}: is a link to {tmp_path / 'theirs'}. Must be in" in result.stderr
+    assert read_all(tmp_path / "theirs") == before
 
 
 def test_a_missing_tile_fails_its_feature_alone(finished, tmp_path):

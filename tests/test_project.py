@@ -26,6 +26,7 @@ WITHOUT_TORCH = [
     "demo",
     "errors",
     "experiment",
+    "files",
     "geotiffs",
     "grid",
     "ice_flow",

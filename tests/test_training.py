@@ -20,6 +20,7 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.experiment import check_experiment
+from glacier_inversion.files import locked
 from glacier_inversion.grid import Grid
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training import member as member_module
@@ -31,8 +32,9 @@ from glacier_inversion.training.model import finished_seeds
 from glacier_inversion.training.status import read_status
 from glacier_inversion.training.together import train_together
 from glacier_inversion.training_curves import draw_training_curves
-from glacier_inversion.workspace import Workspace, locked
+from glacier_inversion.workspace import Workspace
 from tests import synthetic
+from tests.children import read_all
 
 
 def made_up_tiles(seed, split, n_px=24):
@@ -701,6 +703,28 @@ def test_two_trainings_of_one_model_do_not_mix(tmp_path):
         pytest.raises(WorkspaceError, match="another command is training it"),
     ):
         train_all(experiment(epochs=1), tmp_path)
+
+
+@pytest.mark.parametrize("linked", ["models/small", "models/small/seed_001"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_members_are_not_trained_through_a_link(tmp_path, linked, overwrite):
+    "Nor removed; the members of another model stay."
+    checked = experiment(epochs=1, seeds_number=2)
+    train_all(checked, tmp_path / "theirs")
+    train_all(checked, tmp_path, seeds=[0])
+    theirs, path = tmp_path / "theirs" / linked, tmp_path / linked
+    shutil.rmtree(path, ignore_errors=True)
+    (theirs / "seed_001/best.safetensors").unlink(missing_ok=True)
+    (theirs / "best.safetensors").unlink(missing_ok=True)
+    path.symlink_to(theirs, target_is_directory=True)
+    before = read_all(tmp_path)
+    with pytest.raises(
+        (WorkspaceError, TrainingError), match=r"is a link|could not be"
+    ):
+        train_all(checked, tmp_path, overwrite=overwrite)
+    after = read_all(tmp_path)
+    keys = before.keys() if overwrite else [k for k in before if "theirs" in k]
+    assert {key: after[key] for key in keys} == {key: before[key] for key in keys}
 
 
 def test_no_samples_are_an_error():

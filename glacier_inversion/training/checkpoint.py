@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from glacier_inversion.errors import TrainingError
-from glacier_inversion.workspace import write_bytes
+from glacier_inversion.files import write_bytes
 
 _N_DIGEST = hashlib.sha256().digest_size
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -17,6 +15,7 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import locked, remove, scratch_of
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples, Scales
 from glacier_inversion.progress import Progress, Silent
@@ -45,7 +44,7 @@ from glacier_inversion.training.workers import (
     train_side_by_side,
 )
 from glacier_inversion.training_curves import draw_training_curves, read_logs
-from glacier_inversion.workspace import Workspace, locked
+from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -172,9 +171,7 @@ def train(
     folder = workspace.model(experiment.model_name)
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with locked(folder, "training"):
-        for name in (SAMPLES, f".{Path(SAMPLES).stem}.part.pt"):
-            with suppress(OSError):  # of a run that was killed
-                (folder / name).unlink()
+        remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
         read = contents(part for parts in tiles.values() for part in parts)
         _claim(Model(experiment, data.scales, read), folder, overwrite)
         folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
@@ -336,15 +333,5 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
-    try:
-        for path in [*folder.glob("seed_*/"), folder / "tensorboard"]:
-            if path.is_dir():
-                shutil.rmtree(path)
-        for name in ("model.json", "status.json", "training_curves.png"):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        message = (
-            f"{folder}: cannot be removed ({error.strerror}). Must be yours to change "
-            "for --overwrite. Change its permissions, or choose another model_name."
-        )
-        raise WorkspaceError(message) from error
+    names = "tensorboard", "status.json", "training_curves.png", "model.json"
+    remove(*folder.glob("seed_*/"), *(folder / name for name in names))

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from glacier_inversion.errors import MemberError
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import remove, write_bytes
 from glacier_inversion.patches import Samples, Scale, Scales
 from glacier_inversion.training.batches import Batches, make_batches
 from glacier_inversion.training.checkpoint import (
@@ -28,7 +29,6 @@ from glacier_inversion.training.checkpoint import (
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.tally import Log, Tally, criterion_of, differ
-from glacier_inversion.workspace import write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -261,7 +261,7 @@ class Training:
         """Write the best weights; the checkpoint has served."""
         contiguous = {k: v.cpu().contiguous() for k, v in self.best.items()}
         write_bytes(self.folder / WEIGHTS, safetensors.torch.save(contiguous))
-        self.checkpoint.unlink(missing_ok=True)
+        remove(self.checkpoint)
 
     def _check_values(self, value: float, loss: float) -> None:
         if not (math.isfinite(value) and math.isfinite(loss)):
@@ -315,7 +315,7 @@ def write_failure(folder: Path, error: MemberError) -> str:
         f"{folder / FAILURE}."
     )
     write_bytes(folder / FAILURE, f"{message}\n".encode())
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    remove(folder / CHECKPOINT)
     return message
 
 

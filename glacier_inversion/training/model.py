@@ -21,10 +21,11 @@ from glacier_inversion.errors import (
     nearest,
 )
 from glacier_inversion.experiment import Experiment, check_experiment
+from glacier_inversion.files import write_json
 from glacier_inversion.patches import Scale, Scales
 from glacier_inversion.training.member import WEIGHTS, is_finished
 from glacier_inversion.training.network import Network
-from glacier_inversion.workspace import Workspace, write_json
+from glacier_inversion.workspace import Workspace
 
 # What may change while an ensemble grows: how many members, what is drawn, and the
 # dataset's description, whose effect on the tiles is compared instead.

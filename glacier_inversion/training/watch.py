@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import remove, write_json
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.tally import Log, criterion_of
-from glacier_inversion.workspace import write_json
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -169,7 +168,7 @@ class _Events:
         """Write an epoch; a member's first takes the place of what was there."""
         if seed not in self._writers:
             folder = self._folder / f"seed_{seed:03d}"
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             self._writers[seed] = self._new(str(folder))
         for name, value in log.items():
             if name != "epoch":

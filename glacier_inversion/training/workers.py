@@ -32,13 +32,13 @@ import torch
 
 from glacier_inversion.errors import StoppedError, WorkspaceError, first_line
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import remove, replacing
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import KnownPoints, PatchSource, Samples, Scale, Scales
 from glacier_inversion.training.member import TrainingData
 from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
 from glacier_inversion.training.together import Listener, train_together
-from glacier_inversion.workspace import replacing
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
@@ -134,7 +134,7 @@ def train_side_by_side(
     """
     crew = _Crew(experiment, members, scratch, stop, listener)
     with ExitStack() as stack:
-        stack.callback(scratch.unlink, missing_ok=True)
+        stack.callback(remove, scratch)
         with replacing(scratch) as part:
             _save(data, part)
         stack.callback(crew.dismiss)

@@ -1,0 +1,276 @@
+"""
+Whole-or-not-at-all writing, JSON, locks; the one way anything is written or removed.
+
+Nothing is written or removed through a link, so that nothing happens outside the
+workspace, whatever a link in it leads to.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from glacier_inversion.errors import WorkspaceError, first_line
+
+_PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
+_NEARLY_FULL = 2**20  # bytes
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def refuse_links(folder: Path) -> None:
+    """
+    Check that *folder* is where its path says, there or not.
+
+    Raises
+    ------
+    WorkspaceError
+        It, or a folder on the way to it, is a link.
+    """
+    place = os.path.realpath(folder)
+    if place == str(folder.absolute()):
+        return
+    links = [part for part in (*folder.parents, folder) if part.is_symlink()]
+    first = min(links, key=lambda part: len(part.parts), default=folder)
+    message = (
+        f"{first}: is a link to {os.path.realpath(first)}. Must be in the workspace "
+        "itself, as nothing is written or removed through a link. Put what it leads to "
+        "in its place, or remove the link."
+    )
+    raise WorkspaceError(message)
+
+
+def scratch_of(path: Path) -> Path:
+    """Return what *path* is called while it is written."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
+def is_scratch(path: Path) -> bool:
+    """Tell whether *path* is what a run that was killed has left of another."""
+    return path.name.startswith(".") and path.stem.endswith(".part")
+
+
+@contextmanager
+def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """
+    Yield scratch paths; they become *paths* only if the block succeeds for all.
+
+    Folders are made. Scratch files that a killed run left are removed first.
+
+    Raises
+    ------
+    WorkspaceError
+        The files cannot be written: no permission, no space, a link in their way.
+    """
+    scratches = [scratch_of(path) for path in paths]
+    ours: list[Path] = []
+    try:
+        for path, scratch in zip(paths, scratches, strict=True):
+            refuse_links(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            scratch.unlink(missing_ok=True)  # never written through, if it is a link
+            ours.append(scratch)
+        yield scratches
+        for path, scratch in zip(paths, scratches, strict=True):
+            scratch.replace(path)
+    except WorkspaceError:
+        raise
+    except OSError as error:
+        raise unwritable(paths[0] if len(paths) == 1 else path, error) from error
+    finally:
+        for scratch in ours:
+            with suppress(OSError):
+                scratch.unlink()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path; as `replacing_all`, for one file."""
+    with replacing_all([path]) as (scratch,):
+        yield scratch
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Yield a scratch folder; it becomes *path* only if the block succeeds."""
+    scratch = scratch_of(path)
+    refuse_links(path.parent)
+    remove(scratch)
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        scratch.rename(path)
+    except WorkspaceError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        remove(scratch)
+
+
+def unwritable(path: Path, error: Exception | str) -> WorkspaceError:
+    """
+    Return the error for a file that cannot be written.
+
+    Its `errno` is that of *error*. Libraries that write by themselves say little of why
+    they failed, so there one looks whether the disk is full.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and _is_nearly_full(path):
+        number = errno.ENOSPC
+    reason = os.strerror(number) if number else first_line(Exception(error))
+    message = (
+        f"{path}: cannot be written ({reason}). Must be on a disk with space, in a "
+        "folder that you may write. Free space, or choose another --workspace."
+    )
+    failure = WorkspaceError(message)
+    failure.errno = number
+    return failure
+
+
+def _is_nearly_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _NEARLY_FULL
+    except OSError:
+        return False
+
+
+def is_full(error: WorkspaceError) -> bool:
+    """Tell whether nothing more can be written, whatever the file."""
+    return error.errno in _FULL
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write *content* to *path*, whole or not at all."""
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write *content* to *path*, whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode())
+
+
+def remove(*paths: Path) -> None:
+    """
+    Remove files, and folders with all that is in them, as far as they are there.
+
+    What cannot be removed is looked for first: then nothing is.
+
+    Raises
+    ------
+    WorkspaceError
+        One is a link, is reached through one, or may not be changed.
+    """
+    for path in paths:
+        try:
+            _check_removable(path)
+        except WorkspaceError:
+            raise
+        except OSError as error:
+            raise _unremovable(path, error) from error
+    for path in paths:
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unremovable(path, error) from error
+
+
+def _check_removable(path: Path) -> None:
+    """Raise OSError where *path* is there and cannot be removed."""
+    if path.is_symlink():
+        refuse_links(path)
+    if not path.exists():
+        return
+    refuse_links(path.parent)
+    changed = [path.parent]
+    if path.is_dir():
+        walk = os.walk(path, onerror=_raise)
+        changed += [Path(inner) for inner, folders, names in walk if folders or names]
+    for folder in changed:
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            number = errno.EACCES
+            raise PermissionError(number, os.strerror(number), str(folder))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _unremovable(path: Path, error: OSError) -> WorkspaceError:
+    message = (
+        f"{error.filename or path}: cannot be removed, nor what is in it "
+        f"({error.strerror}). Must be yours to change. Change its permissions, or "
+        "choose another --workspace."
+    )
+    return WorkspaceError(message)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder if there is nothing in it."""
+    if not any(folder.iterdir()):
+        remove(folder)
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether a process holds *folder*."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    path = _lock_of(folder)
+    if path.is_symlink() or not path.exists():
+        return False
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # nobody can hold what cannot be written
+        return False
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """
+    Hold *folder* for this process; a dead process holds nothing.
+
+    Raises
+    ------
+    WorkspaceError
+        Another process holds the folder, it cannot be written, or it is a link.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  only commands that write
+
+    path = _lock_of(folder)
+    refuse_links(folder)
+    refuse_links(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        message = (
+            f"{folder}: another command is {doing} it. One at a time may. "
+            "Wait until it has ended, or stop it."
+        )
+        raise WorkspaceError(message) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
