@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +22,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import locked
-from glacier_inversion.geotiffs import geotiff_writer
+from glacier_inversion.geotiffs import NewGeoTiff, geotiff_writers
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.outlines import read_profiles
 from glacier_inversion.profiles import draw_profile
@@ -244,26 +243,19 @@ def _draw_feature(
         for output in ensemble.layout.outputs
         for name in description.statistics
     }
-    with ExitStack() as stack:
-        writers = {
-            (output, name): stack.enter_context(
-                geotiff_writer(
-                    path,
-                    drawn.grid,
-                    experiment.dataset_description.epsg,
-                    _tags(ensemble, output, name),
-                    dataset.units.get(output),
-                )
-            )
-            for (output, name), path in written.items()
-        }
-        n_drawn = 0
+    files = [
+        NewGeoTiff(path, _tags(ensemble, output, name), dataset.units.get(output))
+        for (output, name), path in written.items()
+    ]
+    epsg = experiment.dataset_description.epsg
+    n_drawn = 0
+    with geotiff_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
             progress.advance(drawn.feature)
             if values is None:
                 continue
             n_drawn += int(values.predicted.sum())
-            for (output, name), write in writers.items():
+            for (output, name), write in zip(written, writers, strict=True):
                 write(values.image(output, name), *values.block)
     if n_drawn == 0:
         logger.warning(

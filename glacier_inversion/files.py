@@ -153,6 +153,27 @@ def write_bytes(path: Path, content: bytes) -> None:
         scratch.write_bytes(content)
 
 
+def append_bytes(path: Path, content: bytes) -> None:
+    """
+    Append *content* to the file *path*, all of it or nothing.
+
+    For files that others follow while they grow.
+    """
+    refuse_links(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            size = file.tell()
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                os.truncate(path, size)
+                raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write *content* to *path*, whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from glacier_inversion.errors import RasterError
-from glacier_inversion.files import replacing
+from glacier_inversion.files import replacing_all, unwritable
 from glacier_inversion.grid import Grid
 
+_BLOCK_PX = 256
 _GEOTIFF = {
     "driver": "GTiff",
     "dtype": "float32",
@@ -27,8 +30,8 @@ _GEOTIFF = {
     "compress": "deflate",
     "predictor": 3,
     "tiled": True,
-    "blockxsize": 256,
-    "blockysize": 256,
+    "blockxsize": _BLOCK_PX,
+    "blockysize": _BLOCK_PX,
     "BIGTIFF": "IF_SAFER",
 }
 
@@ -79,42 +82,133 @@ def read_tags(path: Path) -> dict[str, str]:
         return {}
 
 
-@contextmanager
-def geotiff_writer(
-    path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
-) -> Iterator[Callable[[NDArray[np.float32], slice, slice], None]]:
-    """
-    Open a float32 GeoTIFF for writing, whole or not at all.
+@dataclass(frozen=True)
+class NewGeoTiff:
+    """A GeoTIFF that is to be written: where, and what it says of itself."""
 
-    Yields a function of values, rows and columns that writes a window; what no window
-    covers is NaN.
+    path: Path
+    tags: Mapping[str, str]
+    unit: str | None = None
+
+
+Write = Callable[[NDArray[np.float32], slice, slice], None]
+"""Writes values into a window, given by its rows and columns."""
+
+
+@contextmanager
+def geotiff_writers(
+    files: Sequence[NewGeoTiff], grid: Grid, epsg: int
+) -> Iterator[list[Write]]:
+    """
+    Open float32 GeoTIFFs that belong together for writing, all of them or none.
+
+    What no window covers is NaN. GDAL does not report all that goes wrong when a file
+    is closed, on a full disk for one: so what was written is read again, of all files,
+    before the first takes its place. Windows must not overlap.
 
     Raises
     ------
     WorkspaceError
-        The file cannot be written.
+        A file cannot be written.
     """
-    with (
-        replacing(path) as scratch,
-        rasterio.open(
-            scratch,
-            "w",
-            height=grid.n_rows,
-            width=grid.n_cols,
-            crs=CRS.from_epsg(epsg),
-            transform=Affine(*grid.transform),
-            **_GEOTIFF,
-        ) as dst,
-    ):
-        dst.update_tags(**tags)
-        if unit is not None:
-            dst.set_band_unit(1, unit)
-            dst.update_tags(unit=unit)
+    with replacing_all([file.path for file in files]) as scratches:
+        with ExitStack() as stack:
+            opened_files = [
+                stack.enter_context(_Writing(file, scratch, grid, epsg))
+                for file, scratch in zip(files, scratches, strict=True)
+            ]
+            yield [file.write for file in opened_files]
+        for file in opened_files:
+            file.check()
 
-        def write(values: NDArray[np.float32], rows: slice, cols: slice) -> None:
-            dst.write(values, 1, window=Window.from_slices(rows, cols))
 
+@contextmanager
+def geotiff_writer(
+    path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
+) -> Iterator[Write]:
+    """Open one GeoTIFF for writing, as `geotiff_writers` does several."""
+    file = NewGeoTiff(path, tags, unit)
+    with geotiff_writers([file], grid, epsg) as (write,):
         yield write
+
+
+class _Writing:
+    """A GeoTIFF that is being written, and the checksums of its windows."""
+
+    def __init__(self, file: NewGeoTiff, scratch: Path, grid: Grid, epsg: int) -> None:
+        self._file = file
+        self._scratch = scratch
+        self._windows: list[tuple[Window, int]] = []
+        unit = {} if file.unit is None else {"unit": file.unit}
+        self._tags = {**file.tags, **unit}
+        with self._failing():
+            self._dst = rasterio.open(
+                scratch,
+                "w",
+                height=grid.n_rows,
+                width=grid.n_cols,
+                crs=CRS.from_epsg(epsg),
+                transform=Affine(*grid.transform),
+                **_GEOTIFF,
+            )
+            self._dst.update_tags(**self._tags)
+            if file.unit is not None:
+                self._dst.set_band_unit(1, file.unit)
+
+    def write(self, values: NDArray[np.float32], rows: slice, cols: slice) -> None:
+        """Write a window."""
+        window = Window.from_slices(rows, cols)
+        with self._failing():
+            self._dst.write(values, 1, window=window)
+        self._windows.append((window, _checksum(values)))
+
+    def __enter__(self) -> _Writing:
+        """Be closed at the end of a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file, whatever became of it."""
+        with self._failing():
+            self._dst.close()
+
+    def check(self) -> None:
+        """Read all that was written again; WorkspaceError if it differs."""
+        with self._failing(), rasterio.open(self._scratch) as src:
+            whole = (
+                self._tags.items() <= src.tags().items()
+                and all(
+                    _checksum(src.read(1, window=window)) == checksum
+                    for window, checksum in self._windows
+                )
+                and all(np.isnan(src.read(1, window=w)).all() for w in self._rest(src))
+            )
+        if not whole:
+            raise unwritable(self._file.path, "it does not hold what was written")
+
+    def _rest(self, src: Any) -> Iterator[Window]:
+        """Iterate over the blocks of the file that no window has touched."""
+        touched = np.zeros((-(-src.height // _BLOCK_PX), -(-src.width // _BLOCK_PX)))
+        for window, _ in self._windows:
+            rows, cols = window.toslices()
+            touched[
+                rows.start // _BLOCK_PX : -(-rows.stop // _BLOCK_PX),
+                cols.start // _BLOCK_PX : -(-cols.stop // _BLOCK_PX),
+            ] = 1
+        for (row, col), window in src.block_windows(1):
+            if not touched[row, col]:
+                yield window
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Say which file cannot be written where GDAL fails."""
+        try:
+            yield
+        except RasterioError as error:
+            raise unwritable(self._file.path, error) from error
+
+
+def _checksum(values: NDArray[np.float32]) -> int:
+    return zlib.crc32(np.ascontiguousarray(values, dtype=np.float32).data)
 
 
 def write_tile(

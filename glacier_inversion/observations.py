@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage
 
+from glacier_inversion.files import unwritable
 from glacier_inversion.geotiffs import geotiff_writer
 from glacier_inversion.grid import Grid
 from glacier_inversion.ice_flow import Field
@@ -225,8 +226,7 @@ def _write(path: Path, values: Field, grid: Grid, epsg: int, unit: str) -> None:
 
 def _write_vectors(folder: Path, glaciers: list[Glacier]) -> None:
     """Write the outlines, and lines along and across the largest test glaciers."""
-    (folder / "profiles").mkdir()
-    geopandas.GeoDataFrame(
+    outlines = geopandas.GeoDataFrame(
         {
             "id": [glacier.id for glacier in glaciers],
             "name": [glacier.name for glacier in glaciers],
@@ -234,11 +234,29 @@ def _write_vectors(folder: Path, glaciers: list[Glacier]) -> None:
         },
         geometry=[glacier.polygon for glacier in glaciers],
         crs=EPSG,
-    ).to_file(folder / "glaciers.shp")
+    )
+    _write_table(folder / "glaciers.shp", outlines)
     tested = [glacier for glacier in glaciers if glacier.split == "test"]
     tested.sort(key=lambda glacier: -glacier.polygon.area)
-    geopandas.GeoDataFrame(
+    floors = geopandas.GeoDataFrame(
         {"name": [glacier.id for glacier in tested[:3]]},
         geometry=[glacier.floor for glacier in tested[:3]],
         crs=EPSG,
-    ).to_file(folder / "profiles" / "centrelines.shp")
+    )
+    (folder / "profiles").mkdir()
+    _write_table(folder / "profiles" / "centrelines.shp", floors)
+
+
+def _write_table(path: Path, table: geopandas.GeoDataFrame) -> None:
+    """Write a shapefile and read it again, as OGR says little of a full disk."""
+    try:
+        table.to_file(path)
+        there = geopandas.read_file(path)
+    except RuntimeError as error:  # of which all errors of pyogrio are
+        raise unwritable(path, error) from error
+    same = [
+        there[name].tolist() == table[name].tolist()
+        for name in table.columns.drop("geometry")
+    ]
+    if not (all(same) and there.geom_equals(table).all()):
+        raise unwritable(path, "it does not hold what was written")

@@ -2,7 +2,11 @@
 
 import errno
 import os
+import re
+import shutil
+import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,8 @@ from glacier_inversion.files import (
     write_bytes,
 )
 from glacier_inversion.workspace import Workspace
-from tests.children import read_all, run_code
+from tests.children import read_all, run_code, run_command
+from tests.conftest import Run
 
 
 @pytest.fixture
@@ -132,6 +137,59 @@ def test_names_cannot_leave_the_workspace(tmp_path):
                 make(name)
 
 
+def limited(n_bytes: int) -> str:
+    """Return code after which no file can grow beyond a size, as on a full disk."""
+    pytest.importorskip("resource")
+    limits = f"({n_bytes}, {n_bytes})"
+    return f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, {limits})"
+
+
+@pytest.mark.parametrize(
+    ("command", "n_bytes", "file"),
+    [
+        (["build-dataset", "--jobs", "1"], 1500, "slope.tif"),
+        (["build-dataset", "--jobs", "2"], 1500, "slope.tif"),
+        (["build-dataset", "--jobs", "1"], 8000, "outlines.gpkg"),
+        (["train", "--jobs", "1", "--tensorboard"], 9000, "checkpoint.pt"),
+        (["train", "--jobs", "2"], 9000, "samples.pt"),
+        (["draw"], 1000, "thickness_mean.tif"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else None,
+)
+def test_a_command_that_cannot_write_ends_with_a_message(
+    finished, tmp_path, command, n_bytes, file
+):
+    "Exit code 1, no traceback; all that was there is there, and nothing half."
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    run = Run(tmp_path, tmp_path / "exp.json", finished.raw)
+    if command[0] == "build-dataset":
+        for path in tmp_path.glob("datasets/region/train/west/*.tif"):
+            path.unlink()
+    if command[0] == "train":
+        pytest.importorskip("tensorboard")
+        for path in tmp_path.glob("models/small/seed_*"):
+            shutil.rmtree(path)
+    before = read_all(tmp_path)
+    done = run_command(run, *command, before=limited(n_bytes))
+    after = read_all(tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert f"/{file}: cannot be written (" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("Free space, or choose another --workspace.") == 1
+    rewritten = {"datasets/region/summary.json", "models/small/status.json"}
+    assert {k: after.get(k) for k in before if k not in rewritten} == {
+        k: before[k] for k in before if k not in rewritten
+    }
+    assert not [name for name in after if ".part" in name]
+    new = [name for name in after if name not in before]
+    assert all(re.search(r"log\.csv|tensorboard/|west/.*\.tif", n) for n in new), new
+    assert run_command(run, *command).returncode == 0
+    for name, content in read_all(tmp_path).items():
+        if name.endswith((".tif", ".safetensors", "log.csv")):
+            assert content == (finished.root / name).read_bytes(), name
+
+
 AS_NOBODY = """
 import os
 if os.getuid() == 0:  # who may do everything
@@ -170,3 +228,62 @@ def test_what_cannot_be_removed_is_found_before_anything_is(nobodys, closed):
     message = f"{nobodys / closed}: cannot be removed, nor what is in it (Permission"
     assert message in done.stderr
     assert len(read_all(nobodys)) == 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of so many kB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+
+    def mount(n_kilobytes):
+        options = ["-t", "tmpfs", "-o", f"size={n_kilobytes}k", "tmpfs", str(mounted)]
+        try:
+            done = subprocess.run(["mount", *options], capture_output=True, check=False)
+        except OSError:
+            pytest.skip("there is no mount")
+        if done.returncode != 0:
+            pytest.skip("needs the right to mount a file system")
+        return mounted
+
+    yield mount
+    subprocess.run(["umount", str(mounted)], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_small_disk_fills_and_is_freed(finished, small_disk):
+    "Wherever it fills: whole files or none; with space, the bytes of the other run."
+    disk = small_disk(1200)
+    for name in ("data", "exp.json"):
+        source = finished.root / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, disk / name)
+    run = Run(disk, disk / "exp.json", finished.raw)
+    filler = disk / "filler"
+    steps = (["build-dataset", "--jobs", "2"], ["train", "--jobs", "1"], ["draw"])
+    n_failed = 0
+    for command in steps:
+        for n_free in (8, 20, 60):
+            free = shutil.disk_usage(disk).free
+            with suppress(OSError):
+                filler.write_bytes(b"x" * max(0, free - n_free * 1024))
+            before = read_all(disk)
+            done = run_command(run, *command)
+            after = read_all(disk)
+            filler.unlink()
+            assert "Traceback" not in done.stderr
+            assert not [name for name in after if ".part" in name]
+            if done.returncode != 0:
+                n_failed += 1
+                assert done.returncode == 1, done.stderr
+                assert done.stderr.count("cannot be written (No space") == 1, (
+                    done.stderr
+                )
+            for name, content in after.items():
+                if name.endswith((".tif", ".safetensors")) and name not in before:
+                    assert content == (finished.root / name).read_bytes(), name
+        assert run_command(run, *command).returncode == 0
+    assert n_failed >= 5
+    for name, content in read_all(disk).items():
+        if name.endswith((".tif", ".safetensors", ".csv")):
+            assert content == (finished.root / name).read_bytes(), name

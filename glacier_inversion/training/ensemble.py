@@ -190,6 +190,7 @@ def train(
         try:
             _train_members(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
+            _draw_curves(experiment, workspace)
             n_finished = sum(is_finished(f) for f in folders.values())
             message = (
                 f"{folder}: stopped, {n_finished} of {len(seeds)} members finished. "
@@ -198,7 +199,7 @@ def train(
             raise StoppedError(message) from error
         finally:
             watch.close()
-            _draw_curves(experiment, workspace)
+        _draw_curves(experiment, workspace)
     return _finished(folder, folders)
 
 

@@ -9,7 +9,6 @@ of a member that is trained alone, within the rounding of sums.
 
 from __future__ import annotations
 
-import errno
 import functools
 import threading
 import time
@@ -26,6 +25,7 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.experiment import Experiment
+from glacier_inversion.files import is_full
 from glacier_inversion.training.batches import predict_together
 from glacier_inversion.training.member import Training, TrainingData, write_failure
 from glacier_inversion.training.tally import Log
@@ -88,7 +88,7 @@ def train_together(
             group.pop(seed, None)
             listener.on_end(seed, write_failure(members[seed], error))
         except GlacierInversionError as error:
-            if isinstance(error, WorkspaceError) and error.errno == errno.ENOSPC:
+            if isinstance(error, WorkspaceError) and is_full(error):
                 raise
             group.pop(seed, None)
             listener.on_end(seed, str(error))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.files import remove, write_json
+from glacier_inversion.files import append_bytes, is_full, remove, write_json
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.tally import Log, criterion_of
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 logger = logging.getLogger(__name__)
 
@@ -95,16 +94,17 @@ class Watch:
         """Write what is not written yet."""
         if self._training:
             self._training.clear()
-            self._write_status(0.0)
-        if self._events is not None:
-            self._events.close()
+            with suppress(WorkspaceError):  # a full disk, of which has been told
+                self._write_status(0.0)
 
     def _write_event(self, seed: int, log: Log) -> None:
         if self._events is None:
             return
         try:
             self._events.add(seed, log)
-        except OSError as error:
+        except WorkspaceError as error:
+            if is_full(error):
+                raise
             logger.warning("no more is written for TensorBoard: %s", error)
             self._events = None
 
@@ -123,6 +123,8 @@ class Watch:
         try:
             write_json(self._folder / STATUS, content)
         except WorkspaceError as error:
+            if is_full(error):
+                raise
             if not self._warned:
                 logger.warning("%s", error)
             self._warned = True
@@ -153,28 +155,45 @@ class _Events:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  extra
+            from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415  extra
+            from tensorboard.summary.writer.record_writer import (  # noqa: PLC0415
+                RecordWriter,
+            )
+            from torch.utils.tensorboard import summary  # noqa: PLC0415
         except ImportError as error:
             message = (
                 "--tensorboard: the package tensorboard is not installed. Must be, for "
                 "this option. Say pip install 'glacier-inversion[tensorboard]'."
             )
             raise PackageError(message) from error
-        self._new = SummaryWriter
         self._folder = folder
-        self._writers: dict[int, SummaryWriter] = {}
+        self._event: Any = Event
+        self._records: Any = RecordWriter
+        self._scalar: Any = summary.scalar
+        self._begun: set[int] = set()
 
     def add(self, seed: int, log: Log) -> None:
-        """Write an epoch; a member's first takes the place of what was there."""
-        if seed not in self._writers:
-            folder = self._folder / f"seed_{seed:03d}"
-            remove(folder)
-            self._writers[seed] = self._new(str(folder))
-        for name, value in log.items():
-            if name != "epoch":
-                self._writers[seed].add_scalar(name, value, int(log["epoch"]))
+        """
+        Append an epoch; a member's first takes the place of what was there.
 
-    def close(self) -> None:
-        """Write what is not written yet."""
-        for writer in self._writers.values():
-            writer.close()
+        By hand, as torch's SummaryWriter writes in a thread, whose errors would be
+        printed with their traceback.
+        """
+        folder = self._folder / f"seed_{seed:03d}"
+        now = time.time()
+        events = [
+            self._event(
+                wall_time=now, step=int(log["epoch"]), summary=self._scalar(name, value)
+            )
+            for name, value in log.items()
+            if name != "epoch"
+        ]
+        if seed not in self._begun:
+            remove(folder)
+            events.insert(0, self._event(wall_time=now, file_version="brain.Event:2"))
+        content = io.BytesIO()
+        records = self._records(content)
+        for event in events:
+            records.write(event.SerializeToString())
+        append_bytes(folder / "events.out.tfevents.0", content.getvalue())
+        self._begun.add(seed)

@@ -8,13 +8,11 @@ memory: there is one copy, whatever their number.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import multiprocessing
 import os
 import queue
-import shutil
 import signal
 import sys
 import threading
@@ -43,7 +41,6 @@ from glacier_inversion.training.together import Listener, train_together
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
-_NEARLY_FULL = 2**20  # bytes
 _PATIENCE = 0.2  # seconds after which it is seen that training should stop
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 
@@ -145,8 +142,6 @@ def _save(data: TrainingData, path: Path) -> None:
     try:
         torch.save(data, path)
     except RuntimeError as error:  # torch's word for a full disk, among others
-        if shutil.disk_usage(path.parent).free < _NEARLY_FULL:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise OSError(first_line(error)) from error
 
 
