@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def build_dataset(
     """
     Make the tiles of every feature, and say in summary.json what they are.
 
-    A tile whose description and input files are those that it was made from is kept.
+    A tile whose description and input files are those that it was made from is kept,
+    if it still holds what was written.
     The summary is removed first and written last: a dataset without one is not
     complete. A feature that fails is logged, and the others go on.
 
@@ -103,7 +105,12 @@ def build_dataset(
             for outline in outlines
             if outline.feature in bounds
         ]
-        _clear(folder, todo, [raster.name for raster in description.rasters])
+        # Tiles of other files go before the files of today are put on record: so
+        # those that are there were made from these, whenever a build is killed.
+        record = {name: _identify(source) for name, source in sources.items()}
+        changed = _find_changed(folder / "sources.json", record)
+        _clear(folder, todo, list(record), changed)
+        write_json(folder / "sources.json", record)
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
         progress.start(len(todo), "feature")
@@ -124,9 +131,13 @@ def build_dataset(
     return BuildReport(folder, n_written, n_kept, failures)
 
 
-def _clear(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
+def _clear(
+    folder: Path, todo: list[TilingJob], rasters: list[str], changed: list[str]
+) -> None:
     """
-    Remove the summary, and tiles, ours by their tags, that are not wanted any more.
+    Remove the summary, the tiles of changed rasters, and those not wanted any more.
+
+    Tiles that nobody wants are ours by their tags.
 
     All or nothing: what cannot be removed, or is a link, is found before.
     """
@@ -140,9 +151,29 @@ def _clear(folder: Path, todo: list[TilingJob], rasters: list[str]) -> None:
         if path not in wanted
         and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
     ]
-    remove(folder / "summary.json", *stale)
+    outdated = [job.tile(raster) for job in todo for raster in changed]
+    remove(folder / "summary.json", *stale, *outdated)
     for feature in {path.parent for path in stale}:
         remove_if_empty(feature)
+
+
+def _find_changed(path: Path, sources: dict[str, Any]) -> list[str]:
+    """Name the rasters whose tiles were made from other files, by what is on record."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        before = None
+    known = before if isinstance(before, dict) else {}
+    return [name for name, files in sources.items() if known.get(name) != files]
+
+
+def _identify(source: Source) -> list[dict[str, Any]]:
+    """Return name, size and time of each of a source's files, as JSON has them."""
+    stats = [(path, path.stat()) for path in source.files]
+    return [
+        {"file": path.name, "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+        for path, stat in stats
+    ]
 
 
 def _finish(

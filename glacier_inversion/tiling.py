@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import signal
 import threading
@@ -19,13 +20,15 @@ import numpy as np
 
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.geotiffs import read_tags, write_tile
+from glacier_inversion.geotiffs import read_tags, read_tile, write_tile
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.outlines import Outline
 from glacier_inversion.rasters import Source, warp
 from glacier_inversion.sections import Raster
 from glacier_inversion.tiles import digest
 from glacier_inversion.workspace import tile_path
+
+logger = logging.getLogger(__name__)
 
 # Part of every tile's fingerprint: raise it when the same inputs give other tiles.
 _FORMAT = 2
@@ -146,7 +149,9 @@ def _build_tile(
     fingerprint = _fingerprint(source, epsg, grid)
     tags = read_tags(path) if path.exists() else {}
     if tags.get("GINV_FINGERPRINT") == fingerprint:
-        return tags, False
+        if _is_whole(path, tags):
+            return tags, False
+        logger.info("%s: is damaged: made anew", path)
     tile = warp(source, grid)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
@@ -158,16 +163,26 @@ def _build_tile(
     return tags, True
 
 
+def _is_whole(path: Path, tags: dict[str, str]) -> bool:
+    """Tell whether a tile's pixels are those that were written."""
+    try:
+        return digest(read_tile(path)) == tags.get("GINV_SHA256")
+    except RasterError:
+        return False
+
+
 def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
-    """Identify what a tile is made from: description, place, and the input file."""
-    files = [path.stat() for path in source.files]
+    """
+    Identify what a tile is made of: description and place.
+
+    Not the files, whose times would change the bytes of tiles that hold the same: those
+    are in sources.json, and what was made from others is not there any more.
+    """
     parts = [
         _FORMAT,
         epsg,
         grid.bounds,
         grid.resolution,
-        [path.name for path in source.files],
-        [(file.st_size, file.st_mtime_ns) for file in files],
         source.band,
         repr(source.nodata),
         source.warping.method,

@@ -1,6 +1,7 @@
 """build-dataset: the right tiles, made once, never half."""
 
 import json
+import os
 import shutil
 
 import geopandas
@@ -117,6 +118,83 @@ def test_what_is_built_is_kept_and_what_changed_is_rebuilt(run):
     assert build(run).n_written == 5
     run.raw["dataset_description"]["buffer_distance"] = 400.0
     assert build(run).n_written == 15
+
+
+def test_a_damaged_tile_is_made_again(run, caplog):
+    "Truncated, zeroed, or another's: its pixels are compared with its digest."
+    build(run)
+    before = read_all(run.root / "datasets")
+    folder = run.root / "datasets/region/train/west"
+    whole = (folder / "slope.tif").read_bytes()
+    (folder / "slope.tif").write_bytes(whole[: len(whole) // 2])
+    with rasterio.open(folder / "speed.tif", "r+") as dst:
+        dst.write(np.zeros(dst.shape, "f4"), 1)
+    with rasterio.open(folder / "thickness.tif", "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    with caplog.at_level("INFO"):
+        assert build(run).n_written == 3
+    assert "west/speed.tif: is damaged: made anew" in caplog.text
+    after = read_all(run.root / "datasets")
+    tiles = [name for name in before if name.endswith(".tif")]
+    assert {name: after[name] for name in tiles} == {n: before[n] for n in tiles}
+
+
+def test_tiles_do_not_depend_on_the_times_of_the_files(run):
+    "Copied data give the same bytes, though they are built anew."
+    build(run)
+    before = read_all(run.root / "datasets")
+    for path in (run.root / "data").glob("*.tif"):
+        os.utime(path, ns=(0, 1_000_000_000))
+    assert build(run).n_written == 15
+    after = read_all(run.root / "datasets")
+    for name in before:
+        if name.endswith((".tif", "summary.json")):
+            assert after[name] == before[name], name
+    assert build(run).n_kept == 15
+
+
+def test_a_killed_build_keeps_what_it_made_of_the_files_that_are_there(
+    run, monkeypatch
+):
+    "Of its first build, and of one after a source changed; never of older files."
+    original = tiling._tile_feature
+
+    def killed(experiment, sources, job):
+        if job.outline.feature == "east":
+            raise KeyboardInterrupt
+        return original(experiment, sources, job)
+
+    def build_until_killed():
+        monkeypatch.setattr(tiling, "_tile_feature", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(run)
+        monkeypatch.undo()
+
+    build_until_killed()
+    assert build(run).n_kept == 9
+    slope = run.root / "data" / "slope.tif"
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    build_until_killed()
+    assert build(run).n_kept == 9 + 2 * 2  # speed and thickness of the other two
+    before = read_all(run.root / "datasets")
+    shutil.rmtree(run.root / "datasets")
+    build(run)
+    after = read_all(run.root / "datasets")
+    assert [n for n in before if before[n] != after[n] and n.endswith(".tif")] == []
+
+
+def test_tiles_of_unknown_files_are_made_again(run):
+    "Without a record, or with one that is broken."
+    build(run)
+    path = run.root / "datasets/region/sources.json"
+    for content in ("", "[]", '{"slope": 1}', "[" * 100_000):
+        path.write_text(content)
+        assert build(run).n_written == 15
+    record = json.loads(path.read_text())
+    record["slope"][0]["bytes"] += 1
+    synthetic.write_json(path, record)
+    assert build(run).n_written == 5
 
 
 def test_a_removed_tile_is_made_again_and_a_stale_feature_removed(run):
