@@ -40,7 +40,7 @@ def check(
     # not in a thread meanwhile, which was measured: importing holds the interpreter
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
-    problems = [*survey.problems, *_find_missing_models(experiment, workspace)]
+    problems = [*survey.problems, *_find_unusable_models(experiment, workspace)]
     report: dict[str, Any] = {
         "problems": problems,
         "warnings": [*warnings, *survey.warnings],
@@ -57,9 +57,12 @@ def check(
     return report
 
 
-def _find_missing_models(experiment: Experiment, workspace: Workspace) -> list[str]:
-    """Say which models are to be drawn that are not there and not trained by this."""
-    from glacier_inversion.training.model import read_model  # noqa: PLC0415  torch
+def _find_unusable_models(experiment: Experiment, workspace: Workspace) -> list[str]:
+    """Say which models to be drawn are neither there nor trained by this, or broken."""
+    from glacier_inversion.training.model import (  # noqa: PLC0415  torch
+        find_unusable_members,
+        read_model,
+    )
 
     problems = []
     for name in experiment.drawing_description.models:
@@ -67,7 +70,8 @@ def _find_missing_models(experiment: Experiment, workspace: Workspace) -> list[s
         if name == experiment.model_name and not (folder / "model.json").exists():
             continue
         try:
-            read_model(folder)
+            model = read_model(folder)
+            problems += find_unusable_members(workspace, name, model)
         except ModelError as error:
             problems.append(str(error))
     return problems

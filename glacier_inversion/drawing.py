@@ -29,7 +29,7 @@ from glacier_inversion.profiles import draw_profile
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.rasterizing import inside
 from glacier_inversion.training.devices import Device, open_device
-from glacier_inversion.training.model import Model, read_model
+from glacier_inversion.training.model import Model, find_unusable_members, read_model
 from glacier_inversion.training.prediction import Ensemble
 from glacier_inversion.workspace import Workspace
 
@@ -161,6 +161,7 @@ def _open_ensembles(
         try:
             model = read_model(workspace.model(name))
             dataset.check_serves(model.experiment)
+            problems += find_unusable_members(workspace, name, model)
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
             continue

@@ -1,6 +1,7 @@
 """Fixtures: a made-up region, once built and trained for all tests that only read."""
 
 import logging
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
         result = made(command)
         assert result.exit_code == 0, result.output
     return made
+
+
+@pytest.fixture
+def nobodys():
+    """A folder that nobody may change, where pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve() / "place"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all
 from tests.conftest import Run
+from tests.test_training import BROKEN_WEIGHTS
 
 
 def copy_of(finished, tmp_path) -> Run:
@@ -57,7 +58,7 @@ def by_patches(run, feature, model="small"):
     network = Network(own.experiment)
     values = np.full((checked.seeds_number, *part.points.shape), np.nan)
     for seed in range(checked.seeds_number):
-        read_member(network, place, model, seed)
+        read_member(network, place, model, seed, own.identity)
         for row, col in np.argwhere(part.usable):
             with torch.inference_mode():
                 one = network(source.gather(torch.tensor([[0, row, col]])))
@@ -386,6 +387,20 @@ def test_a_broken_member_is_named(finished, tmp_path):
     assert "seed_001/best.safetensors: cannot be loaded" in result.stderr
 
 
+@pytest.mark.parametrize(("change", "problem"), BROKEN_WEIGHTS[:2])
+def test_weights_of_other_members_draw_nothing(finished, tmp_path, change, problem):
+    "Nor does check find them in order."
+    run = copy_of(finished, tmp_path)
+    change(run.root / "models")
+    before = read_all(run.root)
+    for command in ("draw", "check"):
+        result = run(command)
+        assert result.exit_code == 1
+        said = result.stderr + result.stdout
+        assert f"seed_000/best.safetensors: cannot be loaded ({problem}" in said
+    assert read_all(run.root) == before
+
+
 def test_maps_are_not_drawn_where_a_summary_says(finished, tmp_path):
     "A feature that is called like a path to another folder."
     run = copy_of(finished, tmp_path / "place")
@@ -661,7 +676,9 @@ def test_a_variable_that_is_read_and_predicted_is_drawn_as_it_was_trained(run):
     dataset = open_dataset(checked, place)
     assert dataset.features("validation") == ["east"]
     data = prepare(checked, read_training_tiles(dataset, checked))
-    network = read_member(Network(checked), place, "small", 0)
+    network = read_member(
+        Network(checked), place, "small", 0, data.model(checked).identity
+    )
     drawn, _ = read(run.root / "drawings/small/east/slope_mean.tif")
     samples = data.validation
     for index, batch, _ in samples.batches(samples.nominal(), 512):

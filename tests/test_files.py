@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from glacier_inversion.files import (
     write_bytes,
 )
 from glacier_inversion.workspace import Workspace
-from tests.children import read_all, run_code, run_command
+from tests.children import AS_NOBODY, hand_over, read_all, run_code, run_command
 from tests.conftest import Run
 
 
@@ -188,28 +187,6 @@ def test_a_command_that_cannot_write_ends_with_a_message(
     for name, content in read_all(tmp_path).items():
         if name.endswith((".tif", ".safetensors", "log.csv")):
             assert content == (finished.root / name).read_bytes(), name
-
-
-AS_NOBODY = """
-import os
-if os.getuid() == 0:  # who may do everything
-    os.setgid(65534)
-    os.setuid(65534)
-"""
-
-
-@pytest.fixture
-def nobodys():
-    """A folder that nobody may change, where pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name).resolve() / "place"
-
-
-def hand_over(folder: Path) -> None:
-    """Give a folder to who runs AS_NOBODY."""
-    for path in (folder, *folder.rglob("*")) if os.getuid() == 0 else ():
-        os.chown(path, 65534, 65534)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are others there")

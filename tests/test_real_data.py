@@ -156,7 +156,9 @@ def compare_ways(checked, place):
     dataset = open_dataset(checked, place)
     model = read_model(place.model(checked.model_name))
     layout = Layout.of(checked)
-    network = read_member(Network(checked), place, checked.model_name, 0)
+    network = read_member(
+        Network(checked), place, checked.model_name, 0, model.identity
+    )
     plan = make_plan(network, layout)
     assert plan.is_dense
     part = to_lattice(dataset.read_tiles(checked, "ewigschneefeld"), layout)

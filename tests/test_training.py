@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from glacier_inversion.errors import (
@@ -22,19 +24,21 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.grid import Grid
+from glacier_inversion.patches import Scale
 from glacier_inversion.tiles import Tiles
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
 from glacier_inversion.training.ensemble import prepare, train
 from glacier_inversion.training.member import Plateau, build_member
-from glacier_inversion.training.model import finished_seeds
+from glacier_inversion.training.model import finished_seeds, read_member, read_model
+from glacier_inversion.training.network import Network
 from glacier_inversion.training.status import read_status
 from glacier_inversion.training.together import train_together
 from glacier_inversion.training_curves import draw_training_curves
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.children import read_all
+from tests.children import AS_NOBODY, hand_over, read_all, run_code
 
 
 def made_up_tiles(seed, split, n_px=24):
@@ -322,7 +326,7 @@ def test_best_epoch_is_kept(tmp_path):
     biases = [abs(row["val_thickness_nan_bias"]) for row in log]
     assert min(biases) < biases[-1]
     network = member_module.build_member(checked, 0, data.train)
-    weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
+    weights = safetensors.torch.load_file(tmp_path / "best.safetensors")
     network.load_state_dict(weights)
     batches = make_batches(checked, network)
     again = member_module.evaluate(
@@ -386,7 +390,7 @@ def test_weight_decay_shrinks_kernels_of_convolutions_alone(tmp_path):
         run_member(
             experiment(epochs=3, weight_decay=decay, optimizer_name="sgd"), folder
         )
-        weights = member_module.safetensors.torch.load_file(folder / "best.safetensors")
+        weights = safetensors.torch.load_file(folder / "best.safetensors")
         norms[decay] = {key: float(value.norm()) for key, value in weights.items()}
     kernels = [k for k in norms[0.0] if k.endswith("weight") and "main" in k]
     assert kernels
@@ -412,7 +416,7 @@ def test_sgd_step_equals_the_gradient_of_loss_and_penalty(tmp_path):
         for name, parameter in network.named_parameters()
     }
     train_member(checked, data, 0, tmp_path, lambda *_: None)
-    weights = member_module.safetensors.torch.load_file(tmp_path / "best.safetensors")
+    weights = safetensors.torch.load_file(tmp_path / "best.safetensors")
     for name, value in expected.items():  # float32; another order of the samples
         torch.testing.assert_close(weights[name], value.detach(), rtol=1e-4, atol=1e-6)
 
@@ -703,6 +707,173 @@ def test_two_trainings_of_one_model_do_not_mix(tmp_path):
         pytest.raises(WorkspaceError, match="another command is training it"),
     ):
         train_all(experiment(epochs=1), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """Two finished members, and those of another experiment of the same shapes."""
+    root = tmp_path_factory.mktemp("two")
+    train_all(experiment(epochs=1, seeds_number=2), root)
+    other = experiment(epochs=1, seeds_number=2, model_name="other", batch_size=16)
+    train_all(other, root)
+    return root
+
+
+def flip_a_bit(models):
+    path = models / "small/seed_000/best.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 64  # of the last weight's exponent
+    path.write_bytes(content)
+
+
+def swap_seeds(models):
+    (models / "small/seed_000").rename(models / "small/a")
+    (models / "small/seed_001").rename(models / "small/seed_000")
+    (models / "small/a").rename(models / "small/seed_001")
+
+
+def mix_models(models):
+    name = "seed_000/best.safetensors"
+    shutil.copy(models / "other" / name, models / "small" / name)
+
+
+BROKEN_WEIGHTS = [
+    (flip_a_bit, "it is damaged"),
+    (swap_seeds, "it is of seed 1"),
+    (mix_models, "it is of another model"),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), BROKEN_WEIGHTS)
+def test_weights_that_training_did_not_write_there_are_refused(
+    two_models, tmp_path, change, problem
+):
+    "By train, which would keep them, and by whoever reads them; the file is named."
+    shutil.copytree(two_models, tmp_path, dirs_exist_ok=True)
+    change(tmp_path / "models")
+    before = read_all(tmp_path)
+    message = rf"seed_000/best\.safetensors: cannot be loaded \({problem}"
+    checked = experiment(epochs=1, seeds_number=3)
+    with pytest.raises(ModelError, match=message + ".*train the seed again"):
+        train_all(checked, tmp_path)
+    after = read_all(tmp_path)
+    assert {n: c for n, c in after.items() if "model.json" not in n} == {
+        n: c for n, c in before.items() if "model.json" not in n
+    }
+    place = Workspace(tmp_path)
+    model = read_model(place.model("small"))
+    with pytest.raises(ModelError, match=message):
+        read_member(Network(model.experiment), place, "small", 0, model.identity)
+
+
+def test_weights_of_earlier_versions_are_read(two_models, tmp_path):
+    "They say neither whose they are nor hold a digest."
+    shutil.copytree(two_models, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "models/small/seed_000/best.safetensors"
+    weights = safetensors.torch.load(path.read_bytes())
+    path.write_bytes(safetensors.torch.save(weights))
+    assert len(train_all(experiment(epochs=1, seeds_number=2), tmp_path)) == 2
+    place = Workspace(tmp_path)
+    model = read_model(place.model("small"))
+    network = Network(model.experiment)
+    read_member(network, place, "small", 0, model.identity)
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight, weights[name])
+
+
+def test_a_model_is_known_by_what_it_was_trained_from(two_models):
+    "Not by its name, by what is drawn, by more seeds, or by defaults written out."
+    place = Workspace(two_models)
+    model = read_model(place.model("small"))
+    other = read_model(place.model("other"))
+    identity = model.identity
+    assert other.identity != identity
+    written_out = model.experiment.model_dump(mode="json", by_alias=True)
+    drawn = dict(written_out["drawing_description"], features="all")
+    for keys in (
+        written_out,
+        {"model_name": "renamed"},
+        {"drawing_description": drawn},
+        {"seeds_number": 9},
+        {"sampling": {"spacing": 100.0, "jitter": True, "dense": None}},
+        {"optimizer_name": "adam"},
+    ):
+        same = experiment(**{"epochs": 1, **keys})
+        assert replace(model, experiment=same).identity == identity
+    scales = {**model.scales, "slope": Scale(1.0, 2.0)}
+    for different in (
+        replace(model, experiment=experiment(epochs=2)),
+        replace(model, scales=scales),
+        replace(model, contents={**model.contents, "dataset.inputs.slope": "0"}),
+    ):
+        assert different.identity != identity
+
+
+def test_a_checkpoint_of_another_member_is_not_gone_on_with(tmp_path):
+    "Seed 0 would become what seed 1 was."
+    checked = experiment(epochs=3)
+    data = prepare(checked, some_tiles())
+
+    def stop(log, seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_member(checked, data, 1, tmp_path, stop)
+    with pytest.raises(FailedError, match="it is another member's or model's"):
+        train_member(checked, data, 0, tmp_path, lambda *_: None)
+    train_member(checked, data, 1, tmp_path, lambda *_: None)
+
+
+def test_copies_of_members_are_no_members(two_models, tmp_path):
+    "Under whatever name: they would count twice. Nor are they removed."
+    shutil.copytree(two_models, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "models/small"
+    for name in ("seed_1", "seed_0001", "seed_001x", "seed_١٢٣"):
+        shutil.copytree(folder / "seed_001", folder / name)
+    assert finished_seeds(Workspace(tmp_path), "small") == [0, 1]
+    checked = experiment(epochs=1, seeds_number=2)
+    train_all(checked, tmp_path, overwrite=True, seeds=[0])
+    assert (folder / "seed_1/best.safetensors").exists()
+    assert not (folder / "seed_001").exists()
+
+
+def test_a_member_is_in_one_state(two_models, tmp_path, caplog):
+    "One that failed beside its weights was counted twice, the others -1."
+    shutil.copytree(two_models, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "models/small/seed_001"
+    (folder / "failure.txt").write_text("It does not learn.")
+    checked = experiment(epochs=1, seeds_number=2)
+    assert [f.name for f in train_all(checked, tmp_path)] == ["seed_000"]
+    assert "1 of 2 members are no part of the ensemble: seeds [1]" in caplog.text
+    assert finished_seeds(Workspace(tmp_path), "small") == [0]
+    states = [m.state for m in read_status(checked, Workspace(tmp_path)).members]
+    assert states == ["finished", "failed"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
+def test_overwriting_finds_what_it_may_not_remove_before_it_removes(
+    two_models, nobodys
+):
+    "All members are still there, and training says which folder it is."
+    shutil.copytree(two_models, nobodys)
+    hand_over(nobodys)
+    closed = nobodys / "models/small/seed_001"
+    before = read_all(nobodys)
+    done = run_code(
+        f"""
+from pathlib import Path
+from tests.test_training import experiment, train_all
+checked = experiment(epochs=1, seeds_number=2)
+train_all(checked, Path({str(nobodys.parent / "other")!r}))  # imports all it needs
+{AS_NOBODY}
+Path({str(closed)!r}).chmod(0o555)
+train_all(checked, Path({str(nobodys)!r}), overwrite=True)
+"""
+    )
+    closed.chmod(0o755)
+    message = f"{closed}: cannot be removed, nor what is in it (Permission denied)"
+    assert message in done.stderr
+    assert read_all(nobodys) == before
 
 
 @pytest.mark.parametrize("linked", ["models/small", "models/small/seed_001"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -25,13 +26,19 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.devices import CPU, Device
 from glacier_inversion.training.losses import score
-from glacier_inversion.training.member import (
+from glacier_inversion.training.member import TrainingData
+from glacier_inversion.training.members import (
     FAILURE,
-    TrainingData,
-    has_failed,
-    is_finished,
+    MemberState,
+    member_folders,
+    member_state,
 )
-from glacier_inversion.training.model import Model, read_model, write_model
+from glacier_inversion.training.model import (
+    Model,
+    find_unusable_members,
+    read_model,
+    write_model,
+)
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
 from glacier_inversion.training.stopping import heeding_signals
@@ -94,7 +101,8 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
         {split: len(part) for split, part in tiles.items()},
         logger.warning,
     )
-    return TrainingData(samples["train"], samples["validation"], scales)
+    read = contents(part for parts in tiles.values() for part in parts)
+    return TrainingData(samples["train"], samples["validation"], scales, read)
 
 
 def train(
@@ -172,26 +180,25 @@ def train(
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with locked(folder, "training"):
         remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
-        read = contents(part for parts in tiles.values() for part in parts)
-        _claim(Model(experiment, data.scales, read), folder, overwrite)
+        model = data.model(experiment)
+        _claim(model, folder, overwrite)
+        problems = find_unusable_members(workspace, experiment.model_name, model)
+        if problems:
+            raise ModelError("\n".join(problems))
         folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
-        failed = {s: f for s, f in folders.items() if has_failed(f)}
-        for seed, member in failed.items():
-            text = (member / FAILURE).read_text(encoding="utf-8", errors="replace")
+        states = _sort_by_state(folders)
+        for seed in states["failed"]:
+            text = (folders[seed] / FAILURE).read_text("utf-8", errors="replace")
             logger.warning("seed %d failed in an earlier run: %s", seed, text.strip())
-        n_finished = sum(map(is_finished, folders.values()))
-        if n_finished:
-            logger.info("%d members are finished: kept", n_finished)
-        todo = {
-            seed: member
-            for seed, member in folders.items()
-            if not (is_finished(member) or has_failed(member))
-        }
+        if states["finished"]:
+            logger.info("%d members are finished: kept", len(states["finished"]))
+        unfinished = sorted(states["interrupted"] + states["waiting"])
+        todo = {seed: folders[seed] for seed in unfinished}
         try:
             _train_members(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
             _draw_curves(experiment, workspace)
-            n_finished = sum(is_finished(f) for f in folders.values())
+            n_finished = len(_sort_by_state(folders)["finished"])
             message = (
                 f"{folder}: stopped, {n_finished} of {len(seeds)} members finished. "
                 "What was trained is kept. Run it again to go on."
@@ -205,9 +212,9 @@ def train(
 
 def _finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
     """Return the members that are finished, and say what became of the others."""
-    finished = [member for member in members.values() if is_finished(member)]
-    failed = [seed for seed, member in members.items() if has_failed(member)]
-    n_other = len(members) - len(finished) - len(failed)
+    states = _sort_by_state(members)
+    finished, failed = states["finished"], states["failed"]
+    n_other = len(states["interrupted"]) + len(states["waiting"])
     if n_other:
         message = (
             f"{folder}: {n_other} of {len(members)} members could not be trained. Must "
@@ -228,7 +235,17 @@ def _finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
             "least. Change what is said above, and start anew with --overwrite."
         )
         raise TrainingError(message)
-    return finished
+    return [members[seed] for seed in finished]
+
+
+def _sort_by_state(members: Mapping[int, Path]) -> dict[MemberState, list[int]]:
+    """Return the seeds of the members in each state."""
+    states: dict[MemberState, list[int]] = {
+        state: [] for state in get_args(MemberState)
+    }
+    for seed, member in members.items():
+        states[member_state(member)].append(seed)
+    return states
 
 
 def _train_members(
@@ -262,7 +279,8 @@ def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
     name = experiment.model_name
     members = (workspace.member(name, s) for s in range(experiment.seeds_number))
     column = criterion_column(experiment)
-    logs = read_logs((member for member in members if not has_failed(member)), column)
+    shown = (member for member in members if member_state(member) != "failed")
+    logs = read_logs(shown, column)
     if not logs:
         return
     best = {}
@@ -310,8 +328,7 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
         _remove(folder)
-    has_members = any(path.name.startswith("seed_") for path in folder.iterdir())
-    if has_members and not (folder / "model.json").exists():
+    if member_folders(folder) and not (folder / "model.json").exists():
         message = (
             f"{folder}: holds members but no model.json, which says what they were "
             "trained from. Restore it, or start anew with --overwrite."
@@ -335,4 +352,5 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
 def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
     names = "tensorboard", "status.json", "training_curves.png", "model.json"
-    remove(*folder.glob("seed_*/"), *(folder / name for name in names))
+    members = member_folders(folder).values()
+    remove(*members, *(folder / name for name in names))

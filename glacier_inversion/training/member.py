@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -27,14 +26,18 @@ from glacier_inversion.training.checkpoint import (
     write_checkpoint,
 )
 from glacier_inversion.training.losses import score
+from glacier_inversion.training.members import (
+    CHECKPOINT,
+    FAILURE,
+    LOG,
+    WEIGHTS,
+    write_weights,
+)
+from glacier_inversion.training.model import Model
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.tally import Log, Tally, criterion_of, differ
 
 logger = logging.getLogger(__name__)
-
-WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
-FAILURE = "failure.txt"
-"""Why a member is no part of its ensemble, and is not trained again."""
 
 _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -53,16 +56,30 @@ _MOST_CONSTANT = 3
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What every member of an ensemble is trained on."""
+    """
+    What every member of an ensemble is trained on.
+
+    Attributes
+    ----------
+    train, validation : Samples
+    scales : Scales
+    contents : mapping of str
+        Digests of the dataset, as `tiles.contents` returns them.
+    """
 
     train: Samples
     validation: Samples
     scales: Scales
+    contents: Mapping[str, str]
+
+    def model(self, experiment: Experiment) -> Model:
+        """Return the model that members trained on this belong to."""
+        return Model(experiment, self.scales, dict(self.contents))
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the same on a device."""
         moved = self.train.to(device), self.validation.to(device)
-        return TrainingData(*moved, self.scales)
+        return TrainingData(*moved, self.scales, self.contents)
 
 
 @dataclass
@@ -172,6 +189,8 @@ class Training:
         self.experiment = experiment
         self.data = data
         self.folder = folder
+        self.seed = seed
+        self.identity = data.model(experiment).identity
         self.network = build_member(experiment, seed, data.train)
         self.batches = make_batches(experiment, self.network)
         self.optimizer = _build_optimizer(experiment, self.network)
@@ -192,6 +211,9 @@ class Training:
         self.checkpoint = folder / CHECKPOINT
         if self.checkpoint.exists():
             state = read_checkpoint(self.checkpoint)
+            whose = state.get("seed", seed), state.get("model", self.identity)
+            if whose != (seed, self.identity):
+                raise broken(self.checkpoint, "it is another member's or model's")
             try:
                 self._restore(state)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -259,8 +281,7 @@ class Training:
 
     def finish(self) -> None:
         """Write the best weights; the checkpoint has served."""
-        contiguous = {k: v.cpu().contiguous() for k, v in self.best.items()}
-        write_bytes(self.folder / WEIGHTS, safetensors.torch.save(contiguous))
+        write_weights(self.folder / WEIGHTS, self.best, self.seed, self.identity)
         remove(self.checkpoint)
 
     def _check_values(self, value: float, loss: float) -> None:
@@ -294,6 +315,8 @@ class Training:
             "best": self.best,
             "n_constant": self.n_constant,
             "unfinished": self.unfinished,
+            "seed": self.seed,
+            "model": self.identity,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -357,13 +380,3 @@ def _write_log(path: Path, logs: list[Log]) -> None:
     writer.writeheader()
     writer.writerows({**log, "epoch": int(log["epoch"])} for log in logs)
     write_bytes(path, text.getvalue().encode())
-
-
-def is_finished(folder: Path) -> bool:
-    """Tell whether a member's training has ended."""
-    return (folder / WEIGHTS).exists() and not (folder / CHECKPOINT).exists()
-
-
-def has_failed(folder: Path) -> bool:
-    """Tell whether a member's network does not learn."""
-    return (folder / FAILURE).exists()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 import glacier_inversion
 from glacier_inversion.errors import (
@@ -23,7 +23,12 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.files import write_json
 from glacier_inversion.patches import Scale, Scales
-from glacier_inversion.training.member import WEIGHTS, is_finished
+from glacier_inversion.training.members import (
+    WEIGHTS,
+    member_folders,
+    member_state,
+    read_weights,
+)
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
 
@@ -54,15 +59,7 @@ class Model:
     def differing(self, other: Model) -> list[str]:
         """Name the keys of experiment and dataset in which another model differs."""
         mine, others = (
-            {
-                **_flat(_training_part(model.experiment)),
-                **model.contents,
-                **{
-                    f"normalization.{side}.{name}": scale
-                    for side, scales in vars(model.scales).items()
-                    for name, scale in scales.items()
-                },
-            }
+            {**_flat(_training_part(_dump(model.experiment))), **model._fitted()}
             for model in (self, other)
         )
         return sorted(
@@ -71,18 +68,43 @@ class Model:
             if mine.get(key) != others.get(key)
         )
 
+    @cached_property
+    def identity(self) -> str:
+        """
+        What its members follow from, besides their seeds, as a digest.
 
-def _dump(experiment: Experiment) -> dict[str, Any]:
-    return experiment.model_dump(mode="json", by_alias=True)
+        Values that are the defaults, and the name, are left out: keys that are added
+        later, with a default that changes nothing, do not change it.
+        """
+        part = _training_part(_dump(self.experiment, exclude_defaults=True))
+        del part["model_name"]
+        content = json.dumps({**_flat(part), **self._fitted()}, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def _fitted(self) -> dict[str, Any]:
+        """Return what follows from the dataset, as JSON has it."""
+        scales = {
+            f"normalization.{side}.{name}": [float(scale.mean), float(scale.std)]
+            for side, scales in vars(self.scales).items()
+            for name, scale in scales.items()
+        }
+        return {**self.contents, **scales}
 
 
-def _training_part(experiment: Experiment) -> dict[str, Any]:
+def _dump(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
+    return experiment.model_dump(
+        mode="json", by_alias=True, exclude_defaults=exclude_defaults
+    )
+
+
+def _training_part(experiment: dict[str, Any]) -> dict[str, Any]:
     """Return what training depends on, entries without effect left out."""
-    part = {k: v for k, v in _dump(experiment).items() if k not in _MAY_CHANGE}
-    inputs = {variable.name for variable in experiment.inputs}
-    outputs = {variable.name for variable in experiment.outputs}
+    part = {k: v for k, v in experiment.items() if k not in _MAY_CHANGE}
+    inputs = {variable["name"] for variable in part["inputs"]}
+    outputs = {variable["name"] for variable in part["outputs"]}
     for key in ("losses_name", "metrics_name", "loss_weights"):
-        part[key] = {k: v for k, v in part[key].items() if k in outputs}
+        if key in part:
+            part[key] = {k: v for k, v in part[key].items() if k in outputs}
     network = part["model_description"]
     network["inputs"] = {k: v for k, v in network["inputs"].items() if k in inputs}
     network["outputs"] = {k: v for k, v in network["outputs"].items() if k in outputs}
@@ -194,28 +216,42 @@ def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
 
 def finished_seeds(workspace: Workspace, name: str) -> list[int]:
     """Return the seeds of the members that are trained, in order."""
-    folders = workspace.model(name).glob("seed_*")
-    seeds = [
-        int(f.name[5:]) for f in folders if f.name[5:].isdigit() and is_finished(f)
-    ]
-    return sorted(seeds)
+    folders = member_folders(workspace.model(name))
+    return [seed for seed, f in folders.items() if member_state(f) == "finished"]
+
+
+def find_unusable_members(workspace: Workspace, name: str, model: Model) -> list[str]:
+    """Say which of the finished members of a model are not as they were written."""
+    problems = []
+    for seed in finished_seeds(workspace, name):
+        try:
+            read_weights(workspace.member(name, seed) / WEIGHTS, seed, model.identity)
+        except ModelError as error:
+            problems.append(str(error))
+    return problems
 
 
 def read_member(
-    network: Network, workspace: Workspace, name: str, seed: int
+    network: Network, workspace: Workspace, name: str, seed: int, identity: str
 ) -> Network:
     """
     Load the weights of a member into *network*, and return it ready to predict.
 
+    Parameters
+    ----------
+    identity : str
+        Of the model, as `Model.identity` has it.
+
     Raises
     ------
     ModelError
-        The weights are missing, broken or of another network.
+        The weights are missing, broken, another member's or of another network.
     """
     path = workspace.member(name, seed) / WEIGHTS
+    weights = read_weights(path, seed, identity)
     try:
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
         message = (
             f"{path}: cannot be loaded ({first_line(error)}). Must be the weights of "
             "the network in model.json. Remove it and train the seed again."

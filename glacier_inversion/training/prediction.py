@@ -126,6 +126,8 @@ class Ensemble:
                 self._loaded_seeds, self._loaded = seeds, []
                 for seed in seeds:
                     network = copy.deepcopy(self._network)
-                    read_member(network, self.workspace, self.name, seed)
+                    read_member(
+                        network, self.workspace, self.name, seed, self.model.identity
+                    )
                     self._loaded.append(network.to(self.device.torch_device))
             yield self._loaded

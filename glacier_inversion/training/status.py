@@ -14,7 +14,7 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import is_locked
 from glacier_inversion.progress import duration
 from glacier_inversion.training.losses import score
-from glacier_inversion.training.member import CHECKPOINT, has_failed, is_finished
+from glacier_inversion.training.members import member_state
 from glacier_inversion.training.model import read_model
 from glacier_inversion.training.tally import criterion_column
 from glacier_inversion.training.watch import STATUS, read_last_run
@@ -101,15 +101,9 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
     logs = read_logs(folders, column)
     members = []
     for seed, member in enumerate(folders):
-        state: State = "waiting"
-        if has_failed(member):
-            state = "failed"
-        elif is_finished(member):
-            state = "finished"
-        elif is_running and seed in run.training:
+        state: State = member_state(member)
+        if is_running and seed in run.training and state in ("interrupted", "waiting"):
             state = "training"
-        elif (member / CHECKPOINT).exists():
-            state = "interrupted"
         criterion, rate, best, n_epochs = math.nan, math.nan, None, 0
         if seed in logs:
             log = logs[seed]

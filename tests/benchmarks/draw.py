@@ -43,7 +43,7 @@ from glacier_inversion.patches import PatchSource, Scale, Scales
 from glacier_inversion.training.dense import make_plan
 from glacier_inversion.training.devices import CPU
 from glacier_inversion.training.evaluation import Block, predict_points
-from glacier_inversion.training.member import WEIGHTS
+from glacier_inversion.training.members import WEIGHTS
 from glacier_inversion.training.model import Model, write_model
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.operations import (
