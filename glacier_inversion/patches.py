@@ -282,10 +282,10 @@ class Chosen:
     Attributes
     ----------
     index : int64 tensor, shape (n,)
-        Of points, on the CPU.
+        Of points, on the samples' device, as the targets are.
     targets : float32 tensor, shape (n, n_outputs)
-        In the targets' own units, on the samples' device. NaN where unknown, and where
-        another point of the cell serves the output.
+        In the targets' own units. NaN where unknown, and where another point of the
+        cell serves the output.
     """
 
     index: torch.Tensor
@@ -433,8 +433,8 @@ class Samples:
             torch.arange(len(by_output)), torch.tensor([len(of) for of in by_output])
         )
         serves[place, output] = True
-        targets = self.targets[index]
-        return Chosen(index, targets.where(serves.to(targets.device), torch.nan))
+        index, serves = index.to(self.device), serves.to(self.device)
+        return Chosen(index, self.targets[index].where(serves, torch.nan))
 
     def batches(
         self, chosen: Chosen, batch_size: int

@@ -100,6 +100,7 @@ class StandInGpu:
         self.capacity = capacity
         self.peak = 0
         self.n_refused = 0
+        self._at_most = 0  # what was freed since it was counted is in it
         self._stack = ExitStack()
 
     def __enter__(self) -> StandInGpu:
@@ -150,15 +151,17 @@ class StandInGpu:
                 return
             n_bytes = storage.nbytes()
             if device == GPU:
-                taken = self.taken + n_bytes
-                if taken > self.capacity:
+                self._at_most += n_bytes
+                if self._at_most > min(self.peak, self.capacity):
+                    self._at_most = self.taken + n_bytes
+                if self._at_most > self.capacity:
                     self.n_refused += 1
                     message = (
                         f"CUDA out of memory. Tried to allocate {n_bytes} bytes. GPU 0 "
                         f"has a total capacity of {self.capacity} bytes."
                     )
                     raise torch.cuda.OutOfMemoryError(message)
-                self.peak = max(self.peak, taken)
+                self.peak = max(self.peak, self._at_most)
             reference = StorageWeakRef(storage)
             _TAGS[storage._cdata] = _Tag(reference, n_bytes, device, self)
 

@@ -1,6 +1,8 @@
 """Members that take each step together: what each would have become alone."""
 
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.together import train_together
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS, describe
+from tests.stand_in_gpu import StandInGpu
 from tests.test_batches import tiles, translation_invariant
 from tests.test_training import Hearing, experiment, read_log, some_tiles
 
@@ -124,6 +127,148 @@ def test_crops_may_be_trained_together(tmp_path):
         expected = batch.predict(network)["thickness"]
         assert torch.equal(output["thickness"], expected)
         Tally(checked, data.scales.outputs).add(output, batch.targets).backward()
+
+
+def two_outputs(**keys):
+    """Return an experiment with a scalar, vectors, and a mean with its variance."""
+    raw = translation_invariant(**keys).model_dump(mode="json", by_alias=True)
+    raw["outputs"].append({"name": "bed", "resolution": 50.0, "scalar": True})
+    raw["losses_name"]["bed"] = "gaussian_nll"
+    raw["metrics_name"]["bed"] = ["rmse"]
+    raw["criterion"] = "val_bed_rmse"
+    raw["weight_decay"] = 0.001
+    own = {"name": "denses", "filters": [4, 2], "last_activation": "linear"}
+    raw["model_description"]["outputs"]["bed"] = {"operations": [own]}
+    rasters = raw["dataset_description"]["rasters"]
+    rasters.append({"name": "bed", "resolution": 50.0, "file": "bed.tif"})
+    return check_experiment(raw, "exp")
+
+
+def two_targets():
+    """Return its tiles: one target has gaps, the other has none."""
+    parts = {"train": [tiles(1, "train"), tiles(2, "train")]}
+    parts["validation"] = [tiles(3, "validation")]
+    return {
+        split: [
+            replace(t, targets=t.targets | {"bed": t.inputs["height"] + 1})
+            for t in part
+        ]
+        for split, part in parts.items()
+    }
+
+
+ALL_TURNS = {"flips": True, "rotations": True, "vectors": [["east", "north"]]}
+TRAINED_ON_A_GPU = {
+    "patches": lambda: (
+        experiment(epochs=3, seeds_number=3, augmentation={"flips": True}),
+        some_tiles(),
+    ),
+    "two outputs": lambda: (
+        two_outputs(epochs=2, seeds_number=2, augmentation=ALL_TURNS),
+        two_targets(),
+    ),
+    "crops": lambda: (
+        two_outputs(
+            epochs=2,
+            seeds_number=2,
+            augmentation=ALL_TURNS,
+            sampling={"spacing": 100.0, "dense": 4},
+        ),
+        two_targets(),
+    ),
+    "nominal crops": lambda: (
+        two_outputs(
+            epochs=2,
+            seeds_number=2,
+            optimizer_name="nadam",
+            sampling={"spacing": 100.0, "dense": 4, "jitter": False},
+        ),
+        two_targets(),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TRAINED_ON_A_GPU)
+@pytest.mark.parametrize("n_at_once", [1, 3])
+def test_what_trains_on_a_gpu_never_mixes_devices(tmp_path, kind, n_at_once):
+    "One at a time, and all: the processor's members within the tolerance."
+    checked, parts = TRAINED_ON_A_GPU[kind]()
+    data, members = prepare(checked, parts), {}
+
+    def run(name, data, n):
+        seeds, hearing = range(checked.seeds_number), Hearing()
+        members[name] = {seed: tmp_path / f"{name}/{seed}" for seed in seeds}
+        train_together(checked, data, members[name], n, threading.Event(), hearing)
+        assert hearing.ended == dict.fromkeys(seeds)
+
+    run("cpu", data, 1)
+    with StandInGpu() as gpu:
+        run("gpu", data.to(torch.device("cuda")), n_at_once)
+        assert gpu.peak > data.train.nbytes + data.validation.nbytes
+    for seed, folder in members["cpu"].items():
+        compare(folder, members["gpu"][seed])
+
+
+def test_all_that_training_does_is_done_on_a_gpu(tmp_path):
+    "As the command does it: how many at a time is estimated, curves are drawn."
+    checked, parts = TRAINED_ON_A_GPU["crops"]()
+    with StandInGpu():
+        place = Workspace(tmp_path)
+        folders = train(checked, parts, place, device=open_device("auto"), jobs=None)
+    assert [folder.name for folder in folders] == ["seed_000", "seed_001"]
+    assert (place.model("small") / "training_curves.png").exists()
+
+
+@pytest.mark.parametrize("first", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("kind", "optimizer"),
+    [
+        ("patches", "adam"),
+        ("patches", "nadam"),
+        ("two outputs", "rmsprop"),
+        ("crops", "adamw"),
+        ("crops", "sgd"),
+    ],
+)
+def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, first):
+    "Written within an epoch; the rest is trained elsewhere."
+    checked, parts = TRAINED_ON_A_GPU[kind]()
+    keys = {"optimizer_name": optimizer, "learning_rate": 1e-3}
+    checked = checked.model_copy(update=keys)
+    data = prepare(checked, parts)
+    alone = {0: tmp_path / "alone"}
+    train_together(checked, data, alone, 1, threading.Event(), Hearing())
+    cut, stop = {0: tmp_path / "cut"}, threading.Event()
+
+    def run(device):
+        with StandInGpu() if device == "cuda" else nullcontext():
+            own = data.to(torch.device(device))
+            train_together(checked, own, cut, 1, stop, hearing)
+
+    hearing = Hearing(lambda log, seconds: stop.set())
+    with pytest.raises(StoppedError):
+        run(first)
+    stop.clear()
+    hearing = Hearing()
+    run("cuda" if first == "cpu" else "cpu")
+    assert hearing.ended == {0: None}
+    compare(alone[0], cut[0])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", ["two outputs", "crops"])
+def test_a_gpu_trains_every_kind_of_member(tmp_path, kind):
+    "Crops and patches, all members at a time, within the tolerance."
+    checked, parts = TRAINED_ON_A_GPU[kind]()
+    train(checked, parts, Workspace(tmp_path / "cpu"))
+    place, device = Workspace(tmp_path / "gpu"), open_device("cuda")
+    train(checked, parts, place, device=device, jobs=None)
+    for seed in range(checked.seeds_number):
+        one, other = (
+            Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")
+        )
+        compare(one, other)
 
 
 @pytest.mark.gpu

@@ -151,7 +151,11 @@ class Batches(ABC):
         batch_size: int,
         generator: torch.Generator | None,
     ) -> Iterator[Batch]:
-        """Iterate over chosen samples, shuffled and turned if there is a generator."""
+        """
+        Iterate over chosen samples, shuffled and turned if there is a generator.
+
+        The generator is the CPU's; what is chosen lies where the samples do.
+        """
 
     def _draw_turns(
         self, n: int, samples: Samples, generator: torch.Generator | None
@@ -174,7 +178,7 @@ class PatchBatches(Batches):
     ) -> Iterator[Batch]:
         n = len(chosen.index)
         if generator is not None:
-            order = torch.randperm(n, generator=generator)
+            order = torch.randperm(n, generator=generator).to(samples.device)
             chosen = Chosen(chosen.index[order], chosen.targets[order])
         turns = self._draw_turns(n, samples, generator)
         for begin in range(0, n, batch_size):

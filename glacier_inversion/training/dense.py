@@ -235,7 +235,7 @@ def make_plan(network: Network, layout: Layout) -> Plan:
     terms = []
     for (n_phases, channels, m_rows, _), n in counted.calls:
         terms.append((channels * n, m_rows * math.isqrt(n_phases) - period))
-    point = torch.zeros(1, dtype=torch.int64)
+    point = torch.zeros(1, dtype=torch.int64, device=_device(network))
     with MultiplyAdds() as counted:
         frontier.finish(network, frontier.gather(point, point))
     obstacles = frontier.obstacles
@@ -267,11 +267,17 @@ def _stride(branch: nn.Sequential) -> int:
     return math.prod(layer.stride for layer in branch if isinstance(layer, Operation))
 
 
+def _device(network: Network) -> torch.device:
+    weights = network.parameters()
+    return next((weight.device for weight in weights), torch.device("cpu"))
+
+
 def _zeros(network: Network, layout: Layout, n_points: int) -> list[Field]:
-    fields = []
+    fields, device = [], _device(network)
     for name in network.input_names:
         spacing, is_vector = layout.images.get(name, 1), name in layout.scalars
         side = 1 if is_vector else layout.patch_px(name)
         n = n_points + (side - 1) * spacing
-        fields.append(Field.of(torch.zeros(1, 1, n, n), spacing, side, is_vector))
+        zeros = torch.zeros(1, 1, n, n, device=device)
+        fields.append(Field.of(zeros, spacing, side, is_vector))
     return fields
