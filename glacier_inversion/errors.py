@@ -12,6 +12,7 @@ exception too, so that callers need not know this module::
     ├── DatasetError (ValueError)
     ├── ModelError (ValueError)
     ├── DeviceError (RuntimeError)   exit 2
+    │   └── DeviceMemoryError
     ├── TrainingError (RuntimeError)
     │   └── MemberError
     ├── StoppedError                 exit 130
@@ -57,6 +58,10 @@ class DeviceError(GlacierInversionError, RuntimeError):
     """What is to compute is not there."""
 
     exit_code = 2
+
+
+class DeviceMemoryError(DeviceError):
+    """The memory of what is to compute does not hold what it is given."""
 
 
 class TrainingError(GlacierInversionError, RuntimeError):

@@ -25,6 +25,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from glacier_inversion.patches import _every_turn
+
 
 class _Tag(NamedTuple):
     """What is said of a storage: where it lies, since which stand-in."""
@@ -40,14 +42,15 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 # it lies where its fellows do.
 ANYWHERE = torch.device("meta")
 
-# By the address of the storage, which is not used anew while it is referred to; caches
-# of the code under test outlive a stand-in.
+# By the address of the storage, which is not used anew while it is referred to.
 _TAGS: dict[int, _Tag] = {}
 
 # Indices of these may lie on the CPU where the tensor does not.
 _INDEXED = ("index.", "index_put", "_index_put_impl_", "_unsafe_index")
 # These take no number from the CPU.
 _STRICT = ("_fused", "cat", "stack", "gather", "scatter", "index_select", "index_add")
+
+_FREE = 64_000_000_000  # bytes
 
 _IS_ON = {"device": None, "is_cuda": GPU, "is_cpu": CPU}
 
@@ -86,18 +89,25 @@ class StandInGpu:
     Parameters
     ----------
     capacity : float
-        Bytes that tensors on it may take, beyond which there is no memory.
+        Bytes that tensors on it may take, beyond which there is no memory. What torch
+        says is free does not tell, as where another program takes memory later.
+    fail_at : int, optional
+        Number of the tensor for which there is no memory, once.
 
     Attributes
     ----------
     peak : int
         The most bytes that were taken at a time.
+    n_made : int
+        Tensors that were put on it.
     n_refused : int
         How often there was no memory.
     """
 
-    def __init__(self, capacity: float = math.inf) -> None:
+    def __init__(self, capacity: float = math.inf, fail_at: int | None = None) -> None:
         self.capacity = capacity
+        self.fail_at = fail_at
+        self.n_made = 0
         self.peak = 0
         self.n_refused = 0
         self._at_most = 0  # what was freed since it was counted is in it
@@ -105,10 +115,13 @@ class StandInGpu:
 
     def __enter__(self) -> StandInGpu:
         """Let torch find it."""
+        # what the code under test keeps is not for another GPU
+        self._stack.callback(_every_turn.cache_clear)
+        _every_turn.cache_clear()
         cuda, enter = torch.cuda, self._stack.enter_context
         for name, value in {
             "is_available": lambda: True,
-            "mem_get_info": lambda device=None: (self.free, self.free),
+            "mem_get_info": lambda device=None: (_FREE, _FREE),
             "get_device_name": lambda device=None: "stand-in",
             "is_current_stream_capturing": lambda: False,
         }.items():
@@ -131,11 +144,6 @@ class StandInGpu:
         self._stack.close()
 
     @property
-    def free(self) -> float:
-        """Memory that is not taken."""
-        return min(self.capacity - self.taken, 64e9)
-
-    @property
     def taken(self) -> int:
         """Memory of the tensors that lie on it."""
         _forget_the_dead()
@@ -154,7 +162,8 @@ class StandInGpu:
                 self._at_most += n_bytes
                 if self._at_most > min(self.peak, self.capacity):
                     self._at_most = self.taken + n_bytes
-                if self._at_most > self.capacity:
+                self.n_made += 1
+                if self._at_most > self.capacity or self.n_made == self.fail_at:
                     self.n_refused += 1
                     message = (
                         f"CUDA out of memory. Tried to allocate {n_bytes} bytes. GPU 0 "

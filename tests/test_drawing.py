@@ -16,7 +16,6 @@ import shapely
 import torch
 
 from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.errors import DeviceError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.lattices import Layout, to_lattice
@@ -30,6 +29,7 @@ from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all
 from tests.conftest import Run
+from tests.stand_in_gpu import StandInGpu
 from tests.test_training import BROKEN_WEIGHTS
 
 
@@ -583,17 +583,6 @@ def test_a_method_that_is_not_exact_is_refused(finished, tmp_path):
     assert not (run.root / "drawings").exists()
 
 
-def test_a_gpu_that_fails_is_named():
-    "torch's error, out of memory for one, is no traceback."
-    gpu = dataclasses.replace(CPU, torch_device=torch.device("cuda"))
-
-    def fail(item):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate " + item)
-
-    with pytest.raises(DeviceError, match=r"out of memory.*say --device cpu"):
-        gpu.map(fail, ["2 GiB"])
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(finished):
     "auto takes the processor instead."
@@ -601,6 +590,117 @@ def test_a_gpu_that_is_not_there_is_named(finished):
     assert result.exit_code == 2
     assert "finds no GPU for 'cuda'. Must be cpu or auto here" in result.stderr
     assert open_device("auto") is open_device("cpu") is CPU
+
+
+def draw_on(gpu, run, method):
+    """Draw on a GPU; return what the command came to, and the maps."""
+    with gpu:
+        result = run("draw", "--method", method, "--device", "cuda")
+    model = run.raw["model_name"]
+    folder = run.root / f"drawings/{model}/south"
+    maps = [read(folder / f"thickness_{name}.tif")[0] for name in ("mean", "std")]
+    return result, maps
+
+
+def assert_same_maps(maps, expected):
+    """Compare them within a thousandth of the spread of the values."""
+    for one, other in zip(maps, expected, strict=True):
+        tolerance = 1e-3 * np.nanstd(expected[0])
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope="session", params=["padded", "partly dense", "dense", "scalar"])
+def drawn_on_cpu(request, finished, tmp_path_factory):
+    """A workspace with a model after one epoch, and its maps by the processor."""
+    run = copy_of(finished, tmp_path_factory.mktemp("kind"))
+    network = run.raw["model_description"]
+    if request.param != "padded":
+        for branch in network["inputs"].values():
+            branch["operations"][0]["padding"] = "valid"
+    if request.param == "dense":
+        pointwise = {"name": "convolution_1", "filter": 6}
+        network["main"]["operations"] = [{"name": "concatenation"}, pointwise]
+    if request.param == "scalar":
+        run.raw["inputs"][1]["scalar"] = True
+        del network["inputs"]["speed"]
+    run.raw.update(model_name="kind", epochs=1)
+    run.raw["drawing_description"]["models"] = ["kind"]
+    run.write()
+    assert run("train", "--device", "cpu").exit_code == 0
+    assert run("draw", "--device", "cpu").exit_code == 0
+    folder = run.root / "drawings/kind/south"
+    maps = [read(folder / f"thickness_{name}.tif")[0] for name in ("mean", "std")]
+    assert np.isfinite(maps[0]).sum() > 200
+    return run, maps
+
+
+METHODS = ["auto", "dense", "patches"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_drawn_on_a_gpu_never_mixes_devices(drawn_on_cpu, method):
+    "Densely, partly so, and by patches: the processor's maps."
+    run, expected = drawn_on_cpu
+    result, maps = draw_on(StandInGpu(), run, method)
+    if method == "dense" and "is not exact" in result.stderr:
+        assert "pads with zeros" in result.stderr
+        return
+    assert result.exit_code == 0
+    assert "on cuda (stand-in)" in result.stderr
+    assert_same_maps(maps, expected)
+
+
+@pytest.mark.parametrize("method", ["dense", "patches"])
+def test_less_is_drawn_at_once_where_memory_does_not_suffice(
+    unpadded, method, monkeypatch
+):
+    "Blocks and batches become smaller, which is said; the maps stay as they are."
+    for name, side in (("_GPU_BLOCK_PX", 64), ("_LEAST_BLOCK_PX", 8)):
+        monkeypatch.setattr(f"glacier_inversion.training.devices.{name}", side)
+    whole = StandInGpu()
+    _, expected = draw_on(whole, unpadded, method)
+    bounded = StandInGpu(capacity=0.8 * whole.peak)
+    result, maps = draw_on(bounded, unpadded, method)
+    assert result.exit_code == 0
+    assert bounded.n_refused > 0
+    assert bounded.peak <= bounded.capacity
+    assert "suffice (CUDA out of memory. Tried to allocate" in result.stderr
+    assert "given blocks of 32 x 32 points from now on" in result.stderr
+    assert_same_maps(maps, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["dense", "patches"])
+def test_there_may_be_no_memory_anywhere_in_drawing(unpadded, method, monkeypatch):
+    "For weights, inputs, results, and all between them; members are not mixed up."
+    monkeypatch.setattr("glacier_inversion.training.devices._GPU_BLOCK_PX", 64)
+    whole = StandInGpu()
+    _, expected = draw_on(whole, unpadded, method)
+    assert whole.n_made > 40
+    places = {*range(1, 30), *range(30, whole.n_made, 23), whole.n_made}
+    for place in sorted(places):
+        gpu = StandInGpu(fail_at=place)
+        result, maps = draw_on(gpu, unpadded, method)
+        assert (result.exit_code, gpu.n_refused) == (0, 1), result.stderr
+        assert_same_maps(maps, expected)
+
+
+def test_memory_that_holds_not_even_a_small_block_is_a_message(unpadded, tmp_path):
+    "One, with what to do; the maps that were there stay."
+    run = copy_of(unpadded, tmp_path)
+    assert run("draw", "--device", "cpu").exit_code == 0
+    before = read(run.root / "drawings/unpadded/south/thickness_mean.tif")[0]
+    result, maps = draw_on(StandInGpu(capacity=3000), run, "auto")
+    assert result.exit_code == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert re.fullmatch(
+        r"Error: --device: the GPU's memory does not suffice \(CUDA out of memory\. "
+        r"Tried to allocate \d+ bytes\)\. Must hold a block of 32 x 32 points\. Stop "
+        r"what else it computes, or say --device cpu\.",
+        last,
+    )
+    np.testing.assert_array_equal(maps[0], before)
+    assert not list(run.root.rglob("*.part*"))
 
 
 @pytest.mark.gpu

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from glacier_inversion.errors import StoppedError
+from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.training.batches import Patches, make_batches, predict_together
 from glacier_inversion.training.devices import open_device
@@ -253,6 +253,75 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, fir
     run("cuda" if first == "cpu" else "cpu")
     assert hearing.ended == {0: None}
     compare(alone[0], cut[0])
+
+
+def test_samples_that_a_gpu_does_not_hold_are_named(tmp_path):
+    "Before anything is trained."
+    place, words = Workspace(tmp_path), r"samples, 1 MB\. .* --device cpu\.$"
+    with StandInGpu(capacity=10_000):
+        device = open_device("cuda")
+        with pytest.raises(DeviceMemoryError, match=words):
+            train(experiment(), some_tiles(), place, device=device)
+
+
+@pytest.mark.slow
+def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
+    "The message says what to lower; fewer at a time, or the processor, go on."
+    checked = experiment(epochs=2, seeds_number=3)
+    place, whole = Workspace(tmp_path / "gpu"), StandInGpu()
+    with whole:
+        device = open_device("cuda")
+        every = Workspace(tmp_path / "whole")
+        train(checked, some_tiles(), every, device=device, jobs=3)
+    words = (
+        r"does not suffice \(CUDA out of memory\. Tried to allocate \d+ bytes\)\. Must "
+        r"hold the samples, 1 MB, and a step of {}\. Say {}--device cpu, and it goes on "
+        r"where it was; or lower batch_size, and start anew with --overwrite\."
+    )
+    for n, place_of_failure, said in (
+        (3, whole.n_made * 3 // 4, ("3 members", "--jobs 1 or ")),
+        (1, 2000, ("one member", "")),
+    ):
+        with (
+            StandInGpu(fail_at=place_of_failure),
+            pytest.raises(DeviceMemoryError, match=words.format(*said)),
+        ):
+            train(checked, some_tiles(), place, device=device, jobs=n)
+    assert list(place.model("small").rglob("checkpoint.pt"))
+    train(checked, some_tiles(), place)
+    for seed in range(3):
+        compare(every.member("small", seed), place.member("small", seed))
+
+
+def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
+    "Wherever memory ends while it is read; it still serves."
+    checked, parts = TRAINED_ON_A_GPU["patches"]()
+    data, members = prepare(checked, parts), {0: tmp_path}
+
+    def stop_at_once(log, seconds):
+        raise KeyboardInterrupt
+
+    never = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        train_together(checked, data, members, 1, never, Hearing(stop_at_once))
+
+    def resume(fail_at):
+        hearing, gpu = Hearing(stop_at_once), StandInGpu()
+        with gpu:
+            own = data.to(torch.device("cuda"))
+            gpu.fail_at = gpu.n_made + fail_at
+            train_together(checked, own, members, 1, never, hearing)
+
+    n_refused = 0
+    for place in range(1, 200, 9):
+        # stopped where its first epoch is heard of: all is read by then
+        with pytest.raises((torch.cuda.OutOfMemoryError, KeyboardInterrupt)) as caught:
+            resume(place)
+        n_refused += caught.type is not KeyboardInterrupt
+    assert n_refused > 5
+    hearing = Hearing()
+    train_together(checked, data, members, 1, never, hearing)
+    assert hearing.ended == {0: None}
 
 
 @pytest.mark.gpu

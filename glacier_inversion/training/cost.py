@@ -117,7 +117,7 @@ class Cost:
         side = (CPU.block_px + experiment.window_px) * experiment.finest_resolution
         tiles = _tile_bytes(experiment, (0.0, 0.0, side, side))
         n_values = CPU.block_px**2 * len(experiment.outputs) * experiment.seeds_number
-        values = n_values * 2 * _FLOAT  # as predicted by groups of members, and joined
+        values = n_values * 2 * _FLOAT  # of all members, and as a group predicted them
         passes = self.plan.bytes_per_patch * CPU.batch(self.plan.bytes_per_patch)
         if self.plan.is_partly_dense:
             passes = max(passes, int(CPU.most_bytes))

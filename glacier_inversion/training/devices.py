@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 
 from glacier_inversion.choices import DeviceName
-from glacier_inversion.errors import DeviceError, GlacierInversionError, first_line
+from glacier_inversion.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    GlacierInversionError,
+    first_line,
+)
 from glacier_inversion.training.threads import map_in_threads
 
 Item = TypeVar("Item")
@@ -27,6 +32,30 @@ _CALLS = 1e7
 _GPU_BATCH = 16_384
 _GPU_BLOCK_PX = 1024
 _GPU_CALLS = 5e9
+# Where memory does not suffice, blocks are made smaller, but not than this.
+_LEAST_BLOCK_PX = 32
+
+# What is the GPU's own, or its libraries'; torch has a class for some of it alone, and
+# only from 2.8 on.
+_NO_MEMORY_ERROR = torch.cuda.OutOfMemoryError
+_CLASSES = _NO_MEMORY_ERROR, getattr(torch, "AcceleratorError", _NO_MEMORY_ERROR)
+_WORDS = (
+    "CUDA error",
+    "CUDA driver",
+    "CUDA out of memory",
+    "No CUDA GPUs",
+    "NVIDIA driver",
+    "cuDNN error",
+    "CUDNN_STATUS",
+    "CUBLAS_STATUS",
+)
+_WORDS_OF_NO_MEMORY = (
+    "out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+# An index that we computed wrongly: a bug like any other.
+_OURS = "device-side assert"
 
 
 @dataclass(frozen=True)
@@ -65,36 +94,71 @@ class Device:
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> list[Result]:
-        """
-        Apply *function* to items, each on one core, or one by one on the GPU.
-
-        Raises
-        ------
-        DeviceError
-            The GPU's memory does not suffice, or it fails.
-        """
+        """Apply *function* to items, each on one core, or one by one on the GPU."""
         if self.torch_device.type != "cuda":
             return map_in_threads(function, items)
-        with self.watching():
-            return [function(item) for item in items]
+        return [function(item) for item in items]
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Turn what a GPU raises within the block into a DeviceError."""
-        try:
-            yield
-        except GlacierInversionError:
-            raise
-        except RuntimeError as error:  # out of memory is one, too
-            if self.torch_device.type != "cuda":
-                raise
-            raise DeviceError(_failing(error)) from error
+    def smaller(self) -> Device | None:
+        """Return the same, given a quarter at once; None where that is too little."""
+        if self.block_px <= _LEAST_BLOCK_PX:
+            return None
+        return replace(
+            self,
+            block_px=self.block_px // 2,
+            most_bytes=self.most_bytes / 4,
+            most_patches=max(1, self.most_patches // 4),
+        )
 
     def __str__(self) -> str:
         """Name it."""
         if self.torch_device.type != "cuda":
             return "cpu"
         return f"cuda ({torch.cuda.get_device_name(self.torch_device)})"
+
+
+@contextmanager
+def watching_gpu(need: str) -> Iterator[None]:
+    """
+    Turn what a GPU raises within the block into errors of ours, and nothing else.
+
+    Parameters
+    ----------
+    need : str
+        What its memory must hold, and what to do where it does not: two sentences.
+
+    Raises
+    ------
+    DeviceMemoryError
+        The GPU's memory does not suffice.
+    DeviceError
+        It fails.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # out of memory is one, too
+        if not is_of_the_gpu(error):
+            raise
+        if any(words in str(error) for words in _WORDS_OF_NO_MEMORY):
+            # torch goes on with what else takes memory, and how it is configured
+            said = ". ".join(first_line(error).split(". ")[:2]).rstrip(".")
+            message = f"--device: the GPU's memory does not suffice ({said}). {need}"
+            raise DeviceMemoryError(message) from error
+        raise DeviceError(_failing(error)) from error
+
+
+def is_of_the_gpu(error: RuntimeError) -> bool:
+    """
+    Tell whether the GPU failed or has no memory, not the program that uses it.
+
+    >>> is_of_the_gpu(RuntimeError("CUDA error: an ECC error was encountered"))
+    True
+    >>> is_of_the_gpu(RuntimeError("Expected all tensors to be on the same device"))
+    False
+    """
+    if isinstance(error, GlacierInversionError) or _OURS in str(error):
+        return False
+    return isinstance(error, _CLASSES) or any(w in str(error) for w in _WORDS)
 
 
 CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH, _CALLS)

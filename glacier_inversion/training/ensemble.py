@@ -19,12 +19,12 @@ from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import locked, remove, scratch_of
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples, Scales
-from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.progress import Progress, Silent, two_digits
 from glacier_inversion.sampling import check_targets, spacing_of
 from glacier_inversion.tiles import Tiles, contents
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.devices import CPU, Device
+from glacier_inversion.training.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.member import TrainingData
 from glacier_inversion.training.members import (
@@ -269,9 +269,25 @@ def _train_members(
             scratch = folder / SAMPLES
             train_side_by_side(experiment, data, todo, n_jobs, scratch, stop, watch)
         else:
-            data = data.to(device.torch_device)
-            with device.watching():
+            with watching_gpu(_need(data, 0)):
+                data = data.to(device.torch_device)
+            with watching_gpu(_need(data, n_jobs)):
                 train_together(experiment, data, todo, n_jobs, stop, watch)
+
+
+def _need(data: TrainingData, n_at_once: int) -> str:
+    """Say what the GPU's memory must hold, and what to do where it does not."""
+    size = two_digits(max((data.train.nbytes + data.validation.nbytes) / 1e6, 1))
+    samples = f"Must hold the samples, {size} MB"
+    if n_at_once == 0:
+        return f"{samples}. Stop what else it computes, or say --device cpu."
+    members, fewer = "one member", ""
+    if n_at_once > 1:
+        members, fewer = f"{n_at_once} members", f"--jobs {n_at_once // 2} or "
+    return (
+        f"{samples}, and a step of {members}. Say {fewer}--device cpu, and it goes on "
+        "where it was; or lower batch_size, and start anew with --overwrite."
+    )
 
 
 def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:

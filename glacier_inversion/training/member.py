@@ -25,6 +25,7 @@ from glacier_inversion.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from glacier_inversion.training.devices import is_of_the_gpu
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.members import (
     CHECKPOINT,
@@ -217,6 +218,8 @@ class Training:
             try:
                 self._restore(state)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and is_of_the_gpu(error):
+                    raise
                 raise broken(self.checkpoint, "of another version") from error
 
     @property
