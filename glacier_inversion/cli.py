@@ -182,6 +182,7 @@ def train_command(
     from glacier_inversion.training.devices import open_device
     from glacier_inversion.training.ensemble import check_network, train
 
+    opened = open_device(device)  # before data are read: it may not be there
     try:
         check_network(loaded)
     except ExperimentError as error:
@@ -199,7 +200,7 @@ def train_command(
             jobs,
             bar,
             tensorboard,
-            open_device(device),
+            opened,
         )
     for folder in folders:
         click.echo(folder)
@@ -234,11 +235,13 @@ def draw_command(
 
     loaded = load_experiment(experiment)
     place = Workspace(workspace)
-    dataset = open_dataset(loaded, place)
     from glacier_inversion.drawing import draw
+    from glacier_inversion.training.devices import open_device
 
+    opened = open_device(device)  # before data are read: it may not be there
+    dataset = open_dataset(loaded, place)
     with Bar() as bar:
-        report = draw(loaded, dataset, place, method, device, bar)
+        report = draw(loaded, dataset, place, method, opened, bar)
     for path in report.written:
         click.echo(path)
     _end(ctx, report.failures)

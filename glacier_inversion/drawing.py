@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import glacier_inversion
 from glacier_inversion.built_dataset import BuiltDataset
-from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
@@ -51,7 +51,7 @@ def draw(
     dataset: BuiltDataset,
     workspace: Workspace,
     method: DrawingMethod = "auto",
-    device_name: DeviceName = "auto",
+    device: Device | None = None,
     progress: Progress | None = None,
 ) -> DrawingReport:
     """
@@ -67,8 +67,8 @@ def draw(
     method : {"auto", "dense", "patches"}
         How points are evaluated; see `evaluation.predict_points`. The numbers are the
         same within rounding.
-    device_name : {"auto", "cpu", "cuda"}
-        'auto' is the GPU if there is one.
+    device : Device, optional
+        Default: the GPU if there is one.
 
     Raises
     ------
@@ -76,12 +76,12 @@ def draw(
         Features, models or profiles do not exist or do not fit, or the method is not
         exact, all of them named; nothing is drawn then.
     DeviceError
-        The device is not there.
+        The GPU fails, or its memory does not suffice even for small blocks.
     WorkspaceError
         Drawings cannot be written, or another command is drawing them.
     """
     progress = progress or Silent()
-    device = open_device(device_name)
+    device = device or open_device("auto")
     description = experiment.drawing_description
     problems: list[str] = []
     features = _or_problem(problems, lambda: dataset.select(description.features)) or []

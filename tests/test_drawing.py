@@ -584,9 +584,10 @@ def test_a_method_that_is_not_exact_is_refused(finished, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_named(finished):
-    "auto takes the processor instead."
-    result = finished("draw", "--device", "cuda")
+@pytest.mark.parametrize("command", ["train", "draw"])
+def test_a_gpu_that_is_not_there_is_refused_before_data_are_read(run, command):
+    "They need not be there either; auto takes the processor instead."
+    result = run(command, "--device", "cuda")
     assert result.exit_code == 2
     assert "finds no GPU for 'cuda'. Must be cpu or auto here" in result.stderr
     assert open_device("auto") is open_device("cpu") is CPU
