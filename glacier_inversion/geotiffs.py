@@ -111,7 +111,8 @@ def geotiff_writers(
     WorkspaceError
         A file cannot be written.
     """
-    with replacing_all([file.path for file in files]) as scratches:
+    # within an Env, GDAL's own errors are logged by rasterio, else printed
+    with replacing_all([file.path for file in files]) as scratches, rasterio.Env():
         with ExitStack() as stack:
             opened_files = [
                 stack.enter_context(_Writing(file, scratch, grid, epsg))

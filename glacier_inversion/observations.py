@@ -243,7 +243,7 @@ def _write_vectors(folder: Path, glaciers: list[Glacier]) -> None:
         geometry=[glacier.floor for glacier in tested[:3]],
         crs=EPSG,
     )
-    (folder / "profiles").mkdir()
+    (folder / "profiles").mkdir()  # folder is one that is being made
     _write_table(folder / "profiles" / "centrelines.shp", floors)
 
 

@@ -1,6 +1,7 @@
 """The project itself: what may import what, and documents that say what is so."""
 
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,16 @@ def test_every_module_is_on_one_side_or_draws():
         "profiles",
         "training",
     }
+
+
+def test_files_are_written_and_removed_in_one_module():
+    "By files.py, which follows no link and leaves nothing half."
+    calls = re.compile(
+        r"\.(unlink|rename|rmdir|write_text|touch|symlink_to)\(|rmtree|os\.(remove|replace)"
+    )
+    for path in (ROOT / "glacier_inversion").rglob("*.py"):
+        if path.name != "files.py":
+            assert not calls.findall(path.read_text(encoding="utf-8")), path
 
 
 def test_help_imports_nothing_heavy():
