@@ -19,6 +19,7 @@ from glacier_inversion.geotiffs import read_tile
 from glacier_inversion.grid import Grid
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.ownership import Ownership
+from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sections import Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.warping import Warping
@@ -328,7 +329,7 @@ def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
 
 
 def read_training_tiles(
-    dataset: BuiltDataset, experiment: Experiment
+    dataset: BuiltDataset, experiment: Experiment, progress: Progress | None = None
 ) -> dict[str, list[Tiles]]:
     """
     Read the tiles of the training and validation features whole, by split.
@@ -338,8 +339,12 @@ def read_training_tiles(
     DatasetError
         Tiles are missing or broken, or not those that the summary tells of.
     """
-    return {
-        split: [dataset.read_tiles(experiment, f) for f in dataset.features(split)]
-        for split in SPLITS
-        if split != "test"
-    }
+    progress = progress or Silent()
+    features = {s: dataset.features(s) for s in SPLITS if s != "test"}
+    progress.start("reading", sum(map(len, features.values())), "feature")
+    tiles: dict[str, list[Tiles]] = {split: [] for split in features}
+    for split, ids in features.items():
+        for feature in ids:
+            tiles[split].append(dataset.read_tiles(experiment, feature))
+            progress.advance(feature)
+    return tiles

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import get_args
 
@@ -20,18 +19,21 @@ from glacier_inversion.console import (
     DEVICE,
     QUIET,
     VERBOSE,
-    Bar,
     FriendlyGroup,
     SeedList,
     configure_logging,
+    note_workspace,
     with_common_options,
+    working,
 )
 from glacier_inversion.errors import ExperimentError
 
 FAILED_FEATURES = 3
 
 
-@click.group(cls=FriendlyGroup)
+@click.group(
+    cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="ginv")
 def main() -> None:
     """
@@ -42,7 +44,8 @@ def main() -> None:
     they will find and cost says check.
 
     Exit codes: 0 done; 1 failed; 2 bad command line or experiment; 3 finished, but some
-    features failed.
+    features failed; 130 stopped by Ctrl-C; 143 by SIGTERM; 70 an error that nobody
+    foresaw, kept in ginv-error.txt.
     """
 
 
@@ -92,7 +95,7 @@ def check_command(
     "--jobs",
     type=click.IntRange(min=1),
     default=None,
-    show_default="the number of processors",
+    show_default="the cores that may be used",
     help="Features worked on at once.",
 )
 @click.pass_context
@@ -107,13 +110,14 @@ def build_dataset_command(
     """Clip and resample every raster around every buffered outline."""
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset import build_dataset
+    from glacier_inversion.executors import available_cores
     from glacier_inversion.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
 
     loaded = load_experiment(experiment)
-    jobs = jobs or os.cpu_count() or 1
-    with Bar() as bar:
-        report = build_dataset(loaded, Workspace(workspace), jobs, bar)
+    jobs = jobs or available_cores()
+    with working() as progress:
+        report = build_dataset(loaded, Workspace(workspace), jobs, progress)
     logger.info("%d tiles written, %d kept", report.n_written, report.n_kept)
     click.echo(report.folder / "summary.json")
     _end(ctx, report.failures)
@@ -189,8 +193,8 @@ def train_command(
         message = f"{experiment}: {error}"
         raise ExperimentError(message) from error
     dataset = open_dataset(loaded, place)
-    tiles = read_training_tiles(dataset, loaded)
-    with Bar() as bar:
+    with working() as progress:
+        tiles = read_training_tiles(dataset, loaded, progress)
         folders = train(
             loaded,
             tiles,
@@ -198,7 +202,7 @@ def train_command(
             seeds,
             overwrite,
             jobs,
-            bar,
+            progress,
             tensorboard,
             opened,
         )
@@ -240,8 +244,8 @@ def draw_command(
 
     opened = open_device(device)  # before data are read: it may not be there
     dataset = open_dataset(loaded, place)
-    with Bar() as bar:
-        report = draw(loaded, dataset, place, method, opened, bar)
+    with working() as progress:
+        report = draw(loaded, dataset, place, method, opened, progress)
     for path in report.written:
         click.echo(path)
     _end(ctx, report.failures)
@@ -249,7 +253,10 @@ def draw_command(
 
 @main.command("demo")
 @click.argument(
-    "folder", type=click.Path(file_okay=False, path_type=Path), default="glacier-demo"
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="glacier-demo",
+    callback=note_workspace,
 )
 @click.option("--no-run", is_flag=True, help="Write data and experiment only.")
 @VERBOSE
@@ -273,13 +280,15 @@ def demo_command(
     place = Workspace(folder)
     folder = place.root
     with locked(folder.resolve(), "making the demonstration in"):
-        experiment = write_demo(folder)
+        with working() as progress:
+            experiment = write_demo(folder, progress)
         if no_run:
             click.echo(experiment)
             return
         from glacier_inversion.built_dataset import open_dataset, read_training_tiles
         from glacier_inversion.dataset import build_dataset
         from glacier_inversion.drawing import draw
+        from glacier_inversion.executors import available_cores
         from glacier_inversion.experiment import load_experiment
         from glacier_inversion.overview import draw_overview
         from glacier_inversion.scores import score_demo
@@ -287,16 +296,14 @@ def demo_command(
 
         loaded = load_experiment(experiment)
         model = loaded.model_name
-        with Bar() as bar:
-            built = build_dataset(loaded, place, os.cpu_count() or 1, bar)
-        dataset = open_dataset(loaded, place)
-        with Bar() as bar:
-            tiles = read_training_tiles(dataset, loaded)
-            train(loaded, tiles, place, jobs=None, progress=bar)
-        with Bar() as bar:
-            drawn = draw(loaded, dataset, place, progress=bar)
-        scores = score_demo(place, model, dataset)
-        draw_overview(folder / "overview.png", place, model, dataset)
+        with working() as progress:
+            built = build_dataset(loaded, place, available_cores(), progress)
+            dataset = open_dataset(loaded, place)
+            tiles = read_training_tiles(dataset, loaded, progress)
+            train(loaded, tiles, place, jobs=None, progress=progress)
+            drawn = draw(loaded, dataset, place, progress=progress)
+            scores = score_demo(place, model, dataset)
+            draw_overview(folder / "overview.png", place, model, dataset)
     click.echo(f"Maps, for QGIS: {place.drawings(model)}")
     click.echo(f"Picture:        {folder / 'overview.png'}")
     click.echo()

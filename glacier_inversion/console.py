@@ -1,21 +1,36 @@
 """
-What the commands have in common: errors, logging, progress bars, options.
+What the commands have in common: exit codes, logging, progress, options.
 
-The only place that configures logging, catches our errors and shows progress.
+The only place that configures logging, catches errors and shows progress.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
-from collections.abc import Callable
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, TypeGuard, get_args
 
 import click
 
+from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName
-from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
+from glacier_inversion.progress import Progress, duration
+
+UNEXPECTED = 70
+_ERROR_FILE = "ginv-error.txt"
+_MINUTE = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 class _Failure(click.ClickException):
@@ -26,38 +41,197 @@ class _Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it per instance
 
 
+class _Stop(_Failure):
+    """What is said when a signal stopped a command."""
+
+    def show(self, file: Any = None) -> None:
+        """Write the message as it is: being stopped is no error."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+@dataclass
+class _Said:
+    """What was said on the command line, for messages after the command's end."""
+
+    workspace: Path = Path()
+
+
+class FriendlyCommand(click.Command):
+    """A command whose summary is never cut off."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
+        """Return the first sentence of the help, whatever its length."""
+        return super().get_short_help_str(limit=1000)
+
+
 class FriendlyGroup(click.Group):
-    """Print our own errors as messages; others keep their traceback."""
+    """Print errors that were foreseen as messages; others keep their traceback."""
+
+    command_class = FriendlyCommand
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; end with the exit code of the error that it raises."""
         try:
             return super().invoke(ctx)
-        except GlacierInversionError as error:
-            raise _Failure(str(error), error.exit_code) from error
-        except PermissionError as error:
-            message = (
-                f"{error.filename}: permission denied. Must be readable, and writable "
-                "in datasets, models and drawings. Change its permissions, or choose "
-                "another --workspace."
-            )
-            raise _Failure(message, 1) from error
+        except BaseException as error:
+            failure = _failure_of(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+
+def _failure_of(error: BaseException) -> _Failure | None:
+    """Return message and exit code of an error that was foreseen, None of others."""
+    if isinstance(error, StoppedError):
+        return _Stop(f"ginv: {error}", interrupts.exit_code())
+    # whatever libraries made of it on its way
+    if isinstance(error, KeyboardInterrupt) or interrupts.was_stopped():
+        message = (
+            f"{interrupts.farewell()} What was made so far is kept. Run it again to go "
+            "on."
+        )
+        return _Stop(message, interrupts.exit_code())
+    if isinstance(error, GlacierInversionError):
+        return _Failure(str(error), error.exit_code)
+    if _is_out_of_memory(error):
+        reason = first_line(error) or type(error).__name__
+        message = (
+            f"the memory does not suffice ({reason}). Must hold what is worked on. "
+            "Close other programs, use fewer --jobs, a smaller batch_size or coarser "
+            "rasters."
+        )
+        return _Failure(message, 1)
+    return _Failure(_describe(error), 1) if isinstance(error, OSError) else None
+
+
+def _is_out_of_memory(error: BaseException) -> TypeGuard[Exception]:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # torch raises it for the processor's memory, and nothing else tells it apart
+    if isinstance(error, RuntimeError):
+        return "DefaultCPUAllocator" in str(error)
+    return isinstance(error, MemoryError)
+
+
+def _describe(error: OSError) -> str:
+    """Say what the system refused, and what to do."""
+    reason = error.strerror or first_line(error) or type(error).__name__
+    where = error.filename or "a file, or the output"
+    if isinstance(error, BrokenPipeError):
+        return (
+            f"the output: nobody reads it any more ({reason}). Must be read to its "
+            "end. What was made is kept."
+        )
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return (
+            f"{where}: permission denied. Must be readable, and writable in datasets, "
+            "models and drawings. Change its permissions, or choose another "
+            "--workspace."
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{where}: cannot be written ({reason}). Must be on a disk with space. "
+            "Free some, or choose another --workspace, and run it again."
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return (
+            f"{where}: cannot be opened ({reason}). Must be one of as many as the "
+            "system allows. Allow more, as 'ulimit -n 1024' does, or use fewer --jobs."
+        )
+    return (
+        f"{where}: cannot be used ({reason}). Must be there, and on a disk that works. "
+        "Look at it, and run the command again."
+    )
+
+
+def run(command_line: click.Command) -> NoReturn:
+    """
+    Run the command line as a program: whatever happens ends in an exit code.
+
+    What nobody foresaw is caught here, and nowhere else.
+    """
+    _open_closed_streams()
+    said = _Said()
+    code = UNEXPECTED
+    try:
+        command_line.main(prog_name="ginv", obj=said)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except Exception as error:
+        with suppress(OSError):  # nobody reads the error stream
+            if failure := _failure_of(error):
+                code = failure.exit_code
+                failure.show()
+            else:
+                click.echo(_keep_traceback(error, said.workspace), err=True)
+    _let_go_of_output()
+    sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """
+    Give streams that were closed before the start (``2>&-``) to nobody.
+
+    Else the next files that are opened would take their numbers, and what a library
+    writes to the error stream would end up in them.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  kept
+            setattr(sys, name, stream)
+
+
+def _let_go_of_output() -> None:
+    """Write what is not written yet, or give up on it: Python would complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _keep_traceback(error: Exception, workspace: Path) -> str:
+    """Write the traceback of an error that nobody foresaw; return what to say."""
+    from glacier_inversion import __version__
+    from glacier_inversion.files import write_bytes
+
+    folder = workspace if workspace.is_dir() else Path()
+    text = "".join(traceback.format_exception(error))
+    head = f"glacier_inversion {__version__}, Python {sys.version}\n{sys.argv}\n\n"
+    what = f"ginv: unexpected {type(error).__name__}: {first_line(error)}"
+    try:
+        write_bytes(folder / _ERROR_FILE, (head + text).encode(errors="replace"))
+    except OSError:
+        return f"{head}{text}{what}. Please report it with this text to the project."
+    return (
+        f"{what}; the traceback is in {folder.resolve() / _ERROR_FILE}. Please report "
+        "it with that file to the project."
+    )
+
+
+@contextmanager
+def working() -> Iterator[Progress]:
+    """Show progress; a signal raises meanwhile, so that what is open is put away."""
+    shown = Bar() if sys.stderr.isatty() else Heartbeat()
+    with interrupts.raising(), shown:
+        yield shown
 
 
 class Bar:
-    """A progress bar on stderr; none where that is no terminal."""
+    """A progress bar on the terminal, with the name of the stage."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def start(self, total: int, unit: str) -> None:
+    def start(self, stage: str, total: int, unit: str) -> None:
         """Show the bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=total, unit=unit, disable=None, dynamic_ncols=True)
+        self.__exit__()
+        self._bar = tqdm(desc=stage, total=total, unit=unit, dynamic_ncols=True)
 
     def advance(self, note: str = "") -> None:
         """Move the bar on by a step."""
+        interrupts.check()
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update()
 
@@ -71,17 +245,76 @@ class Bar:
             self._bar.close()
 
 
+class Heartbeat:
+    """
+    Logs how far the work is, once a minute: for log files, which bars would fill.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns the time, s.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ended = threading.Event()
+        self._stage, self._done, self._total = "", 0, 0
+        self._begun = self._last = clock()
+
+    def start(self, stage: str, total: int, unit: str) -> None:  # noqa: ARG002
+        """Begin a stage; the minute goes on."""
+        self._stage, self._done, self._total = stage, 0, total
+        self._begun = self._clock()
+
+    def advance(self, note: str = "") -> None:  # noqa: ARG002
+        """Count a step."""
+        interrupts.check()
+        self._done += 1
+
+    def beat(self) -> None:
+        """Log a line, if none was for a minute."""
+        now = self._clock()
+        if not self._stage or now - self._last < _MINUTE:
+            return
+        self._last = now
+        left = None
+        if self._done:
+            left = (now - self._begun) / self._done * (self._total - self._done)
+        logger.info(
+            "%s: %d of %d, %s left",
+            self._stage,
+            self._done,
+            self._total,
+            duration(left),
+        )
+
+    def __enter__(self) -> Heartbeat:
+        """Beat, until the end: a step may take longer than a minute."""
+
+        def go_on() -> None:
+            while not self._ended.wait(1.0):
+                self.beat()
+
+        threading.Thread(target=go_on, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Fall silent."""
+        self._ended.set()
+
+
 class _Handler(logging.Handler):
     """Write log records to stderr, above the progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = self.format(record)
-        if "tqdm" in sys.modules:
-            from tqdm import tqdm
+        with suppress(OSError):  # nobody reads it, or there is no space: work goes on
+            if "tqdm" in sys.modules:
+                from tqdm import tqdm
 
-            tqdm.write(message, file=sys.stderr)
-        else:
-            click.echo(message, err=True)
+                tqdm.write(message, file=sys.stderr)
+            else:
+                click.echo(message, err=True)
 
 
 def configure_logging(verbose: bool, quiet: bool) -> None:
@@ -97,6 +330,18 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
 
 Command = Callable[..., Any]
 
+
+def note_workspace(
+    ctx: click.Context,
+    param: click.Parameter,  # noqa: ARG001
+    folder: Path,
+) -> Path:
+    """Remember where the file of an error that nobody foresaw belongs."""
+    if isinstance(ctx.obj, _Said):
+        ctx.obj.workspace = folder
+    return folder
+
+
 _EXPERIMENT = click.argument(
     "experiment", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -104,6 +349,7 @@ _WORKSPACE = click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
+    callback=note_workspace,
     show_default="the current folder",
     help="Folder with data/, in which datasets/, models/ and drawings/ are made.",
 )

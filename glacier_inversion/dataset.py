@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -113,14 +114,16 @@ def build_dataset(
         write_json(folder / "sources.json", record)
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
-        progress.start(len(todo), "feature")
-        for feature, result in tile_features(experiment, sources, todo, jobs):
-            if isinstance(result, RasterError):
-                failures[feature] = str(result)
-            else:
-                rows[feature], n_new = result
-                n_written += n_new
-            progress.advance(feature)
+        progress.start("building", len(todo), "feature")
+        # closed, so that its processes end before the folder is let go
+        with closing(tile_features(experiment, sources, todo, jobs)) as results:
+            for feature, result in results:
+                if isinstance(result, RasterError):
+                    failures[feature] = str(result)
+                else:
+                    rows[feature] = result.row
+                    n_written += result.n_written
+                progress.advance(feature)
         for feature, problem in failures.items():
             logger.error("%s: %s", feature, problem)
         if not rows:

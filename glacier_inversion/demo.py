@@ -11,6 +11,7 @@ from glacier_inversion.files import making_folder, write_bytes
 from glacier_inversion.ice_flow import Rheology, surface_velocity
 from glacier_inversion.mountains import build_mountains, grow_ice
 from glacier_inversion.observations import find_glaciers, write_observations
+from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 _SEED = 0
 
 
-def write_demo(folder: Path) -> Path:
+def write_demo(folder: Path, progress: Progress | None = None) -> Path:
     """
     Write the data and the experiment of the demonstration, unless they are there.
 
@@ -46,14 +47,14 @@ def write_demo(folder: Path) -> Path:
         write_bytes(experiment, text.encode())
     if not data.exists():
         with making_folder(data) as unfinished:
-            _write_data(unfinished)
+            _write_data(unfinished, progress or Silent())
     return experiment
 
 
-def _write_data(folder: Path) -> None:
+def _write_data(folder: Path, progress: Progress) -> None:
     mountains, rheology = build_mountains(_SEED), Rheology()
     logger.info("growing the ice of %d valleys", len(mountains.floors))
-    thickness, imbalance = grow_ice(mountains, rheology)
+    thickness, imbalance = grow_ice(mountains, rheology, progress)
     glaciers = find_glaciers(mountains, thickness)
     logger.info(
         "%d glaciers, %.1f km3 of ice, steady to %.2f %% of the accumulation",

@@ -101,7 +101,8 @@ def draw(
         for feature in features
     }
     n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in maps.values())
-    progress.start(n_blocks + len(lines) * len(ensembles), "block")
+    n_steps = n_blocks + len(lines) * len(ensembles)
+    progress.start("drawing", n_steps, "block")
     written: list[Path] = []
     failures: dict[str, str] = {}
     for ensemble in ensembles:

@@ -2,8 +2,10 @@
 What a user can mend.
 
 Every error here carries one message, ``where: what is wrong, with the value. What is
-allowed. What to do.``, and the exit code of a command that it ends. Each is a standard
-exception too, so that callers need not know this module::
+allowed. What to do.``, and the exit code of a command that it ends. Commands also end
+with 3, when they finished but some features failed, and with 70 upon an error that is
+none of these and that nobody foresaw. Each is a standard exception too, so that callers
+need not know this module::
 
     GlacierInversionError            exit 1
     ├── ExperimentError (ValueError) exit 2
@@ -15,7 +17,7 @@ exception too, so that callers need not know this module::
     │   └── DeviceMemoryError
     ├── TrainingError (RuntimeError)
     │   └── MemberError
-    ├── StoppedError                 exit 130
+    ├── StoppedError                 exit 130, or 143 by SIGTERM
     ├── PackageError (ImportError)   exit 2
     └── WorkspaceError (OSError)
 """

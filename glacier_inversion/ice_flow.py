@@ -274,6 +274,7 @@ def grow(
     years: float,
     rheology: Rheology,
     tolerance: float = 1e-3,
+    on_step: Callable[[float], object] = lambda _: None,
 ) -> tuple[Field, float]:
     """
     Let ice grow towards the steady state of a balance that depends on the surface.
@@ -290,6 +291,8 @@ def grow(
         Time after which to stop anyway.
     tolerance : float
         Imbalance at which the ice counts as steady.
+    on_step : callable
+        Hears after each step which share of *years* has passed, 1 at most.
 
     Returns
     -------
@@ -315,6 +318,7 @@ def grow(
             length = min(1.3 * length, 2.0)
         elif largest > 20:
             length *= 0.8
+        on_step(min(elapsed / years, 1.0))
     return thickness, imbalance
 
 

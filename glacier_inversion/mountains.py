@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glacier_inversion.ice_flow import Field, Rheology, grow
+from glacier_inversion.progress import Progress, Silent
 
 WIDTH = 32_000  # of the region, m
 HEIGHT = 26_000
 _VALLEYS_PER_SIDE = 13
 _EDGE = 2_500  # free of valleys, so that ice stays away from the border, m
+# Cells to a side, years of growth at most, and what it takes of the time, percent.
+_LEVELS = ((8, 800, 1), (4, 300, 5), (2, 300, 19), (1, 120, 75))
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,9 @@ class Climate:
         return result
 
 
-def grow_ice(mountains: Mountains, rheology: Rheology) -> tuple[Field, float]:
+def grow_ice(
+    mountains: Mountains, rheology: Rheology, progress: Progress | None = None
+) -> tuple[Field, float]:
     """
     Grow the ice of a range to its steady state.
 
@@ -214,16 +219,35 @@ def grow_ice(mountains: Mountains, rheology: Rheology) -> tuple[Field, float]:
     imbalance : float
         Sum of all cells' absolute changes over the accumulation, in the last step.
     """
+    progress = progress or Silent()
+    progress.start("growing the ice", 100, "percent")
+    n_told, before = 0, 0
+
+    def tell(share: float) -> None:
+        """Tell how much of a level is done, as steps of the whole."""
+        nonlocal n_told
+        while n_told < before + int(share * percent):
+            progress.advance()
+            n_told += 1
+
     thickness, imbalance = np.zeros((1, 1)), 0.0
-    for factor, years in ((8, 800), (4, 300), (2, 300), (1, 120)):
+    for factor, years, percent in _LEVELS:
         level = mountains.coarser(factor)
-        if factor == 8:
+        if factor == _LEVELS[0][0]:
             thickness = np.zeros_like(level.bed)
         else:
             thickness = refine(thickness, level.bed.shape)
         thickness, imbalance = grow(
-            thickness, level.bed, Climate(level), level.cell_size, years, rheology
+            thickness,
+            level.bed,
+            Climate(level),
+            level.cell_size,
+            years,
+            rheology,
+            on_step=tell,
         )
+        tell(1.0)  # it was steady before
+        before += percent
     return thickness, imbalance
 
 

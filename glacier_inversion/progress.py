@@ -8,8 +8,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Somebody who wants to know how far the work is."""
 
-    def start(self, total: int, unit: str) -> None:
-        """Hear that *total* steps lie ahead."""
+    def start(self, stage: str, total: int, unit: str) -> None:
+        """Hear that a stage begins, such as 'building', and of how many steps."""
 
     def advance(self, note: str = "") -> None:
         """Hear that one step is done, and something about it."""
@@ -18,7 +18,7 @@ class Progress(Protocol):
 class Silent:
     """Nobody listens."""
 
-    def start(self, total: int, unit: str) -> None:
+    def start(self, stage: str, total: int, unit: str) -> None:
         """Do nothing."""
 
     def advance(self, note: str = "") -> None:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
-import signal
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.geotiffs import read_tags, read_tile, write_tile
 from glacier_inversion.grid import Bounds, Grid
@@ -48,56 +43,36 @@ class TilingJob:
         return tile_path(self.dataset, self.split, self.outline.feature, raster)
 
 
-TilingResult = tuple[dict[str, Any], int] | RasterError
+@dataclass(frozen=True)
+class TiledFeature:
+    """The row of a feature whose tiles are there, and what that took."""
+
+    row: dict[str, Any]
+    n_written: int
+
+
+TilingResult = TiledFeature | RasterError
 
 
 def tile_features(
     experiment: Experiment, sources: dict[str, Source], todo: list[TilingJob], jobs: int
-) -> Iterator[tuple[str, TilingResult]]:
-    """Yield the row and the number of new tiles of each feature, as they are made."""
+) -> Generator[tuple[str, TilingResult], None, None]:
+    """Yield each feature with its row, or why it has none, as its tiles are made."""
     if jobs == 1 or len(todo) < 2:
         for job in todo:
             yield job.outline.feature, _try_feature(experiment, sources, job)
         return
-    # Processes, since rasterio warps into arrays with a race between threads; spawned,
-    # since GDAL does not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    n_workers = min(jobs, len(todo))
-    with ProcessPoolExecutor(n_workers, context) as pool:
-        with _ignored_interrupts():
-            futures = {
-                pool.submit(_try_feature, experiment, sources, job): job.outline.feature
-                for job in todo
-            }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            message = (
-                "a process that made tiles was killed, perhaps for want of memory. "
-                "What was made is kept. Run it again, with fewer --jobs."
-            )
-            raise DatasetError(message) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _ignored_interrupts() -> Iterator[None]:
-    """
-    Have processes that start meanwhile ignore Ctrl-C.
-
-    It is left to the main process, which lets them end their features.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may change signals
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Processes, since rasterio warps into arrays with a race between threads.
+    given = experiment, sources
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        for job, result in each(_try_feature, given, todo, jobs):
+            yield job.outline.feature, result
+    except ProcessLostError as error:
+        message = (
+            f"a process that made tiles was killed ({error}), perhaps for want of "
+            "memory. What was made is kept. Run it again, with fewer --jobs."
+        )
+        raise DatasetError(message) from error
 
 
 def _try_feature(
@@ -116,8 +91,8 @@ def _try_feature(
 
 def _tile_feature(
     experiment: Experiment, sources: dict[str, Source], job: TilingJob
-) -> tuple[dict[str, Any], int]:
-    """Make the tiles of one feature; return its row and the number of new tiles."""
+) -> TiledFeature:
+    """Make the tiles of one feature."""
     tiles: dict[str, dict[str, Any]] = {}
     n_written = 0
     for raster in experiment.dataset_description.rasters:
@@ -137,7 +112,7 @@ def _tile_feature(
         "repairs": list(job.outline.repairs),
         "rasters": tiles,
     }
-    return row, n_written
+    return TiledFeature(row, n_written)
 
 
 def _build_tile(

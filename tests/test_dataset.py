@@ -722,3 +722,22 @@ def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
         other = Split(fractions=[0.7, 0.15, 0.15], seed=1)
         assert assign_splits(tmp_path, outlines, other) != splits
     assert assign_splits(tmp_path, outlines[::-1], None) == splits
+
+
+def test_reading_tells_how_far_it_is(run):
+    "A step for each feature that training reads."
+    build(run)
+    heard = []
+
+    class Heard:
+        def start(self, stage, total, unit):
+            heard.append((stage, total, unit))
+
+        def advance(self, note=""):
+            heard.append(note)
+
+    checked = check_experiment(run.raw, "exp")
+    dataset = open_dataset(checked, Workspace(run.root))
+    read_training_tiles(dataset, checked, Heard())
+    features = ["north-1", "north-2", "west", "east"]
+    assert heard == [("reading", 4, "feature"), *features]

@@ -67,6 +67,29 @@ def test_same_seed_same_mountains():
     assert np.ptp(build_mountains(3, 400.0).bed - build_mountains(4, 400.0).bed) > 100
 
 
+class Heard:
+    """Hears of one stage."""
+
+    n_steps = 0
+
+    def start(self, stage, total, unit):
+        """Keep what is said."""
+        self.said = stage, total, unit
+
+    def advance(self, note=""):
+        """Count."""
+        self.n_steps += 1
+
+
+def test_growth_tells_how_far_it_is():
+    "In a hundred steps, whether the ice is steady early or never."
+    for seed in (0, 1):
+        heard = Heard()
+        grow_ice(build_mountains(seed, 400.0), Rheology(), heard)
+        assert heard.said == ("growing the ice", 100, "percent")
+        assert heard.n_steps == 100
+
+
 @pytest.mark.skipif(shutil.which("gdaldem") is None, reason="gdaldem not installed")
 def test_slope_is_that_of_gdaldem(coarse, tmp_path):
     "Horn's slope, but at the border, where gdaldem gives none."

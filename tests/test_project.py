@@ -16,6 +16,7 @@ from tests.reference_table import table
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WITHOUT_TORCH = [
+    "__main__",
     "built_dataset",
     "check",
     "choices",
@@ -26,12 +27,14 @@ WITHOUT_TORCH = [
     "dataset",
     "demo",
     "errors",
+    "executors",
     "experiment",
     "files",
     "geotiffs",
     "grid",
     "ice_flow",
     "interpolation",
+    "interrupts",
     "lattices",
     "mountains",
     "observations",

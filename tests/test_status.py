@@ -22,7 +22,7 @@ class Stopping:
     def __init__(self, n):
         self.n = n
 
-    def start(self, total, unit):
+    def start(self, stage, total, unit):
         """Do nothing."""
 
     def advance(self, note=""):

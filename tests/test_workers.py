@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from glacier_inversion.training.ensemble import train
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
 from tests.conftest import Run
+from tests.processes import children_of, session_of, start, wait_until
 from tests.test_training import experiment, some_tiles
 
 FILES = ("best.safetensors", "log.csv")
@@ -36,7 +36,7 @@ class Listening:
     def __init__(self, at_epoch=lambda note: None):
         self.n_epochs, self.at_epoch = 0, at_epoch
 
-    def start(self, total, unit):
+    def start(self, stage, total, unit):
         """Keep the total."""
         self.total = total
 
@@ -77,19 +77,6 @@ def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
     assert (place.member("small", 2) / FILES[0]).exists()
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = status.read_text().splitlines()
-        except OSError:  # it has ended
-            continue
-        if f"PPid:\t{pid}" in lines:
-            found.append(int(status.parent.name))
-    return found
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, caplog):
     "Out of memory, for one; the others are trained, and a second run trains it."
@@ -117,19 +104,9 @@ def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, capl
     assert read_members(place.model("small")) == read_members(whole.model("small"))
 
 
-def wait_until(happens, seconds=60.0):
-    """Look again and again."""
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 def command_of(root: Path, jobs: int) -> list[str]:
-    """Return what trains an experiment in a process of its own."""
-    code = "from glacier_inversion.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", str(root / "exp.json")]
-    return [*command, "--workspace", str(root), "--jobs", str(jobs)]
+    """Return the arguments that train an experiment."""
+    return ["train", str(root / "exp.json"), "--workspace", str(root), f"--jobs={jobs}"]
 
 
 def copy_untrained(finished: Run, root: Path) -> Path:
@@ -156,8 +133,7 @@ def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
     n_killed = 0
     for number in jobs[:3]:
         before = n_rows(model)
-        command = command_of(tmp_path, number)
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = start(*command_of(tmp_path, number))
 
         lowest = [before]
 
@@ -168,13 +144,14 @@ def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
         wait_until(goes_on)
         assert min(lowest) == before  # nothing is trained again
         time.sleep(moments.random() * 0.3)
-        children = children_of(process.pid)
         n_killed += process.poll() is None
         process.kill()
-        process.wait()
-        wait_until(lambda children=children: not any(map(alive, children)))
+        process.communicate(timeout=30)
+        wait_until(lambda process=process: not session_of(process.pid))
     assert n_killed > 0
-    subprocess.run(command_of(tmp_path, jobs[3]), check=True, capture_output=True)
+    process = start(*command_of(tmp_path, jobs[3]))
+    process.communicate()
+    assert process.returncode == 0
     assert read_members(model) == read_members(finished.root / "models" / "small")
 
 
@@ -185,28 +162,26 @@ def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
     "Ctrl-C reaches the whole group: one message, nothing left over, nothing lost."
     model = copy_untrained(finished, tmp_path)
     command = command_of(tmp_path, jobs)
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = start(*command)
     wait_until(lambda: process.poll() is not None or n_rows(model) > 0)
-    children = children_of(process.pid)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "Traceback" not in stderr
     assert "of 2 members finished. What was trained is kept." in stderr
-    wait_until(lambda: not any(map(alive, children)))
+    wait_until(lambda: not session_of(process.pid))
     assert not (model / "samples.pt").exists()
     before = n_rows(model)
     assert before < 2 * 12
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = start(*command)
     lowest = before
     while process.poll() is None:
         lowest = min(lowest, n_rows(model))
         time.sleep(0.01)
+    process.communicate()
     assert process.returncode == 0
     assert lowest == before
     assert read_members(model) == read_members(finished.root / "models" / "small")
@@ -235,15 +210,6 @@ def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
     monkeypatch.setattr("glacier_inversion.training.workers.torch.save", fail)
     with pytest.raises(WorkspaceError, match=r"samples\.pt: cannot be written"):
         train(experiment(epochs=1), some_tiles(), Workspace(tmp_path), jobs=2)
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process is there, and no corpse that nobody has buried."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    return "State:\tZ" not in status
 
 
 def test_jobs_are_as_many_as_end_soonest():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glacier_inversion.errors import ExperimentError, first_line
+from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.lattices import Layout, to_lattice
@@ -28,7 +29,7 @@ from glacier_inversion.training.normalization import NO_SCALE
 from glacier_inversion.training.prediction import MOST_WEIGHTS
 from glacier_inversion.training.tally import Tally
 from glacier_inversion.training.threads import one_thread
-from glacier_inversion.training.workers import available_cores, best_number
+from glacier_inversion.training.workers import best_number
 
 _FLOAT = 4  # bytes
 _POINT = 200  # bytes that sorting a point into its cell takes, all copies together

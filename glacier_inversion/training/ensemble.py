@@ -15,8 +15,10 @@ from glacier_inversion.errors import (
     TrainingError,
     WorkspaceError,
 )
+from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import locked, remove, scratch_of
+from glacier_inversion.interrupts import heeding_signals
 from glacier_inversion.lattices import Layout, to_lattice
 from glacier_inversion.patches import Samples, Scales
 from glacier_inversion.progress import Progress, Silent, two_digits
@@ -41,15 +43,10 @@ from glacier_inversion.training.model import (
 )
 from glacier_inversion.training.network import Network
 from glacier_inversion.training.normalization import fit_input_scales, fit_target_scales
-from glacier_inversion.training.stopping import heeding_signals
 from glacier_inversion.training.tally import criterion_column
 from glacier_inversion.training.together import train_together
 from glacier_inversion.training.watch import Watch
-from glacier_inversion.training.workers import (
-    available_cores,
-    best_number,
-    train_side_by_side,
-)
+from glacier_inversion.training.workers import best_number, train_side_by_side
 from glacier_inversion.training_curves import draw_training_curves, read_logs
 from glacier_inversion.workspace import Workspace
 

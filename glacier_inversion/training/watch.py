@@ -64,7 +64,8 @@ class Watch:
     def start(self, n_members: int, n_jobs: int) -> None:
         """Hear how many members are to be trained, and how many at a time."""
         self._n_jobs = n_jobs
-        self._progress.start(n_members * self._experiment.epochs, "epoch")
+        n_epochs = n_members * self._experiment.epochs
+        self._progress.start("training", n_epochs, "epoch")
 
     def on_begin(self, seed: int) -> None:
         """Hear that a member is begun, or gone on with."""

@@ -10,31 +10,32 @@ from __future__ import annotations
 
 import logging
 import math
-import multiprocessing
-import os
 import queue
 import signal
-import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from glacier_inversion.errors import StoppedError, WorkspaceError, first_line
+from glacier_inversion.errors import StoppedError, first_line
+from glacier_inversion.executors import (
+    Failure,
+    Worker,
+    dismiss,
+    how_it_ended,
+    start_worker,
+)
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import remove, replacing
 from glacier_inversion.lattices import Layout
 from glacier_inversion.patches import KnownPoints, PatchSource, Samples, Scale, Scales
 from glacier_inversion.training.member import TrainingData
-from glacier_inversion.training.stopping import deaf_to_interrupts
 from glacier_inversion.training.tally import Log
 from glacier_inversion.training.together import Listener, train_together
 
@@ -42,7 +43,6 @@ _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
 _PATIENCE = 0.2  # seconds after which it is seen that training should stop
-_LONGEST_END = 5.0  # seconds in which a process must have ended
 
 _SHARED: list[Any] = [
     TrainingData,
@@ -53,13 +53,6 @@ _SHARED: list[Any] = [
     Scale,
     Scales,
 ]
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def best_number(n_members: int, n_cores: int, seconds_each: float) -> int:
@@ -81,20 +74,6 @@ class _End:
     """A member has ended, well or not."""
 
     failure: str | None
-
-
-@dataclass(frozen=True)
-class _DiskFull:
-    """No member can go on: the message."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class _Crash:
-    """Something went wrong that should not: the traceback."""
-
-    text: str
 
 
 def train_side_by_side(
@@ -146,12 +125,11 @@ def _save(data: TrainingData, path: Path) -> None:
 
 
 @dataclass
-class _Worker:
+class _Trainer:
     """A process that trains members, and the seed of that in hand."""
 
-    process: SpawnProcess
-    connection: Connection
-    seed: int | None
+    worker: Worker
+    seed: int | None = None
 
 
 class _Crew:
@@ -171,92 +149,75 @@ class _Crew:
         self.stop = stop
         self.listener = listener
         self.left = list(members)
-        self.workers: list[_Worker] = []
+        self.trainers: list[_Trainer] = []
 
     def train(self, n_processes: int) -> None:
         """Train what is left; where a process dies, another takes its place."""
         for _ in range(n_processes):
             self._hire()
         told = False
-        while self.workers:
+        while self.trainers:
             if self.stop.is_set() and not told:
                 told = True
                 self.left.clear()
-                for worker in self.workers:
-                    worker.process.terminate()  # which it hears between two steps
-            heard = wait([worker.connection for worker in self.workers], _PATIENCE)
-            for worker in [w for w in self.workers if w.connection in heard]:
-                self._hear(worker)
+                for trainer in self.trainers:
+                    trainer.worker.process.terminate()  # heard between two steps
+            heard = wait([t.worker.connection for t in self.trainers], _PATIENCE)
+            for trainer in [t for t in self.trainers if t.worker.connection in heard]:
+                self._hear(trainer)
         if told:
             message = "stopped. Run it again to go on."
             raise StoppedError(message)
 
     def dismiss(self) -> None:
         """End what is still running, whatever it does."""
-        for worker in self.workers:
-            worker.connection.close()
-            worker.process.terminate()
-        for worker in self.workers:
-            worker.process.join(_LONGEST_END)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+        dismiss([trainer.worker for trainer in self.trainers])
 
     def _hire(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        arguments = self.experiment, self.scratch, _PACKAGE.getEffectiveLevel(), theirs
-        process = context.Process(target=_work, args=arguments, daemon=True)
-        with deaf_to_interrupts():
-            process.start()
-        theirs.close()  # so that ours ends when the process does
-        worker = _Worker(process, ours, None)
-        self.workers.append(worker)
-        self._hand_on(worker)
+        level = _PACKAGE.getEffectiveLevel()
+        worker = start_worker(_work, self.experiment, self.scratch, level)
+        trainer = _Trainer(worker)
+        self.trainers.append(trainer)
+        self._hand_on(trainer)
 
-    def _hand_on(self, worker: _Worker) -> None:
+    def _hand_on(self, trainer: _Trainer) -> None:
         """Give a process the next member, or nothing, upon which it ends."""
-        worker.seed = seed = self.left.pop(0) if self.left else None
+        trainer.seed = seed = self.left.pop(0) if self.left else None
         if seed is not None:
             self.listener.on_begin(seed)
+        task = None if seed is None else (seed, self.members[seed])
         # if it has gone, that is heard of as the end of the connection
         with suppress(OSError):
-            worker.connection.send(None if seed is None else (seed, self.members[seed]))
+            trainer.worker.connection.send(task)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, trainer: _Trainer) -> None:
         """Pass on what a process says, or that it is no more."""
         try:
-            event = worker.connection.recv()
+            event = trainer.worker.connection.recv()
         except (EOFError, OSError):
-            self._bury(worker)
+            self._bury(trainer)
             return
         if isinstance(event, logging.LogRecord):
             logging.getLogger(event.name).handle(event)
-        elif isinstance(event, _DiskFull):
-            raise WorkspaceError(event.text)
-        elif isinstance(event, _Crash):
-            raise RuntimeError(event.text)
-        elif isinstance(event, _End) and worker.seed is not None:
-            self.listener.on_end(worker.seed, event.failure)
-            self._hand_on(worker)
-        elif worker.seed is not None:
-            self.listener.on_epoch(worker.seed, *event)
+        elif isinstance(event, Failure):
+            raise event.error
+        elif isinstance(event, _End) and trainer.seed is not None:
+            self.listener.on_end(trainer.seed, event.failure)
+            self._hand_on(trainer)
+        elif trainer.seed is not None:
+            self.listener.on_epoch(trainer.seed, *event)
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, trainer: _Trainer) -> None:
         """Strike out a process that has ended; if it died, put another in its place."""
-        self.workers.remove(worker)
-        worker.process.join(_LONGEST_END)
-        if worker.seed is not None and not self.stop.is_set():
-            self.listener.on_end(
-                worker.seed, _lost(worker.seed, worker.process.exitcode)
-            )
+        self.trainers.remove(trainer)
+        how = how_it_ended(trainer.worker)
+        if trainer.seed is not None and not self.stop.is_set():
+            self.listener.on_end(trainer.seed, _lost(trainer.seed, how))
             if self.left:
                 self._hire()
 
 
-def _lost(seed: int, exit_code: int | None) -> str:
-    code = exit_code or 0
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+def _lost(seed: int, how: str) -> str:
     return (
         f"seed {seed}: its process ended without a word ({how}). Must have enough "
         "memory, and not be killed. Run it again, with fewer --jobs: it goes on where "
@@ -295,12 +256,11 @@ class _Line:
 
 
 def _work(
-    experiment: Experiment, shared: Path, level: int, connection: Connection
+    connection: Connection, experiment: Experiment, shared: Path, level: int
 ) -> None:
-    """Train members until there are no more; end with the process that asked."""
+    """Train members until there are no more."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _PACKAGE.setLevel(level)
     _PACKAGE.propagate = False
     _PACKAGE.addHandler(_Sender(connection))
@@ -314,14 +274,5 @@ def _work(
             train_together(experiment, data, member, 1, stop, _Line(connection))
     except (StoppedError, EOFError, BrokenPipeError):
         return  # the other one knows, or is no more
-    except WorkspaceError as error:
-        connection.send(_DiskFull(str(error)))
-    except Exception:
-        connection.send(_Crash(traceback.format_exc()))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    except Exception as error:  # whatever it is, it is for the other process
+        connection.send(Failure.of(error))

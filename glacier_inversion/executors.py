@@ -1,0 +1,258 @@
+"""
+Processes of ours: how many may run, how they start, and that they end.
+
+They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C, which is
+their parent's to hear, and end with their parent, however it ends.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.interrupts import postponing
+
+_LONGEST_END = 5.0  # seconds in which a process must have ended
+_SIGNALS = signal.SIGINT, signal.SIGTERM
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def available_cores(
+    proc: Path = Path("/proc/self/cgroup"),
+    cgroups: Path = Path("/sys/fs/cgroup"),
+    environment: Mapping[str, str] = os.environ,
+) -> int:
+    """
+    Return the number of cores that this process may use.
+
+    The least of its affinity, of what its container and the groups around it may use,
+    and of what SLURM has given its task.
+    """
+    limits: list[float] = [os.cpu_count() or 1]
+    if sys.platform == "linux":
+        limits.append(len(os.sched_getaffinity(0)))
+        limits += _quotas(proc, cgroups)
+    given = environment.get("SLURM_CPUS_PER_TASK", "")
+    if given.isdecimal() and int(given) > 0:
+        limits.append(int(given))
+    return max(1, math.ceil(min(limits)))
+
+
+def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
+    """
+    Yield the cores that each control group around this process may use, if limited.
+
+    A group's path is that of the host; in a container the files of its own group may
+    lie at the root.
+    """
+    for line in _read(proc).splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":  # version 2
+            folders, names = [cgroups, cgroups / "unified"], ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            folders = [cgroups / controllers, cgroups / "cpu"]
+            names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        path = Path(group.lstrip("/"))
+        for place in (
+            folder / at for folder in folders for at in (path, *path.parents)
+        ):
+            words = " ".join(_read(place / name) for name in names).split()
+            if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
+                yield int(words[0]) / int(words[1])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is none
+        return ""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process of ours, and the connection to it."""
+
+    process: SpawnProcess
+    connection: Connection
+
+
+def start_worker(work: Callable[..., object], *arguments: Any) -> Worker:
+    """
+    Start a process that calls *work* with its end of a connection and *arguments*.
+
+    SIGTERM ends it at once, unless it handles the signal otherwise.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_begin, args=(theirs,), daemon=True)
+    # a process whose start is interrupted would complain
+    with postponing(), _masked():
+        process.start()
+    theirs.close()  # so that ours ends when the process does
+    # not as arguments of the process: it shall watch its parent before it imports what
+    # they are made of; if it has gone, that is heard of as the end of the connection
+    with suppress(OSError):
+        ours.send((work, arguments))
+    return Worker(process, ours)
+
+
+def dismiss(workers: Sequence[Worker]) -> None:
+    """End processes, whatever they do."""
+    for worker in workers:
+        worker.connection.close()
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_LONGEST_END)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def how_it_ended(worker: Worker) -> str:
+    """Say how a process ended that should not have."""
+    worker.process.join(_LONGEST_END)
+    code = worker.process.exitcode or 0
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _masked() -> Iterator[None]:
+    """Let processes that are started here hear no signals, until they say so."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # which else is started with the first process, and ends the mask
+    resource_tracker.ensure_running()
+    # they inherit the mask; this process hears afterwards of what came meanwhile
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a process: it ends with the one that asked, and hears SIGTERM alone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    try:
+        work, arguments = connection.recv()
+    except (EOFError, OSError):
+        return  # the other one is no more
+    work(connection, *arguments)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class ProcessLostError(RuntimeError):
+    """A process ended that should not have: how."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a process could not do: the error, as another process can raise it."""
+
+    error: Exception
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """Keep what a user can mend; of anything else the traceback must be told."""
+        if isinstance(error, GlacierInversionError | OSError | MemoryError):
+            return cls(error)
+        return cls(RuntimeError(traceback.format_exc()))
+
+
+def each(
+    work: Callable[..., Result],
+    given: tuple[Any, ...],
+    tasks: Sequence[Task],
+    n_processes: int,
+) -> Generator[tuple[Task, Result], None, None]:
+    """
+    Yield each task with what *work* makes of *given* and it, as it is done.
+
+    The processes have ended when this has, or is closed.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, which the processes import.
+    given : tuple
+        Its first arguments, the same for all tasks.
+
+    Raises
+    ------
+    ProcessLostError
+        A process was killed. What *work* raises is raised, too.
+    """
+    left = list(reversed(tasks))
+    workers: dict[Connection, Worker] = {}
+    at_work: dict[Connection, Task] = {}
+
+    def hand_on(connection: Connection) -> None:
+        if left:
+            at_work[connection] = left.pop()
+            with suppress(OSError):  # it has gone, which is heard below
+                connection.send(at_work[connection])
+
+    try:
+        for _ in range(min(n_processes, len(tasks))):
+            worker = start_worker(_serve, work, given)
+            workers[worker.connection] = worker
+            hand_on(worker.connection)
+        while at_work:
+            heard = wait(list(at_work))
+            for connection in [c for c in at_work if c in heard]:
+                task = at_work.pop(connection)
+                try:
+                    answer = connection.recv()
+                except (EOFError, OSError) as error:
+                    raise ProcessLostError(how_it_ended(workers[connection])) from error
+                if isinstance(answer, Failure):
+                    raise answer.error
+                hand_on(connection)
+                yield task, answer
+    finally:
+        dismiss(list(workers.values()))
+
+
+def _serve(
+    connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
+) -> None:
+    """Do tasks until there are no more; SIGTERM puts away what is half done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            task = connection.recv()
+            answer: object
+            try:
+                answer = work(*given, task)
+            except Exception as error:  # whatever it is, it is for the other process
+                answer = Failure.of(error)
+            connection.send(answer)

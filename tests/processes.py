@@ -1,0 +1,85 @@
+"""Commands in processes of their own, which signals may end: started, watched."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from glacier_inversion.errors import RasterError
+
+
+def start(*arguments: object) -> subprocess.Popen:
+    """Start a command in a group of its own, as a shell at a terminal does."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # as shells do to what runs in the background, and it would inherit
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(
+        [sys.executable, "-m", "glacier_inversion", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def is_listening(process: subprocess.Popen) -> bool:
+    """Tell whether a command hears SIGTERM, as it does from its first line on."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = (w.split()[1] for w in status.splitlines() if w.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def wait_until(happens, seconds=60.0):
+    """Look again and again."""
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [number for number, parent, _ in _processes() if parent == pid]
+
+
+def session_of(pid: int) -> list[int]:
+    """Return the processes that a command has left, whose parents may be gone."""
+    return [number for number, _, session in _processes() if session == pid]
+
+
+def _processes() -> list[tuple[int, int, int]]:
+    """Return number, parent and session of the processes that live."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, _, session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended
+            continue
+        if state != "Z":  # a corpse that nobody has buried
+            found.append((int(path.parent.name), int(parent), int(session)))
+    return found
+
+
+def square(offset: int, number: int) -> int:
+    """Do a task."""
+    if number == 13:
+        message = "13: is unlucky"
+        raise RasterError(message)
+    if number == 14:
+        message = "a slip"
+        raise KeyError(message)
+    if number == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return offset + number**2
+
+
+def slow(folder: Path, number: int) -> None:
+    """Half do a task, for long."""
+    scratch = folder / str(number)
+    try:
+        scratch.touch()
+        time.sleep(60)
+    finally:
+        scratch.unlink()

@@ -1,0 +1,262 @@
+"""What the commands have in common: exit codes, messages, how far they are."""
+
+import errno
+import fcntl
+import logging
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from glacier_inversion import console
+from glacier_inversion.cli import main
+from glacier_inversion.console import FriendlyGroup, Heartbeat
+from tests.processes import start
+
+SLIP = """
+import sys
+from glacier_inversion import cli, console, experiment
+def slip(*_):
+    raise {raised}
+experiment.load_experiment = slip
+console.run(cli.main)
+"""
+
+
+def run_with(raised: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a command in which something is raised that nothing expects."""
+    return subprocess.run(
+        [sys.executable, "-c", SLIP.format(raised=raised), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("with_workspace", [True, False])
+def test_what_nobody_foresaw_is_a_line_and_a_file(run, tmp_path, with_workspace):
+    "Exit code 70; the traceback lies in the workspace, or in the current folder."
+    options = ["--workspace", run.root] if with_workspace else []
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    raised = "KeyError('north-1\\nand more')"
+    done = run_with(raised, "build-dataset", run.file, *options, cwd=elsewhere)
+    assert done.returncode == 70
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ginv: unexpected KeyError: 'north-1")
+    file = (run.root if with_workspace else elsewhere) / "ginv-error.txt"
+    assert f"the traceback is in {file}. Please report it" in line
+    text = file.read_text()
+    assert "Traceback" in text
+    assert "in slip" in text
+    assert "build-dataset" in text
+
+
+def test_a_traceback_that_cannot_be_written_is_printed(run):
+    "It is not lost."
+    (run.root / "ginv-error.txt").mkdir()
+    done = run_with("KeyError(1)", "build-dataset", run.file, cwd=run.root)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert "ginv: unexpected KeyError: 1. Please report it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "the memory does not suffice (MemoryError)"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "the memory does not"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: 9"),
+            "the memory does not suffice ([enforce fail]",
+        ),
+        (OSError(errno.ENOSPC, "No space left", "here.tif"), "here.tif: cannot be wr"),
+        (OSError(errno.EDQUOT, "Quota exceeded", "a"), "a: cannot be written"),
+        (OSError(errno.EMFILE, "Too many open files", "a"), "a: cannot be opened"),
+        (PermissionError(errno.EACCES, "no", "a.tif"), "a.tif: permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), "a: permission denied"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the output: nobody reads it"),
+        (OSError(errno.EIO, "Input/output error", "a.tif"), "a.tif: cannot be used"),
+        (OSError("GDAL's own words"), "cannot be used (GDAL's own words)"),
+    ],
+)
+def test_what_the_system_refuses_is_a_message(error, words):
+    "Exit code 1, and three sentences."
+
+    @click.group(cls=FriendlyGroup)
+    def group() -> None:
+        """Do something."""
+
+    @group.command("work")
+    def work() -> None:
+        """Fail."""
+        raise error
+
+    result = CliRunner().invoke(group, ["work"], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Must" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_is_130_wherever_the_command_line_runs(monkeypatch):
+    "Also where signals are heard by somebody else, as in a notebook."
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glacier_inversion.experiment.json_schema", interrupt)
+    result = CliRunner().invoke(main, ["schema"])
+    assert result.exit_code == 130
+    assert result.stderr.startswith("ginv: stopped by Ctrl-C.")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("redirected", ["> /dev/full", "| true", "2> /dev/full"])
+@pytest.mark.parametrize("arguments", ["schema", "--help"])
+def test_output_that_cannot_be_written(arguments, redirected):
+    "A message, and no complaint of Python's at its end; a pipe may be cut."
+    command = f"{sys.executable} -m glacier_inversion {arguments} {redirected}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in ((1,) if redirected == "> /dev/full" else (0, 1))
+    assert len(done.stderr.splitlines()) <= 1
+    if redirected == "> /dev/full":
+        assert "the output: cannot be written (No space left" in done.stderr
+
+
+def test_streams_that_are_closed(run):
+    "Files that are opened do not take the place of the error stream."
+    command = (
+        f"{sys.executable} -m glacier_inversion build-dataset {run.file} "
+        f"--workspace {run.root} -v --jobs 1 <&- >&- 2>&-"
+    )
+    subprocess.run(["bash", "-c", command], check=True)
+    assert (run.root / "datasets/region/summary.json").exists()
+
+
+def test_help_is_whole():
+    "No summary is cut off, on a narrow terminal either; -h is --help."
+    for width in (80, 60):
+        text = CliRunner().invoke(main, ["-h"], terminal_width=width).stdout
+        assert text.count("...") == 1  # COMMAND [ARGS]...
+        words = " ".join(text.split())
+        for command in main.commands.values():
+            first = command.help.strip().split("\n\n")[0].split(".")[0]
+            assert " ".join(first.split()) in words
+    assert text == CliRunner().invoke(main, ["--help"], terminal_width=60).stdout
+    for name in main.commands:
+        assert CliRunner().invoke(main, [name, "-h"]).exit_code == 0
+
+
+class Clock:
+    """Shows the time that it is told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def heard():
+    """What the command line logs."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    console.logger.addHandler(handler)
+    console.logger.setLevel(logging.INFO)
+    yield lines
+    console.logger.removeHandler(handler)
+    console.logger.setLevel(logging.NOTSET)
+
+
+def test_a_line_a_minute(heard):
+    "The stage, how much of it is done, and the time that is left."
+    clock = Clock()
+    beat = Heartbeat(clock)
+    for _ in range(59):  # nothing is said of what does not begin
+        clock.now += 2
+        beat.beat()
+    beat.start("training", 8, "epoch")
+    for _ in range(240):
+        clock.now += 1
+        if clock.now % 50 == 0:
+            beat.advance("seed 0")
+        beat.beat()
+    assert [line for line in heard if "training" not in line] == []
+    assert heard[:2] == ["training: 0 of 8, ? left", "training: 1 of 8, 7.1 min left"]
+    assert 4 <= len(heard) <= 5
+
+
+def test_nothing_shorter_than_a_minute_is_told(heard):
+    "However many stages and steps there are."
+    clock = Clock()
+    beat = Heartbeat(clock)
+    for stage in ("building", "reading", "training"):
+        beat.start(stage, 3, "step")
+        for _ in range(3):
+            clock.now += 6.6
+            beat.advance()
+            beat.beat()
+    assert heard == []
+
+
+def test_the_minute_goes_by_while_a_step_takes_longer(heard, monkeypatch):
+    "It is looked at by a thread."
+    monkeypatch.setattr(console, "_MINUTE", 0.0)
+    with console.working() as progress:
+        progress.start("building", 5, "feature")
+        for _ in range(300):
+            if heard:
+                break
+            console.time.sleep(0.02)
+    assert heard[0].startswith("building: 0 of 5")
+
+
+def test_bars_have_the_name_of_their_stage(run):
+    "On a terminal."
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "glacier_inversion", "build-dataset"]
+    process = subprocess.Popen(
+        [*command, run.file, "--workspace", run.root, "--jobs", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:  # Linux's word for the end
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    assert re.search(rb"building: +\d+%.*\| \d/5 ", shown)
+
+
+def test_the_entry_is_tiny():
+    "Signals are heard before anything is imported that takes long."
+    code = (
+        "import sys, glacier_inversion.__main__\n"
+        "print(sorted({'click', 'logging', 'json', 'multiprocessing'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
+    process = start("--version")
+    stdout, _ = process.communicate()
+    assert stdout.startswith("ginv, version")

@@ -1,0 +1,177 @@
+"""Processes of ours: as many as may run, and none that outlives its parent."""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from glacier_inversion import dataset
+from glacier_inversion.errors import RasterError
+from glacier_inversion.executors import ProcessLostError, available_cores, each
+from tests.processes import (
+    children_of,
+    session_of,
+    slow,
+    square,
+    start,
+    wait_until,
+)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, and the folders that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "cores"),
+    [
+        ("0::/", {"cpu.max": "200000 100000"}, 2),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "20000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 16),
+        ("0::/", {"cpu.max": ""}, 16),
+        # a job in its step: the group around it has the limit
+        ("0::/job/step", {"job/cpu.max": "300000 100000"}, 3),
+        ("0::/a/b", {"a/cpu.max": "900000 100000", "a/b/cpu.max": "max 100000"}, 9),
+        # version 1, and a container that sees its own group at the root
+        (
+            "4:cpu,cpuacct:/docker/1",
+            {
+                "cpu,cpuacct/cpu.cfs_quota_us": "400000",
+                "cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            4,
+        ),
+        (
+            "1:cpu:/job\n0::/job",
+            {
+                "cpu/job/cpu.cfs_quota_us": "500000\n",
+                "cpu/job/cpu.cfs_period_us": "100000\n",
+            },
+            5,
+        ),
+        (
+            "1:cpu:/",
+            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
+            16,
+        ),
+        ("5:cpuset:/", {"cpuset/cpu.max": "100000 100000"}, 16),
+        ("", {}, 16),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")
+def test_cores_of_a_container(tmp_path, monkeypatch, group, files, cores):
+    "Versions 1 and 2 of control groups, limits of the groups around included."
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    write(tmp_path / "proc", group)
+    for name, text in files.items():
+        write(tmp_path / "cgroup" / name, text)
+    assert available_cores(tmp_path / "proc", tmp_path / "cgroup", {}) == cores
+
+
+@pytest.mark.parametrize(
+    ("given", "cores"), [("2", 2), ("99", 3), ("0", 3), ("many", 3), ("", 3)]
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="so is the affinity")
+def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
+    "What SLURM gives its task; what is no number says nothing."
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 4, 7})
+    slurm = {"SLURM_CPUS_PER_TASK": given}
+    assert available_cores(tmp_path / "none", tmp_path, slurm) == cores
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_a_build_takes_the_cores_that_it_may_use(run, monkeypatch):
+    "Not all that the machine has: its default of --jobs."
+
+    heard = []
+
+    def note(experiment, sources, todo, jobs):
+        heard.append(jobs)
+        yield from ()
+
+    monkeypatch.setattr(dataset, "tile_features", note)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        run("build-dataset")
+    finally:
+        os.sched_setaffinity(0, before)
+    assert heard == [1]
+
+
+def test_each_task_is_done_once():
+    "In whatever order, and by no more processes than there are tasks."
+    done = dict(each(square, (100,), range(5), 9))
+    assert done == {n: 100 + n**2 for n in range(5)}
+    assert list(each(square, (0,), [], 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        (13, RasterError, "13: is unlucky"),
+        (14, RuntimeError, "Traceback(.|\n)*KeyError: 'a slip'"),
+        (15, ProcessLostError, "signal 9"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_what_goes_wrong_in_a_process_is_raised_here(number, error, words):
+    "As it was, where the user can mend it; the processes have ended then."
+    with pytest.raises(error, match=words):
+        list(each(square, (0,), [number, 1, 2], 2))
+    if sys.platform == "linux":
+        assert not _workers_of(os.getpid())
+
+
+def _workers_of(pid: int) -> list[int]:
+    return [
+        child
+        for child in children_of(pid)
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_half_done_is_put_away(tmp_path):
+    "When nobody wants the rest: its processes end in order, and at once."
+    results = each(slow, (tmp_path,), [1, 2], 2)
+
+    begun = threading.Event()
+
+    def interrupt():
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        begun.set()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert begun.is_set()
+    assert list(tmp_path.iterdir()) == []
+    assert not _workers_of(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("command", ["build-dataset", "train"])
+def test_no_process_outlives_a_command_that_is_killed(finished, tmp_path, command):
+    "SIGKILL, which nobody hears: its processes see that it is gone."
+
+    root = tmp_path / "here"
+    shutil.copytree(finished.root, root)
+    shutil.rmtree(root / {"build-dataset": "datasets", "train": "models"}[command])
+    arguments = [root / "exp.json", "--workspace", root, "--jobs", 2]
+    process = start(command, *arguments)
+    wait_until(lambda: len(children_of(process.pid)) >= 3)  # with what tracks them
+    process.kill()
+    process.communicate(timeout=30)
+    wait_until(lambda: not session_of(process.pid), 10)

@@ -1,0 +1,110 @@
+"""Ctrl-C and SIGTERM, at any moment of any command: an exit code and a line for each."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import is_listening, session_of, start, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+COMMANDS = {
+    "check": ["check"],
+    "schema": ["schema"],
+    "build": ["build-dataset", "--jobs", "1"],
+    "build by two": ["build-dataset", "--jobs", "2"],
+    "train": ["train", "--jobs", "1"],
+    "train by two": ["train", "--jobs", "2"],
+    "draw": ["draw"],
+    "demo": ["demo"],
+}
+SIGNALS = {signal.SIGINT: (130, "Ctrl-C"), signal.SIGTERM: (143, "SIGTERM")}
+
+
+def prepare(finished, root: Path, name: str) -> list[object]:
+    """Make a workspace in which a command has its work before it."""
+    first, *options = COMMANDS[name]
+    if first == "schema":
+        return [first]
+    if first == "demo":
+        return [first, root / "glacier-demo"]
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(finished.root, root)
+    made = {"build-dataset": "datasets", "train": "models", "draw": "drawings"}
+    if first in made:
+        shutil.rmtree(root / made[first])
+    return [first, root / "exp.json", "--workspace", root, *options]
+
+
+def stop(process: subprocess.Popen, number: signal.Signals) -> None:
+    """Send a signal: Ctrl-C to the whole group, as a terminal does."""
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+
+
+def check_end(process: subprocess.Popen, number: signal.Signals) -> int:
+    """Check how a command ended that was stopped, or was done before; its code."""
+    _, stderr = process.communicate(timeout=60)
+    code, name = SIGNALS[number]
+    assert process.returncode in (code, 0), stderr
+    logged = ("INFO: ", "WARNING: ")
+    lines = [line for line in stderr.splitlines() if not line.startswith(logged)]
+    if process.returncode:
+        (line,) = lines
+        assert line.startswith("ginv: ")
+        assert f"stopped by {name}." in line or "members finished" in line
+    else:
+        assert lines == []
+    wait_until(lambda: not session_of(process.pid), 10)
+    return process.returncode
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_may_be_stopped_before_it_has_begun(finished, tmp_path, name, number):
+    "While it imports: at once, with the signal's exit code and a line."
+    arguments = prepare(finished, tmp_path / "here", name)
+    process = start(*arguments)
+    wait_until(lambda: is_listening(process))
+    time.sleep(0.1 if number == signal.SIGINT and name != "schema" else 0)
+    stop(process, number)
+    assert check_end(process, number) != 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_build_may_be_stopped_in_its_midst(finished, tmp_path, number):
+    "What was made stays; nothing half-written does, and no process."
+    root = tmp_path / "here"
+    process = start(*prepare(finished, root, "build by two"))
+    tiles = root / "datasets" / "region"
+    wait_until(lambda: any(tiles.rglob("*.tif")) or process.poll() is not None)
+    stop(process, number)
+    check_end(process, number)
+    assert not list(root.rglob(".*.part*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_may_be_stopped_at_any_moment(finished, tmp_path, name, number):
+    "From its first line until it is done; nothing half-written stays behind."
+    moments = [0.05 * 1.7**n for n in range(14)]  # 29 s
+    for moment in moments:
+        process = start(*prepare(finished, tmp_path / "here", name))
+        wait_until(lambda process=process: is_listening(process))
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            stop(process, number)
+        done = check_end(process, number) == 0
+        assert not list(tmp_path.rglob("*.part.*"))
+        if done:
+            break
