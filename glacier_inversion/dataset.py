@@ -211,7 +211,8 @@ def _finish(
         )
         for raster in description.rasters
     }
-    for warning in find_oddities(description, known, overlaps, shared):
+    listed_in = "summary.json"
+    for warning in find_oddities(description, known, overlaps, shared, listed_in):
         logger.warning("%s", warning)
     write_json(
         folder / "summary.json",

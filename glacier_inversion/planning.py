@@ -96,6 +96,7 @@ def find_oddities(
     known: dict[str, bool],
     overlaps: list[dict[str, Any]],
     shared: list[dict[str, Any]],
+    listed_in: str,
 ) -> Iterator[str]:
     """
     Say what a user may not have meant.
@@ -106,6 +107,8 @@ def find_oddities(
         Whether any feature has a valid pixel, by raster.
     overlaps, shared : list of dict
         As `find_overlaps` and `find_shared_areas` return them.
+    listed_in : str
+        What lists all of them.
     """
     for overlap in overlaps[:5]:
         (first, second), (its_split, other) = overlap["features"], overlap["splits"]
@@ -115,7 +118,7 @@ def find_oddities(
             "targets serve one of them alone"
         )
     if len(overlaps) > 5:
-        yield f"{len(overlaps) - 5} more such overlaps, in summary.json"
+        yield f"{len(overlaps) - 5} more such overlaps, in {listed_in}"
     for pair in shared[:5]:
         first, second = pair["features"]
         yield (
@@ -123,7 +126,7 @@ def find_oddities(
             "km2: targets there are nobody's"
         )
     if len(shared) > 5:
-        yield f"{len(shared) - 5} more such pairs, in summary.json"
+        yield f"{len(shared) - 5} more such pairs, in {listed_in}"
     for raster in description.rasters:
         if not known.get(raster.name, True):
             yield f"{raster.name}: no valid pixel in any feature: {raster.file}"

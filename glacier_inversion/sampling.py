@@ -133,7 +133,8 @@ def check_targets(
                 f"{experiment.dataset_description.dataset_name}: the {split} features "
                 f"({n_features[split]}) hold no samples. Must hold one at least: a "
                 "point with a known target whose window lies in the tile and is valid. "
-                "Look at the split and the shares of valid pixels in summary.json."
+                "Look at the split and the shares of valid pixels, which 'ginv check "
+                "-v' shows."
             )
             raise DatasetError(message)
         _check_losses(experiment, targets[split], split, warn)

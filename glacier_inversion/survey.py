@@ -99,7 +99,9 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
         for name in sources
         if readings.keys() == bounds.keys() and readings
     }
-    survey.warnings += find_oddities(description, known, overlaps, shared)
+    survey.warnings += find_oddities(
+        description, known, overlaps, shared, "the leaks of 'ginv check --json'"
+    )
     _count_samples(survey, experiment, ownership, sources, readings)
     _plan_drawing(survey, experiment, ownership, workspace)
     survey.problems = list(dict.fromkeys(survey.problems))

@@ -419,3 +419,25 @@ def test_measuring_leaves_the_generator_alone(run):
     before = torch.random.get_rng_state()
     check(load_experiment(run.file), Workspace(run.root), "exp.json", [])
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_words_fit_the_command_that_says_them(run):
+    "Before a build there is no summary.json to look into."
+    features = [
+        (
+            {"id": f"g{i}", "train": i % 3},
+            synthetic.box(300 * i, 700, 300 * i + 300, 2000),
+        )
+        for i in range(7)
+    ]
+    synthetic.write_outlines(run.root / "data" / "glaciers.shp", features)
+    run.raw["drawing_description"]["features"] = "all"
+    run.raw["area_size"] = 2400.0  # no window fits
+    run.write()
+    result = run("check")
+    assert result.exit_code == 1
+    assert "more such overlaps, in the leaks of 'ginv check --json'" in result.stdout
+    assert "valid pixels, which 'ginv check -v' shows" in result.stdout
+    assert "summary.json" not in result.output
+    built = run("build-dataset")
+    assert "more such overlaps, in summary.json" in built.stderr
