@@ -30,10 +30,10 @@ from glacier_inversion.planning import (
     open_sources,
     plan_bounds,
 )
-from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.rasters import Source
 from glacier_inversion.splits import assign_splits, find_overlaps, find_shared_areas
-from glacier_inversion.tiling import TilingJob, tile_features
+from glacier_inversion.tiling import TiledFeature, TilingJob, tile_features
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -123,6 +123,7 @@ def build_dataset(
                 else:
                     rows[feature] = result.row
                     n_written += result.n_written
+                    _log_details(result)
                 progress.advance(feature)
         for feature, problem in failures.items():
             logger.error("%s: %s", feature, problem)
@@ -177,6 +178,20 @@ def _identify(source: Source) -> list[dict[str, Any]]:
         {"file": path.name, "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
         for path, stat in stats
     ]
+
+
+def _log_details(tiled: TiledFeature) -> None:
+    """Log what may explain a feature that looks odd."""
+    tiles = tiled.row["rasters"]
+    logger.debug(
+        "%s: bounds %s, %d tiles written, %d kept, valid: %s; %s",
+        tiled.row["feature"],
+        " ".join(f"{side:.12g}" for side in tiled.row["bounds"]),
+        tiled.n_written,
+        len(tiles) - tiled.n_written,
+        ", ".join(f"{name} {tile['valid']:.1%}" for name, tile in tiles.items()),
+        duration(tiled.seconds),
+    )
 
 
 def _finish(

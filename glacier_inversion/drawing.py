@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from glacier_inversion.geotiffs import NewGeoTiff, geotiff_writers
 from glacier_inversion.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.outlines import read_profiles
 from glacier_inversion.profiles import draw_profile
-from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.rasterizing import inside
 from glacier_inversion.training.devices import Device, open_device
 from glacier_inversion.training.model import Model, find_unusable_members, read_model
@@ -250,7 +251,7 @@ def _draw_feature(
         for (output, name), path in written.items()
     ]
     epsg = experiment.dataset_description.epsg
-    n_drawn = 0
+    n_drawn, begun = 0, time.perf_counter()
     with geotiff_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
             progress.advance(drawn.feature)
@@ -259,6 +260,16 @@ def _draw_feature(
             n_drawn += int(values.predicted.sum())
             for (output, name), write in zip(written, writers, strict=True):
                 write(values.image(output, name), *values.block)
+    logger.debug(
+        "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
+        ensemble.name,
+        drawn.feature,
+        n_drawn,
+        drawn.grid.n_rows * drawn.grid.n_cols,
+        len(drawn.blocks(ensemble.device.block_px)),
+        _way(ensemble),
+        duration(time.perf_counter() - begun),
+    )
     if n_drawn == 0:
         logger.warning(
             "%s: nothing could be drawn: no point has its window in the tile and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ class TiledFeature:
 
     row: dict[str, Any]
     n_written: int
+    seconds: float
 
 
 TilingResult = TiledFeature | RasterError
@@ -93,6 +95,7 @@ def _tile_feature(
     experiment: Experiment, sources: dict[str, Source], job: TilingJob
 ) -> TiledFeature:
     """Make the tiles of one feature."""
+    begun = time.perf_counter()
     tiles: dict[str, dict[str, Any]] = {}
     n_written = 0
     for raster in experiment.dataset_description.rasters:
@@ -112,7 +115,7 @@ def _tile_feature(
         "repairs": list(job.outline.repairs),
         "rasters": tiles,
     }
-    return TiledFeature(row, n_written)
+    return TiledFeature(row, n_written, time.perf_counter() - begun)
 
 
 def _build_tile(

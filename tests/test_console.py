@@ -249,6 +249,33 @@ def test_bars_have_the_name_of_their_stage(run):
     assert re.search(rb"building: +\d+%.*\| \d/5 ", shown)
 
 
+def test_details_of_every_feature_member_and_map(run):
+    "With -v, each with its id; without, none."
+    built = run("build-dataset", "-v", "--jobs", "2").stderr
+    assert re.search(
+        r"DEBUG: north-1: bounds [\d. ]+, 3 tiles written, 0 kept, valid: slope 99.\d%, "
+        r"speed 100.0%, thickness \d+.\d%; [\d.]+ s",
+        built,
+    )
+    assert "bounds 420300 5148300 421900 5149800" in built
+    assert len(re.findall("^DEBUG: .*: bounds", built, re.MULTILINE)) == 5
+    trained = run("train", "-v").stderr
+    for seed in (0, 1):
+        assert re.search(
+            rf"DEBUG: seed {seed}: best epoch \d+ of 12, val_loss [\d.]+; [\d.]+ s, "
+            r"[\d.]+ s an epoch",
+            trained,
+        )
+    drawn = run("draw", "-v").stderr
+    assert re.search(
+        r"DEBUG: small: south: \d+ of \d+ pixels drawn in 1 blocks, patch by patch: "
+        r".*; [\d.]+ s",
+        drawn,
+    )
+    for command in ("build-dataset", "train", "draw"):
+        assert "DEBUG" not in run(command).stderr
+
+
 def test_the_entry_is_tiny():
     "Signals are heard before anything is imported that takes long."
     code = (

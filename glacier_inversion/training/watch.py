@@ -14,7 +14,8 @@ from typing import Any
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import append_bytes, is_full, remove, write_json
-from glacier_inversion.progress import Progress
+from glacier_inversion.progress import Progress, duration
+from glacier_inversion.training.losses import score
 from glacier_inversion.training.tally import Log, criterion_of
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Watch:
         self._events = _Events(folder / "tensorboard") if tensorboard else None
         self._n_jobs = 1
         self._n_epochs: dict[int, int] = {}
+        self._best: dict[int, tuple[int, float]] = {}
         self._training: set[int] = set()
         self._times: dict[int, list[float]] = {}
         self._times_before = read_last_run(folder / STATUS).seconds
@@ -74,9 +76,14 @@ class Watch:
 
     def on_epoch(self, seed: int, log: Log, seconds: float) -> None:
         """Hear of an epoch; it took 0 seconds if that was in an earlier run."""
-        self._n_epochs[seed] = self._n_epochs.get(seed, 0) + 1
+        epoch = self._n_epochs.get(seed, 0)
+        self._n_epochs[seed] = epoch + 1
         value = criterion_of(self._experiment, log)
-        self._progress.advance(f"seed {seed} {self._experiment.criterion} {value:.4g}")
+        criterion = self._experiment.criterion
+        best = self._best.get(seed)
+        if best is None or score(criterion, value) < score(criterion, best[1]):
+            self._best[seed] = epoch, value
+        self._progress.advance(f"seed {seed} {criterion} {value:.4g}")
         self._write_event(seed, log)
         if seconds > 0:
             self._times.setdefault(seed, []).append(seconds)
@@ -86,10 +93,28 @@ class Watch:
         """Hear that a member is finished, or why it is not."""
         if failure is not None:
             logger.error("%s", failure)
+        self._log_details(seed)
         for _ in range(self._experiment.epochs - self._n_epochs.get(seed, 0)):
             self._progress.advance()  # early stopping
         self._training.discard(seed)
         self._write_status(0.0)
+
+    def _log_details(self, seed: int) -> None:
+        """Log what may explain a member that looks odd."""
+        if seed not in self._best:
+            return
+        epoch, value = self._best[seed]
+        times = self._times.get(seed, [0.0])
+        logger.debug(
+            "seed %d: best epoch %d of %d, %s %.4g; %s, %s an epoch",
+            seed,
+            epoch,
+            self._n_epochs[seed],
+            self._experiment.criterion,
+            value,
+            duration(sum(times)),
+            duration(sum(times) / len(times)),
+        )
 
     def close(self) -> None:
         """Write what is not written yet."""
