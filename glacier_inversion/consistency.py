@@ -15,10 +15,8 @@ from typing import Any
 
 from glacier_inversion.errors import nearest
 from glacier_inversion.grid import common_multiple, ratio
-from glacier_inversion.raw_experiment import RawExperiment, is_length
-
-Problem = tuple[str, str]
-"""JSON path, and what is wrong there."""
+from glacier_inversion.json_files import Problem, write_path
+from glacier_inversion.raw_experiment import FAR, MOST_ENTRIES, RawExperiment, is_length
 
 _MOST_PIXELS = 4096
 _FARTHEST_MULTIPLE = 100
@@ -56,7 +54,7 @@ def find_ignored(raw: dict[str, Any]) -> Iterator[Problem]:
     for key in ("losses_name", "metrics_name", "loss_weights"):
         for name in view.section(key):
             if name not in outputs:
-                yield f"{key}.{name}", f"{name!r} is no output: ignored"
+                yield write_path([key, name]), f"{name!r} is no output: ignored"
 
 
 def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
@@ -94,7 +92,7 @@ def _of_variables(view: RawExperiment) -> Iterator[Problem]:
     for path, item in both:
         name, resolution = item["name"], item.get("resolution")
         raster = view.rasters.get(name)
-        if raster is None:
+        if raster is None and len(view.rasters) < MOST_ENTRIES:
             yield (
                 f"{path}.name",
                 f"{name!r} is not described. Must be among "
@@ -146,8 +144,9 @@ def _of_area_size(view: RawExperiment) -> Iterator[Problem]:
     ]
     if wrong:
         step = common_multiple(needed)
-        below = math.floor(area_size / step) * step
-        use = " or ".join(f"{v:g}" for v in (below, below + step) if v > 0)
+        below = math.floor(area_size / step) * step if math.isfinite(step) else 0.0
+        sizes = [v for v in (below, below + step) if 0 < v < FAR]
+        use = " or ".join(f"{v:g}" for v in sizes) or "other resolutions"
         yield (
             "area_size",
             f"{area_size:g} is no whole number of {wrong[0]:g} m pixels. Must be a "
@@ -240,8 +239,9 @@ def _of_columns(view: RawExperiment) -> Iterator[Problem]:
 
 def _of_activations(view: RawExperiment) -> Iterator[Problem]:
     """Look for a probability, which a sigmoid alone gives, where a loss needs one."""
+    outputs = view.names("outputs")
     for name, loss in view.section("losses_name").items():
-        if name not in view.names("outputs") or "binary_crossentropy" not in str(loss):
+        if name not in outputs or "binary_crossentropy" not in str(loss):
             continue
         branches = (("outputs", name), ("main",), ("main", "main"))
         paths = [("model_description", *branch, "operations") for branch in branches]

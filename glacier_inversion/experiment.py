@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from json import JSONDecodeError
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
 from glacier_inversion.choices import Loss, Metric
-from glacier_inversion.consistency import Problem, find_ignored, find_problems
+from glacier_inversion.consistency import find_ignored, find_problems
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.grid import ratio
-from glacier_inversion.refusals import explain
+from glacier_inversion.json_files import Problem, parse_json, read_text
+from glacier_inversion.raw_experiment import MOST_ENTRIES, MOST_VARIABLES
+from glacier_inversion.refusals import find_refusals
 from glacier_inversion.sections import (
     Augmentation,
     DatasetDescription,
     Denses,
     DrawingDescription,
     FolderName,
+    Length,
     ModelDescription,
     Optimizer,
     PositiveFloat,
     PositiveInt,
     Sampling,
     Section,
+    Text,
     Variable,
 )
 
@@ -39,6 +44,10 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_N_METRICS = len(get_args(Metric))
+_MOST_SHOWN = 50  # problems
+_LONGEST_LINE = 1000  # characters of a problem
 
 
 class Experiment(Section):
@@ -68,31 +77,43 @@ class Experiment(Section):
         description="L2 penalty on the kernels of convolutions: this times the sum of "
         "their squares is added to the loss (adamw: decoupled from it).",
     )
-    criterion: str = Field(
+    criterion: Text = Field(
         description="What improvement means: val_loss, loss, val_METRIC, METRIC, or "
         "with several outputs val_OUTPUT_METRIC, OUTPUT_METRIC."
     )
     model_name: FolderName = Field(description="Folder in the workspace's models.")
-    model_architecture: str = Field(
+    model_architecture: Text = Field(
         description="Module of training/architectures that knows the operations."
     )
-    area_size: PositiveFloat = Field(
+    area_size: Length = Field(
         description="Side of the patch, in CRS units: a whole number of pixels of the "
         "finest resolution and of every input."
     )
     seeds_number: PositiveInt = Field(
         description="Members of the ensemble, trained from the seeds 0, 1 and so on."
     )
-    inputs: list[Variable] = Field(min_length=1, description="What the network reads.")
+    inputs: list[Variable] = Field(
+        min_length=1, max_length=MOST_VARIABLES, description="What the network reads."
+    )
     outputs: list[Variable] = Field(
-        min_length=1, description="What the network predicts."
+        min_length=1,
+        max_length=MOST_VARIABLES,
+        description="What the network predicts.",
     )
-    losses_name: dict[str, Loss] = Field(description="The loss of each output.")
+    losses_name: dict[str, Loss] = Field(
+        max_length=MOST_ENTRIES, description="The loss of each output."
+    )
     loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default={}, description="Weights of the outputs' losses in their sum; 1."
+        default={},
+        max_length=MOST_ENTRIES,
+        description="Weights of the outputs' losses in their sum; 1.",
     )
-    metrics_name: dict[str, list[Metric]] = Field(
-        default={}, description="What is logged of each output besides its loss."
+    metrics_name: dict[str, Annotated[list[Metric], Field(max_length=_N_METRICS)]] = (
+        Field(
+            default={},
+            max_length=MOST_ENTRIES,
+            description="What is logged of each output besides its loss.",
+        )
     )
     sampling: Sampling = Field(default=Sampling(), description="The samples.")
     min_valid: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -112,7 +133,7 @@ class Experiment(Section):
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
     drawing_description: DrawingDescription = Field(description="The drawings.")
-    schema_: str | None = Field(
+    schema_: Text | None = Field(
         default=None, alias="$schema", description="For editors; without effect."
     )
 
@@ -173,9 +194,12 @@ def load_experiment(
         wrong, all of them reported, a line each, with their JSON paths.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8."
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        message = (
+            f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8, of 10 MB "
+            "at most. Name the file that you mean."
+        )
         raise ExperimentError(message) from error
     return parse_experiment(text, str(path), warn)
 
@@ -185,41 +209,67 @@ def parse_experiment(
 ) -> Experiment:
     """Check the *text* of an experiment file, which errors call *where*."""
     try:
-        raw = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant
-        )
-    except json.JSONDecodeError as error:
+        raw, slips = parse_json(text)
+    except JSONDecodeError as error:
         message = (
             f"{where}: line {error.lineno}, column {error.colno}: no JSON: "
             f"{error.msg}. Must be JSON, which has no comments. Look there for a "
             "comma, quote or bracket that is missing or too many."
         )
         raise ExperimentError(message) from error
-    except (ValueError, RecursionError) as error:
-        message = f"{where}: {error}"
-        raise ExperimentError(message) from error
-    experiment = check_experiment(raw, where)
+    if raw is None and slips:  # no more can be looked at
+        raise ExperimentError(_listed(where, slips, len(slips)))
+    experiment = check_experiment(raw, where, slips)
     for path, what in find_ignored(raw):
         warn(f"{where}: {path}: {what}")
     return experiment
 
 
-def check_experiment(raw: Any, where: str) -> Experiment:
-    """Check a parsed experiment, which errors call *where*."""
+def check_experiment(raw: Any, where: str, slips: Sequence[Problem] = ()) -> Experiment:
+    """
+    Check a parsed experiment.
+
+    Parameters
+    ----------
+    where : str
+        What errors call it.
+    slips : sequence of Problem
+        What is wrong with its text.
+    """
     if not isinstance(raw, dict):
         message = f"{where}: holds a {type(raw).__name__}. Must hold one JSON object."
         raise ExperimentError(message)
-    problems: list[Problem] = []
-    experiment = None
+    said = {path for path, _ in slips}
+    experiment, refusals = None, []
     try:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
-        problems += explain(error, raw, Experiment)
-    problems += find_problems(raw)
-    if problems or experiment is None:
-        lines = [f"{where}: {path}: {what.rstrip('.')}." for path, what in problems]
-        raise ExperimentError("\n".join(lines))
+        refusals = [r for r in find_refusals(error, raw) if r.path not in said]
+    more = (problem for problem in find_problems(raw) if problem[0] not in said)
+    refused = ((refusal.path, refusal.explain(Experiment)) for refusal in refusals)
+    # a message takes time to make: no more of them than are shown
+    shown = list(islice(chain(slips, refused, more), _MOST_SHOWN))
+    n_more = max(0, len(slips) + len(refusals) - _MOST_SHOWN) + sum(1 for _ in more)
+    if shown or experiment is None:
+        raise ExperimentError(_listed(where, shown, len(shown) + n_more))
     return experiment
+
+
+def _listed(where: str, problems: Sequence[Problem], n_all: int) -> str:
+    """Write the first of *n_all* problems, a line each."""
+    lines = []
+    for path, what in problems[:_MOST_SHOWN]:
+        place = f"{where}: {path}" if path else where
+        line = f"{place}: {what.rstrip('.')}."
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
+        lines.append(line)
+    if n_all > len(lines):
+        lines.append(
+            f"{where}: and {n_all - len(lines):,} more problems. Must have none. Mend "
+            "these first."
+        )
+    return "\n".join(lines)
 
 
 def json_schema() -> dict[str, Any]:
@@ -231,17 +281,3 @@ def json_schema() -> dict[str, Any]:
     main["anyOf"] = [branch, nested | {"additionalProperties": False}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        message = f"the key {twice[0]!r} stands twice in one object. Remove one."
-        raise ValueError(message)
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> float:
-    message = f"{name} is no number of JSON. Use a finite number, or null."
-    raise ValueError(message)

@@ -51,14 +51,18 @@ def common_multiple(resolutions: Iterable[float]) -> float:
     """
     Return the least common multiple of *resolutions*.
 
+    Infinity where it is no number of a computer.
+
     >>> common_multiple([12.5, 50, 20])
     100.0
     """
-    fractions = [exact(resolution) for resolution in resolutions]
+    fractions = [exact(resolution) for resolution in set(resolutions)]
     denominator = math.lcm(*(fraction.denominator for fraction in fractions))
-    return float(
-        Fraction(math.lcm(*(int(f * denominator) for f in fractions))) / denominator
-    )
+    multiple = math.lcm(*(int(f * denominator) for f in fractions))
+    try:
+        return float(Fraction(multiple, denominator))
+    except OverflowError:
+        return math.inf
 
 
 def snap_bounds(bounds: Bounds, buffer_m: float, step: float) -> Bounds:

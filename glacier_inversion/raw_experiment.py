@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-# Longer than any length on the Earth, in metres; also excludes infinity and NaN.
-_FAR = 1e9
+from glacier_inversion.json_files import write_path
+
+# Lengths in metres: no pixel is as small, and nothing on the Earth is as long.
+SHORTEST, FAR = 1e-3, 1e9
+# Entries of lists; sections refuse what has more, and no more are looked at here.
+MOST_ENTRIES = 1000
+MOST_VARIABLES = 100
 
 
 class RawExperiment:
@@ -30,10 +35,11 @@ class RawExperiment:
 
     def items(self, *keys: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the objects of a list that have a name, with their paths."""
-        value = self.value(*keys)
+        value, path = self.value(*keys), write_path(keys)
+        n_most = MOST_VARIABLES if keys[0] in ("inputs", "outputs") else MOST_ENTRIES
         return [
-            (f"{'.'.join(keys)}[{i}]", item)
-            for i, item in enumerate(value if isinstance(value, list) else [])
+            (f"{path}[{i}]", item)
+            for i, item in enumerate(value[:n_most] if isinstance(value, list) else [])
             if isinstance(item, dict) and isinstance(item.get("name"), str)
         ]
 
@@ -43,9 +49,9 @@ class RawExperiment:
 
     def strings(self, *keys: str) -> list[tuple[str, str]]:
         """Return the texts and numbers of a list as text, with their paths."""
-        value = self.value(*keys)
+        value, path = self.value(*keys), write_path(keys)
         return [
-            (f"{'.'.join(keys)}[{i}]", str(item))
+            (f"{path}[{i}]", str(item))
             for i, item in enumerate(value if isinstance(value, list) else [])
             if isinstance(item, (str, int))
         ]
@@ -65,5 +71,5 @@ def is_length(value: Any) -> TypeGuard[float]:
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and 0 < value < _FAR
+        and SHORTEST <= value < FAR
     )

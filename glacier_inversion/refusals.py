@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from glacier_inversion.consistency import Problem
 from glacier_inversion.errors import nearest
+from glacier_inversion.json_files import write_path
 from glacier_inversion.sections import Section
 
 
-def explain(
-    error: ValidationError, raw: dict[str, Any], root: type[Section]
-) -> Iterator[Problem]:
+@dataclass(frozen=True)
+class Refusal:
     """
-    Say of each value that pydantic refused where it is and what is wrong with it.
+    A value that pydantic refused.
 
-    Parameters
+    Attributes
     ----------
-    root : type
-        What the whole file is checked as.
+    keys : list
+        The way to it in the file.
+    details : dict
+        What pydantic says of it.
     """
-    for details in error.errors(include_url=False):
-        keys = _keys(details["loc"], raw)
-        yield _path(keys), _explained(dict(details), keys, root)
+
+    keys: list[int | str]
+    details: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where the value is."""
+        return write_path(self.keys)
+
+    def explain(self, root: type[Section]) -> str:
+        """Say what is wrong with the value of a file that is checked as *root*."""
+        return _explained(self.details, self.keys, root)
+
+
+def find_refusals(error: ValidationError, raw: dict[str, Any]) -> list[Refusal]:
+    """Return every value that pydantic refused."""
+    return [
+        Refusal(_keys(details["loc"], raw), dict(details))
+        for details in error.errors(include_url=False)
+    ]
 
 
 def _keys(location: tuple[int | str, ...], raw: dict[str, Any]) -> list[int | str]:
@@ -53,17 +71,6 @@ def _is_nested(main: Any) -> bool:
     return isinstance(main, dict) and set(main) == {"main"}
 
 
-def _path(keys: list[int | str]) -> str:
-    """
-    Write the way to a value.
-
-    >>> _path(["inputs", 0, "name"])
-    'inputs[0].name'
-    """
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-    return text.lstrip(".")
-
-
 def _explained(
     details: dict[str, Any], keys: list[int | str], root: type[Section]
 ) -> str:
@@ -87,6 +94,12 @@ def _explained(
         return f"{shown}: {context['error']}"
     if kind == "string_pattern_mismatch":
         return f"{shown} does not exist. Must match {context['pattern']}"
+    if kind in ("too_long", "string_too_long"):
+        what = "characters" if kind == "string_too_long" else "entries"
+        return (
+            f"has {len(value):,} {what}. Must have at most "
+            f"{context['max_length']:,}. Remove some"
+        )
     rule = details["msg"].replace("Input should be", "Must be")
     return f"{shown} is not allowed. {rule}. Change it"
 

@@ -26,9 +26,16 @@ from glacier_inversion.choices import (
     OptimizerName,
     Resampling,
 )
-from glacier_inversion.workspace import name_problem
+from glacier_inversion.raw_experiment import (
+    FAR,
+    MOST_ENTRIES,
+    MOST_VARIABLES,
+    SHORTEST,
+)
+from glacier_inversion.workspace import name_problem, path_problem
 
 _PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
+_N_STATISTICS = 5 + 100
 
 
 def _lower(value: Any) -> Any:
@@ -42,7 +49,15 @@ def _folder_name(value: str) -> str:
     return value
 
 
+def _data_file(value: str) -> str:
+    if problem := path_problem(value):
+        message = f"{problem}. Must be able to name a file"
+        raise ValueError(message)
+    return value
+
+
 FolderName = Annotated[str, AfterValidator(_folder_name)]
+DataFile = Annotated[str, AfterValidator(_data_file)]
 
 
 def _any_case(names: tuple[str, ...]) -> str:
@@ -64,6 +79,8 @@ Optimizer = Annotated[
     ),
 ]
 PositiveFloat = Annotated[float, Field(gt=0, lt=1e9)]
+Length = Annotated[float, Field(ge=SHORTEST, lt=FAR)]
+Text = Annotated[str, Field(max_length=1000)]
 PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
 Channels = Annotated[int, Field(ge=1, le=65_536)]
 Padding = Annotated[
@@ -87,8 +104,8 @@ class Section(BaseModel):
 class Variable(Section):
     """A variable that the network reads or predicts."""
 
-    name: str = Field(description="A raster of dataset_description.rasters.")
-    resolution: PositiveFloat = Field(
+    name: Text = Field(description="A raster of dataset_description.rasters.")
+    resolution: Length = Field(
         description="Side of a pixel, in CRS units; the raster's own."
     )
     scalar: bool = Field(
@@ -103,7 +120,7 @@ class Convolutions(Section):
 
     name: Literal["convolutions"]
     filters: list[Channels] = Field(
-        min_length=1, description="Channels after each convolution."
+        min_length=1, max_length=100, description="Channels after each convolution."
     )
     kernel_size: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=3, description="Side of the kernels, px."
@@ -140,7 +157,9 @@ class Denses(Section):
     """Fully connected layers over all that came before, scalars included."""
 
     name: Literal["denses"]
-    filters: list[Channels] = Field(min_length=1, description="Units per layer.")
+    filters: list[Channels] = Field(
+        min_length=1, max_length=100, description="Units per layer."
+    )
     last_activation: Activation = Field(
         default="linear",
         description="Activation of the last layer; the others have relu.",
@@ -156,15 +175,21 @@ Operation = Annotated[
 class Branch(Section):
     """A part of the network: operations, in order."""
 
-    operations: list[Operation] = Field(description="Operations, in order.")
+    operations: list[Operation] = Field(
+        max_length=MOST_ENTRIES, description="Operations, in order."
+    )
 
 
 class ModelDescription(Section):
     """The network. Entries for variables that are not used are ignored."""
 
-    inputs: dict[str, Branch] = Field(description="Operations on each input.")
+    inputs: dict[str, Branch] = Field(
+        max_length=MOST_ENTRIES, description="Operations on each input."
+    )
     main: Branch = Field(description="Operations on what the inputs became.")
-    outputs: dict[str, Branch] = Field(description="Operations towards each output.")
+    outputs: dict[str, Branch] = Field(
+        max_length=MOST_ENTRIES, description="Operations towards each output."
+    )
 
     @field_validator("main", mode="before")
     @classmethod
@@ -179,10 +204,11 @@ class Raster(Section):
     """A variable of the dataset, and the file that it comes from."""
 
     name: FolderName = Field(description="The variable; names the tiles.")
-    resolution: PositiveFloat = Field(
-        description="Side of the tiles' pixels, in CRS units."
+    resolution: Length = Field(description="Side of the tiles' pixels, in CRS units.")
+    file: DataFile = Field(
+        description="File in the workspace's data folder, or its whole path; in any "
+        "CRS."
     )
-    file: str = Field(description="File in the workspace's data folder, in any CRS.")
     resampling: Resampling | None = Field(
         default=None,
         description="GDAL's resampling. Default: average when the pixels grow by 2 or "
@@ -194,7 +220,7 @@ class Raster(Section):
         "that which the file declares.",
     )
     band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
-    unit: str | None = Field(
+    unit: Text | None = Field(
         default=None,
         description="Unit of the values, written into the maps. Default: the file's.",
     )
@@ -203,7 +229,7 @@ class Raster(Section):
 class Split(Section):
     """Which features train, validate and test: by column, or by chance."""
 
-    field: str | None = Field(
+    field: Text | None = Field(
         default=None,
         description="Column of the outlines: 0 train, 1 validation, 2 test; or empty.",
     )
@@ -235,16 +261,19 @@ class DatasetDescription(Section):
     epsg: PositiveInt = Field(
         description="EPSG code of the CRS of the tiles; projected, in metres."
     )
-    shapefile_file: str = Field(
-        description="Outlines: any vector file that OGR reads, in the data folder."
+    shapefile_file: DataFile = Field(
+        description="Outlines: any vector file that OGR reads, in the data folder, or "
+        "its whole path."
     )
-    shapefile_fieldname: str = Field(
+    shapefile_fieldname: Text = Field(
         description="Column of the outlines that holds the feature's id."
     )
     buffer_distance: Annotated[float, Field(ge=0, le=1e6)] = Field(
         description="Distance added to an outline's bounds on each side, CRS units."
     )
-    rasters: list[Raster] = Field(min_length=1, description="The variables.")
+    rasters: list[Raster] = Field(
+        min_length=1, max_length=MOST_ENTRIES, description="The variables."
+    )
     split: Split | None = Field(
         default=None,
         description="Default: by the column 'train' where there is one, else fractions "
@@ -274,19 +303,24 @@ class DrawingDescription(Section):
         BeforeValidator(_ids, json_schema_input_type=list[str | int] | FeatureGroup),
     ] = Field(description="Ids of features, or 'all', 'train', 'validation', 'test'.")
     profiles: list[FolderName] = Field(
-        default=[], description="Names of line files in data/profiles, without .shp."
+        default=[],
+        max_length=MOST_ENTRIES,
+        description="Names of line files in data/profiles, without .shp.",
     )
-    models: list[FolderName] = Field(description="Names of trained models.")
+    models: list[FolderName] = Field(
+        max_length=MOST_ENTRIES, description="Names of trained models."
+    )
     statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
         default=["mean", "std"],
         min_length=1,
+        max_length=_N_STATISTICS,
         description="Statistics over the members: mean, std (ddof 1), median, min, "
         "max, or quantiles such as q05.",
     )
     clip_to_outline: bool = Field(
         default=True, description="Draw inside the outline only."
     )
-    resolution: PositiveFloat | None = Field(
+    resolution: Length | None = Field(
         default=None,
         description="Distance of the drawn points, in CRS units: a whole multiple of "
         "the finest resolution, which is the default.",
@@ -296,7 +330,7 @@ class DrawingDescription(Section):
 class Sampling(Section):
     """Which points of the lattice become samples."""
 
-    spacing: PositiveFloat | None = Field(
+    spacing: Length | None = Field(
         default=None,
         description="Side of the cells, in CRS units. In each epoch a cell gives a "
         "point for every output that is known in it, one for all of them where that "
@@ -323,8 +357,9 @@ class Augmentation(Section):
 
     flips: bool = Field(default=False, description="Mirror patches.")
     rotations: bool = Field(default=False, description="Turn patches by 90 degrees.")
-    vectors: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+    vectors: list[Annotated[list[Text], Field(min_length=2, max_length=2)]] = Field(
         default=[],
+        max_length=MOST_VARIABLES,
         description="Pairs of inputs, the components of a vector towards east and "
         "north: they turn with the image.",
     )

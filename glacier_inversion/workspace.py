@@ -11,6 +11,9 @@ from pathlib import Path
 from glacier_inversion.errors import WorkspaceError
 
 SPLITS = ("train", "validation", "test")
+# Two names and an ending make a file's name, such as .PROFILE_OUTPUT.part.csv.
+_LONGEST_NAME = 120
+_LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at least
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,27 @@ def name_problem(name: str) -> str | None:
         return "is empty"
     if name != name.strip() or name.endswith(".") or name.startswith("."):
         return "begins or ends with a space or a dot"
-    if len(name.encode()) > 200:
-        return "is longer than 200 bytes"
+    if len(name.encode()) > _LONGEST_NAME:
+        return f"is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+def path_problem(file: str) -> str | None:
+    r"""
+    Say why *file* cannot be the path of a file of the user's, None if it can.
+
+    >>> path_problem("dem/2020/slope 5 m.tif")
+    >>> path_problem("slope.tif\0")
+    'holds a control character'
+    """
+    if any(unicodedata.category(char).startswith("C") for char in file):
+        return "holds a control character"
+    if not file.strip():
+        return "is empty"
+    if any(len(part.encode()) > _LONGEST_PART for part in file.split("/")):
+        return f"has a part that is longer than {_LONGEST_PART} bytes"
+    if len(file.encode()) > _LONGEST_PATH:
+        return f"is longer than {_LONGEST_PATH} bytes"
     return None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import jsonschema
 import pytest
@@ -77,6 +78,31 @@ BAD_VALUES = [
     ("criterion", "val_los", r"criterion: 'val_los' .*Did you mean 'val_loss'"),
     ("criterion", "val_nan_mse", r"criterion: 'val_nan_mse' is neither"),
     ("model_architecture", "resnt", r"model_architecture: .*Did you mean 'resnet'"),
+    ("model_name", "x" * 121, r"model_name: .*is longer than 120 bytes"),
+    (
+        "dataset_description/rasters/0/file",
+        "x" * 300,
+        r"rasters\[0\]\.file: .*a part that is longer than 255 bytes",
+    ),
+    (
+        "dataset_description/rasters/0/file",
+        "x\0",
+        r"file: .*holds a control character",
+    ),
+    (
+        "dataset_description/shapefile_file",
+        "x/" * 1500,
+        r"shapefile_file: .*is longer than 2000 bytes",
+    ),
+    ("dataset_description/shapefile_file", " ", r"shapefile_file: .*is empty"),
+    ("dataset_description/rasters/0/resolution", 1e-300, r"1e-300 is not allowed"),
+    ("area_size", 1e-9, r"area_size: 1e-09 is not allowed. Must be greater than"),
+    (
+        "losses_name",
+        {"\x1b[2J": "mae"},
+        r"losses_name: the output \'thickness\' has no",
+    ),
+    ("\udcff\n", 1, r'exp\.json: "\\udcff\\n" is not allowed'),
     ("model_name", "../x", r"model_name: .*holds '/'"),
     ("model_name", "", r"model_name: .*is empty"),
     (
@@ -242,15 +268,95 @@ def test_all_problems_are_reported_at_once():
         ('{"a": 1} // comment', r"exp: line 1, column 10: no JSON"),
         ("", r"exp: line 1, column 1: no JSON"),
         ("[1, 2]", r"exp: holds a list"),
-        ('{"a": 1, "a": 2}', r"exp: the key 'a' stands twice"),
-        ("[" * 100_000, r"exp: "),
-        ('{"a": NaN}', r"exp: NaN is no number of JSON"),
+        ('{"a": 1, "a": 2}', r"exp: a: line 1: the key stands twice in one"),
+        ("[" * 100_000, r"exp: \[0\].*: line 1: is nested deeper than 100 levels\."),
+        ('{"a": NaN}', r"exp: a: line 1: NaN is no number of JSON"),
     ],
 )
 def test_what_is_no_json_object_is_refused(text, message):
     "A syntax error names its line and column."
     with pytest.raises(ExperimentError, match=message):
         parse_experiment(text, "exp")
+
+
+def test_slips_of_the_text_are_reported_with_all_the_rest():
+    "Each once, with path and line: what stands twice, no numbers, half characters."
+    raw = synthetic.experiment() | {"patience": 0}
+    text = json.dumps(raw, indent=1)
+    text = text.replace('"epochs": 12', '"epochs": 12,\n "batch_size": Infinity', 1)
+    text = text.replace('"file": "slope.tif"', '"file": "\\ud800"')
+    line = text[: text.index("ud800")].count("\n") + 1
+    with pytest.raises(ExperimentError) as caught:
+        parse_experiment(text, "exp")
+    lines = str(caught.value).splitlines()
+    assert [line.split(". ")[0] for line in lines] == [
+        "exp: batch_size: line 4: the key stands twice in one object, also in line 2",
+        "exp: batch_size: line 4: Infinity is no number of JSON",
+        f'exp: dataset_description.rasters[0].file: line {line}: "\\ud800" is half a '
+        "character",
+        "exp: patience: 0 is not allowed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({f"k{i}": 1 for i in range(20_000)}, "its object has more than 10,000 keys"),
+        ({f"k{i}": 1 for i in range(9000)}, "exp: and 8,950 more problems"),
+        ({"inputs": [{"name": f"n{i}"} for i in range(50_000)]}, "at most 100"),
+        ({"outputs": [[]] * 50_000}, "outputs: has 50,000 entries"),
+        ({"metrics_name": {"thickness": ["mae"] * 50_000}}, "Must have at most 14"),
+        ({"losses_name": dict.fromkeys(map(str, range(5000)), "mae")}, "most 1,000"),
+        ({"criterion": "x" * 1_000_000}, "criterion: has 1,000,000 characters"),
+        (
+            {"drawing_description": {"features": ["a"] * 100_000, "models": []}},
+            "exp: and 99,949 more problems",
+        ),
+        (
+            {
+                "drawing_description": {
+                    "features": "all",
+                    "models": [],
+                    "statistics": ["mean"] * 100_000,
+                }
+            },
+            "drawing_description.statistics: has 100,000 entries. Must have at most 105",
+        ),
+        (
+            {
+                "dataset_description": synthetic.experiment()["dataset_description"]
+                | {
+                    "rasters": [
+                        {"name": f"r{i}", "resolution": 1 + i / 1e7, "file": "x"}
+                        for i in range(30_000)
+                    ]
+                }
+            },
+            "dataset_description.rasters: has 30,000 entries. Must have at most 1,000",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_far_too_much_is_refused_soon_and_in_few_words(change, message):
+    "What is too long, or wrong a thousand times; limits are said."
+    text = json.dumps(synthetic.experiment() | change)
+    begin = time.process_time()
+    with pytest.raises(ExperimentError) as caught:
+        parse_experiment(text, "exp")
+    assert time.process_time() - begin < 10
+    assert message in str(caught.value)
+    lines = str(caught.value).splitlines()
+    assert len(lines) <= 51
+    assert max(map(len, lines)) < 1100
+
+
+def test_a_file_without_end_is_not_read_to_it(tmp_path):
+    "No experiment is as large."
+    path = tmp_path / "exp.json"
+    with path.open("wb") as file:
+        file.truncate(10**10)  # a hole: it takes no space
+    with pytest.raises(ExperimentError, match=r"exp\.json: .*larger than 10 MB"):
+        load_experiment(path)
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path):

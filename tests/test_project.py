@@ -35,6 +35,7 @@ WITHOUT_TORCH = [
     "ice_flow",
     "interpolation",
     "interrupts",
+    "json_files",
     "lattices",
     "mountains",
     "observations",
