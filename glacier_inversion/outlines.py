@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def read_crs(path: Path) -> str:
         return name_crs(src.crs_wkt)
 
 
+@lru_cache(maxsize=64)
 def name_crs(wkt: str) -> str:
     """
     Return the EPSG code of a CRS, its name where it has none.

@@ -24,6 +24,7 @@ from glacier_inversion.workspace import SPLITS
 
 _BUDGET = 6_000_000  # values that are read exactly, about a second's work
 _MOST_FEATURES = 50  # of a split that are read
+_MOST_READS = 1000  # tiles that are read, of one feature of each split at least
 _COARSE_PX = 64  # side of a tile that is read coarsely
 _ESTIMATE_PX = 512  # side of the cells that its samples are estimated from
 
@@ -67,11 +68,13 @@ def read_features(
     """
     Read the features that tell enough of all, in a second or so.
 
-    At most 50 of each split, chosen at random but always the same; exactly, as long as
-    they are few values, then in coarse steps.
+    At most 50 of each split, fewer where there are many rasters, chosen at random but
+    always the same; exactly, as long as they are few values, then in coarse steps.
     """
     budget = _BUDGET
-    for feature in _choose(ownership.splits, ownership.bounds):
+    n_rasters = len(experiment.dataset_description.rasters)
+    n_most = max(_MOST_READS // n_rasters, len(SPLITS))
+    for feature in _choose(ownership.splits, ownership.bounds)[:n_most]:
         left, bottom, right, top = ownership.bounds[feature]
         pixels = (right - left) * (top - bottom) / experiment.finest_resolution**2
         cost = pixels * len(experiment.dataset_description.rasters)
@@ -107,6 +110,7 @@ def _read_feature(
     tiles: dict[str, Floats] = {}
     valid, valid_in_tile, n_known = {}, {}, {}
     problems = []
+    within: dict[Grid, NDArray[np.bool_]] = {}
     for raster in description.rasters:
         if raster.name not in sources:
             continue
@@ -126,8 +130,9 @@ def _read_feature(
             known = np.isfinite(tile)
             pixels = grid.n_rows * grid.n_cols / known.size
             n_known[raster.name] = round(known.sum() * pixels)
-        within = _within(ownership.outlines[feature], asked)
-        valid[raster.name] = float(known[within].mean())
+        if asked not in within:
+            within[asked] = _within(ownership.outlines[feature], asked)
+        valid[raster.name] = float(known[within[asked]].mean())
         tiles[raster.name] = tile
     targets = None
     n_points = n_samples = None

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from pyproj import Transformer
 
 from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.check import check
 from glacier_inversion.cli import main
 from glacier_inversion.experiment import Experiment, load_experiment
+from glacier_inversion.rasters import transformer
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.ensemble import prepare
 from glacier_inversion.training.network import Network
@@ -367,6 +369,25 @@ def test_large_regions_are_estimated(run, monkeypatch):
     assert [f["read"] for f in part["features"]].count(None) == 2
     assert part["samples"]["train"] == pytest.approx(exact["samples"]["train"], rel=0.4)
     assert "in the 3 features that were read" in run("check", "-v").stdout
+
+
+def test_many_rasters_take_no_time(run, monkeypatch):
+    "A feature of each split is read, and what turns coordinates is made but once."
+    made = []
+    original = Transformer.from_crs
+    monkeypatch.setattr(
+        Transformer,
+        "from_crs",
+        lambda *args, **keys: made.append(args) or original(*args, **keys),
+    )
+    monkeypatch.setattr("glacier_inversion.readings._MOST_READS", 30)
+    transformer.cache_clear()
+    rasters = run.raw["dataset_description"]["rasters"]
+    rasters += [rasters[1] | {"name": f"speed_{i}"} for i in range(17)]
+    run.write()
+    assert report_of(run)["samples"]["features_read"] == 3
+    # of the outlines, and of two CRSs to the tiles' and back
+    assert len(made) <= 6
 
 
 def test_multiply_adds_are_those_of_the_formula():
