@@ -122,7 +122,7 @@ class Convolutions(Section):
     filters: list[Channels] = Field(
         min_length=1, max_length=100, description="Channels after each convolution."
     )
-    kernel_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+    kernel_size: Annotated[int, Field(ge=1, le=63)] = Field(
         default=3, description="Side of the kernels, px."
     )
     padding: Padding = None

@@ -78,6 +78,11 @@ BAD_VALUES = [
     ("criterion", "val_los", r"criterion: 'val_los' .*Did you mean 'val_loss'"),
     ("criterion", "val_nan_mse", r"criterion: 'val_nan_mse' is neither"),
     ("model_architecture", "resnt", r"model_architecture: .*Did you mean 'resnet'"),
+    (
+        f"{MAIN}/1/kernel_size",
+        4095,
+        r"kernel_size: 4095 is not allowed\. Must be less than or equal to 63",
+    ),
     ("model_name", "x" * 121, r"model_name: .*is longer than 120 bytes"),
     (
         "dataset_description/rasters/0/file",

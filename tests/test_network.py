@@ -1,11 +1,15 @@
 """Networks: built as described, refused where they do not fit."""
 
+import resource
+import time
+
 import pytest
 import torch
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.training import operations
+from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.network import Network
 from tests import synthetic
 
@@ -280,6 +284,45 @@ def test_operations_that_do_not_fit_are_named_in_a_table(inputs, main, tail, mes
         Network(checked)
     table = str(caught.value).split("Up to there:\n")[1]
     assert table.splitlines()[0].split() == ["inputs.a", "1", "x", "8", "x", "8", "0"]
+
+
+@pytest.mark.parametrize(
+    ("area_size", "operations", "message"),
+    [
+        (400.0, [block(65_536, 65_536)], r"comes to 38,655,295,488 weights: use at"),
+        (200_000.0, [block(4, kernel_size=63)], r"254,016,000,000 multiply-adds for a"),
+        (200_000.0, [block(20)], r"comes to 320,000,000 values made of a patch"),
+        (400.0, [denses(65_536, 65_536)], r"comes to 4,299,161,600 weights"),
+        pytest.param(  # each is allowed, not all together
+            400.0,
+            [denses(16_384, 16_384, 1)] * 2,
+            r"inputs.a\[1\] .* 537,968,640 weights",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_network_beyond_all_measure_is_refused_before_it_is_built(
+    area_size, operations, message
+):
+    "With what it comes to, and the limit."
+    begin, grown = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
+    checked = experiment({"a": (50.0, False, operations)}, [], {"h": [denses(1)]})
+    checked = checked.model_copy(update={"area_size": area_size})
+    with pytest.raises(ExperimentError, match=message):
+        Network(checked)
+    assert time.process_time() - begin < 30
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert peak - grown.ru_maxrss < 3_000_000  # kB
+
+
+def test_a_step_that_takes_long_is_not_tried():
+    "Gradients of wide kernels, a hundred times slower than what they were counted for."
+    operations = [block(8, 8, kernel_size=15)]
+    checked = experiment({"a": (50.0, False, operations)}, [], {"h": [denses(1)]})
+    cost = measure_cost(checked.model_copy(update={"area_size": 25_600.0}))
+    assert cost.multiply_adds > 4e9
+    assert cost.train_seconds == 3 * cost.predict_seconds
+    assert cost.activation_bytes >= 4 * 8 * 512**2
 
 
 def test_odd_sizes_lose_their_last_row_in_a_pool():

@@ -36,6 +36,9 @@ _POINT = 200  # bytes that sorting a point into its cell takes, all copies toget
 _MOST_WORK = 1e9  # multiply-adds of the samples that are timed, some 0.1 s
 # Values that optimizers keep of each weight.
 _MOMENTS = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "sgd": 0}
+# What is not measured of a network beyond that: a step takes three times a prediction,
+# and keeps what each operation makes, before and after its ReLU.
+_TIMES_OF_GRADIENTS, _KEPT = 3, 2
 _SPARE_PX = 64  # side of the square of points that made-up patches lie on
 _SECONDS = 0.1  # for which each measurement is repeated
 
@@ -132,7 +135,8 @@ def measure_cost(experiment: Experiment) -> Cost:
     """
     Build the network and time a short training step and a batch of patches.
 
-    The batches are smaller for a large network. The global generator is left alone.
+    The batches are smaller for a large network; of one of which a single patch is too
+    much, the step is not tried. The global generator is left alone.
 
     Raises
     ------
@@ -148,16 +152,21 @@ def measure_cost(experiment: Experiment) -> Cost:
         n_predicted = min(CPU.most_patches, affordable)
         try:
             patches = _MadeUpPatches(experiment, network)
-            step = _TrainingStep(experiment, network, patches, n_most)
-            activation_bytes, state_bytes = step.count_bytes()
-            train_seconds = _time(step.find_gradients) / step.n_samples
             n_samples = experiment.batch_size
-            if experiment.sampling.dense is not None:
-                n_samples = max(n_samples, step.n_samples)
-            train_seconds += _time(step.update) / n_samples
             predict_seconds = (
                 _time(lambda: _predict(network, patches, n_predicted)) / n_predicted
             )
+            if multiply_adds > _MOST_WORK:
+                train_seconds = _TIMES_OF_GRADIENTS * predict_seconds
+                values = sum(math.prod(s) for row in network.table for s in row.shapes)
+                activation_bytes = _KEPT * values * _FLOAT
+            else:
+                step = _TrainingStep(experiment, network, patches, n_most)
+                activation_bytes = step.count_bytes()
+                train_seconds = _time(step.find_gradients) / step.n_samples
+                if experiment.sampling.dense is not None:
+                    n_samples = max(n_samples, step.n_samples)
+                train_seconds += _time(step.update) / n_samples
             plan = make_plan(network, patches.layout)
             wanted = _wanted_points(plan)
             draw_seconds = (
@@ -170,11 +179,13 @@ def measure_cost(experiment: Experiment) -> Cost:
                 "filters, or a smaller batch_size."
             )
             raise ExperimentError(message) from error
+    # weights, gradients, a copy of the best weights, and the optimizer's
+    copies = 3 + _MOMENTS[experiment.optimizer_name]
     return Cost(
         network.table,
         network.n_parameters(),
         multiply_adds,
-        state_bytes,
+        copies * sum(weight.nbytes for weight in network.parameters()),
         activation_bytes,
         n_samples,
         train_seconds,
@@ -291,8 +302,8 @@ class _TrainingStep:
                 second.mul_(0.999).addcmul_(weight.grad, weight.grad, value=0.001)
                 weight.addcdiv_(first, second.sqrt().add_(1e-8), value=-1e-6)
 
-    def count_bytes(self) -> tuple[int, int]:
-        """Return the bytes that a step keeps per sample, and those of the state."""
+    def count_bytes(self) -> int:
+        """Return the bytes that a step keeps per sample."""
         kept: dict[int, int] = {}
 
         def keep(value: Tensor) -> Tensor:
@@ -303,10 +314,7 @@ class _TrainingStep:
             self.find_gradients()
         for weight in self.weights:
             kept.pop(weight.untyped_storage().data_ptr(), None)
-        # weights, gradients, a copy of the best weights, and the optimizer's
-        copies = 3 + _MOMENTS[self.experiment.optimizer_name]
-        state_bytes = copies * sum(weight.nbytes for weight in self.weights)
-        return sum(kept.values()) // self.n_samples, state_bytes
+        return sum(kept.values()) // self.n_samples
 
 
 def _tile_bytes(experiment: Experiment, bounds: Bounds) -> int:

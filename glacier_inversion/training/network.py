@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn, cast
@@ -15,7 +16,13 @@ from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.training.counting import probe
 from glacier_inversion.training.losses import predicts_logit
-from glacier_inversion.training.operations import Denses, Operation, Shape, ShapeError
+from glacier_inversion.training.operations import (
+    Denses,
+    Operation,
+    Shape,
+    ShapeError,
+    check_size,
+)
 
 GAUSSIAN = "gaussian_nll"
 
@@ -118,13 +125,18 @@ class Network(nn.Module):
             name = f"{path}[{i}] {operation.name}"
             try:
                 layer: Operation = self._build_operation(operation, shapes)
+                n_parameters = sum(p.numel() for p in layer.parameters())
                 shapes_after, multiply_adds = probe(layer, shapes)
+                check_size(
+                    n_parameters + sum(row.parameters for row in self.table),
+                    multiply_adds + sum(row.multiply_adds for row in self.table),
+                    sum(math.prod(shape) for shape in shapes_after),
+                )
             except ShapeError as error:
                 self._refuse(name, str(error), shapes)
             except RuntimeError as error:  # torch's word for no memory
                 self._refuse(name, f"cannot be built: {first_line(error)}", shapes)
             shapes = shapes_after
-            n_parameters = sum(p.numel() for p in layer.parameters())
             self.table.append(Row(name, tuple(shapes), n_parameters, multiply_adds))
             layers.append(layer)
         return layers, list(shapes)

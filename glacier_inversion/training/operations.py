@@ -13,6 +13,7 @@ order of sums.
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -39,8 +40,38 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# Ten times what the largest networks for images have: to try a single patch of more
+# takes minutes, or all memory.
+_MOST_WEIGHTS = 500_000_000
+_MOST_MULTIPLY_ADDS = 100_000_000_000
+_MOST_VALUES = 250_000_000
+
+
 class ShapeError(ValueError):
     """An operation does not fit the shapes that it is given."""
+
+
+def check_size(n_weights: int, multiply_adds: int, n_values: int) -> None:
+    """
+    Raise ShapeError if part of a network, or all of it, is too large to be tried.
+
+    Parameters
+    ----------
+    n_weights : int
+    multiply_adds, n_values : int
+        For one patch: what is computed, and the most that is made of it at once.
+    """
+    for number, most, what in (
+        (n_weights, _MOST_WEIGHTS, "weights"),
+        (multiply_adds, _MOST_MULTIPLY_ADDS, "multiply-adds for a patch"),
+        (n_values, _MOST_VALUES, "values made of a patch"),
+    ):
+        if number > most:
+            message = (
+                f"comes to {number:,} {what}: use at most {most:,}, by fewer filters, "
+                "smaller kernels or a smaller area_size"
+            )
+            raise ShapeError(message)
 
 
 class NotDenseError(Exception):
@@ -153,6 +184,15 @@ class Convolutions(OnImage):
             )
             raise ShapeError(message)
         channels = [self.shape[0], *filters]
+        rows_and_cols, n_weights, multiply_adds, n_values = self.shape[1:], 0, 0, 0
+        for before, after in zip(channels, filters):  # noqa: B905  one is longer
+            if padding == "valid":
+                rows_and_cols = tuple(n - kernel_size + 1 for n in rows_and_cols)
+            kernel = kernel_size**2 * before * after
+            n_weights += kernel
+            multiply_adds += kernel * math.prod(rows_and_cols)
+            n_values = max(n_values, after * math.prod(rows_and_cols))
+        check_size(n_weights, multiply_adds, n_values)
         self.layers = nn.ModuleList(
             convolution(before, after, kernel_size, padding)
             for before, after in zip(channels, filters)  # noqa: B905  one is longer
@@ -332,7 +372,9 @@ class Denses(Operation):
         super().__init__()
         if sum(len(shape) == 3 for shape in shapes) > 1:
             only_image(shapes)
-        units = [sum(torch.Size(shape).numel() for shape in shapes), *filters]
+        units = [sum(math.prod(shape) for shape in shapes), *filters]
+        n_weights = sum(a * b for a, b in zip(units, filters))  # noqa: B905  likewise
+        check_size(n_weights, n_weights, max(units))
         self.layers = nn.ModuleList()
         for before, after, has_bias in zip(units, filters, bias):  # noqa: B905
             layer = nn.Linear(before, after, bias=has_bias)
