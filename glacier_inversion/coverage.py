@@ -48,12 +48,13 @@ def find_coverage(source: Source, bounds: Mapping[str, Bounds]) -> dict[str, flo
 
 def describe_source(source: Source) -> dict[str, Any]:
     """Return what a raster file says of itself, as JSON can hold it."""
-    # JSON has no word for it
-    nodata = ["nan" if math.isnan(number) else number for number in source.nodata]
+    # JSON has no word for what is not finite
+    nodata = [n if math.isfinite(n) else str(n) for n in source.nodata]
+    size = source.pixel_size
     n_rows, n_cols = source.warping.shape
     return {
         "crs": name_crs(source.warping.crs_wkt),
-        "pixel_size": round(source.pixel_size, 6),
+        "pixel_size": round(size, 6) if math.isfinite(size) else None,
         "n_rows": n_rows,
         "n_cols": n_cols,
         "resampling": source.warping.method,

@@ -29,6 +29,7 @@ from glacier_inversion.planning import (
     find_unusable,
     open_sources,
     plan_bounds,
+    refuse_large,
 )
 from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.rasters import Source
@@ -84,6 +85,7 @@ def build_dataset(
     outlines = read_outlines(
         shapefile, description.shapefile_fieldname, description.epsg
     )
+    outlines = refuse_large(description, outlines)
     splits = assign_splits(shapefile, outlines, description.split)
     sources, problems = open_sources(description, workspace)
     if problems:

@@ -133,7 +133,7 @@ def draw(
                     written += draw_profile(
                         experiment, ensemble, dataset, profile, name
                     )
-                except (DatasetError, RasterError) as error:
+                except (DatasetError, OutlineError, RasterError) as error:
                     logger.error("profile %s: %s", name, error)
                     failures[f"profile {name}"] = str(error)
                 progress.advance(name)

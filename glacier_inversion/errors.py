@@ -25,7 +25,9 @@ need not know this module::
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
 
@@ -120,3 +122,18 @@ def first_line(error: Exception) -> str:
     'one'
     """
     return str(error).partition("\n")[0]
+
+
+@contextmanager
+def unprinted() -> Iterator[None]:
+    """Print nothing of what readers cannot hand on: messages that are no text."""
+    hooks = sys.excepthook, sys.unraisablehook
+
+    def say_nothing(*_: object) -> None:
+        """Take no notice."""
+
+    sys.excepthook = sys.unraisablehook = say_nothing
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks

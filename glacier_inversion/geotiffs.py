@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from glacier_inversion.errors import RasterError
+from glacier_inversion.errors import RasterError, first_line, unprinted
 from glacier_inversion.files import replacing_all, unwritable
 from glacier_inversion.grid import Grid
 
@@ -39,18 +41,36 @@ _GEOTIFF = {
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a raster; RasterError if it is not there or no raster."""
-    if not path.is_file():
+    try:
+        is_file, is_there = path.is_file(), path.exists()
+    except OSError as error:
+        raise RasterError(_unreadable(path, error.strerror)) from error
+    if not is_file:
+        is_what = "is a folder" if is_there else "does not exist"
         message = (
-            f"{path}: does not exist. Must be a raster in the workspace's data folder. "
+            f"{path}: {is_what}. Must be a raster in the workspace's data folder. "
             "Put it there, or correct 'file'."
         )
         raise RasterError(message)
     try:
-        with rasterio.open(path) as src:
+        with unprinted(), _open(path) as src:
             yield src
-    except RasterioError as error:
-        message = f"{path}: cannot be read ({error}). Must be a raster that GDAL reads."
-        raise RasterError(message) from error
+    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
+        raise RasterError(_unreadable(path, first_line(error))) from error
+
+
+def _open(path: Path) -> Any:
+    """Open a raster; whether it is georeferenced is looked at by who needs it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+def _unreadable(path: Path, reason: str | None) -> str:
+    return (
+        f"{path}: cannot be read ({reason}). Must be a raster that GDAL reads. Put it "
+        "there again, or name another."
+    )
 
 
 def read_tile(

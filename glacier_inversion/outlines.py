@@ -14,15 +14,29 @@ import fiona
 import geopandas
 import numpy as np
 import shapely
+from fiona._err import CPLE_BaseError
 from fiona.errors import FionaError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from shapely.geometry import shape
 
-from glacier_inversion.errors import OutlineError, first_line, nearest
+from glacier_inversion.errors import (
+    OutlineError,
+    first_line,
+    nearest,
+    unprinted,
+)
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import write_bytes
 from glacier_inversion.workspace import Workspace, name_problem, same_names
+
+# What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
+# cannot write down a CRS, or GDAL's message.
+_SPEECHLESS = (UnboundLocalError, SystemError)
+_UNREADABLE = (FionaError, CPLE_BaseError, *_SPEECHLESS)
+# No CRS in metres puts anything on the Earth farther from its origin, zone numbers in
+# front of the easting included.
+_FARTHEST = 1e8
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
     """
     with _opened(path) as src:
         columns = list(src.schema["properties"])
-        if len(src) == 0:
+        if next(iter(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
             raise OutlineError(message)
         if fieldname not in columns:
@@ -105,7 +119,7 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
         elif geometry.geom_type == "LineString":
             lines.append(geometry)
     lines = [_reprojected(line, to_tiles) for line in lines if line.length > 0]
-    if not lines or not all(np.isfinite(line.length) for line in lines):
+    if not lines or any(map(_problem_of_place, lines)):
         message = (
             f"{path}: holds no line that can be drawn. Must hold LineStrings in the "
             "domain of the dataset's CRS. Draw one along the glacier."
@@ -139,7 +153,7 @@ def read_profiles(
 def read_crs(path: Path) -> str:
     """Return the name of a vector file's CRS."""
     with _opened(path) as src:
-        return name_crs(src.crs_wkt)
+        return name_crs(_crs_wkt(path, src))
 
 
 @lru_cache(maxsize=64)
@@ -157,28 +171,73 @@ def name_crs(wkt: str) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    if not path.exists():
+    check_exists(path)
+    try:
+        with unprinted():
+            layers = _layers(path)
+            if len(layers) > 1:
+                message = (
+                    f"{path}: holds the layers {', '.join(layers)}. Must hold one. "
+                    "Export the right one to a file of its own."
+                )
+                raise OutlineError(message)
+            with fiona.open(path, layer=layers[0] if layers else None) as src:
+                yield src
+    except OutlineError:
+        raise
+    # dates, texts and geometries that are none, too
+    except (*_UNREADABLE, ValueError, shapely.errors.ShapelyError) as error:
+        message = (
+            f"{path}: cannot be read ({_reason(error)}). Must be a vector file that "
+            "OGR reads, with all that belongs to it (.shp with .shx and .dbf). Put it "
+            "there again."
+        )
+        raise OutlineError(message) from error
+
+
+def _reason(error: Exception) -> str:
+    broken = isinstance(error, _SPEECHLESS)
+    return "GDAL does not say why" if broken else first_line(error)
+
+
+def check_exists(path: Path) -> None:
+    """Raise OutlineError if there is no such vector file, or it cannot be looked at."""
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        message = (
+            f"{path}: cannot be read ({error.strerror}). Must be a vector file in the "
+            "workspace's data folder. Correct its name, or its permissions."
+        )
+        raise OutlineError(message) from error
+    if not is_there:
         message = (
             f"{path}: does not exist. Must be a vector file in the workspace's data "
             "folder. Put it there, or correct its name in the experiment."
         )
         raise OutlineError(message)
+
+
+def _crs_wkt(path: Path, src: Any) -> str:
+    """Return the CRS of a vector file, as text."""
     try:
-        layers = _layers(path)
-        if len(layers) > 1:
-            message = (
-                f"{path}: holds the layers {', '.join(layers)}. Must hold one. Export "
-                "the right one to a file of its own."
-            )
-            raise OutlineError(message)
-        with fiona.open(path, layer=layers[0] if layers else None) as src:
-            yield src
-    except FionaError as error:
+        wkt: str = src.crs_wkt
+        if wkt:
+            CRS.from_wkt(wkt)
+    except (*_UNREADABLE, ProjError) as error:
         message = (
-            f"{path}: cannot be read ({error}). Must be a vector file that OGR reads, "
-            "with all that belongs to it (.shp with .shx and .dbf)."
+            f"{path}: its CRS cannot be read ({_reason(error)}). Must be one that "
+            "PROJ knows. Assign it, for example with 'ogr2ogr -a_srs EPSG:2056', or "
+            "put the right .prj file beside the .shp."
         )
         raise OutlineError(message) from error
+    if not wkt:
+        message = (
+            f"{path}: has no CRS. Must say where it is. Assign it, for example with "
+            "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
+        )
+        raise OutlineError(message)
+    return wkt
 
 
 def _layers(path: Path) -> list[str]:
@@ -192,14 +251,9 @@ def _layers(path: Path) -> list[str]:
 
 
 def _transformer(path: Path, src: Any, epsg: int) -> Transformer:
-    if not src.crs_wkt:
-        message = (
-            f"{path}: has no CRS. Must say where it is. Assign it, for example with "
-            "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
-        )
-        raise OutlineError(message)
+    wkt = _crs_wkt(path, src)
     try:
-        return Transformer.from_crs(CRS.from_wkt(src.crs_wkt), epsg, always_xy=True)
+        return Transformer.from_crs(CRS.from_wkt(wkt), epsg, always_xy=True)
     except ProjError as error:
         message = (
             f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
@@ -224,31 +278,43 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
         return Outline(feature, None, columns, problem="has no geometry")
     try:
         geometry = shape(record.geometry)
+        if geometry.has_z:
+            geometry = shapely.force_2d(geometry)
+            repairs.append("made 2D")
+        geometry = _reprojected(geometry, to_tiles)
+        if problem := _problem_of_place(geometry):
+            return Outline(feature, None, columns, problem=problem)
+        if not geometry.is_valid:
+            repairs.append(f"made valid ({shapely.is_valid_reason(geometry)})")
+            geometry = shapely.make_valid(geometry)
+        polygons = [
+            polygon
+            for part in shapely.get_parts(geometry)
+            for polygon in shapely.get_parts(part)
+            if polygon.geom_type == "Polygon" and polygon.area > 0
+        ]
+        if not polygons:
+            problem = f"has no area: its geometry is a {geometry.geom_type}"
+            return Outline(feature, None, columns, problem=problem)
+        geometry = shapely.union_all(polygons) if len(polygons) > 1 else polygons[0]
     except (ValueError, shapely.errors.ShapelyError) as error:
         problem = f"is no geometry: {first_line(error)}"
         return Outline(feature, None, columns, problem=problem)
-    if geometry.has_z:
-        geometry = shapely.force_2d(geometry)
-        repairs.append("made 2D")
-    geometry = _reprojected(geometry, to_tiles)
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
-        problem = "lies outside the domain of the dataset's CRS"
-        return Outline(feature, None, columns, problem=problem)
-    if not geometry.is_valid:
-        repairs.append(f"made valid ({shapely.is_valid_reason(geometry)})")
-        geometry = shapely.make_valid(geometry)
-    parts = shapely.get_parts(geometry)
-    polygons = [
-        polygon
-        for part in parts
-        for polygon in shapely.get_parts(part)
-        if polygon.geom_type == "Polygon" and polygon.area > 0
-    ]
-    if not polygons:
-        problem = f"has no area: its geometry is a {geometry.geom_type}"
-        return Outline(feature, None, columns, problem=problem)
-    geometry = shapely.union_all(polygons) if len(polygons) > 1 else polygons[0]
     return Outline(feature, geometry, columns, tuple(repairs))
+
+
+def _problem_of_place(geometry: shapely.Geometry) -> str | None:
+    """Say why a geometry in the CRS of the dataset lies nowhere, None if it does."""
+    coordinates = shapely.get_coordinates(geometry)
+    if not np.isfinite(coordinates).all():
+        return "lies outside the domain of the dataset's CRS"
+    farthest = np.abs(coordinates).max(initial=0.0)
+    if farthest > _FARTHEST:
+        return (
+            f"has a coordinate of {farthest:.6g}. Must be at most {_FARTHEST:,.0f} m "
+            "from the origin of the CRS. Correct it, or the CRS that the file declares"
+        )
+    return None
 
 
 def _id(value: Any) -> str:
@@ -303,6 +369,20 @@ def write_outlines(
 
 
 def read_written_outlines(path: Path) -> dict[str, shapely.Geometry]:
-    """Return the polygons that `write_outlines` wrote, by feature."""
+    """
+    Return the polygons that `write_outlines` wrote, by feature.
+
+    Raises
+    ------
+    OutlineError
+        The file is missing or not as it was written.
+    """
+    outlines = {}
     with _opened(path) as src:
-        return {record.properties["feature"]: shape(record.geometry) for record in src}
+        for record in src:
+            feature = record.properties.get("feature")
+            if not isinstance(feature, str) or record.geometry is None:
+                message = "a feature without an id or an outline"
+                raise ValueError(message)
+            outlines[feature] = shape(record.geometry)
+    return outlines

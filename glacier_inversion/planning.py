@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.grid import Bounds, common_multiple, snap_bounds
+from glacier_inversion.grid import Bounds, Grid, common_multiple, snap_bounds
 from glacier_inversion.outlines import Outline
 from glacier_inversion.rasters import Source, open_source
 from glacier_inversion.sections import DatasetDescription
 from glacier_inversion.workspace import Workspace
+
+_MOST_PIXELS = 10**9  # of a tile: 4 GB as it is made
 
 
 def open_sources(
@@ -67,6 +70,35 @@ def find_unusable(outlines: list[Outline], splits: dict[str, str]) -> dict[str, 
         for outline in outlines
         if outline.feature in splits and outline.problem is not None
     }
+
+
+def refuse_large(
+    description: DatasetDescription, outlines: list[Outline]
+) -> list[Outline]:
+    """
+    Return the outlines without the polygons of those whose tiles would be too large.
+
+    What is as large by mistake must not take the ground of all others either.
+    """
+    step = common_multiple(raster.resolution for raster in description.rasters)
+    finest = min(raster.resolution for raster in description.rasters)
+    checked = []
+    for outline in outlines:
+        if outline.polygon is not None:
+            bounds = outline.polygon.bounds
+            tile = snap_bounds(bounds, description.buffer_distance, step)
+            grid = Grid.from_bounds(tile, finest)
+            n_pixels = grid.n_rows * grid.n_cols
+            if n_pixels > _MOST_PIXELS:
+                width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
+                problem = (
+                    f"is {width:,.0f} x {height:,.0f} m large: a tile would have "
+                    f"{n_pixels:,} pixels of {finest:g} m. Must have at most "
+                    f"{_MOST_PIXELS:,}. Correct it, or use a coarser resolution"
+                )
+                outline = replace(outline, polygon=None, problem=problem)  # noqa: PLW2901
+        checked.append(outline)
+    return checked
 
 
 def plan_bounds(

@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.built_dataset import BuiltDataset
+from glacier_inversion.errors import OutlineError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.maps import (
@@ -22,6 +23,8 @@ from glacier_inversion.maps import (
     predict_blocks,
 )
 from glacier_inversion.training.prediction import Ensemble
+
+_MOST_PLACES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ def draw_profile(
     """
     description = experiment.drawing_description
     step = description.resolution or ensemble.layout.resolution
+    length = sum(line.length for line in lines)
+    if length / step > _MOST_PLACES:
+        message = (
+            f"is {length:,.0f} m long, which makes {length / step:,.0f} places. Must "
+            f"make at most {_MOST_PLACES:,}. Shorten it, or use a coarser resolution."
+        )
+        raise OutlineError(message)
     profile = _Profile.along(lines, step)
     feature_of = np.full(len(profile.x), "", dtype=object)
     columns = {

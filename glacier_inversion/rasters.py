@@ -48,7 +48,8 @@ class Source:
         The numbers that mean no data: the experiment's, else what the file declares.
     unit : str, optional
     pixel_size : float
-        In the middle of the file, in the units of the tiles' CRS.
+        In the middle of the file, in the units of the tiles' CRS; NaN where that is
+        not in the domain of the CRS.
     warping : Warping
         Where its pixels lie, and how tiles are made from them.
     """
@@ -104,7 +105,22 @@ def open_source(
                 "it with 'gdal_translate -a_ullr', or warp it from its control points."
             )
             raise RasterError(message)
+        a, b, _, d, e, _ = src.transform[:6]
+        if not np.isfinite(src.transform[:6]).all() or a * e - b * d == 0:
+            shown = ", ".join(f"{number:g}" for number in src.transform[:6])
+            message = (
+                f"{path}: its transform ({shown}) gives pixels no place. Must be "
+                "finite, and pixels must have an area. Assign another with "
+                "'gdal_translate -a_ullr', or warp it anew."
+            )
+            raise RasterError(message)
         dtype, declared = src.dtypes[band - 1], src.nodatavals[band - 1]
+        if "complex" in dtype:
+            message = (
+                f"{path}: band {band} holds complex numbers ({dtype}). Must hold real "
+                "ones. Write its real part or its amplitude to a file of its own."
+            )
+            raise RasterError(message)
         numbers = [] if declared is None else [float(declared)]
         if nodata is not None:
             given = [nodata] if isinstance(nodata, (int, float)) else nodata
@@ -173,8 +189,9 @@ def _pixel_size(warping: Warping) -> float:
     y = d * corners[:, 0] + e * corners[:, 1] + f
     if warping.to_file is not None:
         x, y = warping.to_file.transform(x, y, direction="INVERSE")
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    return float(np.sqrt(abs(area)))
+    with np.errstate(all="ignore"):
+        area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    return float(np.sqrt(abs(area))) if 0 < abs(area) < np.inf else float("nan")
 
 
 def warp(source: Source, grid: Grid) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ def _format_rasters(report: Report) -> list[str]:
             [
                 *row,
                 raster["crs"],
-                f"{raster['pixel_size']:.4g} m",
+                "?" if (size := raster["pixel_size"]) is None else f"{size:.4g} m",
                 f"{raster['resolution']:g} m {raster['resampling']}",
                 f"{nodata:g}" if isinstance(nodata, float) else nodata or "none",
                 _percent(raster["valid_min"]),

@@ -31,6 +31,7 @@ from glacier_inversion.planning import (
     find_unusable,
     open_sources,
     plan_bounds,
+    refuse_large,
 )
 from glacier_inversion.rasters import Source
 from glacier_inversion.readings import Reading, read_features
@@ -150,6 +151,7 @@ def _read_outlines(
         outlines = read_outlines(
             path, description.shapefile_fieldname, description.epsg
         )
+        outlines = refuse_large(description, outlines)
         splits = assign_splits(path, outlines, description.split)
     except OutlineError as error:
         survey.problems.append(str(error))

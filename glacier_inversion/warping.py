@@ -72,7 +72,8 @@ class Warping:
             x, y = self.to_file.transform(x, y)
         a, b, c, d, e, f = self.transform
         area = a * e - b * d
-        with np.errstate(invalid="ignore"):  # places that the file's CRS cannot hold
+        # places that the file's CRS cannot hold
+        with np.errstate(invalid="ignore", over="ignore"):
             col = (e * (x - c) - b * (y - f)) / area
             row = (a * (y - f) - d * (x - c)) / area
         return col, row

@@ -260,6 +260,21 @@ def coordinate_experiment(
     return raw
 
 
+def damage(path: Path, rng: np.random.Generator, n_first: int | None = None) -> None:
+    """Cut a file, or overwrite some of its bytes, of the first ones if so asked."""
+    content = bytearray(path.read_bytes())
+    length = len(content) if n_first is None else min(n_first, len(content))
+    place, n_bytes = int(rng.integers(length)), int(rng.choice([1, 4, 64]))
+    how = rng.choice(["cut", "zero", "ones", "noise"])
+    if how == "cut":
+        del content[place:]
+    else:
+        value = {"zero": 0, "ones": 255}.get(str(how))
+        for i in range(place, min(place + n_bytes, len(content))):
+            content[i] = int(rng.integers(256)) if value is None else value
+    path.write_bytes(content)
+
+
 def write_json(path: Path, content: Any) -> Path:
     """Write an experiment file."""
     path.write_text(json.dumps(content, indent=2))

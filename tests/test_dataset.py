@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import geopandas
@@ -23,7 +24,7 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.geotiffs import read_tile
-from glacier_inversion.outlines import read_outlines
+from glacier_inversion.outlines import read_crs, read_outlines
 from glacier_inversion.splits import assign_splits
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
@@ -523,6 +524,34 @@ def test_a_feature_that_fails_does_not_stop_the_others(run):
     assert len(summary(run)["features"]) == 5
 
 
+FAR = {
+    "huge": synthetic.box(-1e12, -1e12, 1e12, 1e12),
+    "beyond floats": synthetic.box(0, 0, 900, 1.7e308),
+    "far": shapely.Polygon([(420e3, 5150e3), (1e300, 5150e3), (421e3, 5151e3)]),
+    "large": synthetic.box(-1e7, -1e7, 1e7, 1e7),
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_an_outline_beyond_the_earth_fails_alone(run, kind):
+    "It is named, takes nothing from the others, and they are built as without it."
+    build(run)
+    before = tiles(run)
+    without = summary(run)
+    features = [({"id": "bad", "train": 0}, FAR[kind]), *synthetic.FEATURES]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    report = build(run)
+    assert set(report.failures) == {"bad"}
+    assert re.search("Must (be|have) at most .*Correct it", report.failures["bad"])
+    assert tiles(run) == before
+    assert summary(run)["features"] == without["features"]
+    assert summary(run)["shared_outlines"] == []
+    checked = run("check")
+    assert checked.exit_code == 1
+    assert checked.stdout.count("bad: the outline ") == 1
+    assert "Problems: 1" in checked.stdout
+
+
 def test_small_buffers_are_warned_of(run, caplog):
     "Less than half the area size and a coarsest pixel: the margin is not drawn."
     run.raw["dataset_description"]["buffer_distance"] = 250.0
@@ -650,6 +679,41 @@ def test_a_ring_that_is_none_fails_its_feature_alone(tmp_path):
     bad, good = read_outlines(path, "id", synthetic.EPSG)
     assert bad.problem
     assert good.polygon.area == 5e5
+
+
+@pytest.mark.parametrize("name", ["o.shp", "o.shx", "o.dbf", "o.prj", "o.gpkg"])
+@pytest.mark.parametrize("seed", range(5))
+def test_broken_bytes_of_outlines_are_an_error_of_the_file(tmp_path, capfd, name, seed):
+    "Or harmless, with nothing printed, in the column of the splits as well."
+    ids = [(columns, polygon) for columns, polygon in synthetic.FEATURES]
+    path = tmp_path / ("o.gpkg" if name == "o.gpkg" else "o.shp")
+    synthetic.write_outlines(path, ids)
+    synthetic.damage(tmp_path / name, np.random.default_rng(seed), 600)
+    try:
+        assign_splits(path, read_outlines(path, "id", synthetic.EPSG), None)
+    except OutlineError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017  it may be read too
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff" * 300,
+        b'PROJCS["x"',
+        b'GEOGCS["x",DATUM["y",SPHEROID["z",nan,nan]],PRIMEM["",0],UNIT["",0]]',
+    ],
+)
+def test_a_crs_that_cannot_be_read_is_named(tmp_path, capfd, text):
+    "Whatever GDAL, or PROJ, or what lies between makes of it."
+    path = tmp_path / "o.shp"
+    synthetic.write_outlines(path, some("a"))
+    path.with_suffix(".prj").write_bytes(text)
+    with pytest.raises(OutlineError, match=r"o\.shp: .*CRS"):
+        read_outlines(path, "id", synthetic.EPSG)
+    with pytest.raises(OutlineError, match=r"o\.shp: .*CRS"):
+        read_crs(path)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_file_without_features_is_refused(tmp_path):

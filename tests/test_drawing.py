@@ -750,6 +750,36 @@ def test_all_that_does_not_exist_is_named_at_once(finished, tmp_path):
         assert f"Did you mean '{name}'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("end", "exit_code", "message"),
+    [
+        (1e12, 1, "along.shp: holds no line that can be drawn"),
+        (1e300, 1, "along.shp: holds no line that can be drawn"),
+        (9e7, 3, "places. Must make at most 1,000,000. Shorten it"),
+    ],
+)
+def test_a_profile_beyond_all_measure_is_refused(
+    finished, tmp_path, monkeypatch, end, exit_code, message
+):
+    "Before its places are laid out; features are drawn, if it is on the Earth."
+    run = copy_of(finished, tmp_path)
+    monkeypatch.setattr("glacier_inversion.profiles._MOST_PLACES", 1_000_000)
+    with fiona.open(
+        run.root / "data/profiles/along.shp",
+        "w",
+        driver="ESRI Shapefile",
+        crs=f"EPSG:{synthetic.EPSG}",
+        schema={"geometry": "LineString", "properties": {"id": "int"}},
+    ) as dst:
+        line = [(synthetic.LEFT, synthetic.TOP), (end, synthetic.TOP)]
+        geometry = {"type": "LineString", "coordinates": line}
+        dst.write({"geometry": geometry, "properties": {"id": 1}})
+    result = run("draw")
+    assert result.exit_code == exit_code, result.output
+    assert message in result.stderr
+    assert len(result.stdout.splitlines()) == (2 if exit_code == 3 else 0)
+
+
 def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):
     "It is listed; exit code 3."
     run = copy_of(finished, tmp_path)

@@ -1,5 +1,6 @@
 """Warping, against gdalwarp; nodata, which is never blended into data."""
 
+import json
 import shutil
 import subprocess
 
@@ -11,6 +12,7 @@ from pyproj import Transformer
 
 from glacier_inversion import warping
 from glacier_inversion.choices import Resampling
+from glacier_inversion.coverage import describe_source
 from glacier_inversion.errors import RasterError, WorkspaceError
 from glacier_inversion.geotiffs import geotiff_writer, read_tags, read_tile, write_tile
 from glacier_inversion.grid import Grid
@@ -238,6 +240,38 @@ def test_north_first_axes_are_not_swapped(tmp_path):
     np.testing.assert_allclose(tile, expected, atol=0.1)  # float32 of a million
 
 
+def placed(*transform):
+    """Return what writes a raster with a transform."""
+
+    def write(path):
+        write_raster(path, np.ones((9, 9), "f4"), 0, 0, 20.0)
+        with rasterio.open(path, "r+") as dst:
+            dst.transform = rasterio.Affine(*transform)
+
+    return write
+
+
+def complex_numbers(dtype):
+    """Return what writes a raster of complex numbers."""
+
+    def write(path):
+        values = np.ones((9, 9), np.complex64)
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            count=1,
+            height=9,
+            width=9,
+            dtype=dtype,
+            crs=f"EPSG:{EPSG}",
+            transform=rasterio.Affine(20, 0, 0, 0, -20, 0),
+        ) as dst:
+            dst.write(values, 1)
+
+    return write
+
+
 def no_crs(path):
     write_raster(path, np.ones((9, 9), "f4"), 0, 0, 20.0, epsg=None)
 
@@ -261,6 +295,14 @@ def no_transform(path):
             2,
             "no band 2",
         ),
+        (lambda path: path.mkdir(), 1, "is a folder. Must be a raster"),
+        (placed(0, 0, 5, 0, 0, 5), 1, r"its transform \(0, 0, 5, 0, 0, 5\) gives"),
+        (placed(20, 40, 5, 10, 20, 5), 1, "gives pixels no place"),
+        (placed(float("nan"), 0, 5, 0, -20, 5), 1, "gives pixels no place"),
+        (placed(20, 0, float("inf"), 0, -20, 5), 1, "gives pixels no place"),
+        (placed(1e-200, 0, 5, 0, -1e-200, 5), 1, "gives pixels no place"),
+        (complex_numbers("complex64"), 1, r"complex numbers \(complex64\)"),
+        (complex_numbers("complex_int16"), 1, r"complex numbers \(complex_int16\)"),
     ],
 )
 def test_rasters_that_cannot_be_used_are_refused(tmp_path, make, band, message):
@@ -268,6 +310,30 @@ def test_rasters_that_cannot_be_used_are_refused(tmp_path, make, band, message):
     make(tmp_path / "r.tif")
     with pytest.raises(RasterError, match=rf"r\.tif: .*{message}"):
         source(tmp_path / "r.tif", band=band)
+
+
+def test_a_raster_whose_middle_lies_nowhere_is_used(tmp_path):
+    "The size of its pixels is not known, in words that JSON has; nor is infinity one."
+    globe = np.ones((18, 36), "f4")
+    path = tmp_path / "globe.tif"
+    write_raster(path, globe, -180.0, 300.0, 20.0, 4326, float("inf"))
+    found = open_source(path, 1, None, None, 50.0, 3031)
+    described = json.loads(json.dumps(describe_source(found), allow_nan=False))
+    assert described["pixel_size"] is None
+    assert described["nodata"] == "inf"
+    assert found.resampling == "bilinear"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_broken_bytes_are_an_error_of_the_file(tmp_path, capfd, seed):
+    "Or harmless, with nothing printed."
+    path = noise(tmp_path / "noise.tif", EPSG)
+    synthetic.damage(path, np.random.default_rng(seed), 600)
+    try:
+        warp(source(path), EPSG, GRID)
+    except RasterError as error:
+        assert "noise.tif: " in str(error)  # noqa: PT017  it may be read as well
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_truncated_raster_is_an_error_of_the_file(tmp_path):
