@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pyproj.exceptions import ProjError
 
-from glacier_inversion.errors import DatasetError, OutlineError, RasterError, nearest
+from glacier_inversion.errors import (
+    DatasetError,
+    OutlineError,
+    RasterError,
+    first_line,
+    nearest,
+)
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.geotiffs import read_tile
-from glacier_inversion.grid import Grid
+from glacier_inversion.grid import MOST_PIXELS, Bounds, Grid
+from glacier_inversion.json_files import read_json, write_path
 from glacier_inversion.outlines import read_written_outlines
 from glacier_inversion.ownership import Ownership
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sections import Variable
+from glacier_inversion.sections import FolderName, Length, Variable
 from glacier_inversion.tiles import Tiles, digest, digest_all
 from glacier_inversion.warping import Warping
 from glacier_inversion.workspace import (
     SPLITS,
     Workspace,
-    name_problem,
     tile_path,
 )
 
+_MOST_NAMED = 20  # features that are not there
 # What the tiles of a dataset follow from, besides the rasters.
 _DESCRIBING = (
     "epsg",
@@ -38,6 +46,74 @@ _DESCRIBING = (
     "buffer_distance",
     "split",
 )
+
+
+class _Part(BaseModel):
+    """A part of summary.json: what is read of it, and what that must be."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class _Tile(_Part):
+    valid: float
+    sha256: str
+
+
+class _Row(_Part):
+    feature: FolderName
+    split: Literal["train", "validation", "test"]
+    bounds: Bounds
+    rasters: dict[str, _Tile]
+
+
+class _Raster(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    name: FolderName
+    resolution: Length
+
+
+class _Description(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    rasters: list[_Raster] = Field(min_length=1)
+
+
+class _Summary(_Part):
+    description: _Description
+    warping: dict[str, Warping]
+    units: dict[str, str | None]
+    features: list[_Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> _Summary:
+        """Check that every feature has every raster, on a grid of a sensible size."""
+        names = {raster.name for raster in self.description.rasters}
+        finest = min(raster.resolution for raster in self.description.rasters)
+        if len({row.feature for row in self.features}) < len(self.features):
+            message = "a feature stands in it twice"
+            raise ValueError(message)
+        for row in self.features:
+            left, bottom, right, top = row.bounds
+            n_pixels = (right - left) * (top - bottom) / finest**2
+            if not (left < right and bottom < top and n_pixels <= 2 * MOST_PIXELS):
+                message = f"the bounds of {row.feature!r} are none: {row.bounds}"
+                raise ValueError(message)
+        told = [set(self.warping), set(self.units)]
+        for there in (*told, *(set(row.rasters) for row in self.features)):
+            if missing := sorted(names - there):
+                message = f"it does not tell all of {missing[0]!r}"
+                raise ValueError(message)
+        for name, warping in self.warping.items():
+            a, b, _, d, e, _ = warping.transform
+            try:
+                known = warping.to_file is None or bool(warping.to_file)
+            except ProjError:
+                known = False
+            if not known or a * e - b * d == 0:
+                message = f"it does not tell where the pixels of {name!r} lay"
+                raise ValueError(message)
+        return self
 
 
 @dataclass(frozen=True)
@@ -225,8 +301,13 @@ def select_features(
         lines = [
             f"drawing_description.features: {feature!r} is not in {folder}. "
             f"{nearest(feature, splits)} Correct it, or build the dataset anew."
-            for feature in missing
+            for feature in missing[:_MOST_NAMED]
         ]
+        if len(missing) > len(lines):
+            lines.append(
+                f"drawing_description.features: and {len(missing) - len(lines):,} more "
+                "are not there. Correct them, or build the dataset anew."
+            )
         raise DatasetError("\n".join(lines))
     return wanted
 
@@ -250,30 +331,8 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     """
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        if "resampling" in summary and "warping" not in summary:
-            message = (
-                f"{folder}: was built by an earlier version, which did not write down "
-                "how tiles were made. Must say so. Run 'ginv build-dataset'."
-            )
-            raise DatasetError(message)
-        rows = {row["feature"]: row for row in summary["features"]}
-        rasters = summary["description"]["rasters"]
-        resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
-        units = dict(summary["units"])
-        warping = {name: _warping(how) for name, how in summary["warping"].items()}
-    except DatasetError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        has = "a broken" if (folder / "summary.json").exists() else "no"
-        message = (
-            f"{folder}: has {has} summary.json. Must be a complete dataset: this one "
-            "was not built, or its build was interrupted. Run 'ginv build-dataset'."
-        )
-        raise DatasetError(message) from error
-    _check_names(folder / "summary.json", rows, resolutions)
-    differing = _differing(summary["description"], experiment)
+    summary = _read_summary(folder)
+    differing = _differing(summary.description.model_dump(), experiment)
     if differing:
         message = (
             f"{folder}: was built from another description: {'; '.join(differing)}. "
@@ -281,27 +340,44 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "or choose another dataset_name."
         )
         raise DatasetError(message)
-    return BuiltDataset(folder, rows, resolutions, units, warping)
+    return BuiltDataset(
+        folder,
+        {row.feature: row.model_dump() for row in summary.features},
+        {raster.name: raster.resolution for raster in summary.description.rasters},
+        summary.units,
+        summary.warping,
+    )
 
 
-def _warping(how: dict[str, Any]) -> Warping:
-    """Return what `dataclasses.asdict` made of it and JSON kept."""
-    lists = {"transform": tuple(how["transform"]), "shape": tuple(how["shape"])}
-    return Warping(**{**how, **lists})
-
-
-def _check_names(
-    path: Path, rows: dict[str, dict[str, Any]], rasters: Iterable[str]
-) -> None:
-    """Raise DatasetError unless the names in a summary can name files and folders."""
-    names = [*rows, *rasters, *(row.get("split") for row in rows.values())]
-    problems = [f"{n!r} {p}" for n in map(str, names) if (p := name_problem(n))]
-    if problems:
-        message = (
-            f"{path}: the name {problems[0]}. Must be a name that 'ginv build-dataset' "
-            "wrote. Run it again."
-        )
-        raise DatasetError(message)
+def _read_summary(folder: Path) -> _Summary:
+    """Read summary.json; DatasetError if it is missing or not as it was written."""
+    cause: Exception
+    try:
+        content = read_json(folder / "summary.json")
+        if isinstance(content, dict) and "resampling" in content:
+            message = (
+                f"{folder}: was built by an earlier version, which did not write down "
+                "where the pixels of the files lay. Must say so. Run 'ginv "
+                "build-dataset'."
+            )
+            raise DatasetError(message)
+        return _Summary.model_validate(content)
+    except FileNotFoundError as error:
+        has, cause = "no summary.json", error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = write_path(first["loc"])
+        reason = f"{place}: {first['msg']}" if place else first["msg"]
+        has, cause = f"a broken summary.json ({reason})", error
+    except DatasetError:
+        raise
+    except (OSError, ValueError) as error:
+        has, cause = f"a broken summary.json ({first_line(error)})", error
+    message = (
+        f"{folder}: has {has}. Must be a complete dataset: this one was not built, its "
+        "build was interrupted, or it was changed since. Run 'ginv build-dataset'."
+    )
+    raise DatasetError(message) from cause
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:

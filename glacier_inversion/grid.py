@@ -21,6 +21,9 @@ Bounds = tuple[float, float, float, float]
 Places = NDArray[np.float64]
 """Coordinates, or columns and rows with fractions."""
 
+MOST_PIXELS = 10**9
+"""Of a tile: 4 GB as it is made."""
+
 # A coordinate this close to a multiple of the step, in steps, is that multiple: it
 # absorbs the rounding of a division, never a part of a pixel that could be seen.
 _SAME = 1e-6

@@ -9,13 +9,17 @@ from typing import Any
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment import Experiment
-from glacier_inversion.grid import Bounds, Grid, common_multiple, snap_bounds
+from glacier_inversion.grid import (
+    MOST_PIXELS,
+    Bounds,
+    Grid,
+    common_multiple,
+    snap_bounds,
+)
 from glacier_inversion.outlines import Outline
 from glacier_inversion.rasters import Source, open_source
 from glacier_inversion.sections import DatasetDescription
 from glacier_inversion.workspace import Workspace
-
-_MOST_PIXELS = 10**9  # of a tile: 4 GB as it is made
 
 
 def open_sources(
@@ -89,12 +93,12 @@ def refuse_large(
             tile = snap_bounds(bounds, description.buffer_distance, step)
             grid = Grid.from_bounds(tile, finest)
             n_pixels = grid.n_rows * grid.n_cols
-            if n_pixels > _MOST_PIXELS:
+            if n_pixels > MOST_PIXELS:
                 width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
                 problem = (
                     f"is {width:,.0f} x {height:,.0f} m large: a tile would have "
                     f"{n_pixels:,} pixels of {finest:g} m. Must have at most "
-                    f"{_MOST_PIXELS:,}. Correct it, or use a coarser resolution"
+                    f"{MOST_PIXELS:,}. Correct it, or use a coarser resolution"
                 )
                 outline = replace(outline, polygon=None, problem=problem)  # noqa: PLW2901
         checked.append(outline)

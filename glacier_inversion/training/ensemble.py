@@ -28,9 +28,8 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.losses import score
-from glacier_inversion.training.member import TrainingData
+from glacier_inversion.training.member import TrainingData, read_failure
 from glacier_inversion.training.members import (
-    FAILURE,
     MemberState,
     member_folders,
     member_state,
@@ -185,8 +184,8 @@ def train(
         folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
         states = _sort_by_state(folders)
         for seed in states["failed"]:
-            text = (folders[seed] / FAILURE).read_text("utf-8", errors="replace")
-            logger.warning("seed %d failed in an earlier run: %s", seed, text.strip())
+            reason = read_failure(folders[seed])
+            logger.warning("seed %d failed in an earlier run: %s", seed, reason)
         if states["finished"]:
             logger.info("%d members are finished: kept", len(states["finished"]))
         unfinished = sorted(states["interrupted"] + states["waiting"])

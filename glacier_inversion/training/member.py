@@ -345,6 +345,15 @@ def write_failure(folder: Path, error: MemberError) -> str:
     return message
 
 
+def read_failure(folder: Path) -> str:
+    """Return why a member is no part of its ensemble, as far as the file tells."""
+    path = folder / FAILURE
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror})"
+
+
 def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:
     kernels = network.kernels()
     known = {id(kernel) for kernel in kernels}

@@ -22,6 +22,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment import Experiment, check_experiment
 from glacier_inversion.files import write_json
+from glacier_inversion.json_files import read_json
 from glacier_inversion.patches import Scale, Scales
 from glacier_inversion.training.members import (
     WEIGHTS,
@@ -32,6 +33,7 @@ from glacier_inversion.training.members import (
 from glacier_inversion.training.network import Network
 from glacier_inversion.workspace import Workspace
 
+_LARGEST = float(np.finfo(np.float32).max)  # of a normalisation
 # What may change while an ensemble grows: how many members, what is drawn, and the
 # dataset's description, whose effect on the tiles is compared instead.
 _MAY_CHANGE = ("seeds_number", "drawing_description", "dataset_description", "$schema")
@@ -164,11 +166,16 @@ def read_model(folder: Path) -> Model:
         )
         raise ModelError(message)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         experiment = check_experiment(content["experiment"], f"{path}: experiment")
         scales = _read_scales(content["normalization"], experiment)
-        return Model(experiment, scales, dict(content["dataset"]))
+        contents = dict(content["dataset"])
+        if not all(isinstance(digest, str) for digest in contents.values()):
+            message = "no digests of the dataset"
+            raise ValueError(message)
+        return Model(experiment, scales, contents)
     except (
+        OSError,
         ValueError,
         KeyError,
         TypeError,
@@ -205,13 +212,21 @@ def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
             message = f"no normalization of {', '.join(sorted(missing))}"
             raise ValueError(message)
         scales[side] = {
-            v.name: Scale(
-                float(content[side][v.name]["mean"]),
-                float(content[side][v.name]["std"]),
-            )
-            for v in variables
+            v.name: _read_scale(v.name, content[side][v.name]) for v in variables
         }
     return Scales(**scales)
+
+
+def _read_scale(name: str, scale: dict[str, Any]) -> Scale:
+    numbers = scale["mean"], scale["std"]
+    for number in numbers:
+        if not isinstance(number, (int, float)) or not abs(number) <= _LARGEST:
+            message = f"the normalization of {name} is no number: {number!r}"
+            raise ValueError(message)
+    if numbers[1] <= 0:
+        message = f"the normalization of {name} divides by {numbers[1]!r}"
+        raise ValueError(message)
+    return Scale(*map(float, numbers))
 
 
 def finished_seeds(workspace: Workspace, name: str) -> list[int]:

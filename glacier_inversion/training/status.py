@@ -133,7 +133,7 @@ def _longest(works: list[int], n_workers: int) -> int:
     >>> _longest([5, 3, 3], 2), _longest([4], 8), _longest([], 2)
     (6, 4, 0)
     """
-    loads = [0] * n_workers
+    loads = [0] * max(1, min(n_workers, len(works)))
     for work in sorted(works, reverse=True):
         loads[loads.index(min(loads))] += work
     return max(loads)

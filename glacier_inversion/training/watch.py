@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Any
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment import Experiment
 from glacier_inversion.files import append_bytes, is_full, remove, write_json
+from glacier_inversion.json_files import read_json
 from glacier_inversion.progress import Progress, duration
 from glacier_inversion.training.losses import score
 from glacier_inversion.training.tally import Log, criterion_of
@@ -168,7 +168,7 @@ class LastRun:
 def read_last_run(path: Path) -> LastRun:
     """Read status.json; one that is missing or broken says nothing."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         seconds = {int(s): float(t) for s, t in content["seconds_per_epoch"].items()}
         jobs = max(1, int(content["jobs"]))
         return LastRun(jobs, tuple(content["training"]), seconds)

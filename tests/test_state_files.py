@@ -1,0 +1,158 @@
+"""Files that commands wrote, edited since: refused with their names, or harmless."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.conftest import Run
+
+DEEP = "[" * 100_000
+EDITS = [
+    ("features/0/bounds", None),
+    ("features/0/bounds", [0.0, 0.0, 1e300, 1e300]),
+    ("features/0/bounds", [0.0, 0.0, float("nan"), 100.0]),
+    ("features/0/bounds", [500.0, 0.0, 0.0, 500.0]),
+    ("features/0/bounds/0", "left"),
+    ("features/0/split", "training"),
+    ("features/0/feature", "../../evil"),
+    ("features/1/feature", "north-1"),
+    ("features/0/rasters", {}),
+    ("features/0/rasters/slope", {"valid": 1.0}),
+    ("features/0/rasters/slope/sha256", 5),
+    ("features", []),
+    ("resampling", {}),
+    ("resampling/slope", {}),
+    ("units", None),
+    ("description", []),
+    ("description/rasters/0/resolution", 1e400),
+    ("description/rasters/0/name", None),
+]
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    "A copy of the finished workspace."
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    return Run(tmp_path, tmp_path / "exp.json", json.loads(finished.file.read_text()))
+
+
+def edit(path, keys, value):
+    """Change one value of a JSON file."""
+    content = json.loads(path.read_text())
+    *way, last = [int(k) if k.isdecimal() else k for k in keys.split("/")]
+    place = content
+    for key in way:
+        place = place[key]
+    place[last] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("keys", "value"), EDITS, ids=str)
+def test_an_edited_summary_is_refused_with_its_name(copied, keys, value):
+    "Wherever it was edited, whichever command reads it, and with what to do."
+    edit(copied.root / "datasets/region/summary.json", keys, value)
+    result = copied("draw")
+    assert result.exit_code == 1
+    assert (
+        f"{copied.root}/datasets/region: has a broken summary.json (" in result.stderr
+    )
+    assert "Run 'ginv build-dataset'" in result.stderr
+    assert copied("train").stderr == result.stderr
+
+
+@pytest.mark.parametrize("content", ["", DEEP, "{}", "null", '{"a": NaN}', "1" * 9999])
+@pytest.mark.parametrize(
+    ("file", "command", "exit_code"),
+    [
+        ("datasets/region/summary.json", "draw", 1),
+        ("models/small/model.json", "draw", 1),
+        ("models/small/model.json", "train", 1),
+        ("models/small/status.json", "train", 0),
+    ],
+)
+def test_what_is_no_such_file_at_all(copied, file, command, exit_code, content):
+    "The file is named, except that a training's times do not matter."
+    (copied.root / file).write_text(content)
+    options = ["--status"] if "status" in file else []
+    result = copied(command, *options)
+    assert result.exit_code == exit_code, result.output
+    name = "summary.json" if "summary" in file else "model.json"
+    assert (name in result.stderr) == bool(exit_code)
+
+
+@pytest.mark.parametrize("command", ["draw", "train", "check"])
+@pytest.mark.parametrize("file", ["model.json", "status.json", "seed_000/log.csv"])
+def test_a_folder_or_bytes_in_place_of_a_file_of_a_model(copied, command, file):
+    "A message with the model's folder, or nothing where it does not matter."
+    path = copied.root / "models/small" / file
+    for put in (path.mkdir, lambda: path.write_bytes(b"\xff\xfe\0")):
+        path.unlink() if path.is_file() else path.rmdir()
+        put()
+        result = copied(command)
+        assert result.exit_code in (0, 1)
+        assert ("models/small" in result.output) or result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("normalization/slope", None),
+        ("normalization/slope/mean", "0"),
+        ("normalization/slope/std", 0),
+        ("normalization/slope/std", 10**400),
+        ("normalization/slope/mean", float("inf")),
+        ("normalization", []),
+        ("dataset", {"a": {}}),
+        ("dataset", None),
+        ("experiment/area_size", 1e300),
+        ("experiment", DEEP[:900]),
+    ],
+    ids=str,
+)
+def test_an_edited_model_is_refused_with_its_name(copied, keys, value):
+    "Wherever it was edited."
+    edit(copied.root / "models/small/model.json", keys, value)
+    result = copied("draw")
+    assert result.exit_code == 1
+    assert "models/small/model.json" in result.stderr
+    assert "Must be as 'ginv train' wrote it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("jobs", 10**30),
+        ("jobs", -5),
+        ("training", {"a": 1}),
+        ("seconds_per_epoch", {"0": "x"}),
+        ("seconds_per_epoch", {"x": 1}),
+        ("seconds_per_epoch", {"0": 1e308, "1": 1e308}),
+    ],
+    ids=str,
+)
+def test_an_edited_status_does_not_matter(copied, keys, value):
+    "Whatever it says of the time, the members are told of."
+    edit(copied.root / "models/small/status.json", keys, value)
+    result = copied("train", "--status")
+    assert result.exit_code == 0
+    assert "2 of 2 members finished." in result.stdout
+
+
+def test_a_folder_in_place_of_the_reason_of_a_failure(copied):
+    "The member has failed, for no reason that can be told."
+    (copied.root / "models/small/seed_000/best.safetensors").unlink()
+    (copied.root / "models/small/seed_000/failure.txt").mkdir()
+    result = copied("train")
+    assert result.exit_code == 0, result.output
+    assert "seed 0 failed in an earlier run" in result.stderr
+
+
+def test_features_that_are_not_there_are_named_in_few_words(copied):
+    "The first of them, and how many more."
+    copied.raw["drawing_description"]["features"] = [f"x{i}" for i in range(3000)]
+    copied.write()
+    result = copied("draw")
+    assert result.exit_code == 1
+    assert result.stderr.count("is not in") == 20
+    assert "and 2,980 more are not there" in result.stderr
