@@ -366,8 +366,9 @@ def _read_summary(folder: Path) -> _Summary:
         has, cause = "no summary.json", error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = write_path(first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
+        place, what = write_path(first["loc"]), first["msg"]
+        what = what.removeprefix("Value error, ")
+        reason = f"{place}: {what}" if place else what
         has, cause = f"a broken summary.json ({reason})", error
     except DatasetError:
         raise

@@ -9,11 +9,11 @@ import rasterio
 from click.testing import CliRunner
 from pyproj import Transformer
 
+from glacier_inversion import warping
 from glacier_inversion.built_dataset import open_dataset, read_training_tiles
 from glacier_inversion.check import check
 from glacier_inversion.cli import main
 from glacier_inversion.experiment import Experiment, load_experiment
-from glacier_inversion.rasters import transformer
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.ensemble import prepare
 from glacier_inversion.training.network import Network
@@ -381,7 +381,7 @@ def test_many_rasters_take_no_time(run, monkeypatch):
         lambda *args, **keys: made.append(args) or original(*args, **keys),
     )
     monkeypatch.setattr("glacier_inversion.readings._MOST_READS", 30)
-    transformer.cache_clear()
+    warping._to_file.cache_clear()
     rasters = run.raw["dataset_description"]["rasters"]
     rasters += [rasters[1] | {"name": f"speed_{i}"} for i in range(17)]
     run.write()

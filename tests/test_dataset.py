@@ -301,7 +301,7 @@ def test_names_in_a_summary_are_checked(run, name, where):
     else:
         content["features"][0][where] = name
     synthetic.write_json(run.root / "datasets/region/summary.json", content)
-    with pytest.raises(DatasetError, match=r"summary\.json: the name .*Run it again"):
+    with pytest.raises(DatasetError, match=r"broken summary\.json \((features|desc)"):
         open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 

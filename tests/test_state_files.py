@@ -21,7 +21,7 @@ EDITS = [
     ("features/0/rasters/slope", {"valid": 1.0}),
     ("features/0/rasters/slope/sha256", 5),
     ("features", []),
-    ("resampling", {}),
+    ("warping", {}),
     ("resampling/slope", {}),
     ("units", None),
     ("description", []),
