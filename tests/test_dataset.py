@@ -21,6 +21,7 @@ from glacier_inversion.errors import (
     RasterError,
     WorkspaceError,
 )
+from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.geotiffs import read_tile
@@ -805,3 +806,16 @@ def test_reading_tells_how_far_it_is(run):
     read_training_tiles(dataset, checked, Heard())
     features = ["north-1", "north-2", "west", "east"]
     assert heard == [("reading", 4, "feature"), *features]
+
+
+def test_a_process_that_is_killed_is_a_message(run, monkeypatch):
+    "What was made is kept, and so said."
+
+    def lose(*_):
+        message = "signal 9"
+        raise ProcessLostError(message)
+        yield
+
+    monkeypatch.setattr(tiling, "each", lose)
+    with pytest.raises(DatasetError, match=r"was killed \(signal 9\).*fewer --jobs"):
+        build(run, jobs=2)

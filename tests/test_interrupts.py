@@ -91,6 +91,70 @@ def test_a_build_may_be_stopped_in_its_midst(finished, tmp_path, number):
     assert not list(root.rglob(".*.part*"))
 
 
+SWALLOWING = """
+import os, signal, sys
+from glacier_inversion import interrupts
+interrupts.listen()
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("swallowed")
+try:
+    with interrupts.raising():
+        Dying()
+        {check}
+        print("went on")
+except BaseException as error:
+    print(type(error).__name__, interrupts.was_stopped(), interrupts.exit_code())
+"""
+
+
+@pytest.mark.parametrize(
+    ("check", "goes_on"), [("interrupts.check()", False), ("", True)]
+)
+def test_an_interrupt_that_is_swallowed_is_not_lost(check, goes_on):
+    "Raised where nothing can be, it is raised again: at a step, or at the end."
+    code = SWALLOWING.format(check=check)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    went_on = ["went on"] if goes_on else []
+    assert done.stdout.splitlines() == [*went_on, "KeyboardInterrupt True 143"]
+    assert done.stderr == ""
+
+
+ECHOING = """
+import os, signal, time
+from glacier_inversion import interrupts
+interrupts.listen()
+with interrupts.raising():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        print("put away", flush=True)
+    try:
+        time.sleep(0.6)
+        os.kill(os.getpid(), signal.SIGINT)
+        print("deaf")
+    except KeyboardInterrupt:
+        print("hears again", flush=True)
+    interrupts.ignore()
+    os.kill(os.getpid(), signal.SIGINT)
+    print("is done", flush=True)
+    os._exit(0)
+"""
+
+
+def test_the_echo_of_a_signal_is_not_a_second_one():
+    "As some wrappers make one; later signals are, until the work is done."
+    done = subprocess.run(
+        [sys.executable, "-c", ECHOING], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["put away", "hears again", "is done"]
+    assert done.stderr == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("name", COMMANDS)
