@@ -24,9 +24,9 @@ from glacier_inversion.console import (
     configure_logging,
     note_workspace,
     with_common_options,
-    working,
 )
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.progress import working
 
 FAILED_FEATURES = 3
 

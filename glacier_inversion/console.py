@@ -1,7 +1,7 @@
 """
-What the commands have in common: exit codes, logging, progress, options.
+What the commands have in common: exit codes, logging, options.
 
-The only place that configures logging, catches errors and shows progress.
+The only place that configures logging and catches errors.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import errno
 import logging
 import os
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeGuard, get_args
@@ -24,13 +22,9 @@ import click
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
-from glacier_inversion.progress import Progress, duration
 
 UNEXPECTED = 70
 _ERROR_FILE = "ginv-error.txt"
-_MINUTE = 60.0
-
-logger = logging.getLogger(__name__)
 
 
 class _Failure(click.ClickException):
@@ -206,101 +200,6 @@ def _keep_traceback(error: Exception, workspace: Path) -> str:
         f"{what}; the traceback is in {folder.resolve() / _ERROR_FILE}. Please report "
         "it with that file to the project."
     )
-
-
-@contextmanager
-def working() -> Iterator[Progress]:
-    """Show progress; a signal raises meanwhile, so that what is open is put away."""
-    shown = Bar() if sys.stderr.isatty() else Heartbeat()
-    with interrupts.raising(), shown:
-        yield shown
-
-
-class Bar:
-    """A progress bar on the terminal, with the name of the stage."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def start(self, stage: str, total: int, unit: str) -> None:
-        """Show the bar."""
-        from tqdm import tqdm
-
-        self.__exit__()
-        self._bar = tqdm(desc=stage, total=total, unit=unit, dynamic_ncols=True)
-
-    def advance(self, note: str = "") -> None:
-        """Move the bar on by a step."""
-        interrupts.check()
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update()
-
-    def __enter__(self) -> Bar:
-        """Wait for a start."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal tidy."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class Heartbeat:
-    """
-    Logs how far the work is, once a minute: for log files, which bars would fill.
-
-    Parameters
-    ----------
-    clock : callable
-        Returns the time, s.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._ended = threading.Event()
-        self._stage, self._done, self._total = "", 0, 0
-        self._begun = self._last = clock()
-
-    def start(self, stage: str, total: int, unit: str) -> None:  # noqa: ARG002
-        """Begin a stage; the minute goes on."""
-        self._stage, self._done, self._total = stage, 0, total
-        self._begun = self._clock()
-
-    def advance(self, note: str = "") -> None:  # noqa: ARG002
-        """Count a step."""
-        interrupts.check()
-        self._done += 1
-
-    def beat(self) -> None:
-        """Log a line, if none was for a minute."""
-        now = self._clock()
-        if not self._stage or now - self._last < _MINUTE:
-            return
-        self._last = now
-        left = None
-        if self._done:
-            left = (now - self._begun) / self._done * (self._total - self._done)
-        logger.info(
-            "%s: %d of %d, %s left",
-            self._stage,
-            self._done,
-            self._total,
-            duration(left),
-        )
-
-    def __enter__(self) -> Heartbeat:
-        """Beat, until the end: a step may take longer than a minute."""
-
-        def go_on() -> None:
-            while not self._ended.wait(1.0):
-                self.beat()
-
-        threading.Thread(target=go_on, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Fall silent."""
-        self._ended.set()
 
 
 class _Handler(logging.Handler):

@@ -1,24 +1,17 @@
-"""What the commands have in common: exit codes, messages, how far they are."""
+"""What the commands have in common: exit codes and messages."""
 
 import errno
-import fcntl
-import logging
-import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from glacier_inversion import console
 from glacier_inversion.cli import main
-from glacier_inversion.console import FriendlyGroup, Heartbeat
+from glacier_inversion.console import FriendlyGroup
 from tests.processes import start
 
 SLIP = """
@@ -160,93 +153,6 @@ def test_help_is_whole():
     assert text == CliRunner().invoke(main, ["--help"], terminal_width=60).stdout
     for name in main.commands:
         assert CliRunner().invoke(main, [name, "-h"]).exit_code == 0
-
-
-class Clock:
-    """Shows the time that it is told."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def heard():
-    """What the command line logs."""
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    console.logger.addHandler(handler)
-    console.logger.setLevel(logging.INFO)
-    yield lines
-    console.logger.removeHandler(handler)
-    console.logger.setLevel(logging.NOTSET)
-
-
-def test_a_line_a_minute(heard):
-    "The stage, how much of it is done, and the time that is left."
-    clock = Clock()
-    beat = Heartbeat(clock)
-    for _ in range(59):  # nothing is said of what does not begin
-        clock.now += 2
-        beat.beat()
-    beat.start("training", 8, "epoch")
-    for _ in range(240):
-        clock.now += 1
-        if clock.now % 50 == 0:
-            beat.advance("seed 0")
-        beat.beat()
-    assert [line for line in heard if "training" not in line] == []
-    assert heard[:2] == ["training: 0 of 8, ? left", "training: 1 of 8, 7.1 min left"]
-    assert 4 <= len(heard) <= 5
-
-
-def test_nothing_shorter_than_a_minute_is_told(heard):
-    "However many stages and steps there are."
-    clock = Clock()
-    beat = Heartbeat(clock)
-    for stage in ("building", "reading", "training"):
-        beat.start(stage, 3, "step")
-        for _ in range(3):
-            clock.now += 6.6
-            beat.advance()
-            beat.beat()
-    assert heard == []
-
-
-def test_the_minute_goes_by_while_a_step_takes_longer(heard, monkeypatch):
-    "It is looked at by a thread."
-    monkeypatch.setattr(console, "_MINUTE", 0.0)
-    with console.working() as progress:
-        progress.start("building", 5, "feature")
-        for _ in range(300):
-            if heard:
-                break
-            console.time.sleep(0.02)
-    assert heard[0].startswith("building: 0 of 5")
-
-
-def test_bars_have_the_name_of_their_stage(run):
-    "On a terminal."
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
-    command = [sys.executable, "-m", "glacier_inversion", "build-dataset"]
-    process = subprocess.Popen(
-        [*command, run.file, "--workspace", run.root, "--jobs", "1"],
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while part := os.read(ours, 4096):
-            shown += part
-    except OSError:  # Linux's word for the end
-        pass
-    os.close(ours)
-    assert process.wait() == 0
-    assert re.search(rb"building: +\d+%.*\| \d/5 ", shown)
 
 
 def test_details_of_every_feature_member_and_map(run):
