@@ -22,6 +22,7 @@ import click
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
+from glacier_inversion.streams import open_streams
 
 UNEXPECTED = 70
 _ERROR_FILE = "ginv-error.txt"
@@ -144,7 +145,7 @@ def run(command_line: click.Command) -> NoReturn:
 
     What nobody foresaw is caught here, and nowhere else.
     """
-    _open_closed_streams()
+    open_streams()
     said = _Said()
     code = UNEXPECTED
     try:
@@ -162,24 +163,11 @@ def run(command_line: click.Command) -> NoReturn:
     sys.exit(code)
 
 
-def _open_closed_streams() -> None:
-    """
-    Give streams that were closed before the start (``2>&-``) to nobody.
-
-    Else the next files that are opened would take their numbers, and what a library
-    writes to the error stream would end up in them.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  kept
-            setattr(sys, name, stream)
-
-
 def _let_go_of_output() -> None:
     """Write what is not written yet, or give up on it: Python would complain."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except (OSError, GlacierInversionError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -55,7 +55,7 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         with unprinted(), _open(path) as src:
             yield src
-    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
+    except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         raise RasterError(_unreadable(path, first_line(error))) from error
 
 

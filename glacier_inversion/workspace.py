@@ -30,7 +30,8 @@ class Workspace:
     Raises
     ------
     WorkspaceError
-        From methods: a name that cannot be that of a file or folder, whoever says it.
+        Its path is no text, which the libraries that read and write files need. From
+        methods: a name that cannot be that of a file or folder, whoever says it.
     """
 
     root: Path
@@ -40,6 +41,15 @@ class Workspace:
         place = Path(os.path.realpath(self.root))
         if place != self.root.absolute():
             object.__setattr__(self, "root", place)
+        try:
+            str(self.root).encode()
+        except UnicodeEncodeError as error:
+            message = (
+                f"{self.root}: the path is not UTF-8. Must be, for GDAL to read and "
+                "write there. Rename the folder, or go into it and leave out "
+                "--workspace."
+            )
+            raise WorkspaceError(message) from error
 
     def data(self, file: str) -> Path:
         """Return the path of one of the user's own files."""

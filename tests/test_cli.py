@@ -1,6 +1,8 @@
 """The command line: three commands, exit codes, messages without traceback."""
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 from glacier_inversion.cli import main
 from glacier_inversion.console import SeedList
 from tests import synthetic
-from tests.conftest import new_run
+from tests.conftest import Run, new_run
 
 
 def test_three_commands_make_maps_and_say_where(finished, tmp_path):
@@ -152,6 +154,102 @@ def test_progress_is_silent_when_stderr_is_no_terminal(run):
     command += ["build-dataset", str(run.file), "--workspace", str(run.root), "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def ginv(run, command, stdout="", stderr="", limits="", where=None):
+    """Run a command in a shell, with odd streams; return exit code and messages."""
+    words = [sys.executable, "-m", "glacier_inversion", command, str(run.file)]
+    options = ["--workspace", str(run.root)] if where is None else []
+    line = f"{limits} {shlex.join([*words, *options])} {stdout} {stderr}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, check=False, cwd=where
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+needs_full = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="the system has no device that is full"
+)
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "schema", pytest.param("build-dataset", marks=pytest.mark.slow)],
+)
+def test_results_that_cannot_be_written_are_a_message(run, command):
+    "The work is done all the same."
+    arguments = [] if command in ("--help", "schema") else [str(run.file), "-q"]
+    options = [] if not arguments else ["--workspace", str(run.root)]
+    words = shlex.join(
+        [sys.executable, "-m", "glacier_inversion", command, *arguments, *options]
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{words} > /dev/full"], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("Error: standard output: cannot be written (No space left")
+    made = (run.root / "datasets/region/summary.json").exists()
+    assert made == (command == "build-dataset")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stdout", "stderr"),
+    [
+        ("", "2>&-"),
+        (">&-", ""),
+        (">&-", "2>&- <&-"),
+        pytest.param("", "2>/dev/full", marks=needs_full),
+    ],
+)
+def test_streams_that_nobody_hears_change_nothing(run, stdout, stderr):
+    "Exit codes, files, and what the other stream says."
+    code, said, noted = ginv(run, "build-dataset", stdout, stderr)
+    assert code == 0
+    summary = run.root / "datasets/region/summary.json"
+    assert summary.exists()
+    assert said == ("" if stdout else f"{summary}\n")
+    assert bool(noted) == (not stderr)
+    run.file.write_text("{")
+    code, said, noted = ginv(run, "draw", stdout, stderr)
+    assert (code, said) == (2, "")
+    assert ("no JSON" in noted) == (not stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "jobs"), [(7, 1), (10, 2), (16, 2)])
+def test_too_few_files_may_be_open(run, n, jobs):
+    "One message, and nothing that looks complete."
+    code, said, noted = ginv(
+        run, "build-dataset", f"--jobs {jobs} -q", limits=f"ulimit -n {n};"
+    )
+    assert (code, said) == (1, "")
+    assert "Traceback" not in noted
+    assert "Error: " in noted
+    assert "oo many" in noted
+    assert not (run.root / "datasets/region/summary.json").exists()
+
+
+@pytest.mark.slow
+def test_a_workspace_whose_path_is_no_text(run, tmp_path):
+    "Works as the current folder, which its name does not matter in; else a message."
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "odd") + b"\xff"))
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("the file system takes UTF-8 alone")
+    shutil.copytree(run.root / "data", odd / "data")
+    file = Path(shutil.copy(run.file, odd))
+    there = Run(odd, file, run.raw)
+    code, said, noted = ginv(there, "build-dataset", where=odd)
+    assert (code, said) == (0, "datasets/region/summary.json\n"), noted
+    for command in ("check", "build-dataset", "train", "draw"):
+        code, said, noted = ginv(there, command)
+        assert (code, said) == (1, "")
+        assert noted.startswith("Error: ")
+        assert "the path is not UTF-8. Must be" in noted
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(finished, tmp_path):

@@ -54,6 +54,7 @@ WITHOUT_TORCH = [
     "scores",
     "sections",
     "splits",
+    "streams",
     "survey",
     "tiles",
     "tiling",
