@@ -571,6 +571,18 @@ def test_every_raster_that_cannot_be_used_is_named(run):
     assert not (run.root / "datasets").exists()
 
 
+def test_files_may_lie_elsewhere(run, tmp_path):
+    "By their whole path, or by one that leaves the data folder: they are only read."
+    (tmp_path / "elsewhere").mkdir()
+    description = run.raw["dataset_description"]
+    for path in (run.root / "data").glob("glaciers.*"):
+        path.rename(tmp_path / "elsewhere" / path.name)
+    description["shapefile_file"] = str(tmp_path / "elsewhere" / "glaciers.shp")
+    (run.root / "data/slope.tif").rename(run.root / "slope.tif")
+    description["rasters"][0]["file"] = "../slope.tif"
+    assert build(run).n_written == 15
+
+
 def test_nodata_everywhere_is_said(run, caplog):
     "A raster without a valid pixel in any feature is hardly meant."
     with rasterio.open(run.root / "data" / "speed.tif", "r+") as dst:
