@@ -128,7 +128,7 @@ def test_output_that_cannot_be_written(arguments, redirected):
     assert done.returncode in ((1,) if redirected == "> /dev/full" else (0, 1))
     assert len(done.stderr.splitlines()) <= 1
     if redirected == "> /dev/full":
-        assert "the output: cannot be written (No space left" in done.stderr
+        assert "standard output: cannot be written (No space left" in done.stderr
 
 
 def test_streams_that_are_closed(run):

@@ -418,7 +418,8 @@ def test_maps_are_not_drawn_where_a_summary_says(finished, tmp_path):
     result = run("draw")
     assert read_all(tmp_path) == before
     assert result.exit_code == 1
-    assert "broken summary.json (features[0].feature: holds '/'" in result.stderr
+    assert "broken summary.json (features[" in result.stderr
+    assert "].feature: holds '/'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,7 @@ def test_a_raster_whose_middle_lies_nowhere_is_used(tmp_path):
     described = json.loads(json.dumps(describe_source(found), allow_nan=False))
     assert described["pixel_size"] is None
     assert described["nodata"] == "inf"
-    assert found.resampling == "bilinear"
+    assert found.warping.method == "bilinear"
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -330,7 +330,7 @@ def test_broken_bytes_are_an_error_of_the_file(tmp_path, capfd, seed):
     path = noise(tmp_path / "noise.tif", EPSG)
     synthetic.damage(path, np.random.default_rng(seed), 600)
     try:
-        warp(source(path), EPSG, GRID)
+        warp(source(path), GRID)
     except RasterError as error:
         assert "noise.tif: " in str(error)  # noqa: PT017  it may be read as well
     assert capfd.readouterr() == ("", "")

@@ -99,11 +99,11 @@ def test_a_folder_or_bytes_in_place_of_a_file_of_a_model(copied, command, file):
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
-        ("normalization/slope", None),
-        ("normalization/slope/mean", "0"),
-        ("normalization/slope/std", 0),
-        ("normalization/slope/std", 10**400),
-        ("normalization/slope/mean", float("inf")),
+        ("normalization/inputs/slope", None),
+        ("normalization/inputs/slope/mean", "0"),
+        ("normalization/inputs/slope/std", 0),
+        ("normalization/inputs/slope/std", 10**400),
+        ("normalization/inputs/slope/mean", float("inf")),
         ("normalization", []),
         ("dataset", {"a": {}}),
         ("dataset", None),

@@ -800,7 +800,8 @@ def test_a_model_is_known_by_what_it_was_trained_from(two_models):
     ):
         same = experiment(**{"epochs": 1, **keys})
         assert replace(model, experiment=same).identity == identity
-    scales = {**model.scales, "slope": Scale(1.0, 2.0)}
+    inputs = {**model.scales.inputs, "slope": Scale(1.0, 2.0)}
+    scales = replace(model.scales, inputs=inputs)
     for different in (
         replace(model, experiment=experiment(epochs=2)),
         replace(model, scales=scales),
