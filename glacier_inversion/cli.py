@@ -67,7 +67,7 @@ def check_command(
     Exits with 1 if there are problems that would stop build-dataset, train or draw.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_experiment
 
     warnings: list[str] = []
     try:
@@ -77,8 +77,8 @@ def check_command(
             raise
         click.echo(json.dumps({"problems": str(error).splitlines()}, indent=2))
         ctx.exit(error.exit_code)
-    from glacier_inversion.check import check
-    from glacier_inversion.report import format_report
+    from glacier_inversion.checking.check import check
+    from glacier_inversion.checking.text import format_report
     from glacier_inversion.workspace import Workspace
 
     report = check(loaded, Workspace(workspace), str(experiment), warnings)
@@ -109,9 +109,9 @@ def build_dataset_command(
 ) -> None:
     """Clip and resample every raster around every buffered outline."""
     configure_logging(verbose, quiet)
-    from glacier_inversion.dataset import build_dataset
+    from glacier_inversion.dataset.build import build_dataset
     from glacier_inversion.executors import available_cores
-    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
 
     loaded = load_experiment(experiment)
@@ -164,7 +164,7 @@ def train_command(
     Ctrl-C, or SIGTERM, ends it between two steps; the next run goes on from there.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_experiment
 
     loaded = load_experiment(experiment)
     beyond = [seed for seed in seeds or [] if seed >= loaded.seeds_number]
@@ -182,9 +182,9 @@ def train_command(
 
         click.echo(format_status(loaded, read_status(loaded, place)))
         return
-    from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-    from glacier_inversion.training.devices import open_device
-    from glacier_inversion.training.ensemble import check_network, train
+    from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+    from glacier_inversion.training.network.devices import open_device
+    from glacier_inversion.training.train import check_network, train
 
     opened = open_device(device)  # before data are read: it may not be there
     try:
@@ -233,14 +233,14 @@ def draw_command(
 ) -> None:
     """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
     configure_logging(verbose, quiet)
-    from glacier_inversion.built_dataset import open_dataset
-    from glacier_inversion.experiment import load_experiment
+    from glacier_inversion.dataset.opened import open_dataset
+    from glacier_inversion.experiment.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
 
     loaded = load_experiment(experiment)
     place = Workspace(workspace)
-    from glacier_inversion.drawing import draw
-    from glacier_inversion.training.devices import open_device
+    from glacier_inversion.drawing.draw import draw
+    from glacier_inversion.training.network.devices import open_device
 
     opened = open_device(device)  # before data are read: it may not be there
     dataset = open_dataset(loaded, place)
@@ -273,7 +273,7 @@ def demo_command(
     A second run continues what is unfinished.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.demo import write_demo
+    from glacier_inversion.demo.demo import write_demo
     from glacier_inversion.files import locked
     from glacier_inversion.workspace import Workspace
 
@@ -285,14 +285,14 @@ def demo_command(
         if no_run:
             click.echo(experiment)
             return
-        from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-        from glacier_inversion.dataset import build_dataset
-        from glacier_inversion.drawing import draw
+        from glacier_inversion.dataset.build import build_dataset
+        from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+        from glacier_inversion.demo.overview import draw_overview
+        from glacier_inversion.demo.scores import score_demo
+        from glacier_inversion.drawing.draw import draw
         from glacier_inversion.executors import available_cores
-        from glacier_inversion.experiment import load_experiment
-        from glacier_inversion.overview import draw_overview
-        from glacier_inversion.scores import score_demo
-        from glacier_inversion.training.ensemble import train
+        from glacier_inversion.experiment.experiment import load_experiment
+        from glacier_inversion.training.train import train
 
         loaded = load_experiment(experiment)
         model = loaded.model_name
@@ -317,7 +317,7 @@ def demo_command(
 @main.command("schema")
 def schema_command() -> None:
     """Print the JSON Schema of the experiment file, for editors."""
-    from glacier_inversion.experiment import json_schema
+    from glacier_inversion.experiment.experiment import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

@@ -6,7 +6,7 @@ The reference of the experiment file, as README has it, made from the JSON Schem
 
 import json
 
-from glacier_inversion.experiment import json_schema
+from glacier_inversion.experiment.experiment import json_schema
 
 SECTIONS = {
     None: "The file",

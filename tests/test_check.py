@@ -9,14 +9,14 @@ import rasterio
 from click.testing import CliRunner
 from pyproj import Transformer
 
-from glacier_inversion import warping
-from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.check import check
+from glacier_inversion.checking.check import check
 from glacier_inversion.cli import main
-from glacier_inversion.experiment import Experiment, load_experiment
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.experiment.experiment import Experiment, load_experiment
+from glacier_inversion.geodata import warping
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.ensemble import prepare
-from glacier_inversion.training.network import Network
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.test_real_data import PUBLISHED
@@ -349,8 +349,8 @@ def test_a_small_buffer_is_a_warning(run):
 def test_large_regions_are_estimated(run, monkeypatch):
     "With nothing to spend on exact reading, and with a part of the features."
     exact = report_of(run)
-    monkeypatch.setattr("glacier_inversion.readings._BUDGET", 0)
-    monkeypatch.setattr("glacier_inversion.readings._COARSE_PX", 8)
+    monkeypatch.setattr("glacier_inversion.checking.preview._BUDGET", 0)
+    monkeypatch.setattr("glacier_inversion.checking.preview._COARSE_PX", 8)
     coarse = report_of(run)
     assert not coarse["samples"]["exact"]
     assert {feature["read"] for feature in coarse["features"]} == {"coarsely"}
@@ -363,7 +363,7 @@ def test_large_regions_are_estimated(run, monkeypatch):
             assert mine["valid"][name] == pytest.approx(other["valid"][name], abs=0.1)
     assert "about" in run("check").stdout
     monkeypatch.undo()
-    monkeypatch.setattr("glacier_inversion.readings._MOST_FEATURES", 1)
+    monkeypatch.setattr("glacier_inversion.checking.preview._MOST_FEATURES", 1)
     part = report_of(run)
     assert part["samples"]["features_read"] == 3
     assert [f["read"] for f in part["features"]].count(None) == 2
@@ -380,7 +380,7 @@ def test_many_rasters_take_no_time(run, monkeypatch):
         "from_crs",
         lambda *args, **keys: made.append(args) or original(*args, **keys),
     )
-    monkeypatch.setattr("glacier_inversion.readings._MOST_READS", 30)
+    monkeypatch.setattr("glacier_inversion.checking.preview._MOST_READS", 30)
     warping._to_file.cache_clear()
     rasters = run.raw["dataset_description"]["rasters"]
     rasters += [rasters[1] | {"name": f"speed_{i}"} for i in range(17)]

@@ -16,7 +16,9 @@ from tests.processes import start
 
 SLIP = """
 import sys
-from glacier_inversion import cli, console, experiment
+from glacier_inversion import cli
+from glacier_inversion import console
+from glacier_inversion.experiment import experiment
 def slip(*_):
     raise {raised}
 experiment.load_experiment = slip
@@ -107,7 +109,9 @@ def test_ctrl_c_is_130_wherever_the_command_line_runs(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("glacier_inversion.experiment.json_schema", interrupt)
+    monkeypatch.setattr(
+        "glacier_inversion.experiment.experiment.json_schema", interrupt
+    )
     result = CliRunner().invoke(main, ["schema"])
     assert result.exit_code == 130
     assert result.stderr.startswith("ginv: stopped by Ctrl-C.")

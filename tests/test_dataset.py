@@ -12,9 +12,11 @@ import rasterio
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from glacier_inversion import tiling
-from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.dataset import build_dataset
+from glacier_inversion.dataset import tiling
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.outlines import read_crs, read_outlines
+from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import (
     DatasetError,
     OutlineError,
@@ -22,11 +24,9 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.executors import ProcessLostError
-from glacier_inversion.experiment import check_experiment
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.files import locked
-from glacier_inversion.geotiffs import read_tile
-from glacier_inversion.outlines import read_crs, read_outlines
-from glacier_inversion.splits import assign_splits
+from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all
@@ -761,14 +761,14 @@ def test_parts_of_a_feature_stay_together(tmp_path):
 
 def columns(*values):
     """Return outlines with the column 'kind'."""
-    from glacier_inversion.outlines import Outline  # noqa: PLC0415
+    from glacier_inversion.dataset.outlines import Outline  # noqa: PLC0415
 
     return [Outline(str(i), None, {"kind": v}) for i, v in enumerate(values)]
 
 
 def test_split_by_column_leaves_out_what_is_empty(tmp_path):
     "0, 1 and 2 as numbers or text; names of splits too."
-    from glacier_inversion.sections import Split  # noqa: PLC0415
+    from glacier_inversion.experiment.sections import Split  # noqa: PLC0415
 
     outlines = columns(0, 1.0, "2", "test", None, "")
     splits = assign_splits(tmp_path, outlines, Split(field="kind"))
@@ -784,7 +784,7 @@ def test_split_by_column_leaves_out_what_is_empty(tmp_path):
 @pytest.mark.parametrize("n_features", [1, 2, 3, 7, 40, 1000])
 def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
     "The default without a column 'train'; no split is empty if it need not be."
-    from glacier_inversion.sections import Split  # noqa: PLC0415
+    from glacier_inversion.experiment.sections import Split  # noqa: PLC0415
 
     outlines = columns(*[None] * n_features)
     splits = assign_splits(tmp_path, outlines, None)

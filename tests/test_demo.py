@@ -16,9 +16,9 @@ from pyproj import Transformer
 from scipy import ndimage
 
 from glacier_inversion.cli import main
-from glacier_inversion.ice_flow import Rheology, step, surface_velocity
-from glacier_inversion.mountains import Climate, build_mountains, grow_ice
-from glacier_inversion.observations import find_glaciers, write_observations
+from glacier_inversion.demo.ice_flow import Rheology, step, surface_velocity
+from glacier_inversion.demo.mountains import Climate, build_mountains, grow_ice
+from glacier_inversion.demo.observations import find_glaciers, write_observations
 from tests.test_project import README
 
 

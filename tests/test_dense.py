@@ -9,17 +9,17 @@ import torch
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import Scale
-from glacier_inversion.tiles import Tiles
-from glacier_inversion.training import operations
-from glacier_inversion.training.counting import MultiplyAdds
-from glacier_inversion.training.dense import Plan, evaluate, make_plan
-from glacier_inversion.training.devices import CPU
-from glacier_inversion.training.evaluation import Block, predict_points
-from glacier_inversion.training.fields import Field
-from glacier_inversion.training.network import Network
-from glacier_inversion.training.parts import cut
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.samples import Scale
+from glacier_inversion.patches.tiles import Tiles
+from glacier_inversion.training.network import operations
+from glacier_inversion.training.network.counting import MultiplyAdds
+from glacier_inversion.training.network.covering import cut
+from glacier_inversion.training.network.dense import Plan, evaluate, make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.predict import Block, predict_points
 from tests.test_network import (
     ADDITION,
     CONCATENATION,

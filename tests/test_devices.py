@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from glacier_inversion.errors import DeviceError, DeviceMemoryError
-from glacier_inversion.training.devices import (
+from glacier_inversion.training.network.devices import (
     CPU,
     Device,
     open_device,

@@ -15,16 +15,16 @@ import safetensors.torch
 import shapely
 import torch
 
-from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.experiment import check_experiment
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.drawing.maps import Map, statistic
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.maps import Map, statistic
-from glacier_inversion.patches import PatchSource
-from glacier_inversion.training.devices import CPU, open_device
-from glacier_inversion.training.ensemble import prepare
-from glacier_inversion.training.model import read_member, read_model
-from glacier_inversion.training.network import Network
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.samples import PatchSource
+from glacier_inversion.training.model.model import read_member, read_model
+from glacier_inversion.training.network.devices import CPU, open_device
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all
@@ -279,7 +279,7 @@ def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
     before, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     assert max(before.shape) < CPU.block_px
     small = dataclasses.replace(CPU, block_px=7)
-    monkeypatch.setattr("glacier_inversion.training.devices.CPU", small)
+    monkeypatch.setattr("glacier_inversion.training.network.devices.CPU", small)
     assert run("draw").exit_code == 0
     after, _ = read(run.root / "drawings/small/south/thickness_mean.tif")
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-3)
@@ -658,7 +658,7 @@ def test_less_is_drawn_at_once_where_memory_does_not_suffice(
 ):
     "Blocks and batches become smaller, which is said; the maps stay as they are."
     for name, side in (("_GPU_BLOCK_PX", 64), ("_LEAST_BLOCK_PX", 8)):
-        monkeypatch.setattr(f"glacier_inversion.training.devices.{name}", side)
+        monkeypatch.setattr(f"glacier_inversion.training.network.devices.{name}", side)
     whole = StandInGpu()
     _, expected = draw_on(whole, unpadded, method)
     bounded = StandInGpu(capacity=0.8 * whole.peak)
@@ -675,7 +675,7 @@ def test_less_is_drawn_at_once_where_memory_does_not_suffice(
 @pytest.mark.parametrize("method", ["dense", "patches"])
 def test_there_may_be_no_memory_anywhere_in_drawing(unpadded, method, monkeypatch):
     "For weights, inputs, results, and all between them; members are not mixed up."
-    monkeypatch.setattr("glacier_inversion.training.devices._GPU_BLOCK_PX", 64)
+    monkeypatch.setattr("glacier_inversion.training.network.devices._GPU_BLOCK_PX", 64)
     whole = StandInGpu()
     _, expected = draw_on(whole, unpadded, method)
     assert whole.n_made > 40
@@ -725,7 +725,7 @@ def test_more_weights_than_memory_is_given_to_are_streamed(
     "One member at a time gives the same maps."
     run = copy_of(unpadded, tmp_path)
     _, before = draw_by(run, "auto")
-    monkeypatch.setattr("glacier_inversion.training.prediction.MOST_WEIGHTS", 1)
+    monkeypatch.setattr("glacier_inversion.training.model.ensemble.MOST_WEIGHTS", 1)
     _, after = draw_by(run, "auto")
     np.testing.assert_array_equal(before, after)
 
@@ -764,7 +764,7 @@ def test_a_profile_beyond_all_measure_is_refused(
 ):
     "Before its places are laid out; features are drawn, if it is on the Earth."
     run = copy_of(finished, tmp_path)
-    monkeypatch.setattr("glacier_inversion.profiles._MOST_PLACES", 1_000_000)
+    monkeypatch.setattr("glacier_inversion.drawing.profiles._MOST_PLACES", 1_000_000)
     with fiona.open(
         run.root / "data/profiles/along.shp",
         "w",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion import dataset
+from glacier_inversion.dataset import build as dataset
 from glacier_inversion.errors import RasterError
 from glacier_inversion.executors import ProcessLostError, available_cores, each
 from tests.processes import (

@@ -7,16 +7,16 @@ import time
 import jsonschema
 import pytest
 
-from glacier_inversion.consistency import architectures
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.experiment import (
+from glacier_inversion.experiment.consistency import architectures
+from glacier_inversion.experiment.experiment import (
     Experiment,
     check_experiment,
     json_schema,
     load_experiment,
     parse_experiment,
 )
-from glacier_inversion.sections import Section
+from glacier_inversion.experiment.sections import Section
 from tests import synthetic
 
 

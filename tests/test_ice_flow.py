@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from glacier_inversion.ice_flow import (
+from glacier_inversion.demo.ice_flow import (
     SECONDS_PER_YEAR,
     WEIGHT,
     Rheology,

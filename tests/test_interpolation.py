@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from glacier_inversion.grid import Grid
-from glacier_inversion.interpolation import interpolate, read_at
+from glacier_inversion.patches.interpolation import interpolate, read_at
 
 
 def test_a_ramp_is_read_exactly_at_any_point():

@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid, lattice
-from glacier_inversion.interpolation import interpolate
-from glacier_inversion.lattices import (
+from glacier_inversion.patches.interpolation import interpolate
+from glacier_inversion.patches.lattice import (
     Layout,
     lattice_image,
     target_values,
     to_lattice,
     windows_sum,
 )
-from glacier_inversion.patches import PatchSource, Scale
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.patches.samples import PatchSource, Scale
+from glacier_inversion.patches.tiles import Tiles
 
 
 def coordinates(grid: Grid) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glacier_inversion.choices import Loss, Metric
-from glacier_inversion.training.losses import (
+from glacier_inversion.training.network.losses import (
     ERRORS,
     errors,
     finished,

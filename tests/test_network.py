@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.experiment import check_experiment
-from glacier_inversion.training import operations
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.network import Network
+from glacier_inversion.training.network import operations
+from glacier_inversion.training.network.network import Network
 from tests import synthetic
 
 

@@ -6,10 +6,10 @@ import rasterio
 import shapely
 
 from glacier_inversion.choices import Resampling
+from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.geodata.rasterizing import inside, inside_of_file
+from glacier_inversion.geodata.rasters import open_source, warp
 from glacier_inversion.grid import Grid, snap_bounds
-from glacier_inversion.ownership import Ownership
-from glacier_inversion.rasterizing import inside, inside_of_file
-from glacier_inversion.rasters import open_source, warp
 from tests.synthetic import EPSG, OTHER_EPSG, write_raster
 
 METHODS = Resampling.__args__

@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid
-from glacier_inversion.lattices import LatticeTiles, Layout, to_lattice
-from glacier_inversion.patches import (
+from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
+from glacier_inversion.patches.samples import (
     TURNS,
     PatchSource,
     Samples,
     Scale,
     turn_vectors,
 )
-from glacier_inversion.sampling import count_samples, find_cells, find_points
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.patches.sampling import count_samples, find_cells, find_points
+from glacier_inversion.patches.tiles import Tiles
 
 LAYOUT = Layout(10.0, 6, {"fine": 1, "coarse": 2}, {"point": 1}, {"t": 1}, 0.5)
 SCALES = {"fine": Scale(2.0, 4.0), "coarse": Scale(0.0, 1.0), "point": Scale(1.0, 2.0)}

@@ -10,14 +10,19 @@ import rasterio
 import shapely
 from pyproj import Transformer
 
-from glacier_inversion import warping
+from glacier_inversion.checking.coverage import describe_source
 from glacier_inversion.choices import Resampling
-from glacier_inversion.coverage import describe_source
 from glacier_inversion.errors import RasterError, WorkspaceError
-from glacier_inversion.geotiffs import geotiff_writer, read_tags, read_tile, write_tile
+from glacier_inversion.geodata import warping
+from glacier_inversion.geodata.geotiffs import (
+    geotiff_writer,
+    read_tags,
+    read_tile,
+    write_tile,
+)
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.geodata.rasters import open_source, warp
 from glacier_inversion.grid import Grid
-from glacier_inversion.rasterizing import inside
-from glacier_inversion.rasters import open_source, warp
 from tests import synthetic
 from tests.synthetic import EPSG, NODATA, OTHER_EPSG, write_raster
 

@@ -12,16 +12,16 @@ import shapely
 import torch
 from click.testing import CliRunner
 
-from glacier_inversion.built_dataset import open_dataset
 from glacier_inversion.cli import main
-from glacier_inversion.experiment import json_schema, load_experiment
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.outlines import read_outlines
-from glacier_inversion.training.dense import make_plan
-from glacier_inversion.training.devices import CPU
-from glacier_inversion.training.evaluation import Block, predict_points
-from glacier_inversion.training.model import read_member, read_model
-from glacier_inversion.training.network import Network
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.outlines import read_outlines
+from glacier_inversion.experiment.experiment import json_schema, load_experiment
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.training.model.model import read_member, read_model
+from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.predict import Block, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from glacier_inversion.files import is_locked, locked
-from glacier_inversion.training.ensemble import train
-from glacier_inversion.training.model import finished_seeds
+from glacier_inversion.training.model.model import finished_seeds
 from glacier_inversion.training.status import format_status, read_status
+from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests.conftest import Run
 from tests.test_training import experiment, read_log, some_tiles

@@ -21,21 +21,25 @@ from glacier_inversion.errors import (
     TrainingError,
     WorkspaceError,
 )
-from glacier_inversion.experiment import check_experiment
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.grid import Grid
-from glacier_inversion.patches import Scale
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.patches.samples import Scale
+from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
-from glacier_inversion.training.ensemble import prepare, train
+from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.member import Plateau, build_member
-from glacier_inversion.training.model import finished_seeds, read_member, read_model
-from glacier_inversion.training.network import Network
+from glacier_inversion.training.model.model import (
+    finished_seeds,
+    read_member,
+    read_model,
+)
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.status import read_status
-from glacier_inversion.training.together import train_together
-from glacier_inversion.training_curves import draw_training_curves
+from glacier_inversion.training.train import prepare, train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import AS_NOBODY, hand_over, read_all, run_code
@@ -988,7 +992,7 @@ def test_curves_show_every_member_and_its_best_epoch(tmp_path, monkeypatch):
         drawn.update(model=model, logs=logs, criterion=criterion, best=best)
         draw_training_curves(path, model, logs, criterion, best)
 
-    name = "glacier_inversion.training.ensemble.draw_training_curves"
+    name = "glacier_inversion.training.train.draw_training_curves"
     monkeypatch.setattr(name, watch)
     checked = experiment(
         epochs=6, seeds_number=3, early_stopping=1, criterion="val_nan_bias"

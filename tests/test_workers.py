@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from glacier_inversion.errors import TrainingError, WorkspaceError
-from glacier_inversion.training.ensemble import train
+from glacier_inversion.training.train import train
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
 from tests.conftest import Run

@@ -16,8 +16,8 @@ import geopandas
 import numpy as np
 import shapely
 
-from glacier_inversion.geotiffs import read_grid, read_tile
-from glacier_inversion.interpolation import read_at
+from glacier_inversion.geodata.geotiffs import read_grid, read_tile
+from glacier_inversion.patches.interpolation import read_at
 
 OUTPUT = "ice_thickness"
 

@@ -18,9 +18,9 @@ from torch import Tensor, vmap
 from torch.func import functional_call
 
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.experiment import Experiment
-from glacier_inversion.lattices import Layout
-from glacier_inversion.patches import (
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.patches.lattice import Layout
+from glacier_inversion.patches.samples import (
     Chosen,
     PatchSource,
     Samples,
@@ -28,10 +28,10 @@ from glacier_inversion.patches import (
     turn_points,
     turn_vectors,
 )
-from glacier_inversion.sampling import spacing_of
-from glacier_inversion.training.dense import evaluate, make_plan
-from glacier_inversion.training.fields import Field
-from glacier_inversion.training.network import Network
+from glacier_inversion.patches.sampling import spacing_of
+from glacier_inversion.training.network.dense import evaluate, make_plan
+from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.network import Network
 
 
 class Batch(ABC):

@@ -14,21 +14,21 @@ from torch import Tensor
 
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.executors import available_cores
-from glacier_inversion.experiment import Experiment
+from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import Samples
-from glacier_inversion.sampling import spacing_of
-from glacier_inversion.tiles import Tiles
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.samples import Samples
+from glacier_inversion.patches.sampling import spacing_of
+from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.batches import Batch, make_batches
-from glacier_inversion.training.dense import Plan, make_plan
-from glacier_inversion.training.devices import CPU
-from glacier_inversion.training.evaluation import Block, predict_points
-from glacier_inversion.training.network import Network, Row
-from glacier_inversion.training.normalization import NO_SCALE
-from glacier_inversion.training.prediction import MOST_WEIGHTS
-from glacier_inversion.training.tally import Tally
-from glacier_inversion.training.threads import one_thread
+from glacier_inversion.training.epoch_log import Tally
+from glacier_inversion.training.model.ensemble import MOST_WEIGHTS
+from glacier_inversion.training.model.normalization import NO_SCALE
+from glacier_inversion.training.network.dense import Plan, make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.network import Network, Row
+from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.threads import one_thread
 from glacier_inversion.training.workers import best_number
 
 _FLOAT = 4  # bytes

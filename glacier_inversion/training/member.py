@@ -16,27 +16,27 @@ import torch
 from torch import Tensor
 
 from glacier_inversion.errors import MemberError
-from glacier_inversion.experiment import Experiment
+from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.patches import Samples, Scale, Scales
+from glacier_inversion.patches.samples import Samples, Scale, Scales
 from glacier_inversion.training.batches import Batches, make_batches
 from glacier_inversion.training.checkpoint import (
     broken,
     read_checkpoint,
     write_checkpoint,
 )
-from glacier_inversion.training.devices import is_of_the_gpu
-from glacier_inversion.training.losses import score
-from glacier_inversion.training.members import (
+from glacier_inversion.training.epoch_log import Log, Tally, criterion_of, differ
+from glacier_inversion.training.model.members import (
     CHECKPOINT,
     FAILURE,
     LOG,
     WEIGHTS,
     write_weights,
 )
-from glacier_inversion.training.model import Model
-from glacier_inversion.training.network import Network
-from glacier_inversion.training.tally import Log, Tally, criterion_of, differ
+from glacier_inversion.training.model.model import Model
+from glacier_inversion.training.network.devices import is_of_the_gpu
+from glacier_inversion.training.network.losses import score
+from glacier_inversion.training.network.network import Network
 
 logger = logging.getLogger(__name__)
 

@@ -31,13 +31,19 @@ from glacier_inversion.executors import (
     how_it_ended,
     start_worker,
 )
-from glacier_inversion.experiment import Experiment
+from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, replacing
-from glacier_inversion.lattices import Layout
-from glacier_inversion.patches import KnownPoints, PatchSource, Samples, Scale, Scales
+from glacier_inversion.patches.lattice import Layout
+from glacier_inversion.patches.samples import (
+    KnownPoints,
+    PatchSource,
+    Samples,
+    Scale,
+    Scales,
+)
+from glacier_inversion.training.epoch_log import Log
 from glacier_inversion.training.member import TrainingData
-from glacier_inversion.training.tally import Log
-from glacier_inversion.training.together import Listener, train_together
+from glacier_inversion.training.stacked import Listener, train_together
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.

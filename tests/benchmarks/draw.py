@@ -34,23 +34,23 @@ import shapely
 import torch
 from torch.nn import functional
 
-from glacier_inversion.built_dataset import BuiltDataset, open_dataset
-from glacier_inversion.dataset import build_dataset
-from glacier_inversion.drawing import draw
-from glacier_inversion.experiment import Experiment, check_experiment
-from glacier_inversion.lattices import Layout, to_lattice
-from glacier_inversion.patches import PatchSource, Scale, Scales
-from glacier_inversion.training.dense import make_plan
-from glacier_inversion.training.devices import CPU
-from glacier_inversion.training.evaluation import Block, predict_points
-from glacier_inversion.training.members import WEIGHTS
-from glacier_inversion.training.model import Model, write_model
-from glacier_inversion.training.network import Network
-from glacier_inversion.training.operations import (
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.drawing.draw import draw
+from glacier_inversion.experiment.experiment import Experiment, check_experiment
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.samples import PatchSource, Scale, Scales
+from glacier_inversion.training.model.members import WEIGHTS
+from glacier_inversion.training.model.model import Model, write_model
+from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.operations import (
     Downsample,
     PlainConvolutions,
     ResidualBlock,
 )
+from glacier_inversion.training.network.predict import Block, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 

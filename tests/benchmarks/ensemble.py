@@ -17,12 +17,12 @@ from statistics import median
 
 import torch
 
-from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.dataset import build_dataset
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.executors import available_cores
-from glacier_inversion.experiment import check_experiment
-from glacier_inversion.training.devices import open_device
-from glacier_inversion.training.ensemble import train
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training.network.devices import open_device
+from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 

@@ -19,10 +19,10 @@ import shapely
 from rasterio.windows import Window
 from shapely import affinity
 
-from glacier_inversion.built_dataset import open_dataset
-from glacier_inversion.dataset import build_dataset
-from glacier_inversion.drawing import draw
-from glacier_inversion.experiment import check_experiment
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing.draw import draw
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.benchmarks.draw import FINE, describe, peak_memory, seconds, write_members

@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from glacier_inversion.built_dataset import open_dataset, read_training_tiles
-from glacier_inversion.dataset import build_dataset
-from glacier_inversion.experiment import check_experiment
-from glacier_inversion.training.ensemble import train
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import describe, write_data
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glacier_inversion import sections
-from glacier_inversion.training import operations
-from glacier_inversion.training.operations import Operation, Shape
+from glacier_inversion.experiment import sections
+from glacier_inversion.training.network import operations
+from glacier_inversion.training.network.operations import Operation, Shape
 
 
 def build(

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glacier_inversion import sections
+from glacier_inversion.experiment import sections
 from glacier_inversion.training.architectures._shared import build
-from glacier_inversion.training.operations import Operation, ResidualBlock, Shape
+from glacier_inversion.training.network.operations import (
+    Operation,
+    ResidualBlock,
+    Shape,
+)
 
 
 def build_operation(

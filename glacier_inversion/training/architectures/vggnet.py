@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glacier_inversion import sections
+from glacier_inversion.experiment import sections
 from glacier_inversion.training.architectures._shared import build
-from glacier_inversion.training.operations import Operation, PlainConvolutions, Shape
+from glacier_inversion.training.network.operations import (
+    Operation,
+    PlainConvolutions,
+    Shape,
+)
 
 
 def build_operation(

@@ -1,0 +1,1 @@
+"""What can be said of an experiment before work starts."""

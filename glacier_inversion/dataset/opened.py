@@ -1,0 +1,427 @@
+"""Read a dataset that was built: its features, tiles and outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pyproj.exceptions import ProjError
+
+from glacier_inversion.dataset.outlines import read_written_outlines
+from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.errors import (
+    DatasetError,
+    OutlineError,
+    RasterError,
+    first_line,
+    nearest,
+)
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import FolderName, Length, Variable
+from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.warping import Warping
+from glacier_inversion.grid import MOST_PIXELS, Bounds, Grid
+from glacier_inversion.json_files import read_json, write_path
+from glacier_inversion.patches.tiles import Tiles, digest, digest_all
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.workspace import (
+    SPLITS,
+    Workspace,
+    tile_path,
+)
+
+_MOST_NAMED = 20  # features that are not there
+# What the tiles of a dataset follow from, besides the rasters.
+_DESCRIBING = (
+    "epsg",
+    "shapefile_file",
+    "shapefile_fieldname",
+    "buffer_distance",
+    "split",
+)
+
+
+class _Part(BaseModel):
+    """A part of summary.json: what is read of it, and what that must be."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class _Tile(_Part):
+    valid: float
+    sha256: str
+
+
+class _Row(_Part):
+    feature: FolderName
+    split: Literal["train", "validation", "test"]
+    bounds: Bounds
+    rasters: dict[str, _Tile]
+
+
+class _Raster(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    name: FolderName
+    resolution: Length
+
+
+class _Description(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    rasters: list[_Raster] = Field(min_length=1)
+
+
+class _Summary(_Part):
+    description: _Description
+    warping: dict[str, Warping]
+    units: dict[str, str | None]
+    features: list[_Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> _Summary:
+        """Check that every feature has every raster, on a grid of a sensible size."""
+        names = {raster.name for raster in self.description.rasters}
+        finest = min(raster.resolution for raster in self.description.rasters)
+        if len({row.feature for row in self.features}) < len(self.features):
+            message = "a feature stands in it twice"
+            raise ValueError(message)
+        for row in self.features:
+            left, bottom, right, top = row.bounds
+            n_pixels = (right - left) * (top - bottom) / finest**2
+            if not (left < right and bottom < top and n_pixels <= 2 * MOST_PIXELS):
+                message = f"the bounds of {row.feature!r} are none: {row.bounds}"
+                raise ValueError(message)
+        told = [set(self.warping), set(self.units)]
+        for there in (*told, *(set(row.rasters) for row in self.features)):
+            if missing := sorted(names - there):
+                message = f"it does not tell all of {missing[0]!r}"
+                raise ValueError(message)
+        for name, warping in self.warping.items():
+            a, b, _, d, e, _ = warping.transform
+            try:
+                known = warping.to_file is None or bool(warping.to_file)
+            except ProjError:
+                known = False
+            if not known or a * e - b * d == 0:
+                message = f"it does not tell where the pixels of {name!r} lay"
+                raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """
+    A complete dataset on disk.
+
+    Attributes
+    ----------
+    folder : Path
+    rows : dict of dict
+        The rows of summary.json, by feature.
+    resolutions, units : dict
+        Of the tiles, by raster.
+    warping : dict of Warping
+        How the tiles were made, by raster.
+    """
+
+    folder: Path
+    rows: dict[str, dict[str, Any]] = field(repr=False)
+    resolutions: dict[str, float]
+    units: dict[str, str | None]
+    warping: dict[str, Warping]
+
+    @cached_property
+    def outlines(self) -> dict[str, shapely.Geometry]:
+        """All outlines, left out and failed ones too, in the CRS of the dataset."""
+        path = self.folder / "outlines.gpkg"
+        try:
+            outlines = read_written_outlines(path)
+        except OutlineError as error:
+            raise DatasetError(_damaged(path)) from error
+        if self.rows.keys() - outlines.keys():
+            raise DatasetError(_damaged(path))
+        return outlines
+
+    @cached_property
+    def _ownership(self) -> Ownership:
+        bounds = {f: tuple(row["bounds"]) for f, row in self.rows.items()}
+        return Ownership(self.outlines, bounds, self._splits)
+
+    @property
+    def _splits(self) -> dict[str, str]:
+        return {f: row["split"] for f, row in self.rows.items()}
+
+    def features(self, group: str) -> list[str]:
+        """Return the ids of a split, or of 'all' features."""
+        return select_features(group, self._splits, self.folder)
+
+    def select(self, wanted: list[str] | str) -> list[str]:
+        """Return the ids that *wanted* names, as `select_features` does."""
+        return select_features(wanted, self._splits, self.folder)
+
+    def check_serves(self, experiment: Experiment) -> None:
+        """
+        Check that the variables of another experiment are among the rasters.
+
+        Raises
+        ------
+        DatasetError
+            One is not, or has another resolution.
+        """
+        for variable in experiment.variables():
+            resolution = self.resolutions.get(variable.name)
+            if resolution != variable.resolution:
+                has = f"at {resolution:g}" if resolution else "not at all"
+                message = (
+                    f"{self.folder}: the model {experiment.model_name!r} needs "
+                    f"{variable.name!r} at {variable.resolution:g}; the dataset has it "
+                    f"{has}. Add it to dataset_description.rasters and build anew."
+                )
+                raise DatasetError(message)
+
+    def grid(self, feature: str, resolution: float) -> Grid:
+        """Return the grid of a feature's tiles at *resolution*."""
+        left, bottom, right, top = self.rows[feature]["bounds"]
+        return Grid.from_bounds((left, bottom, right, top), resolution)
+
+    def features_touching(self, geometry: shapely.Geometry) -> list[str]:
+        """Return the ids of the features whose outlines *geometry* intersects."""
+        return [f for f in self._ownership.touching(geometry) if f in self.rows]
+
+    def read_tiles(
+        self,
+        experiment: Experiment,
+        feature: str,
+        rows: slice | None = None,
+        cols: slice | None = None,
+        with_targets: bool = True,
+    ) -> Tiles:
+        """
+        Read what an experiment needs of a feature, or of a window of it.
+
+        Parameters
+        ----------
+        rows, cols : slice, optional
+            Window in pixels of the finest resolution, whole pixels of the coarsest.
+        with_targets : bool
+            Read what the network predicts, too.
+
+        Raises
+        ------
+        DatasetError
+            A tile is missing, or damaged as far as can be seen: one that is read whole
+            must be the very one that was built.
+        """
+        grid = self.grid(feature, experiment.finest_resolution)
+        rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
+        part = grid.window(rows, cols)
+        inputs = {
+            variable.name: self._read(experiment, feature, variable, rows, cols)
+            for variable in experiment.inputs
+        }
+        targets = {}
+        for variable in experiment.outputs if with_targets else ():
+            target = self._read(experiment, feature, variable, rows, cols)
+            own_grid = Grid.from_bounds(part.bounds, variable.resolution)
+            foreign = self._ownership.foreign(
+                feature, own_grid, self.warping[variable.name]
+            )
+            target[foreign] = np.nan
+            targets[variable.name] = target
+        return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
+
+    def _read(
+        self,
+        experiment: Experiment,
+        feature: str,
+        variable: Variable,
+        rows: slice,
+        cols: slice,
+    ) -> NDArray[np.float32]:
+        factor = experiment.factor(variable)
+        split = self.rows[feature]["split"]
+        path = tile_path(self.folder, split, feature, variable.name)
+        rows = slice(rows.start // factor, -(-rows.stop // factor))
+        cols = slice(cols.start // factor, -(-cols.stop // factor))
+        try:
+            values = read_tile(path, rows, cols)
+        except RasterError as error:
+            raise DatasetError(_damaged(path)) from error
+        grid = self.grid(feature, variable.resolution)
+        whole = values.shape == grid.shape
+        expected = self.rows[feature]["rasters"][variable.name]["sha256"]
+        if values.shape != (rows.stop - rows.start, cols.stop - cols.start) or (
+            whole and digest(values) != expected
+        ):
+            raise DatasetError(_damaged(path))
+        return values
+
+    def input_contents(self, experiment: Experiment) -> dict[str, str]:
+        """Identify the inputs of training and validation, as `tiles.contents` does."""
+        used = [row for row in self.rows.values() if row["split"] != "test"]
+        contents = {}
+        for variable in experiment.inputs:
+            parts = []
+            for row in used:
+                grid = self.grid(row["feature"], experiment.finest_resolution)
+                sha256 = row["rasters"][variable.name]["sha256"]
+                parts.append((row["feature"], row["split"], grid.bounds, sha256))
+            contents[f"dataset.inputs.{variable.name}"] = digest_all(parts)
+        return contents
+
+
+def select_features(
+    wanted: list[str] | str, splits: Mapping[str, str], folder: Path
+) -> list[str]:
+    """
+    Return the ids that *wanted* names: a split or 'all', or ids that must exist.
+
+    Parameters
+    ----------
+    splits : mapping of str
+        Of the features of the dataset in *folder*.
+
+    Raises
+    ------
+    DatasetError
+        Ids that the dataset does not hold, each with the nearest that it does.
+    """
+    if isinstance(wanted, str):
+        return [f for f, split in splits.items() if wanted in ("all", split)]
+    missing = [feature for feature in wanted if feature not in splits]
+    if missing:
+        lines = [
+            f"drawing_description.features: {feature!r} is not in {folder}. "
+            f"{nearest(feature, splits)} Correct it, or build the dataset anew."
+            for feature in missing[:_MOST_NAMED]
+        ]
+        if len(missing) > len(lines):
+            lines.append(
+                f"drawing_description.features: and {len(missing) - len(lines):,} more "
+                "are not there. Correct them, or build the dataset anew."
+            )
+        raise DatasetError("\n".join(lines))
+    return wanted
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path}: is missing or damaged. Must be as it was built. Remove what is left "
+        "of it and run 'ginv build-dataset'."
+    )
+
+
+def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
+    """
+    Open the dataset of an experiment.
+
+    Raises
+    ------
+    DatasetError
+        It is not built, its build was interrupted, or it was built from another
+        description, of which the keys that differ are named.
+    """
+    description = experiment.dataset_description
+    folder = workspace.dataset(description.dataset_name)
+    summary = _read_summary(folder)
+    differing = _differing(summary.description.model_dump(), experiment)
+    if differing:
+        message = (
+            f"{folder}: was built from another description: {'; '.join(differing)}. "
+            "Must be built from the one in the experiment. Run 'ginv build-dataset', "
+            "or choose another dataset_name."
+        )
+        raise DatasetError(message)
+    return BuiltDataset(
+        folder,
+        {row.feature: row.model_dump() for row in summary.features},
+        {raster.name: raster.resolution for raster in summary.description.rasters},
+        summary.units,
+        summary.warping,
+    )
+
+
+def _read_summary(folder: Path) -> _Summary:
+    """Read summary.json; DatasetError if it is missing or not as it was written."""
+    cause: Exception
+    try:
+        content = read_json(folder / "summary.json")
+        if isinstance(content, dict) and "resampling" in content:
+            message = (
+                f"{folder}: was built by an earlier version, which did not write down "
+                "where the pixels of the files lay. Must say so. Run 'ginv "
+                "build-dataset'."
+            )
+            raise DatasetError(message)
+        return _Summary.model_validate(content)
+    except FileNotFoundError as error:
+        has, cause = "no summary.json", error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place, what = write_path(first["loc"]), first["msg"]
+        what = what.removeprefix("Value error, ")
+        reason = f"{place}: {what}" if place else what
+        has, cause = f"a broken summary.json ({reason})", error
+    except DatasetError:
+        raise
+    except (OSError, ValueError) as error:
+        has, cause = f"a broken summary.json ({first_line(error)})", error
+    message = (
+        f"{folder}: has {has}. Must be a complete dataset: this one was not built, its "
+        "build was interrupted, or it was changed since. Run 'ginv build-dataset'."
+    )
+    raise DatasetError(message) from cause
+
+
+def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
+    """Name the differences that matter to *experiment*, unused rasters left out."""
+    description = experiment.dataset_description
+    wanted = description.model_dump(mode="json")
+    differing = [
+        f"{key} {built.get(key)} → {wanted[key]}"
+        for key in _DESCRIBING
+        if built.get(key) != wanted[key]
+    ]
+    built_rasters = {raster["name"]: raster for raster in built["rasters"]}
+    for variable in experiment.variables():
+        raster = description.raster(variable.name).model_dump(mode="json")
+        own = built_rasters.get(variable.name)
+        if own is None:
+            differing.append(f"rasters: {variable.name} is new")
+        else:
+            differing += [
+                f"rasters: {variable.name}: {key} {own.get(key)} → {raster[key]}"
+                for key in raster
+                if own.get(key) != raster[key]
+            ]
+    return differing
+
+
+def read_training_tiles(
+    dataset: BuiltDataset, experiment: Experiment, progress: Progress | None = None
+) -> dict[str, list[Tiles]]:
+    """
+    Read the tiles of the training and validation features whole, by split.
+
+    Raises
+    ------
+    DatasetError
+        Tiles are missing or broken, or not those that the summary tells of.
+    """
+    progress = progress or Silent()
+    features = {s: dataset.features(s) for s in SPLITS if s != "test"}
+    progress.start("reading", sum(map(len, features.values())), "feature")
+    tiles: dict[str, list[Tiles]] = {split: [] for split in features}
+    for split, ids in features.items():
+        for feature in ids:
+            tiles[split].append(dataset.read_tiles(experiment, feature))
+            progress.advance(feature)
+    return tiles

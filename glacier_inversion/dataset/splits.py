@@ -1,0 +1,182 @@
+"""Which features train, validate and test, and where their tiles overlap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from glacier_inversion.dataset.outlines import Outline
+from glacier_inversion.errors import OutlineError, nearest
+from glacier_inversion.experiment.sections import Split
+from glacier_inversion.grid import Bounds
+from glacier_inversion.workspace import SPLITS
+
+_DEFAULT_FIELD = "train"
+_DEFAULT_FRACTIONS = [0.7, 0.15, 0.15]
+
+
+def assign_splits(
+    path: Path, outlines: list[Outline], split: Split | None
+) -> dict[str, str]:
+    """
+    Return the split of each feature, by id; features without one are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the outlines, for messages.
+    split : Split, optional
+        None: by the column 'train' where there is one, else by fractions of 0.7, 0.15
+        and 0.15.
+
+    Raises
+    ------
+    OutlineError
+        The column does not exist, or holds something else than 0, 1, 2 or nothing.
+    """
+    columns = list(outlines[0].columns) if outlines else []
+    if split is None:
+        by_column = _DEFAULT_FIELD in columns
+        split = (
+            Split(field=_DEFAULT_FIELD)
+            if by_column
+            else Split(fractions=_DEFAULT_FRACTIONS)
+        )
+    if split.fractions is not None:
+        return _by_fractions(
+            [outline.feature for outline in outlines], split.fractions, split.seed
+        )
+    field = str(split.field)
+    if field not in columns:
+        message = (
+            f"{path}: has no column {field!r}. {nearest(field, columns)} Correct "
+            "dataset_description.split.field, or split by fractions."
+        )
+        raise OutlineError(message)
+    return _by_column(path, outlines, field)
+
+
+def _by_column(path: Path, outlines: list[Outline], field: str) -> dict[str, str]:
+    splits: dict[str, str] = {}
+    wrong: list[str] = []
+    for outline in outlines:
+        value = outline.columns[field]
+        if value is None or value == "":
+            continue
+        number = _number(value)
+        if number is None:
+            wrong.append(f"{outline.feature}: {value!r}")
+        else:
+            splits[outline.feature] = SPLITS[number]
+    if wrong:
+        message = (
+            f"{path}: column {field!r}: {'; '.join(wrong[:5])}. Must be 0 (train), 1 "
+            "(validation), 2 (test) or empty (left out). Correct the column."
+        )
+        raise OutlineError(message)
+    return splits
+
+
+def _number(value: Any) -> int | None:
+    """
+    Return 0, 1 or 2, None for anything else.
+
+    A truth value is neither: true would be taken for 1, validation.
+
+    >>> _number(2.0), _number("1"), _number("test"), _number(3), _number(True)
+    (2, 1, 2, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.strip().lower() in SPLITS:
+        return SPLITS.index(value.strip().lower())
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if number in (0, 1, 2) else None
+
+
+def _by_fractions(ids: list[str], fractions: list[float], seed: int) -> dict[str, str]:
+    """
+    Share features out at random, the counts rounded by largest remainder.
+
+    A split with a fraction above 0 gets a feature if there are enough. The order of
+    *ids* does not matter.
+
+    >>> shares = list(_by_fractions(list("abcdefghij"), [0.7, 0.15, 0.15], 0).values())
+    >>> [shares.count(split) for split in SPLITS]
+    [7, 2, 1]
+    """
+    wanted = np.array(fractions) * len(ids)
+    counts = np.floor(wanted + 1e-9).astype(int)
+    order = np.argsort(-(wanted - counts), kind="stable")
+    counts[order[: len(ids) - counts.sum()]] += 1
+    for empty in np.flatnonzero((counts == 0) & (np.array(fractions) > 0)):
+        if counts.max() > 1:
+            counts[counts.argmax()] -= 1
+            counts[empty] += 1
+    shuffled = np.random.default_rng(seed).permutation(sorted(ids)).tolist()
+    names = np.repeat(SPLITS, counts).tolist()
+    return dict(zip(shuffled, names, strict=True))
+
+
+def find_overlaps(
+    bounds: dict[str, Bounds], splits: dict[str, str]
+) -> list[dict[str, Any]]:
+    """
+    Find the tiles that overlap across the split, the largest overlap first.
+
+    >>> find_overlaps(
+    ...     {"a": (0.0, 0.0, 2000.0, 1000.0), "b": (1000.0, 0.0, 3000.0, 1000.0)},
+    ...     {"a": "train", "b": "test"},
+    ... )
+    [{'features': ['a', 'b'], 'splits': ['train', 'test'], 'area_km2': 1.0}]
+    """
+    ids = sorted(bounds)
+    boxes = shapely.box(
+        *np.array([bounds[feature] for feature in ids]).reshape(-1, 4).T
+    )
+    first, second = shapely.STRtree(boxes).query(boxes, predicate="intersects")
+    found = []
+    for i, j in zip(first.tolist(), second.tolist(), strict=True):
+        a, b = ids[i], ids[j]
+        area = shapely.area(shapely.intersection(boxes[i], boxes[j])) if i < j else 0.0
+        if area > 0 and splits[a] != splits[b]:
+            found.append(
+                {
+                    "features": [a, b],
+                    "splits": [splits[a], splits[b]],
+                    "area_km2": round(float(area) / 1e6, 6),
+                }
+            )
+    return sorted(
+        found, key=lambda overlap: (-overlap["area_km2"], overlap["features"])
+    )
+
+
+def find_shared_areas(outlines: dict[str, shapely.Geometry]) -> list[dict[str, Any]]:
+    """
+    Find the outlines that overlap, the largest overlap first.
+
+    Less than 100 m2 is the rounding of borders that touch.
+
+    >>> a, b = shapely.box(0, 0, 200, 100), shapely.box(100, 0, 300, 100)
+    >>> find_shared_areas({"a": a, "b": b, "c": shapely.box(300, 0, 400, 100)})
+    [{'features': ['a', 'b'], 'area_km2': 0.01}]
+    """
+    ids = sorted(outlines)
+    polygons = np.array([outlines[feature] for feature in ids], dtype=object)
+    first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    once = first < second
+    first, second = first[once], second[once]
+    areas = shapely.area(shapely.intersection(polygons[first], polygons[second]))
+    found = [
+        {"features": [ids[i], ids[j]], "area_km2": round(float(area) / 1e6, 6)}
+        for i, j, area in zip(first, second, areas, strict=True)
+        if area >= 100
+    ]
+    return sorted(found, key=lambda shared: (-shared["area_km2"], shared["features"]))

@@ -1,0 +1,168 @@
+"""Make the tiles of features, those of several at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glacier_inversion.dataset.outlines import Outline
+from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.executors import ProcessLostError, each
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import Raster
+from glacier_inversion.geodata.geotiffs import read_tags, read_tile, write_tile
+from glacier_inversion.geodata.rasters import Source, warp
+from glacier_inversion.grid import Bounds, Grid
+from glacier_inversion.patches.tiles import digest
+from glacier_inversion.workspace import tile_path
+
+logger = logging.getLogger(__name__)
+
+# Part of every tile's fingerprint: raise it when the same inputs give other tiles.
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class TilingJob:
+    """The tiles of one feature, to be made."""
+
+    outline: Outline
+    split: str
+    bounds: Bounds
+    dataset: Path
+
+    def tile(self, raster: str) -> Path:
+        """Return the path of a tile."""
+        return tile_path(self.dataset, self.split, self.outline.feature, raster)
+
+
+@dataclass(frozen=True)
+class TiledFeature:
+    """The row of a feature whose tiles are there, and what that took."""
+
+    row: dict[str, Any]
+    n_written: int
+    seconds: float
+
+
+TilingResult = TiledFeature | RasterError
+
+
+def tile_features(
+    experiment: Experiment, sources: dict[str, Source], todo: list[TilingJob], jobs: int
+) -> Generator[tuple[str, TilingResult], None, None]:
+    """Yield each feature with its row, or why it has none, as its tiles are made."""
+    if jobs == 1 or len(todo) < 2:
+        for job in todo:
+            yield job.outline.feature, _try_feature(experiment, sources, job)
+        return
+    # Processes, since rasterio warps into arrays with a race between threads.
+    given = experiment, sources
+    try:
+        for job, result in each(_try_feature, given, todo, jobs):
+            yield job.outline.feature, result
+    except ProcessLostError as error:
+        message = (
+            f"a process that made tiles was killed ({error}), perhaps for want of "
+            "memory. What was made is kept. Run it again, with fewer --jobs."
+        )
+        raise DatasetError(message) from error
+
+
+def _try_feature(
+    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+) -> TilingResult:
+    try:
+        return _tile_feature(experiment, sources, job)
+    except RasterError as error:
+        return error
+    except MemoryError:
+        message = (
+            "its tiles do not fit into memory. Use fewer --jobs, or coarser tiles."
+        )
+        return RasterError(message)
+
+
+def _tile_feature(
+    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+) -> TiledFeature:
+    """Make the tiles of one feature."""
+    begun = time.perf_counter()
+    tiles: dict[str, dict[str, Any]] = {}
+    n_written = 0
+    for raster in experiment.dataset_description.rasters:
+        tags, written = _build_tile(experiment, sources[raster.name], raster, job)
+        tiles[raster.name] = {
+            "valid": float(tags["GINV_VALID"]),
+            "sha256": tags["GINV_SHA256"],
+        }
+        n_written += written
+    polygon = job.outline.polygon
+    assert polygon is not None  # `_plan` took those with one
+    row = {
+        "feature": job.outline.feature,
+        "split": job.split,
+        "bounds": list(job.bounds),
+        "area_km2": round(polygon.area / 1e6, 6),
+        "repairs": list(job.outline.repairs),
+        "rasters": tiles,
+    }
+    return TiledFeature(row, n_written, time.perf_counter() - begun)
+
+
+def _build_tile(
+    experiment: Experiment, source: Source, raster: Raster, job: TilingJob
+) -> tuple[dict[str, str], bool]:
+    path = job.tile(raster.name)
+    epsg = experiment.dataset_description.epsg
+    grid = Grid.from_bounds(job.bounds, raster.resolution)
+    fingerprint = _fingerprint(source, epsg, grid)
+    tags = read_tags(path) if path.exists() else {}
+    if tags.get("GINV_FINGERPRINT") == fingerprint:
+        if _is_whole(path, tags):
+            return tags, False
+        logger.info("%s: is damaged: made anew", path)
+    tile = warp(source, grid)
+    tags = {
+        "GINV_FINGERPRINT": fingerprint,
+        "GINV_SHA256": digest(tile),
+        "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
+        "GINV_RESAMPLING": source.warping.method,
+    }
+    write_tile(path, tile, grid, epsg, tags)
+    return tags, True
+
+
+def _is_whole(path: Path, tags: dict[str, str]) -> bool:
+    """Tell whether a tile's pixels are those that were written."""
+    try:
+        return digest(read_tile(path)) == tags.get("GINV_SHA256")
+    except RasterError:
+        return False
+
+
+def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
+    """
+    Identify what a tile is made of: description and place.
+
+    Not the files, whose times would change the bytes of tiles that hold the same: those
+    are in sources.json, and what was made from others is not there any more.
+    """
+    parts = [
+        _FORMAT,
+        epsg,
+        grid.bounds,
+        grid.resolution,
+        source.band,
+        repr(source.nodata),
+        source.warping.method,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""A made-up region of known thickness, and how well it is mapped."""

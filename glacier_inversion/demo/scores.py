@@ -1,0 +1,99 @@
+"""How good predicted thickness is where the truth is known, beside other methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.demo.ice_flow import WEIGHT
+from glacier_inversion.geodata.geotiffs import read_grid, read_tile
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.grid import Grid
+from glacier_inversion.patches.interpolation import read_at
+from glacier_inversion.workspace import Workspace
+
+Pixels = NDArray[np.float32]
+
+_WINDOW_PX = 17  # odd, so that it is centred on a pixel; the nearest to 800 m
+
+
+@dataclass(frozen=True)
+class Score:
+    """
+    Errors of a method over glaciers that it never saw.
+
+    Attributes
+    ----------
+    method : str
+    rmse, bias : float, m
+        Over all pixels that the ensemble drew.
+    """
+
+    method: str
+    rmse: float
+    bias: float
+
+
+def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[Score]:
+    """
+    Compare the ensemble's mean, perfect plasticity and a constant with the truth.
+
+    Perfect plasticity takes the thickness as tau / (rho g sin(slope)) (Nye 1951,
+    doi:10.1098/rspa.1951.0140), with the slope averaged over a window of the patch's
+    size, and the yield stress tau that has the least squared error on the same radar
+    points of the training glaciers. The constant is the mean of those points. All are
+    scored at every pixel that the ensemble drew of the test glaciers.
+    """
+    slope, radar, truth = (
+        read_tile(workspace.data(name))
+        for name in ("slope.tif", "thickness_radar.tif", "thickness_true.tif")
+    )
+    grid = read_grid(workspace.data("slope.tif"))
+    trained = [dataset.outlines[feature] for feature in dataset.features("train")]
+    window = ndimage.uniform_filter(np.radians(slope), _WINDOW_PX)
+    per_stress = 1 / (WEIGHT * np.sin(window))
+    known = np.isfinite(radar) & inside(trained, grid)
+    stress = (radar * per_stress)[known].sum() / (per_stress[known] ** 2).sum()
+    mean = radar[known].mean()
+    candidates = {
+        f"perfect plasticity, {stress / 1000:.0f} kPa": stress * per_stress,
+        f"constant, {mean:.0f} m": np.full_like(truth, mean),
+    }
+    errors: dict[str, list[NDArray[np.float64]]] = {}
+    for feature in dataset.features("test"):
+        path = workspace.drawings(model) / feature / "thickness_mean.tif"
+        error = find_errors(path, truth, grid)
+        seen = np.isfinite(error)
+        errors.setdefault("ensemble", []).append(error[seen])
+        points = read_grid(path).centres()
+        for method, values in candidates.items():
+            error = read_at(values - truth, grid, *points)
+            errors.setdefault(method, []).append(error[seen])
+    scores = []
+    for method, parts in errors.items():
+        error = np.concatenate(parts)
+        rmse = float(np.sqrt((error**2).mean()))
+        scores.append(Score(method, rmse, float(error.mean())))
+    return scores
+
+
+def find_errors(path: Path, truth: Pixels, grid: Grid) -> NDArray[np.float64]:
+    """
+    Return a drawn map less the truth, which is read at the centres of its pixels.
+
+    Parameters
+    ----------
+    path : Path
+        Of the map.
+    truth : float32 array, shape of *grid*
+
+    Returns
+    -------
+    errors : float64 array, shape of the map, NaN where either is unknown
+    """
+    return read_tile(path) - read_at(truth, grid, *read_grid(path).centres())

@@ -1,0 +1,1 @@
+"""Maps and profiles of what an ensemble predicts."""

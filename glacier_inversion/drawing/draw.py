@@ -1,0 +1,296 @@
+"""Draw: every member of an ensemble over features and along profiles."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import glacier_inversion
+from glacier_inversion.choices import DrawingMethod
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.outlines import read_profiles
+from glacier_inversion.drawing.maps import Block, Map, lay_map, predict_blocks
+from glacier_inversion.drawing.profiles import draw_profile
+from glacier_inversion.errors import (
+    DatasetError,
+    ModelError,
+    OutlineError,
+    RasterError,
+)
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import locked
+from glacier_inversion.geodata.geotiffs import NewGeoTiff, geotiff_writers
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.progress import Progress, Silent, duration
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.model.model import (
+    Model,
+    find_unusable_members,
+    read_model,
+)
+from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class DrawingReport:
+    """What was drawn, and what could not be."""
+
+    written: list[Path]
+    failures: dict[str, str]
+
+
+def draw(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    method: DrawingMethod = "auto",
+    device: Device | None = None,
+    progress: Progress | None = None,
+) -> DrawingReport:
+    """
+    Draw what the experiment's drawing description names.
+
+    For every model, feature, output and statistic a GeoTIFF whose pixel centres are the
+    points of the lattice; for every model, profile and output a CSV file. NaN, or an
+    empty field, where a window reaches beyond its tile, where inputs are not valid
+    enough, and outside the outline if it clips. Memory is bounded by blocks.
+
+    Parameters
+    ----------
+    method : {"auto", "dense", "patches"}
+        How points are evaluated; see `training.network.predict`. The numbers are the
+        same within rounding.
+    device : Device, optional
+        Default: the GPU if there is one.
+
+    Raises
+    ------
+    ModelError, ExperimentError
+        Features, models or profiles do not exist or do not fit, or the method is not
+        exact, all of them named; nothing is drawn then.
+    DeviceError
+        The GPU fails, or its memory does not suffice even for small blocks.
+    WorkspaceError
+        Drawings cannot be written, or another command is drawing them.
+    """
+    progress = progress or Silent()
+    device = device or open_device("auto")
+    description = experiment.drawing_description
+    problems: list[str] = []
+    features = _or_problem(problems, lambda: dataset.select(description.features)) or []
+    lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
+    ensembles = _open_ensembles(
+        experiment, dataset, workspace, method, device, problems
+    )
+    if problems:
+        raise ModelError("\n".join(problems))
+    if not features and not description.profiles:
+        logger.warning("drawing_description: names no feature and no profile")
+    maps = {
+        (ensemble.name, feature): lay_map(
+            experiment, ensemble, dataset, feature, description.clip_to_outline
+        )
+        for ensemble in ensembles
+        for feature in features
+    }
+    n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in maps.values())
+    n_steps = n_blocks + len(lines) * len(ensembles)
+    progress.start("drawing", n_steps, "block")
+    written: list[Path] = []
+    failures: dict[str, str] = {}
+    for ensemble in ensembles:
+        logger.info(
+            "%s: drawing with %d members on %s, %s",
+            ensemble.name,
+            len(ensemble.seeds),
+            device,
+            _way(ensemble),
+        )
+        folder = workspace.drawings(ensemble.name)
+        with locked(folder, "drawing into"):
+            for feature in features:
+                try:
+                    written += _draw_feature(
+                        experiment,
+                        ensemble,
+                        dataset,
+                        maps[ensemble.name, feature],
+                        progress,
+                    )
+                except (DatasetError, RasterError) as error:
+                    logger.error("%s: %s", feature, error)
+                    failures[feature] = str(error)
+            for name, profile in lines.items():
+                try:
+                    written += draw_profile(
+                        experiment, ensemble, dataset, profile, name
+                    )
+                except (DatasetError, OutlineError, RasterError) as error:
+                    logger.error("profile %s: %s", name, error)
+                    failures[f"profile {name}"] = str(error)
+                progress.advance(name)
+    return DrawingReport(written, failures)
+
+
+def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | None:
+    """Return what *read* returns, or note why it cannot."""
+    try:
+        return read()
+    except (DatasetError, OutlineError) as error:
+        problems.append(str(error))
+        return None
+
+
+def _open_ensembles(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    method: DrawingMethod,
+    device: Device,
+    problems: list[str],
+) -> list[Ensemble]:
+    """Open every model that can be used, and note why others cannot."""
+    ensembles: list[Ensemble] = []
+    for name in experiment.drawing_description.models:
+        try:
+            model = read_model(workspace.model(name))
+            dataset.check_serves(model.experiment)
+            problems += find_unusable_members(workspace, name, model)
+        except (ModelError, DatasetError) as error:
+            problems.append(str(error))
+            continue
+        ensemble = Ensemble(name, model, workspace, method, device)
+        _warn_of_changes(experiment, ensemble, dataset)
+        n_asked = model.experiment.seeds_number
+        n_members = len(ensemble.seeds)
+        if not ensemble.seeds:
+            problems.append(
+                f"{workspace.model(name)}: has no finished member. Must have one at "
+                "least. Run 'ginv train'."
+            )
+        elif method == "dense" and not ensemble.plan.is_partly_dense:
+            problems.append(
+                f"--method: dense is not exact for the model {name!r} "
+                f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
+                "it. Leave the option out, or change the network."
+            )
+        elif n_members < n_asked:
+            logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
+        ensembles.append(ensemble)
+    return ensembles
+
+
+def _way(ensemble: Ensemble) -> str:
+    """Say how an ensemble is evaluated, and why."""
+    if ensemble.method == "patches":
+        return "patch by patch, as asked"
+    obstacles = "; ".join(ensemble.plan.obstacles)
+    if not ensemble.plan.is_partly_dense:
+        return f"patch by patch: {obstacles}"
+    if obstacles:
+        return f"by dense passes as far as they are exact: {obstacles}"
+    return "by dense passes, which are exact: no operation pads with zeros"
+
+
+def _warn_of_changes(
+    experiment: Experiment, ensemble: Ensemble, dataset: BuiltDataset
+) -> None:
+    """Say in which keys a model of this experiment differs from it by now."""
+    model = ensemble.model
+    if ensemble.name != experiment.model_name:
+        return
+    contents = {**model.contents, **dataset.input_contents(experiment)}
+    differing = model.differing(Model(experiment, model.scales, contents))
+    if differing:
+        logger.warning(
+            "%s: was trained with other values of: %s. It is drawn as it was trained",
+            ensemble.name,
+            ", ".join(differing),
+        )
+
+
+def _draw_feature(
+    experiment: Experiment,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    drawn: Map,
+    progress: Progress,
+) -> list[Path]:
+    description = experiment.drawing_description
+    if 0 in drawn.grid.shape:
+        message = (
+            "holds no point of the lattice. Must be larger than a pixel. Draw it at a "
+            "finer resolution, or leave it out."
+        )
+        raise DatasetError(message)
+    outline = dataset.outlines[drawn.feature]
+
+    def wanted_in(block: Block) -> NDArray[np.bool_]:
+        part = drawn.grid.window(*block)
+        if description.clip_to_outline:
+            return inside([outline], part)
+        return np.ones(part.shape, dtype=np.bool_)
+
+    written = {
+        (output, name): ensemble.workspace.drawing(
+            ensemble.name, drawn.feature, output, name
+        )
+        for output in ensemble.layout.outputs
+        for name in description.statistics
+    }
+    files = [
+        NewGeoTiff(path, _tags(ensemble, output, name), dataset.units.get(output))
+        for (output, name), path in written.items()
+    ]
+    epsg = experiment.dataset_description.epsg
+    n_drawn, begun = 0, time.perf_counter()
+    with geotiff_writers(files, drawn.grid, epsg) as writers:
+        for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
+            progress.advance(drawn.feature)
+            if values is None:
+                continue
+            n_drawn += int(values.predicted.sum())
+            for (output, name), write in zip(written, writers, strict=True):
+                write(values.image(output, name), *values.block)
+    logger.debug(
+        "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
+        ensemble.name,
+        drawn.feature,
+        n_drawn,
+        drawn.grid.n_rows * drawn.grid.n_cols,
+        len(drawn.blocks(ensemble.device.block_px)),
+        _way(ensemble),
+        duration(time.perf_counter() - begun),
+    )
+    if n_drawn == 0:
+        logger.warning(
+            "%s: nothing could be drawn: no point has its window in the tile and "
+            "enough valid pixels of every input",
+            drawn.feature,
+        )
+    return list(written.values())
+
+
+def _tags(ensemble: Ensemble, output: str, name: str) -> dict[str, str]:
+    tags = {
+        "model": ensemble.name,
+        "output": output,
+        "statistic": name,
+        "members": str(len(ensemble.seeds)),
+        "seeds": " ".join(map(str, ensemble.seeds)),
+        "device": str(ensemble.device),
+        "software": f"glacier_inversion {glacier_inversion.__version__}",
+    }
+    return {**tags, "ddof": "1"} if name == "std" else tags

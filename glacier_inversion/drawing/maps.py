@@ -1,0 +1,231 @@
+"""Maps of a feature: where their pixels lie, and what is predicted in each block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.grid import Grid, lattice, ratio
+from glacier_inversion.training.model.ensemble import Ensemble
+
+# Points whose values are widened to float64 at once.
+_SLICE = 65_536
+
+Block = tuple[slice, slice]
+"""Rows and columns of a map."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """
+    A map of a feature: some points of its lattice.
+
+    Attributes
+    ----------
+    grid : Grid
+        Its pixel centres are the points.
+    row, col, step : int
+        Pixel (0, 0) is point (row, col) of the lattice, pixel (1, 1) the one *step*
+        further; points beyond the lattice cannot be drawn.
+    """
+
+    feature: str
+    grid: Grid
+    row: int
+    col: int
+    step: int
+
+    def blocks(self, block_px: int) -> list[Block]:
+        """Return the windows of so many points that it is drawn in, in order."""
+        side = max(block_px // self.step, 1)
+        return [
+            (
+                slice(row, min(row + side, self.grid.n_rows)),
+                slice(col, min(col + side, self.grid.n_cols)),
+            )
+            for row in range(0, self.grid.n_rows, side)
+            for col in range(0, self.grid.n_cols, side)
+        ]
+
+
+def lay_map(
+    experiment: Experiment,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    feature: str,
+    clip: bool,
+) -> Map:
+    """
+    Lay the map of a feature.
+
+    Parameters
+    ----------
+    clip : bool
+        Cover the bounds of the outline, with the pixels that have their centre in them;
+        else all that can be drawn.
+    """
+    description = experiment.drawing_description
+    layout = ensemble.layout
+    step = ratio(description.resolution or layout.resolution, layout.resolution)
+    if step is None:
+        message = (
+            f"drawing_description.resolution: {description.resolution} is no whole "
+            f"multiple of {layout.resolution:g}, the finest resolution of the model "
+            f"{ensemble.name!r}. Must be one. Change it."
+        )
+        raise ExperimentError(message)
+    points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
+    rows, cols = slice(0, points.n_rows), slice(0, points.n_cols)
+    if clip:
+        rows, cols = points.covering(dataset.outlines[feature].bounds)
+    # points are taken at whole multiples of the step from the CRS's origin, so that
+    # the maps of neighbours fit together
+    number_y, number_x = (
+        math.floor(float(place) / points.resolution + 0.25)  # of a centre or a corner
+        for place in (points.y(rows.start), points.x(cols.start))
+    )
+    row, col = rows.start + number_y % step, cols.start + -number_x % step
+    part = points.window(slice(row, row + 1), slice(col, col + 1))
+    margin = (step - 1) / 2 * points.resolution
+    grid = Grid(
+        part.left - margin,
+        part.top + margin,
+        points.resolution * step,
+        max(0, math.ceil((rows.stop - row) / step)),
+        max(0, math.ceil((cols.stop - col) / step)),
+    )
+    return Map(feature, grid, row, col, step)
+
+
+@dataclass(frozen=True)
+class BlockOfValues:
+    """
+    What the members predict within a block of a map.
+
+    Attributes
+    ----------
+    wanted, predicted : bool arrays, shape of the block
+        Predicted are those of the wanted pixels whose inputs are valid enough.
+    values : dict of float32 arrays, shape (n_members, n_predicted), by output
+    targets : dict of float32 arrays, shape (n_wanted,), by output
+    """
+
+    block: Block
+    wanted: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+    values: dict[str, NDArray[np.float32]]
+    targets: dict[str, NDArray[np.float32]]
+
+    def image(self, output: str, name: str) -> NDArray[np.float32]:
+        """Return a statistic, or the 'target', at the block's pixels, else NaN."""
+        image = np.full(self.wanted.shape, np.nan, dtype=np.float32)
+        if name == "target":
+            image[self.wanted] = self.targets[output]
+        else:
+            image[self.predicted] = statistic(name, self.values[output])
+        return image
+
+
+def predict_blocks(
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    drawn: Map,
+    wanted_in: Callable[[Block], NDArray[np.bool_]],
+    with_targets: bool = False,
+) -> Iterator[BlockOfValues | None]:
+    """Predict a map block by block; None for a block of which nothing is wanted."""
+    experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
+    tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
+    points = lattice(tile, window_px)
+    align = math.lcm(
+        *(experiment.factor(variable) for variable in experiment.variables())
+    )
+    for block in drawn.blocks(ensemble.device.block_px):
+        rows, cols = (
+            np.arange(part.start, part.stop) * drawn.step + first
+            for part, first in zip(block, (drawn.row, drawn.col), strict=True)
+        )
+        wanted = wanted_in(block)
+        wanted &= ((rows >= 0) & (rows < points.n_rows))[:, None]
+        wanted &= (cols >= 0) & (cols < points.n_cols)
+        if not wanted.any():
+            yield None
+            continue
+        rows, cols = rows[wanted.any(axis=1)], cols[wanted.any(axis=0)]
+        kept = wanted[np.ix_(wanted.any(axis=1), wanted.any(axis=0))]
+        window = [
+            _aligned(part, window_px, align, n_px)
+            for part, n_px in ((rows, tile.n_rows), (cols, tile.n_cols))
+        ]
+        tiles = dataset.read_tiles(
+            experiment, drawn.feature, window[0], window[1], with_targets
+        )
+        at = np.ix_(rows - window[0].start, cols - window[1].start)
+        local = lattice(tiles.grid, window_px)
+        asked = np.zeros(local.shape, dtype=np.bool_)
+        asked[at] = kept
+        prediction = ensemble.predict(tiles, asked)
+        predicted = wanted.copy()
+        predicted[wanted] = prediction.predicted[at][kept]
+        yield BlockOfValues(
+            block, wanted, predicted, prediction.values, prediction.targets
+        )
+
+
+def _aligned(points: NDArray[np.intp], window_px: int, align: int, n_px: int) -> slice:
+    """
+    Return the finest pixels that the windows of *points* need.
+
+    Whole pixels of every raster, and one more of the coarsest on each side for the
+    interpolation of scalars, as far as the tile reaches.
+    """
+    start = (int(points[0]) // align - 1) * align
+    stop = (-(-(int(points[-1]) + window_px) // align) + 1) * align
+    return slice(max(start, 0), min(stop, n_px))
+
+
+def statistic(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Compute a statistic over the members, in float64 and two passes.
+
+    Parameters
+    ----------
+    name : str
+        mean, std (ddof 1; NaN of one member), median, min, max, or qNN.
+    values : float32 array, shape (n_members, n_points)
+
+    Returns
+    -------
+    result : float32 array, shape (n_points,)
+
+    Examples
+    --------
+    >>> statistic("std", np.array([[1], [3]], dtype=np.float32)).round(3).tolist()
+    [1.4140000343322754]
+    >>> statistic("std", np.array([[1]], dtype=np.float32)).tolist()
+    [nan]
+    """
+    result = np.empty(values.shape[1:], dtype=np.float32)
+    for begin in range(0, values.shape[1], _SLICE):
+        part = slice(begin, begin + _SLICE)
+        result[part] = _of_slice(name, values[:, part].astype(np.float64))
+    return result
+
+
+def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if name == "mean":
+        return np.asarray(values.mean(axis=0))
+    if name == "std":
+        if len(values) < 2:
+            return np.full(values.shape[1:], np.nan)
+        return np.asarray(values.std(axis=0, ddof=1))
+    share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
+    share = int(name[1:]) / 100 if share is None else share
+    return np.asarray(np.quantile(values, share, axis=0))

@@ -1,0 +1,1 @@
+"""The experiment file: its sections, what they must be to each other, and messages."""

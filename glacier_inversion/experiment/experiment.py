@@ -1,0 +1,283 @@
+"""The experiment file: read, checked as a whole, described as a JSON Schema."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationError, field_validator
+
+from glacier_inversion.choices import Loss, Metric
+from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.consistency import find_ignored, find_problems
+from glacier_inversion.experiment.messages import find_refusals
+from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
+from glacier_inversion.experiment.sections import (
+    Augmentation,
+    DatasetDescription,
+    Denses,
+    DrawingDescription,
+    FolderName,
+    Length,
+    ModelDescription,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    Sampling,
+    Section,
+    Text,
+    Variable,
+)
+from glacier_inversion.grid import ratio
+from glacier_inversion.json_files import Problem, parse_json, read_text
+
+__all__ = [
+    "Experiment",
+    "check_experiment",
+    "json_schema",
+    "load_experiment",
+    "parse_experiment",
+]
+
+logger = logging.getLogger(__name__)
+
+_N_METRICS = len(get_args(Metric))
+_MOST_SHOWN = 50  # problems
+_LONGEST_LINE = 1000  # characters of a problem
+
+
+class Experiment(Section):
+    """An experiment: data, network, training and drawing."""
+
+    batch_size: PositiveInt = Field(description="Samples per optimisation step.")
+    epochs: PositiveInt = Field(description="Passes over the training samples.")
+    patience: PositiveInt = Field(
+        description="Epochs without improvement before the learning rate is reduced."
+    )
+    learning_rate: PositiveFloat = Field(
+        default=1e-3, description="Learning rate of the first epoch."
+    )
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="What the learning rate is multiplied by."
+    )
+    min_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        description="The learning rate is never reduced below this."
+    )
+    early_stopping: PositiveInt | None = Field(
+        default=None,
+        description="Epochs without improvement before training ends; null: never.",
+    )
+    optimizer_name: Optimizer = Field(description="Optimizer, in any case.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="L2 penalty on the kernels of convolutions: this times the sum of "
+        "their squares is added to the loss (adamw: decoupled from it).",
+    )
+    criterion: Text = Field(
+        description="What improvement means: val_loss, loss, val_METRIC, METRIC, or "
+        "with several outputs val_OUTPUT_METRIC, OUTPUT_METRIC."
+    )
+    model_name: FolderName = Field(description="Folder in the workspace's models.")
+    model_architecture: Text = Field(
+        description="Module of training/architectures that knows the operations."
+    )
+    area_size: Length = Field(
+        description="Side of the patch, in CRS units: a whole number of pixels of the "
+        "finest resolution and of every input."
+    )
+    seeds_number: PositiveInt = Field(
+        description="Members of the ensemble, trained from the seeds 0, 1 and so on."
+    )
+    inputs: list[Variable] = Field(
+        min_length=1, max_length=MOST_VARIABLES, description="What the network reads."
+    )
+    outputs: list[Variable] = Field(
+        min_length=1,
+        max_length=MOST_VARIABLES,
+        description="What the network predicts.",
+    )
+    losses_name: dict[str, Loss] = Field(
+        max_length=MOST_ENTRIES, description="The loss of each output."
+    )
+    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={},
+        max_length=MOST_ENTRIES,
+        description="Weights of the outputs' losses in their sum; 1.",
+    )
+    metrics_name: dict[str, Annotated[list[Metric], Field(max_length=_N_METRICS)]] = (
+        Field(
+            default={},
+            max_length=MOST_ENTRIES,
+            description="What is logged of each output besides its loss.",
+        )
+    )
+    sampling: Sampling = Field(default=Sampling(), description="The samples.")
+    min_valid: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5,
+        description="Least share of valid pixels in the patch of every input; points "
+        "with less are neither samples nor drawn.",
+    )
+    augmentation: Augmentation | None = Field(
+        default=None, description="Copies of training patches; null: none."
+    )
+    normalization: Literal["standard", "none"] = Field(
+        default="standard",
+        description="'standard': inputs by the mean and std of their valid training "
+        "pixels, targets by their training std, not shifted, and not scaled either "
+        "where a sigmoid or tanh bounds the output.",
+    )
+    dataset_description: DatasetDescription = Field(description="The dataset.")
+    model_description: ModelDescription = Field(description="The network.")
+    drawing_description: DrawingDescription = Field(description="The drawings.")
+    schema_: Text | None = Field(
+        default=None, alias="$schema", description="For editors; without effect."
+    )
+
+    @field_validator("outputs", mode="after")
+    @classmethod
+    def _scalar_outputs(cls, outputs: list[Variable]) -> list[Variable]:
+        """Say of every output what it is, whether the file does or not."""
+        return [output.model_copy(update={"scalar": True}) for output in outputs]
+
+    @property
+    def finest_resolution(self) -> float:
+        """The least resolution among inputs and outputs, CRS units: the lattice's."""
+        return min(variable.resolution for variable in self.variables())
+
+    @property
+    def window_px(self) -> int:
+        """The side of a patch at the finest resolution, in pixels."""
+        return round(self.area_size / self.finest_resolution)
+
+    def variables(self) -> Iterator[Variable]:
+        """Iterate over inputs, then outputs."""
+        yield from self.inputs
+        yield from self.outputs
+
+    def last_activation(self, output: str) -> str | None:
+        """Return the activation that *output* ends in, None if it is not in denses."""
+        description = self.model_description
+        branches = (description.main, description.outputs[output])
+        operations = [o for branch in branches for o in branch.operations]
+        last = operations[-1] if operations else None
+        return last.last_activation if isinstance(last, Denses) else None
+
+    def factor(self, variable: Variable) -> int:
+        """Return how many finest pixels a pixel of *variable* is wide."""
+        factor = ratio(variable.resolution, self.finest_resolution)
+        if factor is None:
+            message = f"Invalid resolution {variable.resolution}. Must be a multiple."
+            raise ValueError(message)
+        return factor
+
+
+def load_experiment(
+    path: Path, warn: Callable[[str], object] = logger.warning
+) -> Experiment:
+    """
+    Read and check an experiment file.
+
+    Parameters
+    ----------
+    path : Path
+    warn : callable
+        Hears of entries without effect. Default: they are logged.
+
+    Raises
+    ------
+    ExperimentError
+        The file is missing or no JSON, which the line and column say; or values are
+        wrong, all of them reported, a line each, with their JSON paths.
+    """
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        message = (
+            f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8, of 10 MB "
+            "at most. Name the file that you mean."
+        )
+        raise ExperimentError(message) from error
+    return parse_experiment(text, str(path), warn)
+
+
+def parse_experiment(
+    text: str, where: str, warn: Callable[[str], object] = logger.warning
+) -> Experiment:
+    """Check the *text* of an experiment file, which errors call *where*."""
+    try:
+        raw, slips = parse_json(text)
+    except JSONDecodeError as error:
+        message = (
+            f"{where}: line {error.lineno}, column {error.colno}: no JSON: "
+            f"{error.msg}. Must be JSON, which has no comments. Look there for a "
+            "comma, quote or bracket that is missing or too many."
+        )
+        raise ExperimentError(message) from error
+    if raw is None and slips:  # no more can be looked at
+        raise ExperimentError(_listed(where, slips, len(slips)))
+    experiment = check_experiment(raw, where, slips)
+    for path, what in find_ignored(raw):
+        warn(f"{where}: {path}: {what}")
+    return experiment
+
+
+def check_experiment(raw: Any, where: str, slips: Sequence[Problem] = ()) -> Experiment:
+    """
+    Check a parsed experiment.
+
+    Parameters
+    ----------
+    where : str
+        What errors call it.
+    slips : sequence of Problem
+        What is wrong with its text.
+    """
+    if not isinstance(raw, dict):
+        message = f"{where}: holds a {type(raw).__name__}. Must hold one JSON object."
+        raise ExperimentError(message)
+    said = {path for path, _ in slips}
+    experiment, refusals = None, []
+    try:
+        experiment = Experiment.model_validate(raw)
+    except ValidationError as error:
+        refusals = [r for r in find_refusals(error, raw) if r.path not in said]
+    more = (problem for problem in find_problems(raw) if problem[0] not in said)
+    refused = ((refusal.path, refusal.explain(Experiment)) for refusal in refusals)
+    # a message takes time to make: no more of them than are shown
+    shown = list(islice(chain(slips, refused, more), _MOST_SHOWN))
+    n_more = max(0, len(slips) + len(refusals) - _MOST_SHOWN) + sum(1 for _ in more)
+    if shown or experiment is None:
+        raise ExperimentError(_listed(where, shown, len(shown) + n_more))
+    return experiment
+
+
+def _listed(where: str, problems: Sequence[Problem], n_all: int) -> str:
+    """Write the first of *n_all* problems, a line each."""
+    lines = []
+    for path, what in problems[:_MOST_SHOWN]:
+        place = f"{where}: {path}" if path else where
+        line = f"{place}: {what.rstrip('.')}."
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
+        lines.append(line)
+    if n_all > len(lines):
+        lines.append(
+            f"{where}: and {n_all - len(lines):,} more problems. Must have none. Mend "
+            "these first."
+        )
+    return "\n".join(lines)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the experiment file."""
+    schema = Experiment.model_json_schema()
+    main = schema["$defs"]["ModelDescription"]["properties"]["main"]
+    branch = {"$ref": main.pop("$ref")}
+    nested = {"type": "object", "properties": {"main": branch}, "required": ["main"]}
+    main["anyOf"] = [branch, nested | {"additionalProperties": False}]
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema

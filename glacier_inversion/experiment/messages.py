@@ -1,0 +1,143 @@
+"""What pydantic refuses of an experiment, in the words of the file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+
+from glacier_inversion.errors import nearest
+from glacier_inversion.experiment.sections import Section
+from glacier_inversion.json_files import write_path
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """
+    A value that pydantic refused.
+
+    Attributes
+    ----------
+    keys : list
+        The way to it in the file.
+    details : dict
+        What pydantic says of it.
+    """
+
+    keys: list[int | str]
+    details: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where the value is."""
+        return write_path(self.keys)
+
+    def explain(self, root: type[Section]) -> str:
+        """Say what is wrong with the value of a file that is checked as *root*."""
+        return _explained(self.details, self.keys, root)
+
+
+def find_refusals(error: ValidationError, raw: dict[str, Any]) -> list[Refusal]:
+    """Return every value that pydantic refused."""
+    return [
+        Refusal(_keys(details["loc"], raw), dict(details))
+        for details in error.errors(include_url=False)
+    ]
+
+
+def _keys(location: tuple[int | str, ...], raw: dict[str, Any]) -> list[int | str]:
+    """Turn pydantic's location into that in the file: no tags, main.main as it is."""
+    keys: list[int | str] = []
+    value: Any = raw
+    for i, key in enumerate(location):
+        last = i == len(location) - 1
+        if keys == ["model_description", "main"] and _is_nested(value):
+            keys.append("main")
+            value = value["main"]
+        if isinstance(value, dict) and key not in value and not last:
+            continue  # the name of an operation, by which pydantic tells them apart
+        keys.append(key)
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            value = None
+    return keys
+
+
+def _is_nested(main: Any) -> bool:
+    return isinstance(main, dict) and set(main) == {"main"}
+
+
+def _explained(
+    details: dict[str, Any], keys: list[int | str], root: type[Section]
+) -> str:
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    shown = json.dumps(value, default=str)
+    shown = shown if len(shown) < 60 else f"{shown[:57]}..."
+    if kind == "extra_forbidden":
+        known = _known_keys(details["loc"], root)
+        return f"unknown key. {nearest(str(keys[-1]), known)} Remove or rename it"
+    if kind == "missing":
+        return "is missing. Must be given. Add it"
+    if kind == "literal_error":
+        return f"{shown} is not allowed. Must be {context['expected']}. Use one of them"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tag = value.get("name") if isinstance(value, dict) else value
+        return (
+            f"the operation {tag!r} does not exist. "
+            f"{nearest(str(tag), _operation_names(root))} Use one of them"
+        )
+    if kind == "value_error":
+        return f"{shown}: {context['error']}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} does not exist. Must match {context['pattern']}"
+    if kind in ("too_long", "string_too_long"):
+        what = "characters" if kind == "string_too_long" else "entries"
+        return (
+            f"has {len(value):,} {what}. Must have at most "
+            f"{context['max_length']:,}. Remove some"
+        )
+    rule = details["msg"].replace("Input should be", "Must be")
+    return f"{shown} is not allowed. {rule}. Change it"
+
+
+def _operation_names(root: type[Section]) -> list[str]:
+    names: list[str] = []
+    branch = _sections(root.model_fields["model_description"].annotation)[0]
+    for section in _sections(_branch(branch).model_fields["operations"].annotation):
+        names += get_args(section.model_fields["name"].annotation)
+    return names
+
+
+def _branch(description: type[Section]) -> type[Section]:
+    return _sections(description.model_fields["main"].annotation)[0]
+
+
+def _known_keys(location: tuple[int | str, ...], root: type[Section]) -> list[str]:
+    """Return the keys of the section in which pydantic met an unknown one."""
+    candidates: list[type[Section]] = [root]
+    for key in location[:-1]:
+        if len(candidates) == 1 and key in candidates[0].model_fields:
+            candidates = _sections(candidates[0].model_fields[str(key)].annotation)
+        elif len(candidates) > 1 and isinstance(key, str):
+            candidates = [
+                candidate
+                for candidate in candidates
+                if key in get_args(candidate.model_fields["name"].annotation)
+            ]
+    fields = candidates[0].model_fields.items() if candidates else []
+    return [field.alias or name for name, field in fields]
+
+
+def _sections(annotation: Any) -> list[type[Section]]:
+    """Return the section classes within a type, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, list, dict) or hasattr(
+        annotation, "__metadata__"
+    ):
+        return [found for part in get_args(annotation) for found in _sections(part)]
+    return []

@@ -1,0 +1,365 @@
+"""
+The sections of the experiment file: every key, its type, default and meaning.
+
+What a single value must be stands here; what values must be to each other stands in
+`glacier_inversion.experiment.consistency`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from glacier_inversion.choices import (
+    Activation,
+    FeatureGroup,
+    OptimizerName,
+    Resampling,
+)
+from glacier_inversion.experiment.raw import (
+    FAR,
+    MOST_ENTRIES,
+    MOST_VARIABLES,
+    SHORTEST,
+)
+from glacier_inversion.workspace import name_problem, path_problem
+
+_PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
+_N_STATISTICS = 5 + 100
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _folder_name(value: str) -> str:
+    if problem := name_problem(value):
+        message = f"{problem}. Must be able to name a folder"
+        raise ValueError(message)
+    return value
+
+
+def _data_file(value: str) -> str:
+    if problem := path_problem(value):
+        message = f"{problem}. Must be able to name a file"
+        raise ValueError(message)
+    return value
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+DataFile = Annotated[str, AfterValidator(_data_file)]
+
+
+def _any_case(names: tuple[str, ...]) -> str:
+    """Return the pattern of *names* in any case, which JSON Schema cannot say."""
+    letters = ["".join(f"[{c.upper()}{c}]" for c in name) for name in names]
+    return f"^({'|'.join(letters)})$"
+
+
+Optimizer = Annotated[
+    OptimizerName,
+    BeforeValidator(_lower),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(get_args(OptimizerName))},
+                {"type": "string", "pattern": _any_case(get_args(OptimizerName))},
+            ]
+        }
+    ),
+]
+PositiveFloat = Annotated[float, Field(gt=0, lt=1e9)]
+Length = Annotated[float, Field(ge=SHORTEST, lt=FAR)]
+Text = Annotated[str, Field(max_length=1000)]
+PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
+Channels = Annotated[int, Field(ge=1, le=65_536)]
+Padding = Annotated[
+    Literal["same", "valid"] | None,
+    Field(
+        description="'same' pads with zeros, 'valid' shrinks the image by "
+        "kernel_size - 1 per convolution. Default: the architecture's own, same for "
+        "resnet and valid for vggnet."
+    ),
+]
+
+
+class Section(BaseModel):
+    """A JSON object that refuses what it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+class Variable(Section):
+    """A variable that the network reads or predicts."""
+
+    name: Text = Field(description="A raster of dataset_description.rasters.")
+    resolution: Length = Field(
+        description="Side of a pixel, in CRS units; the raster's own."
+    )
+    scalar: bool = Field(
+        default=False,
+        description="The value at the centre of the patch, not an image. Outputs are "
+        "always scalar.",
+    )
+
+
+class Convolutions(Section):
+    """Convolutions: a residual block (resnet) or plain ones (vggnet)."""
+
+    name: Literal["convolutions"]
+    filters: list[Channels] = Field(
+        min_length=1, max_length=100, description="Channels after each convolution."
+    )
+    kernel_size: Annotated[int, Field(ge=1, le=63)] = Field(
+        default=3, description="Side of the kernels, px."
+    )
+    padding: Padding = None
+
+
+class Convolution1(Section):
+    """One 1 x 1 convolution, with a ReLU."""
+
+    name: Literal["convolution_1"]
+    filter: Channels = Field(description="Channels after the convolution.")
+
+
+class Downsample(Section):
+    """A max pool over 2 x 2 pixels; `upsample` is vggnet's published spelling."""
+
+    name: Literal["downsample", "upsample"]
+
+
+class Concatenation(Section):
+    """Images of one size become one, their channels side by side."""
+
+    name: Literal["concatenation"]
+
+
+class Addition(Section):
+    """Images of one shape are added; `fusion` is vggnet's published spelling."""
+
+    name: Literal["addition", "fusion"]
+
+
+class Denses(Section):
+    """Fully connected layers over all that came before, scalars included."""
+
+    name: Literal["denses"]
+    filters: list[Channels] = Field(
+        min_length=1, max_length=100, description="Units per layer."
+    )
+    last_activation: Activation = Field(
+        default="linear",
+        description="Activation of the last layer; the others have relu.",
+    )
+
+
+Operation = Annotated[
+    Convolutions | Convolution1 | Downsample | Concatenation | Addition | Denses,
+    Field(discriminator="name"),
+]
+
+
+class Branch(Section):
+    """A part of the network: operations, in order."""
+
+    operations: list[Operation] = Field(
+        max_length=MOST_ENTRIES, description="Operations, in order."
+    )
+
+
+class ModelDescription(Section):
+    """The network. Entries for variables that are not used are ignored."""
+
+    inputs: dict[str, Branch] = Field(
+        max_length=MOST_ENTRIES, description="Operations on each input."
+    )
+    main: Branch = Field(description="Operations on what the inputs became.")
+    outputs: dict[str, Branch] = Field(
+        max_length=MOST_ENTRIES, description="Operations towards each output."
+    )
+
+    @field_validator("main", mode="before")
+    @classmethod
+    def _published_main(cls, value: Any) -> Any:
+        """Accept ``main: {main: {operations}}``, as published."""
+        if isinstance(value, dict) and set(value) == {"main"}:
+            return value["main"]
+        return value
+
+
+class Raster(Section):
+    """A variable of the dataset, and the file that it comes from."""
+
+    name: FolderName = Field(description="The variable; names the tiles.")
+    resolution: Length = Field(description="Side of the tiles' pixels, in CRS units.")
+    file: DataFile = Field(
+        description="File in the workspace's data folder, or its whole path; in any "
+        "CRS."
+    )
+    resampling: Resampling | None = Field(
+        default=None,
+        description="GDAL's resampling. Default: average when the pixels grow by 2 or "
+        "more, else bilinear.",
+    )
+    nodata: float | Annotated[list[float], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The number, or all the numbers, that mean no data, instead of "
+        "that which the file declares.",
+    )
+    band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
+    unit: Text | None = Field(
+        default=None,
+        description="Unit of the values, written into the maps. Default: the file's.",
+    )
+
+
+class Split(Section):
+    """Which features train, validate and test: by column, or by chance."""
+
+    field: Text | None = Field(
+        default=None,
+        description="Column of the outlines: 0 train, 1 validation, 2 test; or empty.",
+    )
+    fractions: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="Shares of the features for train, validation, test; sum 1.",
+    )
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
+        default=0, description="Decides which features, with fractions."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Split:
+        if (self.field is None) == (self.fractions is None):
+            message = "Must hold either 'field' or 'fractions'"
+            raise ValueError(message)
+        if self.fractions is not None and abs(sum(self.fractions) - 1) > 1e-6:
+            message = f"fractions add up to {sum(self.fractions):g}. Must be 1"
+            raise ValueError(message)
+        return self
+
+
+class DatasetDescription(Section):
+    """Outlines and rasters, and the tiles to make of them."""
+
+    dataset_name: FolderName = Field(description="Folder in the workspace's datasets.")
+    epsg: PositiveInt = Field(
+        description="EPSG code of the CRS of the tiles; projected, in metres."
+    )
+    shapefile_file: DataFile = Field(
+        description="Outlines: any vector file that OGR reads, in the data folder, or "
+        "its whole path."
+    )
+    shapefile_fieldname: Text = Field(
+        description="Column of the outlines that holds the feature's id."
+    )
+    buffer_distance: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        description="Distance added to an outline's bounds on each side, CRS units."
+    )
+    rasters: list[Raster] = Field(
+        min_length=1, max_length=MOST_ENTRIES, description="The variables."
+    )
+    split: Split | None = Field(
+        default=None,
+        description="Default: by the column 'train' where there is one, else fractions "
+        "0.7, 0.15, 0.15 with seed 0.",
+    )
+
+    def raster(self, name: str) -> Raster:
+        """Return the raster called *name*."""
+        return next(raster for raster in self.rasters if raster.name == name)
+
+
+def _ids(value: Any) -> Any:
+    """Turn the ids of numeric columns into text; refuse what names no features."""
+    if isinstance(value, list) and all(type(item) in (str, int) for item in value):
+        return [str(item) for item in value]
+    if value in get_args(FeatureGroup):
+        return value
+    message = f"Must be a list of ids, or one of {', '.join(get_args(FeatureGroup))}"
+    raise ValueError(message)
+
+
+class DrawingDescription(Section):
+    """What to draw, and with which models."""
+
+    features: Annotated[
+        list[str] | FeatureGroup,
+        BeforeValidator(_ids, json_schema_input_type=list[str | int] | FeatureGroup),
+    ] = Field(description="Ids of features, or 'all', 'train', 'validation', 'test'.")
+    profiles: list[FolderName] = Field(
+        default=[],
+        max_length=MOST_ENTRIES,
+        description="Names of line files in data/profiles, without .shp.",
+    )
+    models: list[FolderName] = Field(
+        max_length=MOST_ENTRIES, description="Names of trained models."
+    )
+    statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
+        default=["mean", "std"],
+        min_length=1,
+        max_length=_N_STATISTICS,
+        description="Statistics over the members: mean, std (ddof 1), median, min, "
+        "max, or quantiles such as q05.",
+    )
+    clip_to_outline: bool = Field(
+        default=True, description="Draw inside the outline only."
+    )
+    resolution: Length | None = Field(
+        default=None,
+        description="Distance of the drawn points, in CRS units: a whole multiple of "
+        "the finest resolution, which is the default.",
+    )
+
+
+class Sampling(Section):
+    """Which points of the lattice become samples."""
+
+    spacing: Length | None = Field(
+        default=None,
+        description="Side of the cells, in CRS units. In each epoch a cell gives a "
+        "point for every output that is known in it, one for all of them where that "
+        "can be. "
+        "Default: area_size. The finest resolution takes every point.",
+    )
+    jitter: bool = Field(
+        default=True,
+        description="Draw the point of a cell anew in each epoch, from the seed; else "
+        "the one nearest to the cell's centre, as in validation and test.",
+    )
+    dense: Annotated[int, Field(ge=2, le=256)] | None = Field(
+        default=None,
+        description="Side of crops, in cells, rounded up to what pools need: the "
+        "samples of a crop are evaluated in one pass, and batches are made of whole "
+        "crops; half the batch_size of patches is about as good. For networks without "
+        "zero padding, targets nearly everywhere, and a spacing far below area_size. "
+        "Default: a patch for each sample.",
+    )
+
+
+class Augmentation(Section):
+    """Turned and mirrored copies of the training patches, drawn at random."""
+
+    flips: bool = Field(default=False, description="Mirror patches.")
+    rotations: bool = Field(default=False, description="Turn patches by 90 degrees.")
+    vectors: list[Annotated[list[Text], Field(min_length=2, max_length=2)]] = Field(
+        default=[],
+        max_length=MOST_VARIABLES,
+        description="Pairs of inputs, the components of a vector towards east and "
+        "north: they turn with the image.",
+    )

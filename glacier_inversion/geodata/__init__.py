@@ -1,0 +1,1 @@
+"""Rasters and where their pixels lie: read, warped, rasterized, written."""

@@ -1,0 +1,314 @@
+"""The user's rasters: what they hold, and how they are warped by GDAL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
+from rasterio.windows import Window
+
+from glacier_inversion.errors import RasterError, first_line
+from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.warping import Warping
+from glacier_inversion.grid import Grid
+
+# Numbers that stand for "no data" where a file does not say so. None of them is a
+# slope, a speed, a thickness, an elevation or a class.
+_USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
+# Of a pixel of the file: GDAL's coordinates are then exact. (With 0 rasterio fails.)
+_EXACT = 1e-9
+# Whole numbers of these types are exact in float32.
+_SHORT = ("u1", "i1", "u2", "i2", "f4", "f2")
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A raster file as an experiment describes it, checked.
+
+    Attributes
+    ----------
+    path : Path
+    files : tuple of Path
+        With sidecars and what a VRT refers to.
+    band : int
+    nodata : tuple of float
+        The numbers that mean no data: the experiment's, else what the file declares.
+    unit : str, optional
+    pixel_size : float
+        In the middle of the file, in the units of the tiles' CRS; NaN where that is
+        not in the domain of the CRS.
+    warping : Warping
+        Where its pixels lie, and how tiles are made from them.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    band: int
+    nodata: tuple[float, ...]
+    unit: str | None
+    pixel_size: float
+    warping: Warping
+
+    def resampled_by(self, method: str) -> Source:
+        """Return the same file, resampled in another way."""
+        return replace(self, warping=replace(self.warping, method=method))
+
+
+def open_source(
+    path: Path,
+    band: int,
+    nodata: float | Sequence[float] | None,
+    resampling: str | None,
+    resolution: float,
+    epsg: int,
+) -> Source:
+    """
+    Check that a raster can be warped, and choose its resampling where it is None.
+
+    That is ``average`` when the tiles' pixels are at least twice the file's in size,
+    else ``bilinear``. The file's pixel is measured in the CRS of the tiles, at the
+    middle of the file.
+
+    Raises
+    ------
+    RasterError
+        The file is missing, no raster, has no CRS or transform, or no such band.
+    """
+    with opened(path) as src:
+        if band > src.count:
+            message = (
+                f"{path}: has no band {band}. Must be 1 to {src.count}. Change 'band'."
+            )
+            raise RasterError(message)
+        if src.crs is None:
+            message = (
+                f"{path}: has no CRS. Must say where it is. Assign it, for example "
+                "with 'rio edit-info --crs EPSG:2056 FILE' or 'gdal_edit.py -a_srs'."
+            )
+            raise RasterError(message)
+        if src.transform == Affine.identity():
+            message = (
+                f"{path}: is not georeferenced. Must have an affine transform. Assign "
+                "it with 'gdal_translate -a_ullr', or warp it from its control points."
+            )
+            raise RasterError(message)
+        a, b, _, d, e, _ = src.transform[:6]
+        if not np.isfinite(src.transform[:6]).all() or a * e - b * d == 0:
+            shown = ", ".join(f"{number:g}" for number in src.transform[:6])
+            message = (
+                f"{path}: its transform ({shown}) gives pixels no place. Must be "
+                "finite, and pixels must have an area. Assign another with "
+                "'gdal_translate -a_ullr', or warp it anew."
+            )
+            raise RasterError(message)
+        dtype, declared = src.dtypes[band - 1], src.nodatavals[band - 1]
+        if "complex" in dtype:
+            message = (
+                f"{path}: band {band} holds complex numbers ({dtype}). Must hold real "
+                "ones. Write its real part or its amplitude to a file of its own."
+            )
+            raise RasterError(message)
+        numbers = [] if declared is None else [float(declared)]
+        if nodata is not None:
+            given = [nodata] if isinstance(nodata, (int, float)) else nodata
+            numbers = [float(number) for number in given]
+            for number in numbers:
+                if not _fits(number, dtype):
+                    message = (
+                        f"{path}: nodata {number:g} is no {dtype}, the type of the "
+                        "file. Must be a value that it can hold. Correct 'nodata'."
+                    )
+                    raise RasterError(message)
+        warping = Warping(
+            resampling or "bilinear",
+            epsg,
+            src.crs.to_wkt(),
+            tuple(src.transform)[:6],
+            (src.height, src.width),
+        )
+        try:
+            pixel_size = _pixel_size(warping)
+        except ProjError as error:
+            message = (
+                f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
+                f"({first_line(error)}). Must be one that PROJ knows. Assign the right "
+                "one with 'rio edit-info --crs EPSG:2056 FILE', for example."
+            )
+            raise RasterError(message) from error
+        # 1 % of tolerance: a scale factor between two projections is no choice
+        if resampling is None and resolution / pixel_size > 2 * 0.99:
+            warping = replace(warping, method="average")
+        files = {path, *(Path(f) for f in src.files if Path(f).is_file())}
+        return Source(
+            path,
+            tuple(sorted(files)),
+            band,
+            tuple(numbers),
+            src.units[band - 1],
+            pixel_size,
+            warping,
+        )
+
+
+def _fits(number: float, dtype: str) -> bool:
+    """
+    Tell whether a type of pixels can hold a number, rounded as it rounds.
+
+    >>> _fits(-3.4028235e38, "float32"), _fits(-1e39, "float32"), _fits(0.5, "int16")
+    (True, False, False)
+    """
+    if np.dtype(dtype).kind in "iu":
+        limits = np.iinfo(dtype)
+        return number.is_integer() and limits.min <= number <= limits.max
+    with np.errstate(over="ignore"):
+        return not math.isfinite(number) or bool(
+            np.isfinite(np.dtype(dtype).type(number))
+        )
+
+
+def _pixel_size(warping: Warping) -> float:
+    """Return the side of a pixel in the middle of a file, in the tiles' units."""
+    n_rows, n_cols = warping.shape
+    col, row = n_cols / 2, n_rows / 2
+    a, b, c, d, e, f = warping.transform
+    corners = np.array([(col, row), (col + 1, row), (col, row + 1)])
+    x = a * corners[:, 0] + b * corners[:, 1] + c
+    y = d * corners[:, 0] + e * corners[:, 1] + f
+    if warping.to_file is not None:
+        x, y = warping.to_file.transform(x, y, direction="INVERSE")
+    with np.errstate(all="ignore"):
+        area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    return float(np.sqrt(abs(area))) if 0 < abs(area) < np.inf else float("nan")
+
+
+def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
+    """
+    Resample a raster onto *grid* with GDAL's warper.
+
+    Places are transformed exactly, as by ``gdalwarp -et 0``, and kernels are as wide in
+    all of the tile. What is no data takes no part in the resampling: the source's
+    nodata numbers, NaN and what is infinite. A band's scale and offset are applied.
+    What the file does not cover is NaN. No more of the file is read than the grid
+    needs, and no more at once than memory holds.
+
+    Returns
+    -------
+    tile : float32 array, shape (grid.n_rows, grid.n_cols), the raster's unit
+
+    Raises
+    ------
+    RasterError
+        The file cannot be read, or holds a usual nodata value that nobody named.
+    """
+    tile = np.full(grid.shape, np.nan, dtype=np.float32)
+    warping, scales = source.warping, source.warping.scales(grid)
+    with opened(source.path) as src:
+        for rows, cols, file_rows, file_cols in warping.blocks(grid):
+            values = _read_known(src, source, file_rows, file_cols)
+            if np.isfinite(values).any():
+                corner = file_rows.start, file_cols.start
+                part = grid.window(rows, cols)
+                tile[rows, cols] = _resample(values, corner, warping, part, scales)
+        scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
+    if (scale, offset) != (1.0, 0.0):
+        tile = (tile * np.float32(scale) + np.float32(offset)).astype(np.float32)
+    tile[np.isinf(tile)] = np.nan
+    return tile
+
+
+def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
+    """Read a window of a file as floats, NaN where it holds no data."""
+    values = src.read(source.band, window=Window.from_slices(rows, cols))
+    dtype = values.dtype
+    named = np.zeros(values.shape, dtype=np.bool_)
+    for number in source.nodata:
+        named |= (
+            np.isnan(values) if math.isnan(number) else values == dtype.type(number)
+        )
+    for number in _USUAL_NODATA:
+        if _fits(number, dtype.name) and bool(
+            ((values == dtype.type(number)) & ~named).any()
+        ):
+            raise RasterError(_undeclared(source, number))
+    known: NDArray[Any] = values.astype("f4" if dtype.str[1:] in _SHORT else "f8")
+    known[named | ~np.isfinite(known)] = np.nan
+    return known
+
+
+def _undeclared(source: Source, number: float) -> str:
+    named = [known for known in source.nodata if not math.isnan(known)]
+    says = f"only {', '.join(f'{n:g}' for n in named)}" if named else "no number"
+    wanted = ", ".join(f"{n!r}".removesuffix(".0") for n in (*named, number))
+    wanted = f"[{wanted}]" if named else wanted
+    return (
+        f"{source.path}: holds {number:g}, and {says} is declared as nodata. Must say "
+        f'what is no data. Add "nodata": {wanted} to the raster in the experiment.'
+    )
+
+
+def _resample(
+    values: NDArray[Any],
+    corner: tuple[int, int],
+    warping: Warping,
+    grid: Grid,
+    scales: tuple[float, float],
+) -> NDArray[np.float32]:
+    """Resample a window of a file, whose first pixel is *corner*, onto a grid."""
+    a, b, c, d, e, f = warping.transform
+    row, col = corner
+    transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
+    crs = CRS.from_wkt(warping.crs_wkt)
+    how = {
+        "resampling": Resampling[warping.method],
+        "XSCALE": repr(scales[0]),
+        "YSCALE": repr(scales[1]),
+    }
+    if warping.to_file is None:
+        tile = np.full(grid.shape, np.nan, dtype=np.float32)
+        reproject(
+            values,
+            tile,
+            src_transform=transform,
+            src_crs=crs,
+            src_nodata=np.nan,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=crs,
+            dst_nodata=np.nan,
+            num_threads=1,
+            **how,
+        )
+        return tile
+    # rasterio's reproject interpolates places between CRSs, to an eighth of a pixel
+    n_rows, n_cols = values.shape
+    profile = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": np.nan}
+    profile |= {"height": n_rows, "width": n_cols, "crs": crs, "transform": transform}
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dst:
+            dst.write(values, 1)
+        with (
+            memory.open() as src,
+            WarpedVRT(
+                src,
+                crs=CRS.from_epsg(warping.epsg),
+                transform=Affine(*grid.transform),
+                height=grid.n_rows,
+                width=grid.n_cols,
+                nodata=np.nan,
+                tolerance=_EXACT,
+                **how,
+            ) as warped,
+        ):
+            return np.asarray(warped.read(1), dtype=np.float32)

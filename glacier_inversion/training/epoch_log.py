@@ -1,0 +1,116 @@
+"""Losses and metrics of an epoch, and the criterion among them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glacier_inversion.experiment.consistency import log_columns
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.patches.samples import Scale
+from glacier_inversion.training.model.normalization import in_own_unit
+from glacier_inversion.training.network.losses import errors, finished, loss_errors
+
+Log = dict[str, float]
+"""One epoch: its number, learning rate, losses and metrics."""
+
+
+def criterion_column(experiment: Experiment) -> str:
+    """Return the criterion's column; with one output its name may be left out."""
+    outputs = [output.name for output in experiment.outputs]
+    if experiment.criterion in log_columns(outputs, experiment.metrics_name):
+        return experiment.criterion
+    prefix = "val_" if experiment.criterion.startswith("val_") else ""
+    metric = experiment.criterion.removeprefix("val_")
+    return f"{prefix}{experiment.outputs[0].name}_{metric}"
+
+
+def criterion_of(experiment: Experiment, log: Log) -> float:
+    """Return the criterion's value in an epoch."""
+    return log[criterion_column(experiment)]
+
+
+class Tally:
+    """
+    Predictions and targets of an epoch, and every loss and metric of them.
+
+    Losses are in normalised units, as they are optimised; metrics in the targets' own.
+    Nothing is computed before the end of the epoch but what is optimised.
+    """
+
+    def __init__(self, experiment: Experiment, scales: Mapping[str, Scale]) -> None:
+        self._experiment = experiment
+        self._scales = scales
+        self._predictions: dict[str, list[Tensor]] = {}
+        self._targets: list[Tensor] = []
+
+    def add(self, predictions: dict[str, Tensor], targets: Tensor) -> Tensor:
+        """Count a batch in and return its loss, the weighted sum over the outputs."""
+        self.keep(predictions, targets)
+        total = torch.zeros((), device=targets.device)
+        for i, output in enumerate(self._experiment.outputs):
+            name, std = output.name, self._scales[output.name].std
+            loss = self._experiment.losses_name[name]
+            summed, count = loss_errors(loss, predictions[name], targets[:, i] / std)
+            weight = self._experiment.loss_weights.get(name, 1.0)
+            total = total + weight * summed / count.clamp(min=1)
+        return total
+
+    def keep(self, predictions: dict[str, Tensor], targets: Tensor) -> None:
+        """Count a batch in."""
+        for name, prediction in predictions.items():
+            self._predictions.setdefault(name, []).append(prediction.detach())
+        self._targets.append(targets)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes."""
+        predictions = {name: torch.cat(of) for name, of in self._predictions.items()}
+        return {"predictions": predictions, "targets": torch.cat(self._targets)}
+
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        """Count in all that another tally had counted."""
+        predictions = {k: v.to(device) for k, v in state["predictions"].items()}
+        self.keep(predictions, state["targets"].to(device))
+
+    def varies(self) -> bool:
+        """Tell whether every output differs between samples."""
+        return bool(self._targets) and all(
+            differ(*(float(v) for v in torch.aminmax(torch.cat(of)[:, 0])))
+            for of in self._predictions.values()
+        )
+
+    def log(self, prefix: str) -> Log:
+        """Return the epoch's losses and metrics."""
+        log, losses = {f"{prefix}loss": math.nan}, []
+        if not self._targets:
+            return log
+        targets = torch.cat(self._targets).double()
+        for i, output in enumerate(self._experiment.outputs):
+            name, scale = output.name, self._scales[output.name]
+            prediction = torch.cat(self._predictions[name]).double()
+            known, loss = targets[:, i], self._experiment.losses_name[name]
+            value = finished(loss, *loss_errors(loss, prediction, known / scale.std))
+            log[f"{prefix}{name}_loss"] = value
+            if not known.isnan().all():
+                losses.append(self._experiment.loss_weights.get(name, 1.0) * value)
+            values = in_own_unit(prediction[:, :1], loss, scale)
+            for metric in self._experiment.metrics_name.get(name, []):
+                value = finished(metric, *errors(metric, values, known))
+                log[f"{prefix}{name}_{metric}"] = value
+        if losses:
+            log[f"{prefix}loss"] = sum(losses)
+        return log
+
+
+def differ(low: float, high: float) -> bool:
+    """
+    Tell whether values from *low* to *high* are more than one and its rounding.
+
+    >>> differ(1.0, 1.1), differ(2.0, 2.0), differ(0.0, 0.0)
+    (True, False, False)
+    """
+    return high - low > 1e-6 * max(abs(low), abs(high))

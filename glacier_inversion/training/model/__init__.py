@@ -1,0 +1,1 @@
+"""A trained model on disk: what its members share, their weights, the ensemble."""

@@ -1,0 +1,217 @@
+"""Predict with a trained ensemble at points of a lattice."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glacier_inversion.choices import DrawingMethod
+from glacier_inversion.errors import DeviceMemoryError
+from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
+from glacier_inversion.patches.tiles import Tiles
+from glacier_inversion.training.model.model import Model, finished_seeds, read_member
+from glacier_inversion.training.model.normalization import in_own_unit
+from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+MOST_WEIGHTS = 2**30
+"""Weights that are in memory at once, bytes: those of all members, as a rule."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    What an ensemble predicts at points of a lattice.
+
+    Attributes
+    ----------
+    predicted : bool array, shape of the lattice
+        The points that were wanted and whose inputs are valid enough.
+    values : dict of float32 arrays, shape (n_members, n_points), by output
+        In the outputs' units, points in row-major order.
+    targets : dict of float32 arrays, by output
+        Of all points that were wanted, in row-major order, NaN where unknown.
+    """
+
+    predicted: NDArray[np.bool_]
+    values: dict[str, Floats]
+    targets: dict[str, Floats]
+
+
+class Ensemble:
+    """
+    The finished members of a model.
+
+    Parameters
+    ----------
+    name : str
+        The model's folder, which may have been renamed since it was trained.
+    model : Model
+    workspace : Workspace
+    method : {"auto", "dense", "patches"}
+        How points are evaluated; see `predict_points`.
+    device : Device
+
+    Attributes
+    ----------
+    plan : Plan
+        How far a dense pass is exact.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        workspace: Workspace,
+        method: DrawingMethod = "auto",
+        device: Device = CPU,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.workspace = workspace
+        self.method = method
+        self.layout = Layout.of(model.experiment)
+        self.seeds = finished_seeds(workspace, self.name)
+        with torch.random.fork_rng(devices=[]):
+            self._network = Network(model.experiment).eval()
+        self.plan = make_plan(self._network, self.layout)
+        self.device = device
+        self._given = device  # less at once where its memory has not sufficed
+        self._loaded_seeds: list[int] = []
+        self._loaded: list[Network] = []
+
+    def predict(self, tiles: Tiles, wanted: NDArray[np.bool_]) -> Prediction:
+        """
+        Predict the outputs of every member at points of the tiles' lattice.
+
+        Parameters
+        ----------
+        tiles : Tiles
+            Of a feature, or a window of it.
+        wanted : bool array, shape of the lattice
+
+        Raises
+        ------
+        DeviceMemoryError
+            The GPU's memory does not suffice, however little is computed at once.
+        DeviceError
+            The GPU fails.
+        """
+        part = to_lattice(tiles, self.layout)
+        predicted = wanted & part.usable
+        while True:
+            try:
+                with watching_gpu(self._need()):
+                    values = self._evaluate(part, predicted)
+                break
+            except DeviceMemoryError as error:
+                self._use_less(error)
+        targets = {name: known[wanted] for name, known in part.targets.items()}
+        return Prediction(predicted, values, targets)
+
+    def _need(self) -> str:
+        side = self._given.block_px
+        return (
+            f"Must hold a block of {side} x {side} points. Stop what else it computes, "
+            "or say --device cpu."
+        )
+
+    def _use_less(self, error: DeviceMemoryError) -> None:
+        """Give the GPU less at once from now on; raise where that is too little."""
+        smaller = self._given.smaller()
+        if smaller is None:
+            raise error
+        logger.warning(
+            "%s It is given blocks of %d x %d points from now on",
+            str(error).partition(" Must ")[0],
+            smaller.block_px,
+            smaller.block_px,
+        )
+        self._given = smaller
+        self._loaded_seeds, self._loaded = [], []
+
+    def _evaluate(
+        self, part: LatticeTiles, predicted: NDArray[np.bool_]
+    ) -> dict[str, Floats]:
+        """Return what every member predicts at points, as `Prediction` has it."""
+        numbers = np.cumsum(predicted).reshape(predicted.shape) - 1
+        shape = len(self.seeds), int(predicted.sum())
+        values = {name: np.empty(shape, np.float32) for name in self.layout.outputs}
+        first, scales = 0, self.model.scales
+        for networks in self._groups() if predicted.any() else ():
+            members = slice(first, first + len(networks))
+            first = members.stop
+            for rows, cols in self._pieces(predicted):
+                own = _window(part, self.layout, rows, cols)
+                device = self._given.torch_device
+                block = Block(own, self.layout, scales.inputs, device)
+                here = predicted[rows, cols]
+                new = predict_points(
+                    networks, block, here, self.plan, self.method, self._given
+                )
+                places = numbers[rows, cols][here]
+                for name, of_piece in new.items():
+                    loss = self.model.experiment.losses_name[name]
+                    own_unit = in_own_unit(of_piece, loss, scales.outputs[name])
+                    values[name][members, places] = own_unit.numpy()
+        return values
+
+    def _pieces(self, predicted: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
+        """Cut what is predicted as memory asks for: not at all, as a rule."""
+        n_rows, n_cols = predicted.shape
+        side = self._given.block_px
+        if self._given is self.device:
+            side = max(n_rows, n_cols)
+        for row in range(0, n_rows, side):
+            for col in range(0, n_cols, side):
+                piece = slice(row, row + side), slice(col, col + side)
+                if predicted[piece].any():
+                    yield piece
+
+    def _groups(self) -> Iterator[list[Network]]:
+        """Load as many members at once as memory is given to; all, as a rule, once."""
+        size = sum(weight.nbytes for weight in self._network.parameters())
+        most = MOST_WEIGHTS * self._given.block_px // self.device.block_px
+        n_at_once = max(1, most // size)
+        for begin in range(0, len(self.seeds), n_at_once):
+            seeds = self.seeds[begin : begin + n_at_once]
+            if self._loaded_seeds != seeds:
+                self._loaded_seeds = []
+                self._loaded.clear()  # who was given them has them no longer either
+                for seed in seeds:
+                    network = copy.deepcopy(self._network)
+                    read_member(
+                        network, self.workspace, self.name, seed, self.model.identity
+                    )
+                    self._loaded.append(network.to(self.device.torch_device))
+                self._loaded_seeds = seeds
+            yield self._loaded
+
+
+def _window(
+    part: LatticeTiles, layout: Layout, rows: slice, cols: slice
+) -> LatticeTiles:
+    """Return the inputs of some of the points."""
+
+    def inputs_of(image: Floats, margin: int) -> Floats:
+        return image[rows.start : rows.stop + margin, cols.start : cols.stop + margin]
+
+    images = {
+        name: inputs_of(part.images[name], (layout.patch_px(name) - 1) * factor)
+        for name, factor in layout.images.items()
+    }
+    scalars = {name: values[rows, cols] for name, values in part.scalars.items()}
+    return replace(part, images=images, scalars=scalars)

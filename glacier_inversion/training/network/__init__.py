@@ -1,0 +1,1 @@
+"""The network that an experiment describes, and what it predicts at points."""

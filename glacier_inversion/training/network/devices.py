@@ -1,0 +1,200 @@
+"""What networks are evaluated on: the processor's cores, or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+
+from glacier_inversion.choices import DeviceName
+from glacier_inversion.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    GlacierInversionError,
+    first_line,
+)
+from glacier_inversion.training.network.threads import map_in_threads
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Patches of a batch stay in a core's caches: 128 of them are faster than 32, and than
+# 1,024. So do the fields of a dense pass; larger ones cost page faults each time.
+_BATCH = 128
+_CACHED = 32e6  # bytes
+_BLOCK_PX = 512
+# What a dense pass costs besides its arithmetic: some 50 calls, in multiply-adds.
+_CALLS = 1e7
+# A GPU wants much work at once.
+_GPU_BATCH = 16_384
+_GPU_BLOCK_PX = 1024
+_GPU_CALLS = 5e9
+# Where memory does not suffice, blocks are made smaller, but not than this.
+_LEAST_BLOCK_PX = 32
+
+# What is the GPU's own, or its libraries'; torch has a class for some of it alone, and
+# only from 2.8 on.
+_NO_MEMORY_ERROR = torch.cuda.OutOfMemoryError
+_CLASSES = _NO_MEMORY_ERROR, getattr(torch, "AcceleratorError", _NO_MEMORY_ERROR)
+_WORDS = (
+    "CUDA error",
+    "CUDA driver",
+    "CUDA out of memory",
+    "No CUDA GPUs",
+    "NVIDIA driver",
+    "cuDNN error",
+    "CUDNN_STATUS",
+    "CUBLAS_STATUS",
+)
+_WORDS_OF_NO_MEMORY = (
+    "out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+# An index that we computed wrongly: a bug like any other.
+_OURS = "device-side assert"
+
+
+@dataclass(frozen=True)
+class Device:
+    """
+    A device, and how much work it is given at once.
+
+    Attributes
+    ----------
+    torch_device : torch.device
+    block_px : int
+        Points per side of the blocks that maps are drawn in.
+    most_bytes : float
+        Memory of a dense pass.
+    most_patches : int
+        Patches of a batch.
+    calls : float
+        Multiply-adds that take as long as the calls of a dense pass.
+    """
+
+    torch_device: torch.device
+    block_px: int
+    most_bytes: float
+    most_patches: int
+    calls: float
+
+    def batch(self, bytes_per_patch: int) -> int:
+        """Return how many patches are evaluated at once."""
+        return max(1, min(self.most_patches, int(self.most_bytes // bytes_per_patch)))
+
+    @property
+    def n_threads(self) -> int:
+        """Pieces of work that are done at the same time."""
+        return 1 if self.torch_device.type == "cuda" else torch.get_num_threads()
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[Result]:
+        """Apply *function* to items, each on one core, or one by one on the GPU."""
+        if self.torch_device.type != "cuda":
+            return map_in_threads(function, items)
+        return [function(item) for item in items]
+
+    def smaller(self) -> Device | None:
+        """Return the same, given a quarter at once; None where that is too little."""
+        if self.block_px <= _LEAST_BLOCK_PX:
+            return None
+        return replace(
+            self,
+            block_px=self.block_px // 2,
+            most_bytes=self.most_bytes / 4,
+            most_patches=max(1, self.most_patches // 4),
+        )
+
+    def __str__(self) -> str:
+        """Name it."""
+        if self.torch_device.type != "cuda":
+            return "cpu"
+        return f"cuda ({torch.cuda.get_device_name(self.torch_device)})"
+
+
+@contextmanager
+def watching_gpu(need: str) -> Iterator[None]:
+    """
+    Turn what a GPU raises within the block into errors of ours, and nothing else.
+
+    Parameters
+    ----------
+    need : str
+        What its memory must hold, and what to do where it does not: two sentences.
+
+    Raises
+    ------
+    DeviceMemoryError
+        The GPU's memory does not suffice.
+    DeviceError
+        It fails.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # out of memory is one, too
+        if not is_of_the_gpu(error):
+            raise
+        if any(words in str(error) for words in _WORDS_OF_NO_MEMORY):
+            # torch goes on with what else takes memory, and how it is configured
+            said = ". ".join(first_line(error).split(". ")[:2]).rstrip(".")
+            message = f"--device: the GPU's memory does not suffice ({said}). {need}"
+            raise DeviceMemoryError(message) from error
+        raise DeviceError(_failing(error)) from error
+
+
+def is_of_the_gpu(error: RuntimeError) -> bool:
+    """
+    Tell whether the GPU failed or has no memory, not the program that uses it.
+
+    >>> is_of_the_gpu(RuntimeError("CUDA error: an ECC error was encountered"))
+    True
+    >>> is_of_the_gpu(RuntimeError("Expected all tensors to be on the same device"))
+    False
+    """
+    if isinstance(error, GlacierInversionError) or _OURS in str(error):
+        return False
+    return isinstance(error, _CLASSES) or any(w in str(error) for w in _WORDS)
+
+
+CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH, _CALLS)
+
+
+def open_device(name: DeviceName) -> Device:
+    """
+    Return the device of that name; 'auto' is the GPU if there is one.
+
+    Its convolutions then compute in float32, not in TF32, which is shorter.
+
+    Raises
+    ------
+    DeviceError
+        There is no GPU that torch can use, or it fails.
+    """
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        message = (
+            f"--device: torch {torch.__version__} finds no GPU for 'cuda'. Must be cpu "
+            "or auto here. Install torch for your GPU's driver, or leave it out."
+        )
+        raise DeviceError(message)
+    if name == "cpu" or not found:
+        return CPU
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        free, _ = torch.cuda.mem_get_info()
+    except RuntimeError as error:
+        raise DeviceError(_failing(error)) from error
+    return Device(torch.device("cuda"), _GPU_BLOCK_PX, free / 2, _GPU_BATCH, _GPU_CALLS)
+
+
+def _failing(error: RuntimeError) -> str:
+    return (
+        f"--device: the GPU cannot be used ({first_line(error)}). Must be free and in "
+        "order. Stop what else it computes, or say --device cpu."
+    )

@@ -1,0 +1,139 @@
+"""The rooms of the package: imports run one way, and two worlds meet as arrays."""
+
+import ast
+import re
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "glacier_inversion"
+# Who may import whom: a room imports from those before it, and from its own modules.
+ORDER = [
+    "",  # the modules beside the rooms, but for those at the end
+    "experiment",
+    "geodata",
+    "patches",
+    "dataset",
+    "training/network",
+    "training/architectures",
+    "training/model",
+    "training",
+    "drawing",
+    "checking",
+    "demo",
+    "console",
+    "cli",
+    "__main__",
+]
+LAST = {"console", "cli", "__main__"}
+GEODATA = {"rasterio", "fiona", "geopandas"}
+WITHOUT_TORCH = ["", "experiment", "geodata", "dataset", "checking", "demo"]
+WITHOUT_GEODATA = ["", "experiment", "patches", "training"]
+
+
+def modules() -> dict[str, Path]:
+    """Return the modules of the package, by their dotted names."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    return names
+
+
+MODULES = modules()
+
+
+def room(module: str) -> str:
+    """Return the room that a module is in."""
+    inner = module.split(".")[1:]
+    if MODULES[module].name == "__init__.py":
+        return "/".join(inner)
+    if len(inner) == 1:
+        return inner[0] if inner[0] in LAST else ""
+    return "/".join(inner[:-1])
+
+
+def imports(module: str, at_once: bool = False) -> set[str]:
+    """Return what a module imports, of the package's modules and of other packages."""
+    found = set()
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    nodes = tree.body if at_once else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            own = inner & MODULES.keys()
+            found |= own | ({node.module} if own != inner else set())
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_from_later_rooms_to_earlier_ones(module):
+    "Within functions, too."
+    here = ORDER.index(room(module))
+    for other in imports(module) & MODULES.keys():
+        assert ORDER.index(room(other)) <= here, f"{module} imports {other}"
+
+
+def test_modules_import_each_other_in_no_circle():
+    "So each can be read after those that it imports."
+    graph = {module: imports(module) & MODULES.keys() for module in MODULES}
+    TopologicalSorter(graph).prepare()
+
+
+def reached(module: str, seen: set[str] | None = None) -> set[str]:
+    """Return all packages that are imported when a module is."""
+    seen = set() if seen is None else seen
+    if module in seen:
+        return seen
+    seen.add(module)
+    for other in imports(module, at_once=True):
+        if other in MODULES:
+            reached(other, seen)
+        else:
+            seen.add(other.partition(".")[0])
+    return seen
+
+
+def of_rooms(rooms: list[str]) -> list[str]:
+    """Return the modules of rooms and of the rooms within them."""
+    return [
+        module
+        for module in MODULES
+        if any(
+            r == room(module) or (r and room(module).startswith(f"{r}/")) for r in rooms
+        )
+    ]
+
+
+@pytest.mark.parametrize("module", of_rooms(WITHOUT_TORCH))
+def test_geodata_does_not_import_torch(module):
+    "It meets the networks as arrays."
+    assert "torch" not in reached(module)
+
+
+@pytest.mark.parametrize("module", of_rooms(WITHOUT_GEODATA))
+def test_networks_do_not_import_geodata(module):
+    "They meet rasters and outlines as arrays."
+    assert not GEODATA & reached(module)
+
+
+def test_files_are_written_and_removed_in_one_module():
+    "Whole or not at all, and through no link: files.py alone does it."
+    calls = re.compile(
+        r"\.(unlink|rename|rmdir|write_text|touch|symlink_to)\(|rmtree|os\.(remove|replace)"
+    )
+    for module, path in MODULES.items():
+        if module != "glacier_inversion.files":
+            assert not calls.findall(path.read_text(encoding="utf-8")), module
+
+
+def test_standard_library_names_are_not_taken():
+    "A module called as one of Python's is confusing to read."
+    taken = {module.rpartition(".")[2] for module in MODULES} & sys.stdlib_module_names
+    assert taken == set()
