@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from glacier_inversion.patches.samples import _every_turn
+from glacier_inversion.patches.symmetries import _every_turn
 
 
 class _Tag(NamedTuple):

@@ -7,12 +7,13 @@ import torch
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.patches.samples import TURNS, turn_vectors
+from glacier_inversion.patches.symmetries import TURNS, turn_vectors
 from glacier_inversion.training.batches import Crops, Patches, make_batches
+from glacier_inversion.training.data import prepare
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.member import build_member, evaluate
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.train import check_network, prepare
+from glacier_inversion.training.train import check_network
 from tests import synthetic
 from tests.test_training import experiment, made_up_tiles, run_member, some_tiles
 

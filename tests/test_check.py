@@ -15,8 +15,8 @@ from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.experiment.experiment import Experiment, load_experiment
 from glacier_inversion.geodata import warping
 from glacier_inversion.training.cost import measure_cost
+from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.test_real_data import PUBLISHED

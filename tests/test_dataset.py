@@ -15,7 +15,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from glacier_inversion.dataset import tiling
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
-from glacier_inversion.dataset.outlines import read_crs, read_outlines
+from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import (
     DatasetError,
@@ -27,6 +27,7 @@ from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all

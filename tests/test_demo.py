@@ -16,9 +16,10 @@ from pyproj import Transformer
 from scipy import ndimage
 
 from glacier_inversion.cli import main
-from glacier_inversion.demo.ice_flow import Rheology, step, surface_velocity
+from glacier_inversion.demo.ice_flow import step, surface_velocity
 from glacier_inversion.demo.mountains import Climate, build_mountains, grow_ice
 from glacier_inversion.demo.observations import find_glaciers, write_observations
+from glacier_inversion.demo.rheology import Rheology
 from tests.test_project import README
 
 

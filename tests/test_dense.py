@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import Scale
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
-from glacier_inversion.training.network import operations
+from glacier_inversion.training.network import convolutions, merging, operations
 from glacier_inversion.training.network.counting import MultiplyAdds
 from glacier_inversion.training.network.covering import cut
 from glacier_inversion.training.network.dense import Plan, evaluate, make_plan
@@ -79,12 +79,12 @@ def on(*images, vectors=(), **keys):
 
 
 OPERATIONS = {
-    operations.PlainConvolutions: [
+    convolutions.PlainConvolutions: [
         on((3, 7, 7), vectors=[2], filters=[4, 5], kernel_size=3, padding="valid"),
         on((3, 6, 6), filters=[4], kernel_size=4, padding="valid"),
         on((3, 5, 5), filters=[4], kernel_size=1, padding="same"),
     ],
-    operations.ResidualBlock: [
+    convolutions.ResidualBlock: [
         on((3, 8, 8), filters=[4, 5], kernel_size=3, padding="valid"),
         on((3, 7, 7), vectors=[2], filters=[4], kernel_size=4, padding="valid"),
     ],
@@ -93,8 +93,8 @@ OPERATIONS = {
         on((3, 7, 7), vectors=[2]),
         on((2, 3, 3)),
     ],
-    operations.Concatenation: [on((3, 4, 4), (2, 4, 4), vectors=[2, 3]), on((1, 2, 2))],
-    operations.Addition: [on((3, 4, 4), (3, 4, 4), vectors=[2]), on(vectors=[2, 2])],
+    merging.Concatenation: [on((3, 4, 4), (2, 4, 4), vectors=[2, 3]), on((1, 2, 2))],
+    merging.Addition: [on((3, 4, 4), (3, 4, 4), vectors=[2]), on(vectors=[2, 2])],
     operations.Denses: [
         on((3, 4, 4), filters=[6, 2], last_activation="relu", bias=[True, False]),
         on(
@@ -153,7 +153,7 @@ def test_an_operation_gives_each_patch_the_same_both_ways(kind, shapes, keys, sp
 
 
 @pytest.mark.parametrize(
-    "kind", [operations.PlainConvolutions, operations.ResidualBlock]
+    "kind", [convolutions.PlainConvolutions, convolutions.ResidualBlock]
 )
 def test_zero_padding_is_not_dense(kind):
     "A kernel of 1 x 1 pads nothing, whatever it says."

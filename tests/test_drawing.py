@@ -19,12 +19,12 @@ from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.drawing.maps import Map, statistic
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import PatchSource
+from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.model import read_member, read_model
 from glacier_inversion.training.network.devices import CPU, open_device
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import read_all

@@ -16,7 +16,7 @@ from glacier_inversion.experiment.experiment import (
     load_experiment,
     parse_experiment,
 )
-from glacier_inversion.experiment.sections import Section
+from glacier_inversion.experiment.values import Section
 from tests import synthetic
 
 

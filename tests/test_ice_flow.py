@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from glacier_inversion.demo.ice_flow import (
-    SECONDS_PER_YEAR,
-    WEIGHT,
-    Rheology,
-    grow,
-    step,
-    surface_velocity,
-)
+from glacier_inversion.demo.ice_flow import grow, step, surface_velocity
+from glacier_inversion.demo.rheology import SECONDS_PER_YEAR, WEIGHT, Rheology
 
 ICE_SHEET = Rheology(rate_factor=1e-16 / SECONDS_PER_YEAR, sliding=0.0)
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid, lattice
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.interpolation import interpolate
 from glacier_inversion.patches.lattice import (
     Layout,
@@ -14,7 +15,7 @@ from glacier_inversion.patches.lattice import (
     to_lattice,
     windows_sum,
 )
-from glacier_inversion.patches.samples import PatchSource, Scale
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from glacier_inversion.choices import Loss, Metric
+from glacier_inversion.experiment.criterion import score
 from glacier_inversion.training.network.losses import (
     ERRORS,
     errors,
     finished,
     loss_errors,
     plain,
-    score,
 )
 
 PLAIN = {

@@ -9,7 +9,7 @@ import torch
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.network import operations
+from glacier_inversion.training.network import convolutions, operations
 from glacier_inversion.training.network.network import Network
 from tests import synthetic
 
@@ -125,7 +125,7 @@ def test_residual_block_is_a_sum_of_two_paths():
     conv = torch.nn.functional.conv2d
     image = torch.randn(2, 3, 9, 10)
     for padding, crop in (("same", slice(None)), ("valid", slice(2, -2))):
-        layer = operations.ResidualBlock([(3, 9, 10)], [5, 4], 3, padding)
+        layer = convolutions.ResidualBlock([(3, 9, 10)], [5, 4], 3, padding)
         first, second, short = *layer.layers, layer.shortcut
         path = conv(image, first.weight, first.bias, padding=padding)
         path = conv(path.relu(), second.weight, second.bias, padding=padding)

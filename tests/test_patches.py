@@ -7,15 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glacier_inversion.grid import Grid
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
-from glacier_inversion.patches.samples import (
-    TURNS,
-    PatchSource,
-    Samples,
-    Scale,
-    turn_vectors,
-)
+from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.sampling import count_samples, find_cells, find_points
+from glacier_inversion.patches.scale import Scale
+from glacier_inversion.patches.symmetries import TURNS, turn_vectors
 from glacier_inversion.patches.tiles import Tiles
 
 LAYOUT = Layout(10.0, 6, {"fine": 1, "coarse": 2}, {"point": 1}, {"t": 1}, 0.5)

@@ -123,6 +123,15 @@ def test_networks_do_not_import_geodata(module):
     assert not GEODATA & reached(module)
 
 
+def test_modules_hold_one_subject():
+    "As far as their length tells."
+    lengths = {
+        module: len(path.read_text(encoding="utf-8").splitlines())
+        for module, path in MODULES.items()
+    }
+    assert {module: n for module, n in lengths.items() if n > 350} == {}
+
+
 def test_files_are_written_and_removed_in_one_module():
     "Whole or not at all, and through no link: files.py alone does it."
     calls = re.compile(

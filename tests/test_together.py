@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.batches import Patches, make_batches, predict_together
+from glacier_inversion.training.data import prepare
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.member import build_member
 from glacier_inversion.training.network.devices import open_device
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.stacked import train_together
-from glacier_inversion.training.train import prepare, train
+from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS, describe
 from tests.stand_in_gpu import StandInGpu

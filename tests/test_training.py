@@ -24,22 +24,24 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.files import locked
 from glacier_inversion.grid import Grid
-from glacier_inversion.patches.samples import Scale
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
 from glacier_inversion.training.curves import draw_training_curves
-from glacier_inversion.training.member import Plateau, build_member
+from glacier_inversion.training.data import prepare
+from glacier_inversion.training.member import build_member
 from glacier_inversion.training.model.model import (
     finished_seeds,
     read_member,
     read_model,
 )
 from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.plateau import Plateau
 from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.status import read_status
-from glacier_inversion.training.train import prepare, train
+from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.children import AS_NOBODY, hand_over, read_all, run_code

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from glacier_inversion.dataset.outlines import name_crs
 from glacier_inversion.geodata.rasters import Source
+from glacier_inversion.geodata.vectors import name_crs
 from glacier_inversion.grid import Bounds
 
 _PER_SIDE = 17  # points that stand for a tile

@@ -14,12 +14,7 @@ import shapely
 from glacier_inversion.checking.coverage import describe_source, find_coverage
 from glacier_inversion.checking.preview import Reading, read_features
 from glacier_inversion.dataset.opened import select_features
-from glacier_inversion.dataset.outlines import (
-    Outline,
-    read_crs,
-    read_outlines,
-    read_profiles,
-)
+from glacier_inversion.dataset.outlines import Outline, read_outlines, read_profiles
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.plan import (
     describe_empty,
@@ -40,6 +35,7 @@ from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Raster
 from glacier_inversion.geodata.rasters import Source
+from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
 from glacier_inversion.workspace import SPLITS, Workspace

@@ -25,6 +25,7 @@ from glacier_inversion.dataset.splits import (
     find_overlaps,
     find_shared_areas,
 )
+from glacier_inversion.dataset.summary import SUMMARY, write_summary
 from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.experiment import Experiment
@@ -162,7 +163,7 @@ def _clear(
         and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
     ]
     outdated = [job.tile(raster) for job in todo for raster in changed]
-    remove(folder / "summary.json", *stale, *outdated)
+    remove(folder / SUMMARY, *stale, *outdated)
     for feature in {path.parent for path in stale}:
         remove_if_empty(feature)
 
@@ -235,8 +236,8 @@ def _finish(
     listed_in = "summary.json"
     for warning in find_oddities(description, known, overlaps, shared, listed_in):
         logger.warning("%s", warning)
-    write_json(
-        folder / "summary.json",
+    write_summary(
+        folder,
         {
             "description": description.model_dump(mode="json"),
             "warping": {name: asdict(s.warping) for name, s in sources.items()},

@@ -6,29 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pyproj.exceptions import ProjError
 
 from glacier_inversion.dataset.outlines import read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import (
     DatasetError,
     OutlineError,
     RasterError,
-    first_line,
     nearest,
 )
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import FolderName, Length, Variable
+from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.geodata.warping import Warping
-from glacier_inversion.grid import MOST_PIXELS, Bounds, Grid
-from glacier_inversion.json_files import read_json, write_path
+from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import (
@@ -46,74 +43,6 @@ _DESCRIBING = (
     "buffer_distance",
     "split",
 )
-
-
-class _Part(BaseModel):
-    """A part of summary.json: what is read of it, and what that must be."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-class _Tile(_Part):
-    valid: float
-    sha256: str
-
-
-class _Row(_Part):
-    feature: FolderName
-    split: Literal["train", "validation", "test"]
-    bounds: Bounds
-    rasters: dict[str, _Tile]
-
-
-class _Raster(_Part):
-    model_config = ConfigDict(extra="allow")
-
-    name: FolderName
-    resolution: Length
-
-
-class _Description(_Part):
-    model_config = ConfigDict(extra="allow")
-
-    rasters: list[_Raster] = Field(min_length=1)
-
-
-class _Summary(_Part):
-    description: _Description
-    warping: dict[str, Warping]
-    units: dict[str, str | None]
-    features: list[_Row] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _check_whole(self) -> _Summary:
-        """Check that every feature has every raster, on a grid of a sensible size."""
-        names = {raster.name for raster in self.description.rasters}
-        finest = min(raster.resolution for raster in self.description.rasters)
-        if len({row.feature for row in self.features}) < len(self.features):
-            message = "a feature stands in it twice"
-            raise ValueError(message)
-        for row in self.features:
-            left, bottom, right, top = row.bounds
-            n_pixels = (right - left) * (top - bottom) / finest**2
-            if not (left < right and bottom < top and n_pixels <= 2 * MOST_PIXELS):
-                message = f"the bounds of {row.feature!r} are none: {row.bounds}"
-                raise ValueError(message)
-        told = [set(self.warping), set(self.units)]
-        for there in (*told, *(set(row.rasters) for row in self.features)):
-            if missing := sorted(names - there):
-                message = f"it does not tell all of {missing[0]!r}"
-                raise ValueError(message)
-        for name, warping in self.warping.items():
-            a, b, _, d, e, _ = warping.transform
-            try:
-                known = warping.to_file is None or bool(warping.to_file)
-            except ProjError:
-                known = False
-            if not known or a * e - b * d == 0:
-                message = f"it does not tell where the pixels of {name!r} lay"
-                raise ValueError(message)
-        return self
 
 
 @dataclass(frozen=True)
@@ -331,7 +260,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     """
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
-    summary = _read_summary(folder)
+    summary = read_summary(folder)
     differing = _differing(summary.description.model_dump(), experiment)
     if differing:
         message = (
@@ -347,38 +276,6 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
         summary.units,
         summary.warping,
     )
-
-
-def _read_summary(folder: Path) -> _Summary:
-    """Read summary.json; DatasetError if it is missing or not as it was written."""
-    cause: Exception
-    try:
-        content = read_json(folder / "summary.json")
-        if isinstance(content, dict) and "resampling" in content:
-            message = (
-                f"{folder}: was built by an earlier version, which did not write down "
-                "where the pixels of the files lay. Must say so. Run 'ginv "
-                "build-dataset'."
-            )
-            raise DatasetError(message)
-        return _Summary.model_validate(content)
-    except FileNotFoundError as error:
-        has, cause = "no summary.json", error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place, what = write_path(first["loc"]), first["msg"]
-        what = what.removeprefix("Value error, ")
-        reason = f"{place}: {what}" if place else what
-        has, cause = f"a broken summary.json ({reason})", error
-    except DatasetError:
-        raise
-    except (OSError, ValueError) as error:
-        has, cause = f"a broken summary.json ({first_line(error)})", error
-    message = (
-        f"{folder}: has {has}. Must be a complete dataset: this one was not built, its "
-        "build was interrupted, or it was changed since. Run 'ginv build-dataset'."
-    )
-    raise DatasetError(message) from cause
 
 
 def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import fiona
 import geopandas
-import numpy as np
 import shapely
-from fiona._err import CPLE_BaseError
-from fiona.errors import FionaError
-from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import Transformer
 from shapely.geometry import shape
 
 from glacier_inversion.errors import (
     OutlineError,
     first_line,
     nearest,
-    unprinted,
 )
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
+from glacier_inversion.geodata.vectors import (
+    opened_vectors,
+    problem_of_place,
+    read_lines,
+    reprojected,
+    transformer_of,
+)
 from glacier_inversion.workspace import Workspace, name_problem, same_names
-
-# What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
-# cannot write down a CRS, or GDAL's message.
-_SPEECHLESS = (UnboundLocalError, SystemError)
-_UNREADABLE = (FionaError, CPLE_BaseError, *_SPEECHLESS)
-# No CRS in metres puts anything on the Earth farther from its origin, zone numbers in
-# front of the easting included.
-_FARTHEST = 1e8
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
         The file is missing, unreadable, has no CRS or no such column, or its ids cannot
         name folders: empty, unsafe, or twice the same.
     """
-    with _opened(path) as src:
+    with opened_vectors(path) as src:
         columns = list(src.schema["properties"])
         if next(iter(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
@@ -88,44 +78,10 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
                 "Correct shapefile_fieldname."
             )
             raise OutlineError(message)
-        to_tiles = _transformer(path, src, epsg)
+        to_tiles = transformer_of(path, src, epsg)
         outlines = [_outline(record, fieldname, to_tiles) for record in src]
     _check_ids(path, fieldname, [outline.feature for outline in outlines])
     return outlines
-
-
-def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
-    """
-    Read the lines of a vector file in the CRS *epsg*.
-
-    The parts of a multi-part line that meet end to end become one.
-
-    Raises
-    ------
-    OutlineError
-        The file is missing, unreadable, has no CRS or holds no line.
-    """
-    with _opened(path) as src:
-        to_tiles = _transformer(path, src, epsg)
-        geometries = [
-            shapely.force_2d(shape(record.geometry))
-            for record in src
-            if record.geometry is not None
-        ]
-    lines: list[shapely.LineString] = []
-    for geometry in geometries:
-        if geometry.geom_type == "MultiLineString":
-            lines += shapely.get_parts(shapely.line_merge(geometry)).tolist()
-        elif geometry.geom_type == "LineString":
-            lines.append(geometry)
-    lines = [_reprojected(line, to_tiles) for line in lines if line.length > 0]
-    if not lines or any(map(_problem_of_place, lines)):
-        message = (
-            f"{path}: holds no line that can be drawn. Must hold LineStrings in the "
-            "domain of the dataset's CRS. Draw one along the glacier."
-        )
-        raise OutlineError(message)
-    return lines
 
 
 def read_profiles(
@@ -150,126 +106,6 @@ def read_profiles(
     return lines
 
 
-def read_crs(path: Path) -> str:
-    """Return the name of a vector file's CRS."""
-    with _opened(path) as src:
-        return name_crs(_crs_wkt(path, src))
-
-
-@lru_cache(maxsize=64)
-def name_crs(wkt: str) -> str:
-    """
-    Return the EPSG code of a CRS, its name where it has none.
-
-    >>> name_crs(CRS.from_epsg(2056).to_wkt())
-    'EPSG:2056'
-    """
-    crs = CRS.from_wkt(wkt)
-    epsg = crs.to_epsg()
-    return crs.name if epsg is None else f"EPSG:{epsg}"
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    check_exists(path)
-    try:
-        with unprinted():
-            layers = _layers(path)
-            if len(layers) > 1:
-                message = (
-                    f"{path}: holds the layers {', '.join(layers)}. Must hold one. "
-                    "Export the right one to a file of its own."
-                )
-                raise OutlineError(message)
-            with fiona.open(path, layer=layers[0] if layers else None) as src:
-                yield src
-    except OutlineError:
-        raise
-    # dates, texts and geometries that are none, too
-    except (*_UNREADABLE, ValueError, shapely.errors.ShapelyError) as error:
-        message = (
-            f"{path}: cannot be read ({_reason(error)}). Must be a vector file that "
-            "OGR reads, with all that belongs to it (.shp with .shx and .dbf). Put it "
-            "there again."
-        )
-        raise OutlineError(message) from error
-
-
-def _reason(error: Exception) -> str:
-    broken = isinstance(error, _SPEECHLESS)
-    return "GDAL does not say why" if broken else first_line(error)
-
-
-def check_exists(path: Path) -> None:
-    """Raise OutlineError if there is no such vector file, or it cannot be looked at."""
-    try:
-        is_there = path.exists()
-    except OSError as error:
-        message = (
-            f"{path}: cannot be read ({error.strerror}). Must be a vector file in the "
-            "workspace's data folder. Correct its name, or its permissions."
-        )
-        raise OutlineError(message) from error
-    if not is_there:
-        message = (
-            f"{path}: does not exist. Must be a vector file in the workspace's data "
-            "folder. Put it there, or correct its name in the experiment."
-        )
-        raise OutlineError(message)
-
-
-def _crs_wkt(path: Path, src: Any) -> str:
-    """Return the CRS of a vector file, as text."""
-    try:
-        wkt: str = src.crs_wkt
-        if wkt:
-            CRS.from_wkt(wkt)
-    except (*_UNREADABLE, ProjError) as error:
-        message = (
-            f"{path}: its CRS cannot be read ({_reason(error)}). Must be one that "
-            "PROJ knows. Assign it, for example with 'ogr2ogr -a_srs EPSG:2056', or "
-            "put the right .prj file beside the .shp."
-        )
-        raise OutlineError(message) from error
-    if not wkt:
-        message = (
-            f"{path}: has no CRS. Must say where it is. Assign it, for example with "
-            "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
-        )
-        raise OutlineError(message)
-    return wkt
-
-
-def _layers(path: Path) -> list[str]:
-    """Name the layers that have geometries; QGIS keeps its styles in one without."""
-    names = []
-    for name in fiona.listlayers(path):
-        with fiona.open(path, layer=name) as layer:
-            if layer.schema["geometry"] != "None":
-                names.append(name)
-    return names
-
-
-def _transformer(path: Path, src: Any, epsg: int) -> Transformer:
-    wkt = _crs_wkt(path, src)
-    try:
-        return Transformer.from_crs(CRS.from_wkt(wkt), epsg, always_xy=True)
-    except ProjError as error:
-        message = (
-            f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
-            f"({first_line(error)}). Must be one that PROJ knows. Assign the right one "
-            "with 'ogr2ogr -a_srs EPSG:2056', for example."
-        )
-        raise OutlineError(message) from error
-
-
-def _reprojected(geometry: shapely.Geometry, to_tiles: Transformer) -> shapely.Geometry:
-    def project(points: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-        return np.column_stack(to_tiles.transform(points[:, 0], points[:, 1]))
-
-    return shapely.transform(geometry, project)
-
-
 def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
     columns = dict(record.properties)
     feature = _id(columns[fieldname])
@@ -281,8 +117,8 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
         if geometry.has_z:
             geometry = shapely.force_2d(geometry)
             repairs.append("made 2D")
-        geometry = _reprojected(geometry, to_tiles)
-        if problem := _problem_of_place(geometry):
+        geometry = reprojected(geometry, to_tiles)
+        if problem := problem_of_place(geometry):
             return Outline(feature, None, columns, problem=problem)
         if not geometry.is_valid:
             repairs.append(f"made valid ({shapely.is_valid_reason(geometry)})")
@@ -301,20 +137,6 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
         problem = f"is no geometry: {first_line(error)}"
         return Outline(feature, None, columns, problem=problem)
     return Outline(feature, geometry, columns, tuple(repairs))
-
-
-def _problem_of_place(geometry: shapely.Geometry) -> str | None:
-    """Say why a geometry in the CRS of the dataset lies nowhere, None if it does."""
-    coordinates = shapely.get_coordinates(geometry)
-    if not np.isfinite(coordinates).all():
-        return "lies outside the domain of the dataset's CRS"
-    farthest = np.abs(coordinates).max(initial=0.0)
-    if farthest > _FARTHEST:
-        return (
-            f"has a coordinate of {farthest:.6g}. Must be at most {_FARTHEST:,.0f} m "
-            "from the origin of the CRS. Correct it, or the CRS that the file declares"
-        )
-    return None
 
 
 def _id(value: Any) -> str:
@@ -378,7 +200,7 @@ def read_written_outlines(path: Path) -> dict[str, shapely.Geometry]:
         The file is missing or not as it was written.
     """
     outlines = {}
-    with _opened(path) as src:
+    with opened_vectors(path) as src:
         for record in src:
             feature = record.properties.get("feature")
             if not isinstance(feature, str) or record.geometry is None:

@@ -6,9 +6,10 @@ import logging
 from importlib.resources import files
 from pathlib import Path
 
-from glacier_inversion.demo.ice_flow import Rheology, surface_velocity
+from glacier_inversion.demo.ice_flow import surface_velocity
 from glacier_inversion.demo.mountains import build_mountains, grow_ice
 from glacier_inversion.demo.observations import find_glaciers, write_observations
+from glacier_inversion.demo.rheology import Rheology
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.files import making_folder, write_bytes
 from glacier_inversion.progress import Progress, Silent

@@ -34,66 +34,38 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-Field = NDArray[np.float64]
+from glacier_inversion.demo.rheology import SECONDS_PER_YEAR, WEIGHT, Rheology
 
-SECONDS_PER_YEAR = 31_556_926.0
-WEIGHT = 910.0 * 9.81  # of ice, rho g in Pa/m
-
-
-@dataclass(frozen=True)
-class Rheology:
-    """
-    How easily ice deforms and slides.
-
-    Parameters
-    ----------
-    rate_factor : float
-        A of Glen's law, 1/(s Pa^3); temperate ice by default.
-    sliding : float
-        f of the sliding law, m^2/(s Pa^3); Oerlemans's value by default.
-    """
-
-    rate_factor: float = 2.4e-24
-    sliding: float = 5.7e-20
-
-    @property
-    def deformation_flux(self) -> float:
-        """Factor of h^5 abs(grad s)^3 in the flux, 1/(m^3 yr)."""
-        return 2 / 5 * self.rate_factor * WEIGHT**3 * SECONDS_PER_YEAR
-
-    @property
-    def sliding_flux(self) -> float:
-        """Factor of h^3 abs(grad s)^3 in the flux, 1/(m yr)."""
-        return self.sliding * WEIGHT**3 * SECONDS_PER_YEAR
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Faces:
     """Fluxes across the faces between columns, and how they change with thickness."""
 
-    flux: Field
-    diffusivity: Field
-    from_left: Field
-    from_right: Field
+    flux: Values
+    diffusivity: Values
+    from_left: Values
+    from_right: Values
 
-    def after(self, change: Field, cell_size: float) -> Field:
+    def after(self, change: Values, cell_size: float) -> Values:
         """Return the fluxes when the thickness has changed, to first order."""
         left, right = change[:, :-1], change[:, 1:]
         downhill = self.diffusivity * (left - right) / cell_size
-        result: Field = (
+        result: Values = (
             self.flux + downhill + self.from_left * left + self.from_right * right
         )
         return result
 
 
 def step(
-    thickness: Field,
-    bed: Field,
-    balance: Field,
+    thickness: Values,
+    bed: Values,
+    balance: Values,
     cell_size: float,
     years: float,
     rheology: Rheology,
-) -> tuple[Field, Field]:
+) -> tuple[Values, Values]:
     """
     Let ice flow for some time.
 
@@ -135,7 +107,7 @@ def step(
 
 
 def _faces(
-    thickness: Field, surface: Field, cell_size: float, rheology: Rheology
+    thickness: Values, surface: Values, cell_size: float, rheology: Rheology
 ) -> _Faces:
     """Compute the fluxes between columns; towards the right is positive."""
     along = np.diff(surface, axis=1) / cell_size
@@ -159,7 +131,7 @@ def _faces(
     )
 
 
-def _half_differences(values: Field) -> Field:
+def _half_differences(values: Values) -> Values:
     """
     Return half the lesser of the differences to both neighbours, 0 at an extremum.
 
@@ -174,7 +146,7 @@ def _half_differences(values: Field) -> Field:
     return result
 
 
-def _divergence(across: Field, down: Field) -> Field:
+def _divergence(across: Values, down: Values) -> Values:
     """Return what leaves each cell, less what enters it."""
     result = np.zeros((across.shape[0], down.shape[1]))
     result[:, :-1] += across
@@ -188,10 +160,10 @@ def _solve(
     active: NDArray[np.bool_],
     across: _Faces,
     down: _Faces,
-    tendency: Field,
+    tendency: Values,
     cell_size: float,
     years: float,
-) -> Field:
+) -> Values:
     """
     Find the change of thickness in a linearly implicit step, m.
 
@@ -237,7 +209,7 @@ def _solve(
     return change
 
 
-def _move(thickness: Field, across: Field, down: Field) -> Field:
+def _move(thickness: Values, across: Values, down: Values) -> Values:
     """
     Apply transports, reduced where a cell would give more than it has and gets.
 
@@ -267,15 +239,15 @@ def _move(thickness: Field, across: Field, down: Field) -> Field:
 
 
 def grow(
-    thickness: Field,
-    bed: Field,
-    balance: Callable[[Field], Field],
+    thickness: Values,
+    bed: Values,
+    balance: Callable[[Values], Values],
     cell_size: float,
     years: float,
     rheology: Rheology,
     tolerance: float = 1e-3,
     on_step: Callable[[float], object] = lambda _: None,
-) -> tuple[Field, float]:
+) -> tuple[Values, float]:
     """
     Let ice grow towards the steady state of a balance that depends on the surface.
 
@@ -323,8 +295,8 @@ def grow(
 
 
 def surface_velocity(
-    thickness: Field, bed: Field, cell_size: float, rheology: Rheology
-) -> tuple[Field, Field]:
+    thickness: Values, bed: Values, cell_size: float, rheology: Rheology
+) -> tuple[Values, Values]:
     """
     Compute the velocity of the surface: deformation and sliding.
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glacier_inversion.demo.ice_flow import Field, Rheology, grow
+from glacier_inversion.demo.ice_flow import Values, grow
+from glacier_inversion.demo.rheology import Rheology
 from glacier_inversion.progress import Progress, Silent
 
 WIDTH = 32_000  # of the region, m
@@ -37,9 +38,9 @@ class Mountains:
         Side of a cell, m.
     """
 
-    bed: Field
+    bed: Values
     valley: NDArray[np.int64]
-    floors: list[Field]
+    floors: list[Values]
     cell_size: float
 
     def coarser(self, factor: int) -> Mountains:
@@ -66,10 +67,10 @@ def build_mountains(seed: int, cell_size: float = 50.0) -> Mountains:
     y = np.arange(HEIGHT - cell_size / 2, 0, -cell_size)[:, np.newaxis]
     phases = rng.uniform(0, 2 * np.pi, 3)
 
-    def crest(at: Field) -> Field:
+    def crest(at: Values) -> Values:
         bends = 1200 * np.sin(2 * np.pi * at / 21_000 + phases[0])
         bends += 500 * np.sin(2 * np.pi * at / 9_000 + phases[1])
-        result: Field = HEIGHT / 2 + bends
+        result: Values = HEIGHT / 2 + bends
         return result
 
     into_edge = np.maximum(0, _EDGE - np.minimum(x, WIDTH - x))
@@ -100,8 +101,8 @@ def build_mountains(seed: int, cell_size: float = 50.0) -> Mountains:
 
 
 def _dig(
-    rng: np.random.Generator, width: float, top: float, across: Field, down: Field
-) -> tuple[Field, Field]:
+    rng: np.random.Generator, width: float, top: float, across: Values, down: Values
+) -> tuple[Values, Values]:
     """
     Make a trough, and the line along its floor as distances across and down.
 
@@ -123,9 +124,9 @@ def _dig(
     narrow, wide = rng.uniform(0.12, 0.2), rng.uniform(0.2, 0.4)
     opening, steepness = rng.uniform(2000, 4000), rng.uniform(0.7, 1.0)
 
-    def bend(at: Field) -> Field:
+    def bend(at: Values) -> Values:
         grown = np.clip(at / 2000, 0, 1)
-        result: Field = wander * np.sin(2 * np.pi * at / wavelength + phase) * grown
+        result: Values = wander * np.sin(2 * np.pi * at / wavelength + phase) * grown
         return result
 
     below = np.maximum(down, 0)
@@ -145,7 +146,7 @@ def correlated_noise(
     cell_size: float,
     decay: float,
     wavelengths: tuple[float, float],
-) -> Field:
+) -> Values:
     """
     Draw a periodic Gaussian field of mean 0 and std 1.
 
@@ -168,7 +169,7 @@ def correlated_noise(
     amplitude *= np.exp(-((wavenumber * wavelengths[0]) ** 2))
     white = np.fft.rfft2(rng.standard_normal(shape))
     field = np.fft.irfft2(white * amplitude, s=shape)
-    result: Field = field / field.std()
+    result: Values = field / field.std()
     return result
 
 
@@ -196,17 +197,17 @@ class Climate:
         facing_south = ndimage.gaussian_filter(-southwards, 500 / cell_size)
         self._line = 2700 + 100 * np.tanh(2 * facing_south)
 
-    def __call__(self, surface: Field) -> Field:
+    def __call__(self, surface: Values) -> Values:
         """Return the balance at a surface, float64 array, m of ice per year."""
         above = surface - self._line
         gain = np.clip(0.007 * above, 0, 2.5) * self._kept
-        result: Field = gain + 0.008 * np.minimum(above, 0)
+        result: Values = gain + 0.008 * np.minimum(above, 0)
         return result
 
 
 def grow_ice(
     mountains: Mountains, rheology: Rheology, progress: Progress | None = None
-) -> tuple[Field, float]:
+) -> tuple[Values, float]:
     """
     Grow the ice of a range to its steady state.
 
@@ -251,7 +252,7 @@ def grow_ice(
     return thickness, imbalance
 
 
-def refine(values: Field, shape: tuple[int, ...]) -> Field:
+def refine(values: Values, shape: tuple[int, ...]) -> Values:
     """
     Interpolate cells to ones of half the side, bilinearly.
 
@@ -264,7 +265,7 @@ def refine(values: Field, shape: tuple[int, ...]) -> Field:
         np.clip((np.arange(size) - 0.5) / 2, 0, n - 1)
         for size, n in zip(shape, values.shape, strict=True)
     )
-    result: Field = ndimage.map_coordinates(
+    result: Values = ndimage.map_coordinates(
         values, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
     )
     return result

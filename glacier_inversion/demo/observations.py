@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage
 
-from glacier_inversion.demo.ice_flow import Field
+from glacier_inversion.demo.ice_flow import Values
 from glacier_inversion.demo.mountains import Mountains, correlated_noise
 from glacier_inversion.files import unwritable
 from glacier_inversion.geodata.geotiffs import geotiff_writer
@@ -54,7 +54,7 @@ def region_grid(mountains: Mountains) -> Grid:
     return Grid(LEFT, top, mountains.cell_size, n_rows, n_cols)
 
 
-def find_glaciers(mountains: Mountains, thickness: Field) -> list[Glacier]:
+def find_glaciers(mountains: Mountains, thickness: Values) -> list[Glacier]:
     """
     Outline the glacier of each valley, from west to east.
 
@@ -97,8 +97,8 @@ def find_glaciers(mountains: Mountains, thickness: Field) -> list[Glacier]:
 def write_observations(
     folder: Path,
     mountains: Mountains,
-    thickness: Field,
-    velocity: tuple[Field, Field],
+    thickness: Values,
+    velocity: tuple[Values, Values],
     glaciers: list[Glacier],
     seed: int,
 ) -> None:
@@ -137,7 +137,7 @@ def write_observations(
     _write_vectors(folder, glaciers)
 
 
-def horn_slope(elevation: Field, cell_size: float) -> Field:
+def horn_slope(elevation: Values, cell_size: float) -> Values:
     """
     Compute the slope with the eight neighbours of each cell (Horn 1981), degrees.
 
@@ -151,13 +151,13 @@ def horn_slope(elevation: Field, cell_size: float) -> Field:
         ndimage.sobel(elevation, axis=axis, mode="nearest") / (8 * cell_size)
         for axis in (1, 0)
     )
-    result: Field = np.degrees(np.arctan(np.hypot(eastwards, southwards)))
+    result: Values = np.degrees(np.arctan(np.hypot(eastwards, southwards)))
     return result
 
 
 def _fly(
-    rng: np.random.Generator, grid: Grid, thickness: Field, glaciers: list[Glacier]
-) -> Field:
+    rng: np.random.Generator, grid: Grid, thickness: Values, glaciers: list[Glacier]
+) -> Values:
     """Measure the thickness along tracks; NaN elsewhere."""
     radar = np.full(thickness.shape, np.nan)
     for glacier in glaciers:
@@ -183,8 +183,8 @@ def _fly(
 
 
 def _track(
-    rng: np.random.Generator, grid: Grid, velocity: tuple[Field, Field]
-) -> tuple[Field, Field, Grid]:
+    rng: np.random.Generator, grid: Grid, velocity: tuple[Values, Values]
+) -> tuple[Values, Values, Grid]:
     """Measure the velocity on a grid of 100 m in another CRS, with errors and gaps."""
     to_theirs = Transformer.from_crs(EPSG, VELOCITY_EPSG, always_xy=True)
     bounds = to_theirs.transform_bounds(*grid.bounds)
@@ -216,7 +216,7 @@ def _track(
     return components[0], components[1], theirs
 
 
-def _write(path: Path, values: Field, grid: Grid, epsg: int, unit: str) -> None:
+def _write(path: Path, values: Values, grid: Grid, epsg: int, unit: str) -> None:
     numbers: NDArray[np.float32] = np.where(np.isfinite(values), values, np.nan).astype(
         np.float32
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.demo.ice_flow import WEIGHT
+from glacier_inversion.demo.rheology import WEIGHT
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.grid import Grid

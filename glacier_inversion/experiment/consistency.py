@@ -8,12 +8,15 @@ report: so everything that is wrong with a file is found at once.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import nearest
+from glacier_inversion.experiment.criterion import (
+    find_colliding_columns,
+    find_wrong_criterion,
+)
 from glacier_inversion.experiment.raw import FAR, MOST_ENTRIES, RawExperiment, is_length
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
@@ -38,9 +41,9 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _of_variables(view)
     yield from _of_area_size(view)
     yield from _of_losses(view)
-    yield from _of_columns(view)
+    yield from find_colliding_columns(view)
     yield from _of_activations(view)
-    yield from _of_criterion(view)
+    yield from find_wrong_criterion(view)
     yield from _of_network(view)
     yield from _of_augmentation(view)
     yield from _of_drawing(view)
@@ -192,51 +195,6 @@ def _of_losses(view: RawExperiment) -> Iterator[Problem]:
             )
 
 
-def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
-    """
-    Return every criterion that an experiment may name.
-
-    >>> criteria(["h"], {"h": ["mae"]})
-    ['loss', 'h_loss', 'h_mae', 'mae', 'val_loss', 'val_h_loss', 'val_h_mae', 'val_mae']
-    """
-    names = ["loss"]
-    for output in outputs:
-        own = metrics.get(output, [])
-        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
-        names += [f"{output}_loss", *(f"{output}_{metric}" for metric in own)]
-        names += own if len(outputs) == 1 else []
-    return [*names, *(f"val_{name}" for name in names)]
-
-
-def log_columns(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
-    """
-    Return the columns of log.csv, in order.
-
-    >>> log_columns(["h"], {"h": ["mae"]})[2:]
-    ['loss', 'h_loss', 'h_mae', 'val_loss', 'val_h_loss', 'val_h_mae']
-    """
-    names = ["loss"]
-    for output in outputs:
-        own = metrics.get(output, [])
-        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
-        names += [f"{output}_{error}" for error in ("loss", *dict.fromkeys(own))]
-    return ["epoch", "learning_rate", *names, *(f"val_{name}" for name in names)]
-
-
-def _of_columns(view: RawExperiment) -> Iterator[Problem]:
-    """Refuse outputs whose losses or metrics would have one name in the log."""
-    outputs = list(dict.fromkeys(view.names("outputs")))
-    columns = log_columns(outputs, view.section("metrics_name"))
-    twice = [name for name, n in Counter(columns).items() if n > 1]
-    if twice:
-        yield (
-            "outputs",
-            f"the names {', '.join(map(repr, outputs))} give the column {twice[0]!r} "
-            "of log.csv two meanings. Must be told apart. Rename an output, such as "
-            "one that begins with 'val'",
-        )
-
-
 def _of_activations(view: RawExperiment) -> Iterator[Problem]:
     """Look for a probability, which a sigmoid alone gives, where a loss needs one."""
     outputs = view.names("outputs")
@@ -255,18 +213,6 @@ def _of_activations(view: RawExperiment) -> Iterator[Problem]:
                 f"{activation!r} gives no probability, which the loss {loss!r} needs. "
                 "Must be 'sigmoid'. Use it, or another loss",
             )
-
-
-def _of_criterion(view: RawExperiment) -> Iterator[Problem]:
-    criterion = view.value("criterion")
-    allowed = criteria(view.names("outputs"), view.section("metrics_name"))
-    if isinstance(criterion, str) and criterion not in allowed:
-        yield (
-            "criterion",
-            f"{criterion!r} is neither a loss nor a metric of this experiment. "
-            f"{nearest(criterion, allowed)} Use one of them, or add the metric to "
-            "metrics_name",
-        )
 
 
 def _of_network(view: RawExperiment) -> Iterator[Problem]:

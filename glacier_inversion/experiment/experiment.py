@@ -15,22 +15,24 @@ from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.messages import find_refusals
+from glacier_inversion.experiment.operations import Denses
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
     Augmentation,
     DatasetDescription,
-    Denses,
     DrawingDescription,
+    ModelDescription,
+    Sampling,
+    Variable,
+)
+from glacier_inversion.experiment.values import (
     FolderName,
     Length,
-    ModelDescription,
     Optimizer,
     PositiveFloat,
     PositiveInt,
-    Sampling,
     Section,
     Text,
-    Variable,
 )
 from glacier_inversion.grid import ratio
 from glacier_inversion.json_files import Problem, parse_json, read_text

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import ValidationError
 
 from glacier_inversion.errors import nearest
-from glacier_inversion.experiment.sections import Section
+from glacier_inversion.experiment.values import Section
 from glacier_inversion.json_files import write_path
 
 

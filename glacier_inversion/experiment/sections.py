@@ -7,98 +7,35 @@ What a single value must be stands here; what values must be to each other stand
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from glacier_inversion.choices import (
-    Activation,
     FeatureGroup,
-    OptimizerName,
     Resampling,
 )
+from glacier_inversion.experiment.operations import Operation
 from glacier_inversion.experiment.raw import (
-    FAR,
     MOST_ENTRIES,
     MOST_VARIABLES,
-    SHORTEST,
 )
-from glacier_inversion.workspace import name_problem, path_problem
+from glacier_inversion.experiment.values import (
+    DataFile,
+    FolderName,
+    Length,
+    PositiveInt,
+    Section,
+    Text,
+)
 
 _PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
 _N_STATISTICS = 5 + 100
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _folder_name(value: str) -> str:
-    if problem := name_problem(value):
-        message = f"{problem}. Must be able to name a folder"
-        raise ValueError(message)
-    return value
-
-
-def _data_file(value: str) -> str:
-    if problem := path_problem(value):
-        message = f"{problem}. Must be able to name a file"
-        raise ValueError(message)
-    return value
-
-
-FolderName = Annotated[str, AfterValidator(_folder_name)]
-DataFile = Annotated[str, AfterValidator(_data_file)]
-
-
-def _any_case(names: tuple[str, ...]) -> str:
-    """Return the pattern of *names* in any case, which JSON Schema cannot say."""
-    letters = ["".join(f"[{c.upper()}{c}]" for c in name) for name in names]
-    return f"^({'|'.join(letters)})$"
-
-
-Optimizer = Annotated[
-    OptimizerName,
-    BeforeValidator(_lower),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "enum": list(get_args(OptimizerName))},
-                {"type": "string", "pattern": _any_case(get_args(OptimizerName))},
-            ]
-        }
-    ),
-]
-PositiveFloat = Annotated[float, Field(gt=0, lt=1e9)]
-Length = Annotated[float, Field(ge=SHORTEST, lt=FAR)]
-Text = Annotated[str, Field(max_length=1000)]
-PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
-Channels = Annotated[int, Field(ge=1, le=65_536)]
-Padding = Annotated[
-    Literal["same", "valid"] | None,
-    Field(
-        description="'same' pads with zeros, 'valid' shrinks the image by "
-        "kernel_size - 1 per convolution. Default: the architecture's own, same for "
-        "resnet and valid for vggnet."
-    ),
-]
-
-
-class Section(BaseModel):
-    """A JSON object that refuses what it does not know."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
 
 
 class Variable(Section):
@@ -113,63 +50,6 @@ class Variable(Section):
         description="The value at the centre of the patch, not an image. Outputs are "
         "always scalar.",
     )
-
-
-class Convolutions(Section):
-    """Convolutions: a residual block (resnet) or plain ones (vggnet)."""
-
-    name: Literal["convolutions"]
-    filters: list[Channels] = Field(
-        min_length=1, max_length=100, description="Channels after each convolution."
-    )
-    kernel_size: Annotated[int, Field(ge=1, le=63)] = Field(
-        default=3, description="Side of the kernels, px."
-    )
-    padding: Padding = None
-
-
-class Convolution1(Section):
-    """One 1 x 1 convolution, with a ReLU."""
-
-    name: Literal["convolution_1"]
-    filter: Channels = Field(description="Channels after the convolution.")
-
-
-class Downsample(Section):
-    """A max pool over 2 x 2 pixels; `upsample` is vggnet's published spelling."""
-
-    name: Literal["downsample", "upsample"]
-
-
-class Concatenation(Section):
-    """Images of one size become one, their channels side by side."""
-
-    name: Literal["concatenation"]
-
-
-class Addition(Section):
-    """Images of one shape are added; `fusion` is vggnet's published spelling."""
-
-    name: Literal["addition", "fusion"]
-
-
-class Denses(Section):
-    """Fully connected layers over all that came before, scalars included."""
-
-    name: Literal["denses"]
-    filters: list[Channels] = Field(
-        min_length=1, max_length=100, description="Units per layer."
-    )
-    last_activation: Activation = Field(
-        default="linear",
-        description="Activation of the last layer; the others have relu.",
-    )
-
-
-Operation = Annotated[
-    Convolutions | Convolution1 | Downsample | Concatenation | Addition | Denses,
-    Field(discriminator="name"),
-]
 
 
 class Branch(Section):

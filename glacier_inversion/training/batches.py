@@ -19,16 +19,15 @@ from torch.func import functional_call
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.patches.samples import (
-    Chosen,
-    PatchSource,
-    Samples,
+from glacier_inversion.patches.samples import Chosen, Samples
+from glacier_inversion.patches.sampling import spacing_of
+from glacier_inversion.patches.symmetries import (
     allowed_turns,
     turn_points,
     turn_vectors,
 )
-from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.training.network.dense import evaluate, make_plan
 from glacier_inversion.training.network.fields import Field
 from glacier_inversion.training.network.network import Network

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,36 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glacier_inversion.files import write_bytes
+from glacier_inversion.training.model.logs import Curves
 
 logger = logging.getLogger(__name__)
-
-Curves = dict[str, NDArray[np.float64]]
-
-
-def read_logs(members: Iterable[Path], criterion: str) -> dict[int, Curves]:
-    """
-    Return the columns of each log.csv, by seed, of the members that have one.
-
-    One that cannot be read, or lacks the column of the criterion, is warned of.
-    """
-    logs: dict[int, Curves] = {}
-    for member in members:
-        path = member / "log.csv"
-        if not path.exists():
-            continue
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-            columns = {k: np.array([float(row[k]) for row in rows]) for k in rows[0]}
-            missing = {"epoch", "learning_rate", "loss", criterion} - columns.keys()
-            if missing:
-                message = f"no column {min(missing)!r}"
-                raise ValueError(message)
-        except (OSError, ValueError, TypeError, IndexError, csv.Error) as error:
-            logger.warning("%s: cannot be read (%s): left out", path, error)
-            continue
-        logs[int(member.name.removeprefix("seed_"))] = columns
-    return logs
 
 
 def draw_training_curves(

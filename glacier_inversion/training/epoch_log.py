@@ -9,14 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glacier_inversion.experiment.consistency import log_columns
+from glacier_inversion.experiment.criterion import log_columns
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.patches.samples import Scale
+from glacier_inversion.patches.scale import Scale
+from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.model.normalization import in_own_unit
 from glacier_inversion.training.network.losses import errors, finished, loss_errors
-
-Log = dict[str, float]
-"""One epoch: its number, learning rate, losses and metrics."""
 
 
 def criterion_column(experiment: Experiment) -> str:

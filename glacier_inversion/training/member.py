@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,110 +13,37 @@ import torch
 from torch import Tensor
 
 from glacier_inversion.errors import MemberError
+from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.patches.samples import Samples, Scale, Scales
+from glacier_inversion.files import remove
+from glacier_inversion.patches.samples import Samples
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.batches import Batches, make_batches
 from glacier_inversion.training.checkpoint import (
     broken,
     read_checkpoint,
     write_checkpoint,
 )
-from glacier_inversion.training.epoch_log import Log, Tally, criterion_of, differ
+from glacier_inversion.training.data import TrainingData
+from glacier_inversion.training.epoch_log import Tally, criterion_of, differ
+from glacier_inversion.training.model.logs import Log, write_log
 from glacier_inversion.training.model.members import (
     CHECKPOINT,
-    FAILURE,
     LOG,
     WEIGHTS,
     write_weights,
 )
-from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.network.devices import is_of_the_gpu
-from glacier_inversion.training.network.losses import score
 from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.optimizers import build_optimizer
+from glacier_inversion.training.plateau import Plateau
 
 logger = logging.getLogger(__name__)
 
-_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
-# One call for all weights, where there is one for the processor, too.
-_FUSED = ("adam", "adamw", "sgd")
 _EVALUATION_BATCH = 256
 _MOST_DRAWS = 100
 # Epochs for which an output may be constant: other points of the cells may revive it.
 _MOST_CONSTANT = 3
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """
-    What every member of an ensemble is trained on.
-
-    Attributes
-    ----------
-    train, validation : Samples
-    scales : Scales
-    contents : mapping of str
-        Digests of the dataset, as `tiles.contents` returns them.
-    """
-
-    train: Samples
-    validation: Samples
-    scales: Scales
-    contents: Mapping[str, str]
-
-    def model(self, experiment: Experiment) -> Model:
-        """Return the model that members trained on this belong to."""
-        return Model(experiment, self.scales, dict(self.contents))
-
-    def to(self, device: torch.device) -> TrainingData:
-        """Return the same on a device."""
-        moved = self.train.to(device), self.validation.to(device)
-        return TrainingData(*moved, self.scales, self.contents)
-
-
-@dataclass
-class Plateau:
-    """
-    Follow the criterion: what is best, when to slow down, when to stop.
-
-    After `patience` epochs without improvement the learning rate is multiplied by
-    `factor`, never below `minimum`, and the patience starts anew.
-    """
-
-    rate: float
-    factor: float
-    minimum: float
-    patience: int
-    early_stopping: int | None
-    best: float = math.inf
-    waited: int = 0
-    since_best: int = 0
-
-    def improves(self, value: float) -> bool:
-        """Take in an epoch's score, the less the better; tell if it is the best."""
-        if value < self.best:
-            self.best = value
-            self.waited = self.since_best = 0
-            return True
-        self.waited += 1
-        self.since_best += 1
-        if self.waited >= self.patience:
-            self.rate = max(self.rate * self.factor, min(self.minimum, self.rate))
-            self.waited = 0
-        return False
-
-    @property
-    def over(self) -> bool:
-        """Whether training should end."""
-        return (
-            self.early_stopping is not None and self.since_best >= self.early_stopping
-        )
 
 
 def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network:
@@ -194,7 +118,7 @@ class Training:
         self.identity = data.model(experiment).identity
         self.network = build_member(experiment, seed, data.train)
         self.batches = make_batches(experiment, self.network)
-        self.optimizer = _build_optimizer(experiment, self.network)
+        self.optimizer = build_optimizer(experiment, self.network)
         self.plateau = Plateau(
             experiment.learning_rate,
             experiment.learning_rate_factor,
@@ -270,7 +194,7 @@ class Training:
         )
         log |= validation.log("val_")
         self.logs.append(log)
-        _write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
+        write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
         value = criterion_of(self.experiment, log)
         self._check_values(value, log["loss"])
         alive = validation.varies() or _is_alive(self.network, self.data.train)
@@ -334,42 +258,6 @@ class Training:
         self.unfinished = state["unfinished"]
 
 
-def write_failure(folder: Path, error: MemberError) -> str:
-    """Write why a member is no part of its ensemble, which is returned."""
-    message = (
-        f"{error} It is no part of the ensemble. To try again, remove "
-        f"{folder / FAILURE}."
-    )
-    write_bytes(folder / FAILURE, f"{message}\n".encode())
-    remove(folder / CHECKPOINT)
-    return message
-
-
-def read_failure(folder: Path) -> str:
-    """Return why a member is no part of its ensemble, as far as the file tells."""
-    path = folder / FAILURE
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError as error:
-        return f"{path}: cannot be read ({error.strerror})"
-
-
-def _build_optimizer(experiment: Experiment, network: Network) -> torch.optim.Optimizer:
-    kernels = network.kernels()
-    known = {id(kernel) for kernel in kernels}
-    others = [p for p in network.parameters() if id(p) not in known]
-    # d/dw of the penalty w² is 2 w, and optimizers add weight_decay * w
-    decay = 2 * experiment.weight_decay
-    groups = [
-        {"params": kernels, "weight_decay": decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    name = experiment.optimizer_name
-    options: dict[str, Any] = {"fused": True} if name in _FUSED else {}
-    groups = [group for group in groups if group["params"]]
-    return _OPTIMIZERS[name](groups, lr=experiment.learning_rate, **options)  # type: ignore[call-arg]
-
-
 @torch.no_grad()
 def evaluate(
     experiment: Experiment,
@@ -384,11 +272,3 @@ def evaluate(
     for batch in batches.nominal(samples, _EVALUATION_BATCH):
         tally.keep(batch.predict(network), batch.targets)
     return tally
-
-
-def _write_log(path: Path, logs: list[Log]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(logs[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**log, "epoch": int(log["epoch"])} for log in logs)
-    write_bytes(path, text.getvalue().encode())

@@ -27,8 +27,10 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_full
 from glacier_inversion.training.batches import predict_together
-from glacier_inversion.training.epoch_log import Log
-from glacier_inversion.training.member import Training, TrainingData, write_failure
+from glacier_inversion.training.data import TrainingData
+from glacier_inversion.training.member import Training
+from glacier_inversion.training.model.logs import Log
+from glacier_inversion.training.model.members import write_failure
 from glacier_inversion.training.network.threads import one_thread
 
 

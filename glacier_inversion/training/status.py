@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 
 from glacier_inversion.errors import ModelError
+from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_locked
 from glacier_inversion.progress import duration
-from glacier_inversion.training.curves import read_logs
 from glacier_inversion.training.epoch_log import criterion_column
+from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import member_state
 from glacier_inversion.training.model.model import read_model
-from glacier_inversion.training.network.losses import score
 from glacier_inversion.training.watch import STATUS, read_last_run
 from glacier_inversion.workspace import Workspace
 

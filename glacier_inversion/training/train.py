@@ -16,23 +16,23 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.executors import available_cores
+from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, remove, scratch_of
 from glacier_inversion.interrupts import heeding_signals
-from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import Samples, Scales
-from glacier_inversion.patches.sampling import check_targets, spacing_of
-from glacier_inversion.patches.tiles import Tiles, contents
+from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress, Silent, two_digits
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.curves import draw_training_curves, read_logs
+from glacier_inversion.training.curves import draw_training_curves
+from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.epoch_log import criterion_column
-from glacier_inversion.training.member import TrainingData, read_failure
+from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import (
     MemberState,
     member_folders,
     member_state,
+    read_failure,
 )
 from glacier_inversion.training.model.model import (
     Model,
@@ -40,12 +40,7 @@ from glacier_inversion.training.model.model import (
     read_model,
     write_model,
 )
-from glacier_inversion.training.model.normalization import (
-    fit_input_scales,
-    fit_target_scales,
-)
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
-from glacier_inversion.training.network.losses import score
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.watch import Watch
@@ -67,41 +62,6 @@ def check_network(experiment: Experiment) -> Network:
         network = Network(experiment)
     make_batches(experiment, network)
     return network
-
-
-def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> TrainingData:
-    """
-    Make the samples and the normalisation that every member is trained with.
-
-    Parameters
-    ----------
-    tiles : mapping of lists of Tiles
-        Of the splits 'train' and 'validation'.
-
-    Raises
-    ------
-    DatasetError
-        There are no training samples; no validation samples, with a criterion that
-        needs them; or unknown targets, with a loss or metric that needs them all.
-    """
-    layout = Layout.of(experiment)
-    spacing = spacing_of(experiment)
-    of_inputs = fit_input_scales(experiment, tiles["train"])
-    samples = {
-        split: Samples(
-            [to_lattice(t, layout) for t in part], layout, of_inputs, spacing
-        )
-        for split, part in tiles.items()
-    }
-    scales = Scales(of_inputs, fit_target_scales(experiment, samples["train"]))
-    check_targets(
-        experiment,
-        {split: part.targets.numpy() for split, part in samples.items()},
-        {split: len(part) for split, part in tiles.items()},
-        logger.warning,
-    )
-    read = contents(part for parts in tiles.values() for part in parts)
-    return TrainingData(samples["train"], samples["validation"], scales, read)
 
 
 def train(

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import PackageError, WorkspaceError
+from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import append_bytes, is_full, remove, write_json
 from glacier_inversion.json_files import read_json
 from glacier_inversion.progress import Progress, duration
-from glacier_inversion.training.epoch_log import Log, criterion_of
-from glacier_inversion.training.network.losses import score
+from glacier_inversion.training.epoch_log import criterion_of
+from glacier_inversion.training.model.logs import Log
 
 logger = logging.getLogger(__name__)
 

@@ -33,16 +33,12 @@ from glacier_inversion.executors import (
 )
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, replacing
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.patches.samples import (
-    KnownPoints,
-    PatchSource,
-    Samples,
-    Scale,
-    Scales,
-)
-from glacier_inversion.training.epoch_log import Log
-from glacier_inversion.training.member import TrainingData
+from glacier_inversion.patches.samples import KnownPoints, Samples
+from glacier_inversion.patches.scale import Scale, Scales
+from glacier_inversion.training.data import TrainingData
+from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.stacked import Listener, train_together
 
 _PACKAGE = logging.getLogger("glacier_inversion")

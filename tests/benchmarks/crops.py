@@ -32,10 +32,10 @@ from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.demo.demo import write_demo
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
 from glacier_inversion.training.batches import make_batches
+from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.epoch_log import Tally
-from glacier_inversion.training.member import TrainingData, build_member, evaluate
+from glacier_inversion.training.member import build_member, evaluate
 from glacier_inversion.training.network.threads import one_thread
-from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS
 

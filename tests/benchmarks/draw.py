@@ -38,18 +38,19 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.drawing.draw import draw
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
+from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import PatchSource, Scale, Scales
+from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.training.model.members import WEIGHTS
 from glacier_inversion.training.model.model import Model, write_model
-from glacier_inversion.training.network.dense import make_plan
-from glacier_inversion.training.network.devices import CPU
-from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.operations import (
-    Downsample,
+from glacier_inversion.training.network.convolutions import (
     PlainConvolutions,
     ResidualBlock,
 )
+from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.operations import Downsample
 from glacier_inversion.training.network.predict import Block, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic

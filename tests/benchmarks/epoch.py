@@ -34,10 +34,10 @@ from torch.utils.data import DataLoader, Dataset
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
-from glacier_inversion.training.member import Training, TrainingData
+from glacier_inversion.training.data import TrainingData, prepare
+from glacier_inversion.training.member import Training
 from glacier_inversion.training.network.threads import one_thread
 from glacier_inversion.training.stacked import train_epoch
-from glacier_inversion.training.train import prepare
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.benchmarks.draw import describe, write_data

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glacier_inversion.experiment import sections
-from glacier_inversion.training.network import operations
-from glacier_inversion.training.network.operations import Operation, Shape
+from glacier_inversion.experiment import operations
+from glacier_inversion.training.network.convolutions import (
+    Convolutions,
+    PlainConvolutions,
+)
+from glacier_inversion.training.network.merging import Addition, Concatenation
+from glacier_inversion.training.network.operations import (
+    Denses,
+    Downsample,
+    Operation,
+    Shape,
+)
 
 
 def build(
-    operation: sections.Operation,
+    operation: operations.Operation,
     shapes: Sequence[Shape],
-    convolutions: type[operations.Convolutions],
+    convolutions: type[Convolutions],
     padding: str,
     hidden_bias: bool,
 ) -> Operation:
@@ -28,18 +37,18 @@ def build(
     hidden_bias : bool
         Whether dense layers but the last have a bias; the last has none.
     """
-    if isinstance(operation, sections.Convolutions):
+    if isinstance(operation, operations.Convolutions):
         own_padding = operation.padding or padding
         return convolutions(
             shapes, operation.filters, operation.kernel_size, own_padding
         )
-    if isinstance(operation, sections.Convolution1):
-        return operations.PlainConvolutions(shapes, [operation.filter], 1, "valid")
-    if isinstance(operation, sections.Downsample):
-        return operations.Downsample(shapes)
-    if isinstance(operation, sections.Concatenation):
-        return operations.Concatenation(shapes)
-    if isinstance(operation, sections.Addition):
-        return operations.Addition(shapes)
+    if isinstance(operation, operations.Convolution1):
+        return PlainConvolutions(shapes, [operation.filter], 1, "valid")
+    if isinstance(operation, operations.Downsample):
+        return Downsample(shapes)
+    if isinstance(operation, operations.Concatenation):
+        return Concatenation(shapes)
+    if isinstance(operation, operations.Addition):
+        return Addition(shapes)
     bias = [hidden_bias] * (len(operation.filters) - 1) + [False]
-    return operations.Denses(shapes, operation.filters, operation.last_activation, bias)
+    return Denses(shapes, operation.filters, operation.last_activation, bias)

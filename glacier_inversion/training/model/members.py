@@ -14,8 +14,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from glacier_inversion.errors import ModelError, first_line
-from glacier_inversion.files import write_bytes
+from glacier_inversion.errors import MemberError, ModelError, first_line
+from glacier_inversion.files import remove, write_bytes
 
 WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
 FAILURE = "failure.txt"
@@ -123,3 +123,23 @@ def _unusable(path: Path, problem: str) -> ModelError:
         "wrote there. Restore it, or remove it and train the seed again."
     )
     return ModelError(message)
+
+
+def write_failure(folder: Path, error: MemberError) -> str:
+    """Write why a member is no part of its ensemble, which is returned."""
+    message = (
+        f"{error} It is no part of the ensemble. To try again, remove "
+        f"{folder / FAILURE}."
+    )
+    write_bytes(folder / FAILURE, f"{message}\n".encode())
+    remove(folder / CHECKPOINT)
+    return message
+
+
+def read_failure(folder: Path) -> str:
+    """Return why a member is no part of its ensemble, as far as the file tells."""
+    path = folder / FAILURE
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror})"

@@ -23,7 +23,7 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
 from glacier_inversion.files import write_json
 from glacier_inversion.json_files import read_json
-from glacier_inversion.patches.samples import Scale, Scales
+from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.training.model.members import (
     WEIGHTS,
     member_folders,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.patches.samples import Samples, Scale
+from glacier_inversion.patches.samples import Samples
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.network.losses import predicts_logit
 

@@ -146,15 +146,3 @@ def finished(name: str, total: Tensor | float, count: Tensor | int) -> float:
     """
     mean = float(total) / int(count) if count else math.nan
     return math.sqrt(mean) if plain(name) == "rmse" else mean
-
-
-def score(criterion: str, value: float) -> float:
-    """
-    Return a number that is the less, the better *value* is.
-
-    >>> score("val_h_nan_bias", -3.0), score("binary_accuracy", 0.75)
-    (3.0, -0.75)
-    """
-    if criterion.endswith("binary_accuracy"):
-        return -value
-    return abs(value) if criterion.endswith("bias") else value

@@ -12,7 +12,6 @@ order of sums.
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -143,116 +142,6 @@ def only_image(shapes: Sequence[Shape]) -> Shape:
     return images[0]
 
 
-def convolution(
-    channels: int, filters: int, kernel_size: int, padding: str
-) -> nn.Conv2d:
-    """Build a convolution with a bias of 0 and a kernel drawn for a ReLU behind it."""
-    layer = nn.Conv2d(channels, filters, kernel_size, padding=padding)
-    nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # there is one
-    return layer
-
-
-def _spelt_out(image: Tensor) -> Tensor:
-    """
-    Write down that an image of one channel is in channels-last layout.
-
-    In memory it is in both, and torch takes it for the other, in which all that follows
-    would then be computed.
-    """
-    return image.contiguous()[:, 0, :, :, None].permute(0, 3, 1, 2)
-
-
-class Convolutions(OnImage):
-    """Convolutions one after the other, put together by a subclass."""
-
-    def __init__(
-        self,
-        shapes: Sequence[Shape],
-        filters: Sequence[int],
-        kernel_size: int,
-        padding: str,
-    ) -> None:
-        super().__init__(shapes)
-        self.pads = padding == "same" and kernel_size > 1
-        self.n_lost = len(filters) * (kernel_size - 1) if padding == "valid" else 0
-        if min(self.shape[1:]) <= self.n_lost:
-            message = (
-                f"takes {self.n_lost} rows and columns from an image of "
-                f"{self.shape[1]} x {self.shape[2]}: use fewer or smaller kernels, "
-                "padding 'same', or a larger area_size"
-            )
-            raise ShapeError(message)
-        channels = [self.shape[0], *filters]
-        rows_and_cols, n_weights, multiply_adds, n_values = self.shape[1:], 0, 0, 0
-        for before, after in zip(channels, filters):  # noqa: B905  one is longer
-            if padding == "valid":
-                rows_and_cols = tuple(n - kernel_size + 1 for n in rows_and_cols)
-            kernel = kernel_size**2 * before * after
-            n_weights += kernel
-            multiply_adds += kernel * math.prod(rows_and_cols)
-            n_values = max(n_values, after * math.prod(rows_and_cols))
-        check_size(n_weights, multiply_adds, n_values)
-        self.layers = nn.ModuleList(
-            convolution(before, after, kernel_size, padding)
-            for before, after in zip(channels, filters)  # noqa: B905  one is longer
-        )
-
-    @abstractmethod
-    def convolve(self, image: Tensor) -> Tensor:
-        """Compute the image that comes next."""
-
-    def apply_to(self, image: Tensor) -> Tensor:
-        """Convolve in channels-last layout, which is the fast one."""
-        return self.convolve(_spelt_out(image) if image.shape[1] == 1 else image)
-
-    def apply_to_field(self, field: Field) -> Field:
-        """Convolve the phases, each of which is an image like any other."""
-        if self.pads:
-            message = "pads with zeros, which lie elsewhere for each patch"
-            raise NotDenseError(message)
-        side = field.side - self.n_lost
-        return Field(self.apply_to(field.values), field.spacing, side)
-
-
-class PlainConvolutions(Convolutions):
-    """Convolutions with a ReLU behind each."""
-
-    def convolve(self, image: Tensor) -> Tensor:
-        """Convolve and rectify, layer by layer."""
-        for layer in self.layers:
-            image = functional.relu(layer(image), inplace=True)
-        return image
-
-
-class ResidualBlock(Convolutions):
-    """
-    Convolutions with a ReLU between them, plus a 1 x 1 shortcut, then a ReLU.
-
-    With padding 'valid' the shortcut is cropped to what the convolutions leave; where
-    they take an odd number of rows, the odd one is the last.
-    """
-
-    def __init__(
-        self,
-        shapes: Sequence[Shape],
-        filters: Sequence[int],
-        kernel_size: int,
-        padding: str,
-    ) -> None:
-        super().__init__(shapes, filters, kernel_size, padding)
-        self.shortcut = convolution(self.shape[0], filters[-1], 1, "valid")
-
-    def convolve(self, image: Tensor) -> Tensor:
-        """Add what the convolutions make of the image to the image."""
-        n_rows, n_cols = (n - self.n_lost for n in image.shape[-2:])
-        first = self.n_lost // 2
-        kept = image[..., first : first + n_rows, first : first + n_cols]
-        for i, layer in enumerate(self.layers):
-            image = layer(functional.relu(image, inplace=True) if i > 0 else image)
-        return functional.relu(image.add_(self.shortcut(kept)), inplace=True)
-
-
 class Downsample(OnImage):
     """The maximum of each 2 x 2 pixels; an odd last row or column is dropped."""
 
@@ -283,76 +172,6 @@ def _maxima(image: Tensor) -> Tensor:
         return functional.max_pool2d(image, 2, stride=1)
     pairs = torch.maximum(image[:, :, :-1], image[:, :, 1:])
     return torch.maximum(pairs[..., :-1], pairs[..., 1:])
-
-
-class Concatenation(Operation):
-    """Images of the same rows and columns become one, channels side by side."""
-
-    def __init__(self, shapes: Sequence[Shape]) -> None:
-        super().__init__()
-        if len({shape[1:] for shape in shapes if len(shape) == 3}) > 1:
-            message = "puts images side by side that differ in rows or columns"
-            raise ShapeError(message)
-
-    def forward(self, values: list[Tensor]) -> list[Tensor]:
-        """Join the images."""
-        return _merged(values, _side_by_side)
-
-    def dense(self, fields: list[Field]) -> list[Field]:
-        """Join the fields of images."""
-        return _merged_fields(fields, _side_by_side)
-
-
-def _side_by_side(images: list[Tensor]) -> Tensor:
-    return torch.cat(images, dim=1)
-
-
-def _sum(images: list[Tensor]) -> Tensor:
-    return functools.reduce(torch.add, images)
-
-
-def _merged(
-    values: list[Tensor], merge: Callable[[list[Tensor]], Tensor]
-) -> list[Tensor]:
-    """Replace the images by one."""
-    images = [value for value in values if value.ndim == 4]
-    vectors = [value for value in values if value.ndim == 2]
-    return [merge(images), *vectors] if images else vectors
-
-
-def _merged_fields(
-    fields: list[Field], merge: Callable[[list[Tensor]], Tensor]
-) -> list[Field]:
-    """Replace the fields of images by one; NotDenseError where their pixels part."""
-    images = [field for field in fields if not field.is_vector]
-    vectors = [field for field in fields if field.is_vector]
-    if not images:
-        return vectors
-    try:
-        spacing = common_spacing(images)
-    except ValueError as error:
-        message = f"joins {error}"
-        raise NotDenseError(message) from error
-    merged = merge([field.respaced(spacing).values for field in images])
-    return [Field(merged, spacing, images[0].side), *vectors]
-
-
-class Addition(Operation):
-    """Images of the same shape become their sum."""
-
-    def __init__(self, shapes: Sequence[Shape]) -> None:
-        super().__init__()
-        if len({shape for shape in shapes if len(shape) == 3}) > 1:
-            message = "adds images that differ in shape"
-            raise ShapeError(message)
-
-    def forward(self, values: list[Tensor]) -> list[Tensor]:
-        """Add the images."""
-        return _merged(values, _sum)
-
-    def dense(self, fields: list[Field]) -> list[Field]:
-        """Add the fields of images."""
-        return _merged_fields(fields, _sum)
 
 
 class Denses(Operation):

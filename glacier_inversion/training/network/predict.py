@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from glacier_inversion.choices import DrawingMethod
+from glacier_inversion.patches.gathering import normalised
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
-from glacier_inversion.patches.samples import Scale, normalised
+from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network.covering import Part, cut
 from glacier_inversion.training.network.dense import Frontier, Plan, evaluate
 from glacier_inversion.training.network.devices import Device

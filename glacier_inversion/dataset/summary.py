@@ -1,0 +1,128 @@
+"""summary.json: what a dataset holds, written by its build and read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pyproj.exceptions import ProjError
+
+from glacier_inversion.errors import (
+    DatasetError,
+    first_line,
+)
+from glacier_inversion.experiment.values import FolderName, Length
+from glacier_inversion.files import write_json
+from glacier_inversion.geodata.warping import Warping
+from glacier_inversion.grid import MOST_PIXELS, Bounds
+from glacier_inversion.json_files import read_json, write_path
+
+SUMMARY = "summary.json"
+
+
+class _Part(BaseModel):
+    """A part of summary.json: what is read of it, and what that must be."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class _Tile(_Part):
+    valid: float
+    sha256: str
+
+
+class _Row(_Part):
+    feature: FolderName
+    split: Literal["train", "validation", "test"]
+    bounds: Bounds
+    rasters: dict[str, _Tile]
+
+
+class _Raster(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    name: FolderName
+    resolution: Length
+
+
+class _Description(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    rasters: list[_Raster] = Field(min_length=1)
+
+
+class Summary(_Part):
+    """What summary.json holds of what is read again."""
+
+    description: _Description
+    warping: dict[str, Warping]
+    units: dict[str, str | None]
+    features: list[_Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Summary:
+        """Check that every feature has every raster, on a grid of a sensible size."""
+        names = {raster.name for raster in self.description.rasters}
+        finest = min(raster.resolution for raster in self.description.rasters)
+        if len({row.feature for row in self.features}) < len(self.features):
+            message = "a feature stands in it twice"
+            raise ValueError(message)
+        for row in self.features:
+            left, bottom, right, top = row.bounds
+            n_pixels = (right - left) * (top - bottom) / finest**2
+            if not (left < right and bottom < top and n_pixels <= 2 * MOST_PIXELS):
+                message = f"the bounds of {row.feature!r} are none: {row.bounds}"
+                raise ValueError(message)
+        told = [set(self.warping), set(self.units)]
+        for there in (*told, *(set(row.rasters) for row in self.features)):
+            if missing := sorted(names - there):
+                message = f"it does not tell all of {missing[0]!r}"
+                raise ValueError(message)
+        for name, warping in self.warping.items():
+            a, b, _, d, e, _ = warping.transform
+            try:
+                known = warping.to_file is None or bool(warping.to_file)
+            except ProjError:
+                known = False
+            if not known or a * e - b * d == 0:
+                message = f"it does not tell where the pixels of {name!r} lay"
+                raise ValueError(message)
+        return self
+
+
+def write_summary(folder: Path, content: dict[str, Any]) -> None:
+    """Write summary.json, which says that the dataset is complete."""
+    write_json(folder / SUMMARY, content)
+
+
+def read_summary(folder: Path) -> Summary:
+    """Read summary.json; DatasetError if it is missing or not as it was written."""
+    cause: Exception
+    try:
+        content = read_json(folder / SUMMARY)
+        if isinstance(content, dict) and "resampling" in content:
+            message = (
+                f"{folder}: was built by an earlier version, which did not write down "
+                "where the pixels of the files lay. Must say so. Run 'ginv "
+                "build-dataset'."
+            )
+            raise DatasetError(message)
+        return Summary.model_validate(content)
+    except FileNotFoundError as error:
+        has, cause = "no summary.json", error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place, what = write_path(first["loc"]), first["msg"]
+        what = what.removeprefix("Value error, ")
+        reason = f"{place}: {what}" if place else what
+        has, cause = f"a broken summary.json ({reason})", error
+    except DatasetError:
+        raise
+    except (OSError, ValueError) as error:
+        has, cause = f"a broken summary.json ({first_line(error)})", error
+    message = (
+        f"{folder}: has {has}. Must be a complete dataset: this one was not built, its "
+        "build was interrupted, or it was changed since. Run 'ginv build-dataset'."
+    )
+    raise DatasetError(message) from cause

@@ -1,0 +1,81 @@
+"""What improvement means: the names of criteria, and their columns in the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from glacier_inversion.errors import nearest
+from glacier_inversion.experiment.raw import RawExperiment
+from glacier_inversion.json_files import Problem
+
+
+def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
+    """
+    Return every criterion that an experiment may name.
+
+    >>> criteria(["h"], {"h": ["mae"]})
+    ['loss', 'h_loss', 'h_mae', 'mae', 'val_loss', 'val_h_loss', 'val_h_mae', 'val_mae']
+    """
+    names = ["loss"]
+    for output in outputs:
+        own = metrics.get(output, [])
+        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
+        names += [f"{output}_loss", *(f"{output}_{metric}" for metric in own)]
+        names += own if len(outputs) == 1 else []
+    return [*names, *(f"val_{name}" for name in names)]
+
+
+def log_columns(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
+    """
+    Return the columns of log.csv, in order.
+
+    >>> log_columns(["h"], {"h": ["mae"]})[2:]
+    ['loss', 'h_loss', 'h_mae', 'val_loss', 'val_h_loss', 'val_h_mae']
+    """
+    names = ["loss"]
+    for output in outputs:
+        own = metrics.get(output, [])
+        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
+        names += [f"{output}_{error}" for error in ("loss", *dict.fromkeys(own))]
+    return ["epoch", "learning_rate", *names, *(f"val_{name}" for name in names)]
+
+
+def find_colliding_columns(view: RawExperiment) -> Iterator[Problem]:
+    """Refuse outputs whose losses or metrics would have one name in the log."""
+    outputs = list(dict.fromkeys(view.names("outputs")))
+    columns = log_columns(outputs, view.section("metrics_name"))
+    twice = [name for name, n in Counter(columns).items() if n > 1]
+    if twice:
+        yield (
+            "outputs",
+            f"the names {', '.join(map(repr, outputs))} give the column {twice[0]!r} "
+            "of log.csv two meanings. Must be told apart. Rename an output, such as "
+            "one that begins with 'val'",
+        )
+
+
+def find_wrong_criterion(view: RawExperiment) -> Iterator[Problem]:
+    """Refuse a criterion that is neither a loss nor a metric of the experiment."""
+    criterion = view.value("criterion")
+    allowed = criteria(view.names("outputs"), view.section("metrics_name"))
+    if isinstance(criterion, str) and criterion not in allowed:
+        yield (
+            "criterion",
+            f"{criterion!r} is neither a loss nor a metric of this experiment. "
+            f"{nearest(criterion, allowed)} Use one of them, or add the metric to "
+            "metrics_name",
+        )
+
+
+def score(criterion: str, value: float) -> float:
+    """
+    Return a number that is the less, the better *value* is.
+
+    >>> score("val_h_nan_bias", -3.0), score("binary_accuracy", 0.75)
+    (3.0, -0.75)
+    """
+    if criterion.endswith("binary_accuracy"):
+        return -value
+    return abs(value) if criterion.endswith("bias") else value

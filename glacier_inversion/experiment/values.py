@@ -1,0 +1,90 @@
+"""What single values of an experiment may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+
+from glacier_inversion.choices import (
+    OptimizerName,
+)
+from glacier_inversion.experiment.raw import (
+    FAR,
+    SHORTEST,
+)
+from glacier_inversion.workspace import name_problem, path_problem
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _folder_name(value: str) -> str:
+    if problem := name_problem(value):
+        message = f"{problem}. Must be able to name a folder"
+        raise ValueError(message)
+    return value
+
+
+def _data_file(value: str) -> str:
+    if problem := path_problem(value):
+        message = f"{problem}. Must be able to name a file"
+        raise ValueError(message)
+    return value
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+
+
+DataFile = Annotated[str, AfterValidator(_data_file)]
+
+
+def _any_case(names: tuple[str, ...]) -> str:
+    """Return the pattern of *names* in any case, which JSON Schema cannot say."""
+    letters = ["".join(f"[{c.upper()}{c}]" for c in name) for name in names]
+    return f"^({'|'.join(letters)})$"
+
+
+Optimizer = Annotated[
+    OptimizerName,
+    BeforeValidator(_lower),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(get_args(OptimizerName))},
+                {"type": "string", "pattern": _any_case(get_args(OptimizerName))},
+            ]
+        }
+    ),
+]
+
+
+PositiveFloat = Annotated[float, Field(gt=0, lt=1e9)]
+
+
+Length = Annotated[float, Field(ge=SHORTEST, lt=FAR)]
+
+
+Text = Annotated[str, Field(max_length=1000)]
+
+
+PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Section(BaseModel):
+    """A JSON object that refuses what it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+Channels = Annotated[int, Field(ge=1, le=65_536)]

@@ -1,0 +1,209 @@
+"""Vector files: opened, placed in a CRS, and their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import fiona
+import numpy as np
+import shapely
+from fiona._err import CPLE_BaseError
+from fiona.errors import FionaError
+from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
+from shapely.geometry import shape
+
+from glacier_inversion.errors import (
+    OutlineError,
+    first_line,
+    unprinted,
+)
+
+# What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
+# cannot write down a CRS, or GDAL's message.
+_SPEECHLESS = (UnboundLocalError, SystemError)
+
+
+UNREADABLE = (FionaError, CPLE_BaseError, *_SPEECHLESS)
+
+
+# No CRS in metres puts anything on the Earth farther from its origin, zone numbers in
+# front of the easting included.
+_FARTHEST = 1e8
+
+
+def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
+    """
+    Read the lines of a vector file in the CRS *epsg*.
+
+    The parts of a multi-part line that meet end to end become one.
+
+    Raises
+    ------
+    OutlineError
+        The file is missing, unreadable, has no CRS or holds no line.
+    """
+    with opened_vectors(path) as src:
+        to_tiles = transformer_of(path, src, epsg)
+        geometries = [
+            shapely.force_2d(shape(record.geometry))
+            for record in src
+            if record.geometry is not None
+        ]
+    lines: list[shapely.LineString] = []
+    for geometry in geometries:
+        if geometry.geom_type == "MultiLineString":
+            lines += shapely.get_parts(shapely.line_merge(geometry)).tolist()
+        elif geometry.geom_type == "LineString":
+            lines.append(geometry)
+    lines = [reprojected(line, to_tiles) for line in lines if line.length > 0]
+    if not lines or any(map(problem_of_place, lines)):
+        message = (
+            f"{path}: holds no line that can be drawn. Must hold LineStrings in the "
+            "domain of the dataset's CRS. Draw one along the glacier."
+        )
+        raise OutlineError(message)
+    return lines
+
+
+def read_crs(path: Path) -> str:
+    """Return the name of a vector file's CRS."""
+    with opened_vectors(path) as src:
+        return name_crs(_crs_wkt(path, src))
+
+
+@lru_cache(maxsize=64)
+def name_crs(wkt: str) -> str:
+    """
+    Return the EPSG code of a CRS, its name where it has none.
+
+    >>> name_crs(CRS.from_epsg(2056).to_wkt())
+    'EPSG:2056'
+    """
+    crs = CRS.from_wkt(wkt)
+    epsg = crs.to_epsg()
+    return crs.name if epsg is None else f"EPSG:{epsg}"
+
+
+@contextmanager
+def opened_vectors(path: Path) -> Iterator[Any]:
+    """Open a vector file of one layer; OutlineError if it is not there or none."""
+    check_exists(path)
+    try:
+        with unprinted():
+            layers = _layers(path)
+            if len(layers) > 1:
+                message = (
+                    f"{path}: holds the layers {', '.join(layers)}. Must hold one. "
+                    "Export the right one to a file of its own."
+                )
+                raise OutlineError(message)
+            with fiona.open(path, layer=layers[0] if layers else None) as src:
+                yield src
+    except OutlineError:
+        raise
+    # dates, texts and geometries that are none, too
+    except (*UNREADABLE, ValueError, shapely.errors.ShapelyError) as error:
+        message = (
+            f"{path}: cannot be read ({reason_of(error)}). Must be a vector file that "
+            "OGR reads, with all that belongs to it (.shp with .shx and .dbf). Put it "
+            "there again."
+        )
+        raise OutlineError(message) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a file cannot be read, as far as the libraries tell."""
+    broken = isinstance(error, _SPEECHLESS)
+    return "GDAL does not say why" if broken else first_line(error)
+
+
+def check_exists(path: Path) -> None:
+    """Raise OutlineError if there is no such vector file, or it cannot be looked at."""
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        message = (
+            f"{path}: cannot be read ({error.strerror}). Must be a vector file in the "
+            "workspace's data folder. Correct its name, or its permissions."
+        )
+        raise OutlineError(message) from error
+    if not is_there:
+        message = (
+            f"{path}: does not exist. Must be a vector file in the workspace's data "
+            "folder. Put it there, or correct its name in the experiment."
+        )
+        raise OutlineError(message)
+
+
+def _crs_wkt(path: Path, src: Any) -> str:
+    """Return the CRS of a vector file, as text."""
+    try:
+        wkt: str = src.crs_wkt
+        if wkt:
+            CRS.from_wkt(wkt)
+    except (*UNREADABLE, ProjError) as error:
+        message = (
+            f"{path}: its CRS cannot be read ({reason_of(error)}). Must be one that "
+            "PROJ knows. Assign it, for example with 'ogr2ogr -a_srs EPSG:2056', or "
+            "put the right .prj file beside the .shp."
+        )
+        raise OutlineError(message) from error
+    if not wkt:
+        message = (
+            f"{path}: has no CRS. Must say where it is. Assign it, for example with "
+            "'ogr2ogr -a_srs EPSG:2056', or put the .prj file beside the .shp."
+        )
+        raise OutlineError(message)
+    return wkt
+
+
+def _layers(path: Path) -> list[str]:
+    """Name the layers that have geometries; QGIS keeps its styles in one without."""
+    names = []
+    for name in fiona.listlayers(path):
+        with fiona.open(path, layer=name) as layer:
+            if layer.schema["geometry"] != "None":
+                names.append(name)
+    return names
+
+
+def transformer_of(path: Path, src: Any, epsg: int) -> Transformer:
+    """Return what takes x, y of an open file to a CRS; OutlineError if nothing does."""
+    wkt = _crs_wkt(path, src)
+    try:
+        return Transformer.from_crs(CRS.from_wkt(wkt), epsg, always_xy=True)
+    except ProjError as error:
+        message = (
+            f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
+            f"({first_line(error)}). Must be one that PROJ knows. Assign the right one "
+            "with 'ogr2ogr -a_srs EPSG:2056', for example."
+        )
+        raise OutlineError(message) from error
+
+
+def reprojected(geometry: shapely.Geometry, to_tiles: Transformer) -> shapely.Geometry:
+    """Return a geometry in another CRS, vertex by vertex."""
+
+    def project(points: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+        return np.column_stack(to_tiles.transform(points[:, 0], points[:, 1]))
+
+    return shapely.transform(geometry, project)
+
+
+def problem_of_place(geometry: shapely.Geometry) -> str | None:
+    """Say why a geometry in the CRS of the dataset lies nowhere, None if it does."""
+    coordinates = shapely.get_coordinates(geometry)
+    if not np.isfinite(coordinates).all():
+        return "lies outside the domain of the dataset's CRS"
+    farthest = np.abs(coordinates).max(initial=0.0)
+    if farthest > _FARTHEST:
+        return (
+            f"has a coordinate of {farthest:.6g}. Must be at most {_FARTHEST:,.0f} m "
+            "from the origin of the CRS. Correct it, or the CRS that the file declares"
+        )
+    return None
