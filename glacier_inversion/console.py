@@ -22,6 +22,7 @@ import click
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
+from glacier_inversion.files import FULL
 from glacier_inversion.streams import open_streams
 
 UNEXPECTED = 70
@@ -123,7 +124,7 @@ def _describe(error: OSError) -> str:
             "models and drawings. Change its permissions, or choose another "
             "--workspace."
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in FULL:
         return (
             f"{where}: cannot be written ({reason}). Must be on a disk with space. "
             "Free some, or choose another --workspace, and run it again."
@@ -211,6 +212,10 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
     package = logging.getLogger("glacier_inversion")
     package.handlers = [handler]
     package.propagate = False
+    # what GDAL says while a file fails is in our message; else Python would print it
+    for name in ("rasterio", "fiona"):
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [logging.NullHandler()], False
     level = logging.DEBUG if verbose else logging.INFO
     package.setLevel(logging.ERROR if quiet else level)
 

@@ -19,8 +19,8 @@ from typing import Any
 from glacier_inversion.errors import WorkspaceError, first_line
 
 _PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
-_NEARLY_FULL = 2**20  # bytes
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NEARLYFULL = 2**20  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def refuse_links(folder: Path) -> None:
@@ -125,7 +125,8 @@ def unwritable(path: Path, error: Exception | str) -> WorkspaceError:
     number = error.errno if isinstance(error, OSError) else None
     if number is None and _is_nearly_full(path):
         number = errno.ENOSPC
-    reason = os.strerror(number) if number else first_line(Exception(error))
+    cause = error.__cause__ if isinstance(error, Exception) else None
+    reason = os.strerror(number) if number else first_line(Exception(cause or error))
     message = (
         f"{path}: cannot be written ({reason}). Must be on a disk with space, in a "
         "folder that you may write. Free space, or choose another --workspace."
@@ -137,14 +138,14 @@ def unwritable(path: Path, error: Exception | str) -> WorkspaceError:
 
 def _is_nearly_full(path: Path) -> bool:
     try:
-        return shutil.disk_usage(path.parent).free < _NEARLY_FULL
+        return shutil.disk_usage(path.parent).free < _NEARLYFULL
     except OSError:
         return False
 
 
 def is_full(error: WorkspaceError) -> bool:
     """Tell whether nothing more can be written, whatever the file."""
-    return error.errno in _FULL
+    return error.errno in FULL
 
 
 def write_bytes(path: Path, content: bytes) -> None:

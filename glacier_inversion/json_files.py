@@ -48,6 +48,9 @@ def read_json(path: Path) -> Any:
     OSError, ValueError
         It cannot be read or is no JSON; the text says why.
     """
+    if path.exists() and not path.is_file():
+        message = "it is no file"
+        raise ValueError(message)
     try:
         return json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
     except RecursionError as error:

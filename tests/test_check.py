@@ -191,7 +191,7 @@ def test_rasters_are_described_in_their_own_crs(run):
     speed, slope = rasters["speed"], rasters["slope"]
     assert speed["crs"] == "EPSG:2056"
     assert speed["pixel_size"] == pytest.approx(50, rel=1e-3)
-    assert speed["nodata"] == synthetic.NODATA
+    assert speed["nodata"] == [synthetic.NODATA]
     assert (speed["resampling"], slope["crs"]) == ("average", "EPSG:32632")
     assert speed["not_covered"] == []
     assert (slope["role"], rasters["thickness"]["role"]) == ("input", "output")
@@ -462,3 +462,14 @@ def test_words_fit_the_command_that_says_them(run):
     assert "summary.json" not in result.output
     built = run("build-dataset")
     assert "more such overlaps, in summary.json" in built.stderr
+
+
+def test_several_numbers_that_mean_no_data_are_shown(run):
+    "As the experiment names them, in the report and for programs."
+    run.raw["dataset_description"]["rasters"][0]["nodata"] = [synthetic.NODATA, 0, 1, 2]
+    run.write()
+    result = run("check")
+    assert result.exit_code == 0, result.output
+    assert f"{synthetic.NODATA:g}, 0, 1, ..." in result.stdout
+    rasters = json.loads(run("check", "--json").stdout)["rasters"]
+    assert rasters[0]["nodata"] == [synthetic.NODATA, 0, 1, 2]

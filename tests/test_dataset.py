@@ -195,7 +195,7 @@ def test_tiles_of_unknown_files_are_made_again(run):
         path.write_text(content)
         assert build(run).n_written == 15
     record = json.loads(path.read_text())
-    record["slope"][0]["bytes"] += 1
+    record["slope"]["parts"][0]["bytes"] += 1
     synthetic.write_json(path, record)
     assert build(run).n_written == 5
 
@@ -832,3 +832,29 @@ def test_a_process_that_is_killed_is_a_message(run, monkeypatch):
     monkeypatch.setattr(tiling, "each", lose)
     with pytest.raises(DatasetError, match=r"was killed \(signal 9\).*fewer --jobs"):
         build(run, jobs=2)
+
+
+def test_a_file_elsewhere_of_the_same_size_and_time_is_another(run):
+    "Its tiles are made anew."
+    build(run)
+    data = run.root / "data"
+    (data / "other").mkdir()
+    time = (data / "slope.tif").stat()
+    for name in ("slope.tif", "other/slope.tif"):
+        if name != "slope.tif":
+            shutil.copy(data / "slope.tif", data / name)
+            with rasterio.open(data / name, "r+") as dst:
+                dst.write(dst.read(1)[::-1], 1)
+            os.utime(data / name, ns=(time.st_atime_ns, time.st_mtime_ns))
+    run.raw["dataset_description"]["rasters"][0]["file"] = "other/slope.tif"
+    assert build(run).n_written == len(synthetic.FEATURES)
+
+
+def test_a_folder_in_the_place_of_the_summary_is_not_removed(run):
+    "It may be anything."
+    folder = run.root / "datasets/region/summary.json"
+    folder.mkdir(parents=True)
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(WorkspaceError, match=r"summary\.json: is a folder"):
+        build(run)
+    assert (folder / "mine.txt").exists()

@@ -855,3 +855,43 @@ def test_a_model_that_lost_a_normalisation_is_refused(finished, tmp_path):
     assert result.exit_code == 1
     assert "lost how the input 'slope' is normalised" in result.output
     assert "train anew" in result.output
+
+
+def other_values(path):
+    """Change a tile in place, as another program would."""
+    with rasterio.open(path, "r+") as dst:
+        dst.write(dst.read(1)[::-1], 1)
+
+
+def another_place(path):
+    """Move a tile."""
+    with rasterio.open(path, "r+") as dst:
+        dst.transform = rasterio.Affine.translation(0.5, 0) @ dst.transform
+
+
+@pytest.mark.parametrize("change", [other_values, another_place])
+def test_tiles_that_are_not_those_that_were_built_are_not_drawn(
+    finished, tmp_path, change
+):
+    "Maps are read from windows of tiles, so these are looked at first."
+    run = copy_of(finished, tmp_path)
+    change(run.root / "datasets/region/test/south/slope.tif")
+    before = (run.root / "drawings/small/south/thickness_mean.tif").read_bytes()
+    result = run("draw")
+    assert result.exit_code == 3
+    assert "slope.tif: is missing or damaged" in result.stderr
+    after = (run.root / "drawings/small/south/thickness_mean.tif").read_bytes()
+    assert after == before
+
+
+def test_bounds_that_were_edited_are_not_drawn(finished, tmp_path):
+    "By half a metre, in summary.json."
+    run = copy_of(finished, tmp_path)
+    path = run.root / "datasets/region/summary.json"
+    content = json.loads(path.read_text())
+    for row in content["features"]:
+        row["bounds"] = [side + 0.5 for side in row["bounds"]]
+    synthetic.write_json(path, content)
+    result = run("draw")
+    assert result.exit_code == 3
+    assert "is missing or damaged" in result.stderr

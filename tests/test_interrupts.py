@@ -161,6 +161,7 @@ def test_the_echo_of_a_signal_is_not_a_second_one():
 def test_a_command_may_be_stopped_at_any_moment(finished, tmp_path, name, number):
     "From its first line until it is done; nothing half-written stays behind."
     moments = [0.05 * 1.7**n for n in range(14)]  # 29 s
+    codes = []
     for moment in moments:
         process = start(*prepare(finished, tmp_path / "here", name))
         wait_until(lambda process=process: is_listening(process))
@@ -168,7 +169,29 @@ def test_a_command_may_be_stopped_at_any_moment(finished, tmp_path, name, number
             process.wait(moment)
         except subprocess.TimeoutExpired:
             stop(process, number)
-        done = check_end(process, number) == 0
+        codes.append(check_end(process, number))
         assert not list(tmp_path.rglob("*.part.*"))
-        if done:
+        if codes[-1] == 0:
             break
+    assert codes[0] == SIGNALS[number][0]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_entry_itself_is_imported_is_heard(number):
+    "Before a module of ours but the first is there."
+    code = (
+        "import os, sys\n"
+        "class Sending:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'glacier_inversion.interrupts':\n"
+        f"            os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Sending())\n"
+        "from glacier_inversion.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    exit_code, name = SIGNALS[number]
+    assert (done.returncode, done.stdout) == (exit_code, "")
+    assert done.stderr == f"ginv: stopped by {name}.\n"

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from pyproj import Transformer
 
 from glacier_inversion.choices import Resampling
 from glacier_inversion.dataset.ownership import Ownership
-from glacier_inversion.geodata.rasterizing import inside, inside_of_file
+from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import open_source, warp
 from glacier_inversion.grid import Grid, snap_bounds
 from tests.synthetic import EPSG, OTHER_EPSG, write_raster
@@ -73,12 +74,13 @@ class Layout:
         self.path = folder / "before.tif"
         self.changed = folder / "after.tif"
         write_source(self.path, values, size, left, top, self.crs, angle)
-        warping = self.source(self.path).warping
-        region = Grid.from_bounds(
-            snap_bounds((X, Y, X + 2 * extent, Y + extent), size, size), size
-        )
-        whole = slice(0, n), slice(0, n + 7)
-        theirs = inside_of_file([self.outlines["b"]], warping, region, *whole)
+        row, col = np.mgrid[0:n, 0 : n + 7] + 0.5
+        a, b, c, d, e, f = self.source(self.path).warping.transform
+        centres = a * col + b * row + c, d * col + e * row + f
+        if self.crs != EPSG:
+            to_tiles = Transformer.from_crs(self.crs, EPSG, always_xy=True)
+            centres = to_tiles.transform(*centres)
+        theirs = shapely.contains_xy(self.outlines["b"], *centres)
         after = values.copy()
         after[theirs] = rng.uniform(900, 1000, int(theirs.sum()))
         after[theirs & (rng.random(values.shape) < 0.2)] = np.nan

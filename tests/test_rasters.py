@@ -34,7 +34,8 @@ GRID = Grid(420_600.0, 5_149_400.0, 50.0, 31, 44)
 
 def source(path, resolution=50.0, epsg=EPSG, band=1, nodata=None, resampling=None):
     """Open a source with the defaults of an experiment."""
-    return open_source(path, band, nodata, resampling, resolution, epsg)
+    numbers = [nodata] if isinstance(nodata, (int, float)) else nodata
+    return open_source(path, band, numbers, resampling, resolution, epsg)
 
 
 def noise(path, epsg, resolution=20.0, dtype="f4"):
@@ -300,7 +301,7 @@ def no_transform(path):
             2,
             "no band 2",
         ),
-        (lambda path: path.mkdir(), 1, "is a folder. Must be a raster"),
+        (lambda path: path.mkdir(), 1, "is no file. Must be a raster"),
         (placed(0, 0, 5, 0, 0, 5), 1, r"its transform \(0, 0, 5, 0, 0, 5\) gives"),
         (placed(20, 40, 5, 10, 20, 5), 1, "gives pixels no place"),
         (placed(float("nan"), 0, 5, 0, -20, 5), 1, "gives pixels no place"),
@@ -325,7 +326,7 @@ def test_a_raster_whose_middle_lies_nowhere_is_used(tmp_path):
     found = open_source(path, 1, None, None, 50.0, 3031)
     described = json.loads(json.dumps(describe_source(found), allow_nan=False))
     assert described["pixel_size"] is None
-    assert described["nodata"] == "inf"
+    assert described["nodata"] == ["inf"]
     assert found.warping.method == "bilinear"
 
 

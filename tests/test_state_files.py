@@ -1,10 +1,12 @@
 """Files that commands wrote, edited since: refused with their names, or harmless."""
 
 import json
+import os
 import shutil
 
 import pytest
 
+from glacier_inversion.json_files import read_json
 from tests.conftest import Run
 
 DEEP = "[" * 100_000
@@ -158,3 +160,10 @@ def test_features_that_are_not_there_are_named_in_few_words(copied):
     assert result.exit_code == 1
     assert result.stderr.count("is not in") == 20
     assert "and 2,980 more are not there" in result.stderr
+
+
+def test_a_pipe_in_the_place_of_a_state_file_hangs_nothing(tmp_path):
+    "Nobody will ever write into it."
+    os.mkfifo(tmp_path / "summary.json")
+    with pytest.raises(ValueError, match="is no file"):
+        read_json(tmp_path / "summary.json")

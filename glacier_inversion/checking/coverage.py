@@ -58,5 +58,5 @@ def describe_source(source: Source) -> dict[str, Any]:
         "n_rows": n_rows,
         "n_cols": n_cols,
         "resampling": source.warping.method,
-        "nodata": nodata if len(nodata) > 1 else next(iter(nodata), None),
+        "nodata": nodata,
     }

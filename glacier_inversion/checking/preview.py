@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from glacier_inversion.choices import Resampling
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.experiment import Experiment
@@ -225,7 +226,7 @@ def _count_known(
     feature: str,
     points: Grid,
     size: float,
-    resampling: str,
+    resampling: Resampling,
 ) -> int:
     """Count the cells of *size* with a target, of every step-th row and column."""
     step = math.ceil(max(points.shape) * points.resolution / size / _ESTIMATE_PX)

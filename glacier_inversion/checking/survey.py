@@ -13,7 +13,6 @@ import shapely
 
 from glacier_inversion.checking.coverage import describe_source, find_coverage
 from glacier_inversion.checking.preview import Reading, read_features
-from glacier_inversion.dataset.opened import select_features
 from glacier_inversion.dataset.outlines import Outline, read_outlines, read_profiles
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.plan import (
@@ -30,6 +29,7 @@ from glacier_inversion.dataset.splits import (
     assign_splits,
     find_overlaps,
     find_shared_areas,
+    select_features,
 )
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.experiment import Experiment

@@ -50,14 +50,13 @@ def _format_rasters(report: Report) -> list[str]:
         if raster["status"] != "found":
             rows.append([*row, raster["status"].upper()])
             continue
-        nodata = raster["nodata"]
         rows.append(
             [
                 *row,
                 raster["crs"],
                 "?" if (size := raster["pixel_size"]) is None else f"{size:.4g} m",
                 f"{raster['resolution']:g} m {raster['resampling']}",
-                f"{nodata:g}" if isinstance(nodata, float) else nodata or "none",
+                _numbers(raster["nodata"]),
                 _percent(raster["valid_min"]),
                 _percent(raster["valid_median"]),
             ]
@@ -188,6 +187,17 @@ def _table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str
         ).rstrip()
         for row in rows
     ]
+
+
+def _numbers(nodata: list[float | str]) -> str:
+    """
+    Write what means no data, three numbers at most.
+
+    >>> _numbers([-9999.0, 0.0]), _numbers(["nan"]), _numbers([]), _numbers([1.0] * 5)
+    ('-9999, 0', 'nan', 'none', '1, 1, 1, ...')
+    """
+    shown = [n if isinstance(n, str) else f"{n:g}" for n in nodata[:3]]
+    return ", ".join(shown + ["..."] * (len(nodata) > 3)) or "none"
 
 
 def _count(number: int | None) -> str:

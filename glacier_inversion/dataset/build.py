@@ -27,7 +27,7 @@ from glacier_inversion.dataset.splits import (
 )
 from glacier_inversion.dataset.summary import SUMMARY, write_summary
 from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
-from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.errors import DatasetError, RasterError, WorkspaceError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import (
     is_scratch,
@@ -115,7 +115,13 @@ def build_dataset(
         ]
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
-        record = {name: _identify(source) for name, source in sources.items()}
+        record = {
+            raster.name: {
+                "file": raster.file,
+                "parts": _identify(sources[raster.name]),
+            }
+            for raster in description.rasters
+        }
         changed = _find_changed(folder / "sources.json", record)
         _clear(folder, todo, list(record), changed)
         write_json(folder / "sources.json", record)
@@ -163,6 +169,12 @@ def _clear(
         and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
     ]
     outdated = [job.tile(raster) for job in todo for raster in changed]
+    if (folder / SUMMARY).is_dir():
+        message = (
+            f"{folder / SUMMARY}: is a folder. Must be the file that a build writes. "
+            "Move it away."
+        )
+        raise WorkspaceError(message)
     remove(folder / SUMMARY, *stale, *outdated)
     for feature in {path.parent for path in stale}:
         remove_if_empty(feature)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.outlines import read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import (
     DatasetError,
     OutlineError,
     RasterError,
-    nearest,
 )
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
-from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
-from glacier_inversion.patches.tiles import Tiles, digest, digest_all
+from glacier_inversion.patches.tiles import Tiles, digest, digest_all, digest_strips
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import (
     SPLITS,
@@ -34,7 +34,7 @@ from glacier_inversion.workspace import (
     tile_path,
 )
 
-_MOST_NAMED = 20  # features that are not there
+_STRIP = 2**22  # pixels of a tile that are read at once to check it
 # What the tiles of a dataset follow from, besides the rasters.
 _DESCRIBING = (
     "epsg",
@@ -66,6 +66,7 @@ class BuiltDataset:
     resolutions: dict[str, float]
     units: dict[str, str | None]
     warping: dict[str, Warping]
+    _checked: set[Path] = field(default_factory=set, repr=False)
 
     @cached_property
     def outlines(self) -> dict[str, shapely.Geometry]:
@@ -167,6 +168,38 @@ class BuiltDataset:
             targets[variable.name] = target
         return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
 
+    def check_tiles(self, experiment: Experiment, feature: str) -> None:
+        """
+        Check that a feature's input tiles are those that were built, each once.
+
+        Read in strips: windows that are read of them later are not checked any more.
+
+        Raises
+        ------
+        DatasetError
+            A tile is missing, elsewhere or damaged.
+        """
+        for variable in experiment.inputs:
+            row = self.rows[feature]
+            path = tile_path(self.folder, row["split"], feature, variable.name)
+            if path in self._checked:
+                continue
+            grid = self.grid(feature, variable.resolution)
+            try:
+                is_ours = (
+                    read_grid(path) == grid
+                    and digest_strips(
+                        read_tile(path, rows, slice(0, grid.n_cols))
+                        for rows in _strips(grid)
+                    )
+                    == row["rasters"][variable.name]["sha256"]
+                )
+            except RasterError as error:
+                raise DatasetError(_damaged(path)) from error
+            if not is_ours:
+                raise DatasetError(_damaged(path))
+            self._checked.add(path)
+
     def _read(
         self,
         experiment: Experiment,
@@ -207,44 +240,17 @@ class BuiltDataset:
         return contents
 
 
-def select_features(
-    wanted: list[str] | str, splits: Mapping[str, str], folder: Path
-) -> list[str]:
-    """
-    Return the ids that *wanted* names: a split or 'all', or ids that must exist.
-
-    Parameters
-    ----------
-    splits : mapping of str
-        Of the features of the dataset in *folder*.
-
-    Raises
-    ------
-    DatasetError
-        Ids that the dataset does not hold, each with the nearest that it does.
-    """
-    if isinstance(wanted, str):
-        return [f for f, split in splits.items() if wanted in ("all", split)]
-    missing = [feature for feature in wanted if feature not in splits]
-    if missing:
-        lines = [
-            f"drawing_description.features: {feature!r} is not in {folder}. "
-            f"{nearest(feature, splits)} Correct it, or build the dataset anew."
-            for feature in missing[:_MOST_NAMED]
-        ]
-        if len(missing) > len(lines):
-            lines.append(
-                f"drawing_description.features: and {len(missing) - len(lines):,} more "
-                "are not there. Correct them, or build the dataset anew."
-            )
-        raise DatasetError("\n".join(lines))
-    return wanted
+def _strips(grid: Grid) -> Iterator[slice]:
+    """Cut a grid into rows that memory holds."""
+    n_rows = max(1, _STRIP // max(grid.n_cols, 1))
+    for row in range(0, grid.n_rows, n_rows):
+        yield slice(row, min(row + n_rows, grid.n_rows))
 
 
 def _damaged(path: Path) -> str:
     return (
-        f"{path}: is missing or damaged. Must be as it was built. Remove what is left "
-        "of it and run 'ginv build-dataset'."
+        f"{path}: is missing or damaged. Must be as it was built. Run 'ginv "
+        "build-dataset', which makes it anew."
     )
 
 

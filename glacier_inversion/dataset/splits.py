@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,16 @@ import numpy as np
 import shapely
 
 from glacier_inversion.dataset.outlines import Outline
-from glacier_inversion.errors import OutlineError, nearest
+from glacier_inversion.errors import (
+    DatasetError,
+    OutlineError,
+    nearest,
+)
 from glacier_inversion.experiment.sections import Split
 from glacier_inversion.grid import Bounds
-from glacier_inversion.workspace import SPLITS
+from glacier_inversion.workspace import (
+    SPLITS,
+)
 
 _DEFAULT_FIELD = "train"
 _DEFAULT_FRACTIONS = [0.7, 0.15, 0.15]
@@ -180,3 +187,40 @@ def find_shared_areas(outlines: dict[str, shapely.Geometry]) -> list[dict[str, A
         if area >= 100
     ]
     return sorted(found, key=lambda shared: (-shared["area_km2"], shared["features"]))
+
+
+_MOST_NAMED = 20  # features that are not there
+
+
+def select_features(
+    wanted: list[str] | str, splits: Mapping[str, str], folder: Path
+) -> list[str]:
+    """
+    Return the ids that *wanted* names: a split or 'all', or ids that must exist.
+
+    Parameters
+    ----------
+    splits : mapping of str
+        Of the features of the dataset in *folder*.
+
+    Raises
+    ------
+    DatasetError
+        Ids that the dataset does not hold, each with the nearest that it does.
+    """
+    if isinstance(wanted, str):
+        return [f for f, split in splits.items() if wanted in ("all", split)]
+    missing = [feature for feature in wanted if feature not in splits]
+    if missing:
+        lines = [
+            f"drawing_description.features: {feature!r} is not in {folder}. "
+            f"{nearest(feature, splits)} Correct it, or build the dataset anew."
+            for feature in missing[:_MOST_NAMED]
+        ]
+        if len(missing) > len(lines):
+            lines.append(
+                f"drawing_description.features: and {len(missing) - len(lines):,} more "
+                "are not there. Correct them, or build the dataset anew."
+            )
+        raise DatasetError("\n".join(lines))
+    return wanted

@@ -140,8 +140,16 @@ def predict_blocks(
     wanted_in: Callable[[Block], NDArray[np.bool_]],
     with_targets: bool = False,
 ) -> Iterator[BlockOfValues | None]:
-    """Predict a map block by block; None for a block of which nothing is wanted."""
+    """
+    Predict a map block by block; None for a block of which nothing is wanted.
+
+    Raises
+    ------
+    DatasetError
+        A tile is not the one that was built.
+    """
     experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
+    dataset.check_tiles(experiment, drawn.feature)
     tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
     points = lattice(tile, window_px)
     align = math.lcm(

@@ -239,7 +239,8 @@ def check_experiment(raw: Any, where: str, slips: Sequence[Problem] = ()) -> Exp
         What is wrong with its text.
     """
     if not isinstance(raw, dict):
-        message = f"{where}: holds a {type(raw).__name__}. Must hold one JSON object."
+        kind = "a list" if isinstance(raw, list) else "a single value"
+        message = f"{where}: holds {kind}. Must hold one JSON object, in {{ and }}."
         raise ExperimentError(message)
     said = {path for path, _ in slips}
     experiment, refusals = None, []

@@ -29,6 +29,7 @@ from glacier_inversion.experiment.values import (
     DataFile,
     FolderName,
     Length,
+    Numbers,
     PositiveInt,
     Section,
     Text,
@@ -94,7 +95,7 @@ class Raster(Section):
         description="GDAL's resampling. Default: average when the pixels grow by 2 or "
         "more, else bilinear.",
     )
-    nodata: float | Annotated[list[float], Field(min_length=1)] | None = Field(
+    nodata: Numbers | None = Field(
         default=None,
         description="The number, or all the numbers, that mean no data, instead of "
         "that which the file declares.",

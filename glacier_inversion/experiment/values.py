@@ -88,3 +88,20 @@ class Section(BaseModel):
 
 
 Channels = Annotated[int, Field(ge=1, le=65_536)]
+
+
+def _as_list(value: Any) -> Any:
+    """Take a number for a list of one."""
+    if isinstance(value, list) or value is None:
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return [value]
+    message = "Must be a number, or a list of numbers"
+    raise ValueError(message)
+
+
+Numbers = Annotated[
+    list[float],
+    Field(min_length=1, max_length=20),
+    BeforeValidator(_as_list, json_schema_input_type=float | list[float]),
+]

@@ -46,7 +46,7 @@ def opened(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise RasterError(_unreadable(path, error.strerror)) from error
     if not is_file:
-        is_what = "is a folder" if is_there else "does not exist"
+        is_what = "is no file" if is_there else "does not exist"
         message = (
             f"{path}: {is_what}. Must be a raster in the workspace's data folder. "
             "Put it there, or correct 'file'."

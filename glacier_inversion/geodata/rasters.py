@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
 from rasterio.windows import Window
 
+from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.warping import Warping
@@ -62,7 +63,7 @@ class Source:
     pixel_size: float
     warping: Warping
 
-    def resampled_by(self, method: str) -> Source:
+    def resampled_by(self, method: choices.Resampling) -> Source:
         """Return the same file, resampled in another way."""
         return replace(self, warping=replace(self.warping, method=method))
 
@@ -70,8 +71,8 @@ class Source:
 def open_source(
     path: Path,
     band: int,
-    nodata: float | Sequence[float] | None,
-    resampling: str | None,
+    nodata: Sequence[float] | None,
+    resampling: choices.Resampling | None,
     resolution: float,
     epsg: int,
 ) -> Source:
@@ -123,8 +124,7 @@ def open_source(
             raise RasterError(message)
         numbers = [] if declared is None else [float(declared)]
         if nodata is not None:
-            given = [nodata] if isinstance(nodata, (int, float)) else nodata
-            numbers = [float(number) for number in given]
+            numbers = [float(number) for number in nodata]
             for number in numbers:
                 if not _fits(number, dtype):
                     message = (
@@ -250,12 +250,12 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
 
 def _undeclared(source: Source, number: float) -> str:
     named = [known for known in source.nodata if not math.isnan(known)]
-    says = f"only {', '.join(f'{n:g}' for n in named)}" if named else "no number"
+    says = f"only {', '.join(f'{n:.9g}' for n in named)}" if named else "no number"
     wanted = ", ".join(f"{n!r}".removesuffix(".0") for n in (*named, number))
     wanted = f"[{wanted}]" if named else wanted
     return (
-        f"{source.path}: holds {number:g}, and {says} is declared as nodata. Must say "
-        f'what is no data. Add "nodata": {wanted} to the raster in the experiment.'
+        f"{source.path}: holds {number:.9g}, and {says} is declared as nodata. Must "
+        f'say what is no data. Add "nodata": {wanted} to the raster in the experiment.'
     )
 
 

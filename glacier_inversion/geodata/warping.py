@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from glacier_inversion.choices import Resampling
 from glacier_inversion.grid import Grid, Places
 
 Pixels = NDArray[np.intp]
@@ -43,7 +44,7 @@ class Warping:
 
     Attributes
     ----------
-    method : str
+    method : Resampling
         The resampling, as GDAL names it.
     epsg : int
         The CRS of the tiles.
@@ -55,7 +56,7 @@ class Warping:
         The file's numbers of rows and columns.
     """
 
-    method: str
+    method: Resampling
     epsg: int
     crs_wkt: str
     transform: tuple[float, float, float, float, float, float]

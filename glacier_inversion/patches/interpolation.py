@@ -77,8 +77,9 @@ def read_at(
     """
     Read a raster, or a map, at points: the one way in which maps are compared.
 
-    Exact on a surface that rises evenly. What lies beyond the raster is unknown, as
-    NaN within it is.
+    Exact on a surface that rises evenly, where all four pixels around a point are
+    known; beside unknown ones it is as `interpolate` says. What lies beyond the raster
+    is unknown, as NaN within it is.
 
     Parameters
     ----------

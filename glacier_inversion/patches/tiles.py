@@ -43,6 +43,14 @@ def digest(array: NDArray[np.float32]) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
+def digest_strips(strips: Iterable[NDArray[np.float32]]) -> str:
+    """Identify the pixels of a tile from its rows, some at a time, as `digest` does."""
+    summed = hashlib.sha256()
+    for strip in strips:
+        summed.update(np.ascontiguousarray(strip).data)
+    return summed.hexdigest()
+
+
 def digest_all(parts: Iterable[tuple[str, str, Bounds, str]]) -> str:
     """Identify tiles of several features: id, split, bounds and digest of each."""
     return hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()

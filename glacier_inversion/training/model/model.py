@@ -160,9 +160,11 @@ def read_model(folder: Path) -> Model:
     """
     path = folder / "model.json"
     if not path.is_file():
-        known = [p.parent.name for p in folder.parent.glob("*/model.json")]
+        files = folder.parent.glob("*/model.json")
+        known = [file.parent.name for file in files if file.is_file()]
         message = (
-            f"{folder}: is no model. {nearest(folder.name, known)} Train it first."
+            f"{folder}: is no model. {nearest(folder.name, known)} Must hold a file "
+            "model.json. Train it first."
         )
         raise ModelError(message)
     try:
@@ -197,6 +199,9 @@ def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
     lost that of the input.
     """
     sides = {"inputs": experiment.inputs, "outputs": experiment.outputs}
+    if not all(isinstance(part, dict) for part in (content, *content.values())):
+        message = "the normalization is no object of objects"
+        raise ValueError(message)
     if content.keys() != sides.keys():
         names = [variable.name for variable in experiment.variables()]
         if twice := {name for name in names if names.count(name) > 1}:
