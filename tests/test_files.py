@@ -175,6 +175,7 @@ def test_a_command_that_cannot_write_ends_with_a_message(
     assert done.stdout == ""
     assert f"/{file}: cannot be written (" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "_tiff" not in done.stderr
     assert done.stderr.count("Free space, or choose another --workspace.") == 1
     rewritten = {"datasets/region/summary.json", "models/small/status.json"}
     assert {k: after.get(k) for k in before if k not in rewritten} == {
@@ -249,6 +250,7 @@ def test_a_small_disk_fills_and_is_freed(finished, small_disk):
             after = read_all(disk)
             filler.unlink()
             assert "Traceback" not in done.stderr
+            assert "_tiff" not in done.stderr
             assert not [name for name in after if ".part" in name]
             if done.returncode != 0:
                 n_failed += 1

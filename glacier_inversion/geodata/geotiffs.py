@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,9 +224,27 @@ class _Writing:
     def _failing(self) -> Iterator[None]:
         """Say which file cannot be written where GDAL fails."""
         try:
-            yield
+            with _libtiff_muted():
+                yield
         except RasterioError as error:
             raise unwritable(self._file.path, error) from error
+
+
+@contextmanager
+def _libtiff_muted() -> Iterator[None]:
+    """Let libtiff print nothing, which it does by itself beside what GDAL reports."""
+    try:
+        stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no error stream, or too many files are open
+        yield
+        return
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nothing)
 
 
 def _checksum(values: NDArray[np.float32]) -> int:
