@@ -204,12 +204,12 @@ def test_cells_of_a_tenth_of_a_metre_hold_a_point_each():
     "Of coordinates of millions, whose rounding is larger than 1e-9 of such a cell."
     for n0 in (1, 2):
         layout = Layout(0.1, n0, {"fine": 1}, {}, {"t": 1}, 0.0)
-        values = np.ones((30, 40), dtype="f4")
-        grid = Grid(2_600_000.3, 1_200_000.7, 0.1, 30, 40)
+        values = np.ones((300, 400), dtype="f4")
+        grid = Grid(2_600_000.0, 1_200_000.0, 0.1, 300, 400)
         tiles = Tiles("f", "train", grid, {"fine": values}, {"t": values})
         parts = [to_lattice(tiles, layout)]
         samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=0.1)
-        assert len(samples) == len(samples.points) == (31 - n0) * (41 - n0)
+        assert len(samples) == len(samples.points) == (301 - n0) * (401 - n0)
 
 
 def test_outputs_that_are_known_together_share_their_points():
