@@ -5,7 +5,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import fiona
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -35,20 +34,9 @@ class Run:
 def new_run(root: Path) -> Run:
     """Write the region's data and experiment."""
     raw = synthetic.write_region(root)
-    (root / "data" / "profiles").mkdir()
-    with fiona.open(
-        root / "data" / "profiles" / "along.shp",
-        "w",
-        driver="ESRI Shapefile",
-        crs=f"EPSG:{synthetic.EPSG}",
-        schema={"geometry": "LineString", "properties": {"id": "int"}},
-    ) as dst:
-        x, y = synthetic.LEFT + 600, synthetic.TOP - 2900
-        line = {
-            "type": "LineString",
-            "coordinates": [(x + 700, y + 350), (x + 1700, y + 500)],
-        }
-        dst.write({"geometry": line, "properties": {"id": 1}})
+    x, y = synthetic.LEFT + 600, synthetic.TOP - 2900
+    line = [(x + 700, y + 350), (x + 1700, y + 500)]
+    synthetic.write_lines(root / "data/profiles/along.shp", [line])
     return Run(root, synthetic.write_json(root / "exp.json", raw), raw)
 
 

@@ -101,6 +101,21 @@ def write_outlines(
             dst.write({"geometry": mapping(polygon), "properties": properties})
 
 
+def write_lines(path: Path, lines: list[list[tuple[float, float]]]) -> None:
+    """Write profile lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with fiona.open(
+        path,
+        "w",
+        driver="ESRI Shapefile",
+        crs=f"EPSG:{EPSG}",
+        schema={"geometry": "LineString", "properties": {"id": "int"}},
+    ) as dst:
+        for i, line in enumerate(lines, 1):
+            geometry = {"type": "LineString", "coordinates": line}
+            dst.write({"geometry": geometry, "properties": {"id": i}})
+
+
 def box(left: float, bottom: float, right: float, top: float, hole=None) -> Polygon:
     """Return a rectangle in metres from the region's lower left corner."""
     x, y = LEFT + 600, TOP - 2900

@@ -334,18 +334,12 @@ def test_a_place_at_the_margin_has_the_value_of_its_pixel(finished, tmp_path):
     run = copy_of(finished, tmp_path)
     outline = synthetic.FEATURES[-1][1]
     _, bottom, right, top = outline.bounds
-    with fiona.open(
-        run.root / "data/profiles/along.shp",
-        "w",
-        driver="ESRI Shapefile",
-        crs=f"EPSG:{synthetic.EPSG}",
-        schema={"geometry": "LineString", "properties": {"id": "int"}},
-    ) as dst:
-        for i, inset in enumerate((1.0, 12.0, 30.0)):
-            x, y = right - inset, (bottom + top) / 2
-            coordinates = [(x, y), (x, y - 200)]
-            line = {"type": "LineString", "coordinates": coordinates}
-            dst.write({"geometry": line, "properties": {"id": i}})
+    middle = (bottom + top) / 2
+    lines = [
+        [(right - inset, middle), (right - inset, middle - 200)]
+        for inset in (1.0, 12.0, 30.0)
+    ]
+    synthetic.write_lines(run.root / "data/profiles/along.shp", lines)
     assert run("draw").exit_code == 0
     with (run.root / "drawings/small/profiles/along_thickness.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -765,16 +759,8 @@ def test_a_profile_beyond_all_measure_is_refused(
     "Before its places are laid out; features are drawn, if it is on the Earth."
     run = copy_of(finished, tmp_path)
     monkeypatch.setattr("glacier_inversion.drawing.profiles._MOST_PLACES", 1_000_000)
-    with fiona.open(
-        run.root / "data/profiles/along.shp",
-        "w",
-        driver="ESRI Shapefile",
-        crs=f"EPSG:{synthetic.EPSG}",
-        schema={"geometry": "LineString", "properties": {"id": "int"}},
-    ) as dst:
-        line = [(synthetic.LEFT, synthetic.TOP), (end, synthetic.TOP)]
-        geometry = {"type": "LineString", "coordinates": line}
-        dst.write({"geometry": geometry, "properties": {"id": 1}})
+    line = [(synthetic.LEFT, synthetic.TOP), (end, synthetic.TOP)]
+    synthetic.write_lines(run.root / "data/profiles/along.shp", [line])
     result = run("draw")
     assert result.exit_code == exit_code, result.output
     assert message in result.stderr
