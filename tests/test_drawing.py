@@ -333,11 +333,12 @@ def test_a_place_at_the_margin_has_the_value_of_its_pixel(finished, tmp_path):
     "Though the pixel's centre lies beyond the outline's bounds."
     run = copy_of(finished, tmp_path)
     outline = synthetic.FEATURES[-1][1]
-    _, bottom, right, top = outline.bounds
+    left, bottom, _, top = outline.bounds
+    assert left % 50 < 25  # the first pixel centre within lies more than half on
     middle = (bottom + top) / 2
     lines = [
-        [(right - inset, middle), (right - inset, middle - 200)]
-        for inset in (1.0, 12.0, 30.0)
+        [(left + inset, middle), (left + inset, middle - 200)]
+        for inset in (1.0, 6.0, 11.0)
     ]
     synthetic.write_lines(run.root / "data/profiles/along.shp", lines)
     assert run("draw").exit_code == 0
