@@ -2,42 +2,12 @@
 
 import logging
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
-from glacier_inversion.cli import main
-from tests import synthetic
-
-
-@dataclass(frozen=True)
-class Run:
-    """A workspace, its experiment file, and the command line on both."""
-
-    root: Path
-    file: Path
-    raw: dict
-
-    def __call__(self, command: str, *options: str) -> Result:
-        """Run a command; whatever is no error of ours is raised."""
-        arguments = [command, str(self.file), "--workspace", str(self.root), *options]
-        return CliRunner().invoke(main, arguments, catch_exceptions=False)
-
-    def write(self) -> None:
-        """Write the experiment, after a change of `raw`."""
-        synthetic.write_json(self.file, self.raw)
-
-
-def new_run(root: Path) -> Run:
-    """Write the region's data and experiment."""
-    raw = synthetic.write_region(root)
-    x, y = synthetic.LEFT + 600, synthetic.TOP - 2900
-    line = [(x + 700, y + 350), (x + 1700, y + 500)]
-    synthetic.write_lines(root / "data/profiles/along.shp", [line])
-    return Run(root, synthetic.write_json(root / "exp.json", raw), raw)
+from tests.helpers import Run, new_run
 
 
 @pytest.fixture
@@ -54,6 +24,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
         result = made(command)
         assert result.exit_code == 0, result.output
     return made
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A folder of a workspace that is a link to one with files."""
+    (tmp_path / "theirs" / "a").mkdir(parents=True)
+    (tmp_path / "theirs" / "file").write_text("theirs")
+    (tmp_path / "theirs" / "a" / "file").write_text("theirs")
+    (tmp_path / "place").mkdir()
+    link = tmp_path / "place" / "link"
+    link.symlink_to(tmp_path / "theirs", target_is_directory=True)
+    return link
 
 
 @pytest.fixture

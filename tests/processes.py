@@ -1,6 +1,9 @@
-"""Commands in processes of their own, which signals may end: started, watched."""
+"""Code and commands in processes of their own, which signals may end."""
+
+from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -8,6 +11,48 @@ import time
 from pathlib import Path
 
 from glacier_inversion.errors import RasterError
+from tests.helpers import ROOT, Run
+
+AS_NOBODY = """
+import os
+if os.getuid() == 0:  # who may do everything
+    os.setgid(65534)
+    os.setuid(65534)
+"""
+
+
+def run_code(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in the root of the project."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def run_command(
+    run: Run, command: str, *options: str, before: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on a workspace, after the code *before*."""
+    arguments = [command, str(run.file), "--workspace", str(run.root), *options]
+    code = f"from glacier_inversion.cli import main\n{before}\nmain({arguments!r})"
+    return run_code(code)
+
+
+def ginv(run, command, stdout="", stderr="", limits="", where=None):
+    """Run a command in a shell, with odd streams; return exit code and messages."""
+    words = [sys.executable, "-m", "glacier_inversion", command, str(run.file)]
+    options = ["--workspace", str(run.root)] if where is None else []
+    line = f"{limits} {shlex.join([*words, *options])} {stdout} {stderr}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, check=False, cwd=where
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def hand_over(folder: Path) -> None:
+    """Give a folder to who runs AS_NOBODY."""
+    for path in (folder, *folder.rglob("*")) if os.getuid() == 0 else ():
+        os.chown(path, 65534, 65534)
 
 
 def start(*arguments: object) -> subprocess.Popen:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -12,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
-from glacier_inversion.console import SeedList
 from tests import synthetic
-from tests.conftest import Run, new_run
+from tests.helpers import Run, new_run
+from tests.processes import ginv
 
 
 def test_three_commands_make_maps_and_say_where(finished, tmp_path):
@@ -111,14 +110,6 @@ def test_bad_command_lines(run):
     assert run("trian").exit_code == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("0", [0]), ("3,7-9", [3, 7, 8, 9]), ("2,1-2, 0", [0, 1, 2])]
-)
-def test_seed_lists(text, seeds):
-    "Ranges hold both ends."
-    assert SeedList().convert(text, None, None) == seeds
-
-
 def test_schema_is_a_json_schema():
     "Printed for editors."
     result = CliRunner().invoke(main, ["schema"])
@@ -154,68 +145,6 @@ def test_progress_is_silent_when_stderr_is_no_terminal(run):
     command += ["build-dataset", str(run.file), "--workspace", str(run.root), "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
-
-
-def ginv(run, command, stdout="", stderr="", limits="", where=None):
-    """Run a command in a shell, with odd streams; return exit code and messages."""
-    words = [sys.executable, "-m", "glacier_inversion", command, str(run.file)]
-    options = ["--workspace", str(run.root)] if where is None else []
-    line = f"{limits} {shlex.join([*words, *options])} {stdout} {stderr}"
-    done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, check=False, cwd=where
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-needs_full = pytest.mark.skipif(
-    not Path("/dev/full").exists(), reason="the system has no device that is full"
-)
-
-
-@needs_full
-@pytest.mark.parametrize(
-    "command",
-    ["--help", "schema", pytest.param("build-dataset", marks=pytest.mark.slow)],
-)
-def test_results_that_cannot_be_written_are_a_message(run, command):
-    "The work is done all the same."
-    arguments = [] if command in ("--help", "schema") else [str(run.file), "-q"]
-    options = [] if not arguments else ["--workspace", str(run.root)]
-    words = shlex.join(
-        [sys.executable, "-m", "glacier_inversion", command, *arguments, *options]
-    )
-    done = subprocess.run(
-        ["bash", "-c", f"{words} > /dev/full"], capture_output=True, check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.decode().splitlines()
-    assert line.startswith("Error: standard output: cannot be written (No space left")
-    made = (run.root / "datasets/region/summary.json").exists()
-    assert made == (command == "build-dataset")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("stdout", "stderr"),
-    [
-        ("", "2>&-"),
-        (">&-", ""),
-        (">&-", "2>&- <&-"),
-        pytest.param("", "2>/dev/full", marks=needs_full),
-    ],
-)
-def test_streams_that_nobody_hears_change_nothing(run, stdout, stderr):
-    "Exit codes, files, and what the other stream says."
-    code, said, noted = ginv(run, "build-dataset", stdout, stderr)
-    assert code == 0
-    summary = run.root / "datasets/region/summary.json"
-    assert summary.exists()
-    assert said == ("" if stdout else f"{summary}\n")
-    assert bool(noted) == (not stderr)
-    run.file.write_text("{")
-    code, said, noted = ginv(run, "draw", stdout, stderr)
-    assert (code, said) == (2, "")
-    assert ("no JSON" in noted) == (not stderr)
 
 
 @pytest.mark.slow

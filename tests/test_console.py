@@ -11,8 +11,17 @@ import pytest
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
-from glacier_inversion.console import FriendlyGroup
+from glacier_inversion.console import FriendlyGroup, SeedList
 from tests.processes import start
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("0", [0]), ("3,7-9", [3, 7, 8, 9]), ("2,1-2, 0", [0, 1, 2])]
+)
+def test_seed_lists(text, seeds):
+    "Ranges hold both ends."
+    assert SeedList().convert(text, None, None) == seeds
+
 
 SLIP = """
 import sys
@@ -115,34 +124,6 @@ def test_ctrl_c_is_130_wherever_the_command_line_runs(monkeypatch):
     result = CliRunner().invoke(main, ["schema"])
     assert result.exit_code == 130
     assert result.stderr.startswith("ginv: stopped by Ctrl-C.")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
-@pytest.mark.parametrize("redirected", ["> /dev/full", "| true", "2> /dev/full"])
-@pytest.mark.parametrize("arguments", ["schema", "--help"])
-def test_output_that_cannot_be_written(arguments, redirected):
-    "A message, and no complaint of Python's at its end; a pipe may be cut."
-    command = f"{sys.executable} -m glacier_inversion {arguments} {redirected}"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in ((1,) if redirected == "> /dev/full" else (0, 1))
-    assert len(done.stderr.splitlines()) <= 1
-    if redirected == "> /dev/full":
-        assert "standard output: cannot be written (No space left" in done.stderr
-
-
-def test_streams_that_are_closed(run):
-    "Files that are opened do not take the place of the error stream."
-    command = (
-        f"{sys.executable} -m glacier_inversion build-dataset {run.file} "
-        f"--workspace {run.root} -v --jobs 1 <&- >&- 2>&-"
-    )
-    subprocess.run(["bash", "-c", command], check=True)
-    assert (run.root / "datasets/region/summary.json").exists()
 
 
 def test_help_is_whole():

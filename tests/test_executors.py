@@ -9,17 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion.dataset import build as dataset
 from glacier_inversion.errors import RasterError
 from glacier_inversion.executors import ProcessLostError, available_cores, each
-from tests.processes import (
-    children_of,
-    session_of,
-    slow,
-    square,
-    start,
-    wait_until,
-)
+from tests.processes import children_of, session_of, slow, square, start, wait_until
 
 
 def write(path: Path, text: str) -> None:
@@ -86,27 +78,6 @@ def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 4, 7})
     slurm = {"SLURM_CPUS_PER_TASK": given}
     assert available_cores(tmp_path / "none", tmp_path, slurm) == cores
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
-def test_a_build_takes_the_cores_that_it_may_use(run, monkeypatch):
-    "Not all that the machine has: its default of --jobs."
-
-    heard = []
-
-    def note(experiment, sources, todo, jobs):
-        heard.append(jobs)
-        yield from ()
-
-    monkeypatch.setattr(dataset, "tile_features", note)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        run("build-dataset")
-    finally:
-        os.sched_setaffinity(0, before)
-    assert heard == [1]
 
 
 def test_each_task_is_done_once():

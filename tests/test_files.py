@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -19,21 +18,8 @@ from glacier_inversion.files import (
     replacing_all,
     write_bytes,
 )
-from glacier_inversion.workspace import Workspace
-from tests.children import AS_NOBODY, hand_over, read_all, run_code, run_command
-from tests.conftest import Run
-
-
-@pytest.fixture
-def linked(tmp_path):
-    """A folder of a workspace that is a link to one with files."""
-    (tmp_path / "theirs" / "a").mkdir(parents=True)
-    (tmp_path / "theirs" / "file").write_text("theirs")
-    (tmp_path / "theirs" / "a" / "file").write_text("theirs")
-    (tmp_path / "place").mkdir()
-    link = tmp_path / "place" / "link"
-    link.symlink_to(tmp_path / "theirs", target_is_directory=True)
-    return link
+from tests.helpers import Run, read_all
+from tests.processes import AS_NOBODY, hand_over, run_code, run_command
 
 
 def test_nothing_is_written_or_removed_through_a_link(linked):
@@ -99,41 +85,6 @@ def test_files_that_belong_together_appear_together(tmp_path):
     ):
         raise AssertionError
     assert read_all(tmp_path) == {"a/1.txt": b"old"}
-
-
-def test_a_path_on_the_way_may_be_a_link(linked):
-    "A workspace is where its folder leads to; all that is below it is its own."
-    place = Workspace(linked)
-    assert place.root == linked.resolve()
-    write_bytes(place.model("m") / "model.json", b"ours")
-    assert (linked / "models" / "m" / "model.json").read_bytes() == b"ours"
-    assert (
-        Workspace(linked / ".." / "place").root == (linked / "..").resolve() / "place"
-    )
-
-
-def test_a_workspace_without_links_stays_as_it_was_given(tmp_path, monkeypatch):
-    "So that messages name the paths that the user knows."
-    monkeypatch.chdir(tmp_path)
-    assert Workspace(Path()).root == Path()
-    assert Workspace(Path("deep/place")).root == Path("deep/place")
-
-
-def test_names_cannot_leave_the_workspace(tmp_path):
-    "Whatever file says them."
-    place = Workspace(tmp_path)
-    for make in (
-        place.dataset,
-        place.model,
-        place.drawings,
-        place.profile,
-        lambda name: place.drawing("m", name, "o", "mean"),
-        lambda name: place.drawing("m", "f", name, "mean"),
-        lambda name: place.drawn_profile("m", name, "o"),
-    ):
-        for name in ("../evil", "..", "", "/etc", "a\0b"):
-            with pytest.raises(WorkspaceError, match="Must be able to name a file"):
-                make(name)
 
 
 def limited(n_bytes: int) -> str:

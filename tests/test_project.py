@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from glacier_inversion.cli import main
 from glacier_inversion.experiment.experiment import load_experiment
+from tests.helpers import README, ROOT
 from tests.reference_table import table
-
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_help_imports_nothing_heavy():

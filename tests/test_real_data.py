@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -24,10 +23,8 @@ from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import Block, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
+from tests.helpers import PUBLISHED, ROOT, SHARED
 
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
-PUBLISHED = sorted((SHARED / "reference" / "experiments").glob("*.json"))
 ALETSCH = SHARED / "data" / "aletsch" / "data"
 
 

@@ -1,4 +1,4 @@
-"""The rooms of the package: imports run one way, and two worlds meet as arrays."""
+"""The rooms of the package and of its tests: what lies where, and who imports whom."""
 
 import ast
 import re
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.helpers import ROOT
+
 PACKAGE = ROOT / "glacier_inversion"
 # Who may import whom: a room imports from those before it, and from its own modules.
 ORDER = [
@@ -32,6 +33,11 @@ LAST = {"console", "cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
 WITHOUT_TORCH = ["", "experiment", "geodata", "dataset", "checking", "demo"]
 WITHOUT_GEODATA = ["", "experiment", "patches", "training"]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# Modules of tests in a room that have no module of that name to test, and why.
+WITHOUT_NAMESAKE = {
+    "drawing/test_methods.py": "one subject of draw, on every device, too long for it",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -146,3 +152,30 @@ def test_standard_library_names_are_not_taken():
     "A module called as one of Python's is confusing to read."
     taken = {module.rpartition(".")[2] for module in MODULES} & sys.stdlib_module_names
     assert taken == set()
+
+
+def test_no_module_of_tests_imports_another():
+    "What several use lies in helpers, fixtures in conftest."
+    for path in TESTS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names]
+                if isinstance(node, ast.ImportFrom):
+                    names += [f"{node.module}.{name}" for name in names]
+                for name in names:
+                    inner = re.match(r"tests\.(.*\.)?(test_|conftest)", name)
+                    assert inner is None, f"{path} imports {name}"
+
+
+def test_tests_lie_as_the_package_does():
+    "Every module of tests in a room is that of one module, in the same room."
+    found = set()
+    for path in TESTS:
+        inner = path.relative_to(ROOT / "tests")
+        if path.name.startswith("test_") and inner.parent != Path():
+            module = PACKAGE / inner.parent / inner.name.removeprefix("test_")
+            assert module.parent.is_dir(), f"{inner} lies in no room"
+            if not module.exists():
+                found.add(inner.as_posix())
+    assert found == WITHOUT_NAMESAKE.keys()

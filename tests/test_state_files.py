@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from glacier_inversion.json_files import read_json
-from tests.conftest import Run
+from tests.helpers import Run
 
 DEEP = "[" * 100_000
 EDITS = [

@@ -1,0 +1,83 @@
+"""A dataset that is read: what it holds is what was built."""
+
+import geopandas
+import pytest
+import rasterio
+
+from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.workspace import Workspace
+from tests.dataset.helpers import build
+
+
+def test_a_dataset_of_another_description_is_refused(run):
+    "With the keys that differ; unused rasters do not matter."
+    build(run)
+    run.raw["dataset_description"]["buffer_distance"] = 500.0
+    run.raw["dataset_description"]["rasters"][0]["resampling"] = "nearest"
+    with pytest.raises(
+        DatasetError,
+        match=r"buffer_distance 300\.0 → 500\.0; rasters: slope: resampling",
+    ):
+        open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+
+
+def test_damaged_tiles_are_said_to_be_damaged(run):
+    "Truncated, missing, or another's: what to do is said."
+    build(run)
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    path = run.root / "datasets/region/train/west/slope.tif"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2000])
+    with pytest.raises(
+        DatasetError, match=r"slope\.tif: is missing or damaged.*build-"
+    ):
+        read_training_tiles(reader, checked)
+    path.unlink()
+    with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
+        read_training_tiles(reader, checked)
+    path.write_bytes(whole)
+    read_training_tiles(reader, checked)
+    with rasterio.open(path, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
+        read_training_tiles(reader, checked)
+    path.write_bytes(whole)
+    other = run.root / "datasets/region/train/north-2/thickness.tif"
+    path.with_name("thickness.tif").write_bytes(other.read_bytes())
+    with pytest.raises(DatasetError, match=r"thickness\.tif: is missing or damaged"):
+        read_training_tiles(reader, checked)
+
+
+def test_damaged_outlines_are_said_to_be_damaged(run):
+    "A feature was deleted from them."
+    build(run)
+    path = run.root / "datasets/region/outlines.gpkg"
+    table = geopandas.read_file(path)
+    path.unlink()
+    table[table.feature != "south"].to_file(path, layer="outlines")
+    checked = check_experiment(run.raw, "exp")
+    reader = open_dataset(checked, Workspace(run.root))
+    with pytest.raises(DatasetError, match=r"outlines\.gpkg: is missing or damaged"):
+        reader.read_tiles(checked, "east")
+
+
+def test_reading_tells_how_far_it_is(run):
+    "A step for each feature that training reads."
+    build(run)
+    heard = []
+
+    class Heard:
+        def start(self, stage, total, unit):
+            heard.append((stage, total, unit))
+
+        def advance(self, note=""):
+            heard.append(note)
+
+    checked = check_experiment(run.raw, "exp")
+    dataset = open_dataset(checked, Workspace(run.root))
+    read_training_tiles(dataset, checked, Heard())
+    features = ["north-1", "north-2", "west", "east"]
+    assert heard == [("reading", 4, "feature"), *features]

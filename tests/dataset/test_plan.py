@@ -1,0 +1,65 @@
+"""What is known before a build: problems and warnings."""
+
+import re
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+
+from glacier_inversion.errors import RasterError
+from tests import synthetic
+from tests.dataset.helpers import build, summary, tiles
+
+FAR = {
+    "huge": synthetic.box(-1e12, -1e12, 1e12, 1e12),
+    "beyond floats": synthetic.box(0, 0, 900, 1.7e308),
+    "far": shapely.Polygon([(420e3, 5150e3), (1e300, 5150e3), (421e3, 5151e3)]),
+    "large": synthetic.box(-1e7, -1e7, 1e7, 1e7),
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_an_outline_beyond_the_earth_fails_alone(run, kind):
+    "It is named, takes nothing from the others, and they are built as without it."
+    build(run)
+    before = tiles(run)
+    without = summary(run)
+    features = [({"id": "bad", "train": 0}, FAR[kind]), *synthetic.FEATURES]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    report = build(run)
+    assert set(report.failures) == {"bad"}
+    assert re.search("Must (be|have) at most .*Correct it", report.failures["bad"])
+    assert tiles(run) == before
+    assert summary(run)["features"] == without["features"]
+    assert summary(run)["shared_outlines"] == []
+    checked = run("check")
+    assert checked.exit_code == 1
+    assert checked.stdout.count("bad: the outline ") == 1
+    assert "Problems: 1" in checked.stdout
+
+
+def test_small_buffers_are_warned_of(run, caplog):
+    "Less than half the area size and a coarsest pixel: the margin is not drawn."
+    run.raw["dataset_description"]["buffer_distance"] = 250.0
+    build(run)
+    assert "250 is less than 300" in caplog.text
+
+
+def test_every_raster_that_cannot_be_used_is_named(run):
+    "At once, before anything is built."
+    for name in ("slope", "speed"):
+        (run.root / "data" / f"{name}.tif").unlink()
+    with pytest.raises(
+        RasterError, match=r"(?s)slope\.tif: does not.*speed\.tif: does not"
+    ):
+        build(run)
+    assert not (run.root / "datasets").exists()
+
+
+def test_nodata_everywhere_is_said(run, caplog):
+    "A raster without a valid pixel in any feature is hardly meant."
+    with rasterio.open(run.root / "data" / "speed.tif", "r+") as dst:
+        dst.write(np.full(dst.shape, synthetic.NODATA, "f4"), 1)
+    build(run)
+    assert "speed: no valid pixel in any feature" in caplog.text

@@ -1,0 +1,162 @@
+"""Tiles: made again when what they come from changed, and only then."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import rasterio
+
+from glacier_inversion.dataset import tiling
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.errors import (
+    DatasetError,
+)
+from glacier_inversion.executors import ProcessLostError
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.workspace import Workspace
+from tests import synthetic
+from tests.dataset.helpers import build
+from tests.helpers import read_all
+
+
+def test_a_damaged_tile_is_made_again(run, caplog):
+    "Truncated, zeroed, or another's: its pixels are compared with its digest."
+    build(run)
+    before = read_all(run.root / "datasets")
+    folder = run.root / "datasets/region/train/west"
+    whole = (folder / "slope.tif").read_bytes()
+    (folder / "slope.tif").write_bytes(whole[: len(whole) // 2])
+    with rasterio.open(folder / "speed.tif", "r+") as dst:
+        dst.write(np.zeros(dst.shape, "f4"), 1)
+    with rasterio.open(folder / "thickness.tif", "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    with caplog.at_level("INFO"):
+        assert build(run).n_written == 3
+    assert "west/speed.tif: is damaged: made anew" in caplog.text
+    after = read_all(run.root / "datasets")
+    tiles = [name for name in before if name.endswith(".tif")]
+    assert {name: after[name] for name in tiles} == {n: before[n] for n in tiles}
+
+
+def test_tiles_do_not_depend_on_the_times_of_the_files(run):
+    "Copied data give the same bytes, though they are built anew."
+    build(run)
+    before = read_all(run.root / "datasets")
+    for path in (run.root / "data").glob("*.tif"):
+        os.utime(path, ns=(0, 1_000_000_000))
+    assert build(run).n_written == 15
+    after = read_all(run.root / "datasets")
+    for name in before:
+        if name.endswith((".tif", "summary.json")):
+            assert after[name] == before[name], name
+    assert build(run).n_kept == 15
+
+
+def test_a_killed_build_keeps_what_it_made_of_the_files_that_are_there(
+    run, monkeypatch
+):
+    "Of its first build, and of one after a source changed; never of older files."
+    original = tiling._tile_feature
+
+    def killed(experiment, sources, job):
+        if job.outline.feature == "east":
+            raise KeyboardInterrupt
+        return original(experiment, sources, job)
+
+    def build_until_killed():
+        monkeypatch.setattr(tiling, "_tile_feature", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(run)
+        monkeypatch.undo()
+
+    build_until_killed()
+    assert build(run).n_kept == 9
+    slope = run.root / "data" / "slope.tif"
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    build_until_killed()
+    assert build(run).n_kept == 9 + 2 * 2  # speed and thickness of the other two
+    before = read_all(run.root / "datasets")
+    shutil.rmtree(run.root / "datasets")
+    build(run)
+    after = read_all(run.root / "datasets")
+    assert [n for n in before if before[n] != after[n] and n.endswith(".tif")] == []
+
+
+def test_tiles_of_unknown_files_are_made_again(run):
+    "Without a record, or with one that is broken."
+    build(run)
+    path = run.root / "datasets/region/sources.json"
+    for content in ("", "[]", '{"slope": 1}', "[" * 100_000):
+        path.write_text(content)
+        assert build(run).n_written == 15
+    record = json.loads(path.read_text())
+    record["slope"]["parts"][0]["bytes"] += 1
+    synthetic.write_json(path, record)
+    assert build(run).n_written == 5
+
+
+def test_an_interrupted_build_is_not_complete(run, monkeypatch):
+    "Without its summary it is refused; the tiles that were made are kept."
+    original = tiling._tile_feature
+
+    def interrupted(experiment, sources, job):
+        if job.outline.feature == "east":
+            raise KeyboardInterrupt
+        return original(experiment, sources, job)
+
+    build(run)
+    run.raw["dataset_description"]["buffer_distance"] = 400.0
+    monkeypatch.setattr(tiling, "_tile_feature", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(run)
+    monkeypatch.undo()
+    checked = check_experiment(run.raw, "exp")
+    with pytest.raises(DatasetError, match=r"no summary\.json.*ginv build-dataset"):
+        open_dataset(checked, Workspace(run.root))
+    assert build(run).n_kept == 9  # three features came before
+    open_dataset(checked, Workspace(run.root))
+
+
+def test_a_changed_source_of_a_vrt_rebuilds_its_tiles(run):
+    "The file that the experiment names is not the only one."
+    from rasterio.shutil import copy  # noqa: PLC0415
+
+    slope = run.root / "data" / "slope.tif"
+    copy(slope, run.root / "data" / "slope.vrt", driver="VRT")
+    run.raw["dataset_description"]["rasters"][0]["file"] = "slope.vrt"
+    build(run)
+    with rasterio.open(slope, "r+") as dst:
+        dst.write(dst.read(1) + 1, 1)
+    assert build(run).n_written == 5
+
+
+def test_a_process_that_is_killed_is_a_message(run, monkeypatch):
+    "What was made is kept, and so said."
+
+    def lose(*_):
+        message = "signal 9"
+        raise ProcessLostError(message)
+        yield
+
+    monkeypatch.setattr(tiling, "each", lose)
+    with pytest.raises(DatasetError, match=r"was killed \(signal 9\).*fewer --jobs"):
+        build(run, jobs=2)
+
+
+def test_a_file_elsewhere_of_the_same_size_and_time_is_another(run):
+    "Its tiles are made anew."
+    build(run)
+    data = run.root / "data"
+    (data / "other").mkdir()
+    time = (data / "slope.tif").stat()
+    for name in ("slope.tif", "other/slope.tif"):
+        if name != "slope.tif":
+            shutil.copy(data / "slope.tif", data / name)
+            with rasterio.open(data / name, "r+") as dst:
+                dst.write(dst.read(1)[::-1], 1)
+            os.utime(data / name, ns=(time.st_atime_ns, time.st_mtime_ns))
+    run.raw["dataset_description"]["rasters"][0]["file"] = "other/slope.tif"
+    assert build(run).n_written == len(synthetic.FEATURES)

@@ -1,0 +1,82 @@
+"""The demonstration: a region that is what it says, and a first command that works."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glacier_inversion.cli import main
+from tests.demo.helpers import read
+from tests.helpers import README
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """What `ginv demo` made, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo") / "glacier-demo"
+    result = CliRunner().invoke(main, ["demo", str(folder)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return folder, result.stdout
+
+
+def test_folder_of_other_data_is_left_alone(tmp_path):
+    "The demonstration does not mix with a user's files."
+    (tmp_path / "data").mkdir()
+    result = CliRunner().invoke(main, ["demo", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds other data already" in result.output
+    assert not (tmp_path / "demo.json").exists()
+
+
+@pytest.mark.slow
+def test_demo_beats_simpler_methods(demo):
+    "At least 24 glaciers; the errors that README quotes are those printed."
+    folder, printed = demo
+    outlines = geopandas.read_file(folder / "data" / "glaciers.shp")
+    assert len(outlines) >= 24
+    assert {"id", "name", "split"} < set(outlines.columns)
+    assert outlines.crs.to_epsg() == 2056
+    assert outlines.area.max() > 10 * outlines.area.min()
+    rmse = [float(number) for number in re.findall(r"([\d.]+) m +[+-]", printed)]
+    ensemble, plasticity, constant = rmse
+    assert ensemble < 0.5 * plasticity < 0.5 * constant
+    (quoted,) = re.findall(r"  ensemble +([\d.]+) m", README)
+    assert ensemble == pytest.approx(float(quoted), abs=1.5)  # machines round apart
+    for name in ("mean", "std"):
+        drawn, src = read(folder / "drawings/demo/G20" / f"thickness_{name}.tif")
+        assert src.crs.to_epsg() == 2056
+        assert np.isfinite(drawn).any()
+    assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_commands_in_readme_run(demo):
+    "Each `ginv ...` of README, with the demonstration as the user's own data."
+    glacier_demo, _ = demo
+    root = glacier_demo.parent
+    for folder in ("data", "datasets", "models"):
+        shutil.copytree(glacier_demo / folder, root / folder, dirs_exist_ok=True)
+    shutil.copy(glacier_demo / "demo.json", root / "exp.json")
+    commands = set(re.findall(r"`(ginv [^`]+)`", README.replace("```", "")))
+    commands |= set(re.findall(r"^(?:.*&& )?(ginv .+)$", README, re.MULTILINE))
+    # `ginv train` in a sentence is a name
+    commands = {" ".join(c.split()) for c in commands if len(c.split()) > 2}
+    commands.add("ginv demo")
+    assert {"ginv check exp.json", "ginv draw exp.json"} <= commands
+    ginv = Path(sys.executable).parent / "ginv"
+    for command in sorted(commands):
+        done = subprocess.run(
+            command.replace("ginv", str(ginv), 1),
+            shell=True,
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"

@@ -1,0 +1,57 @@
+"""The criterion: its columns, its spellings, and which way is better."""
+
+import pytest
+
+from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.criterion import score
+from glacier_inversion.experiment.experiment import check_experiment
+from tests import synthetic
+from tests.experiment.helpers import changed
+
+
+def test_less_is_better_after_scoring():
+    "Accuracy is maximised, bias brought to zero."
+    assert score("val_loss", 2.0) == 2.0
+    assert score("val_ice_nan_binary_accuracy", 0.9) < score("binary_accuracy", 0.8)
+    assert score("nan_bias", -2.0) == score("nan_bias", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "metrics", "column"),
+    [
+        (["x", "val_x"], {}, "val_x_loss"),
+        (["val"], {}, "val_loss"),
+        (["x", "x_nan"], {"x": ["nan_mae"], "x_nan": ["mae"]}, "x_nan_mae"),
+    ],
+)
+def test_outputs_whose_columns_collide_in_the_log_are_refused(names, metrics, column):
+    "One would be read for the other."
+    raw = synthetic.experiment()
+    (output,) = raw["outputs"]
+    described = raw["model_description"]["outputs"]["thickness"]
+    raster = raw["dataset_description"]["rasters"][2]
+    raw["outputs"] = [output | {"name": name} for name in names]
+    raw["dataset_description"]["rasters"] += [raster | {"name": name} for name in names]
+    raw["model_description"]["outputs"] = dict.fromkeys(names, described)
+    raw["losses_name"] = dict.fromkeys(names, "nan_mae")
+    raw["metrics_name"] = metrics
+    with pytest.raises(ExperimentError, match=f"outputs: .*the column '{column}'"):
+        check_experiment(raw, "exp")
+
+
+@pytest.mark.parametrize(
+    ("criterion", "metrics"),
+    [
+        ("loss", []),
+        ("val_loss", []),
+        ("val_nan_mae", ["nan_mae"]),
+        ("nan_rmse", ["nan_rmse"]),
+        ("val_thickness_nan_mae", ["nan_mae"]),
+        ("thickness_loss", []),
+    ],
+)
+def test_criteria_by_every_spelling(criterion, metrics):
+    "With one output its name may be left out."
+    raw = changed("criterion", criterion)
+    raw["metrics_name"] = {"thickness": metrics}
+    check_experiment(raw, "exp")

@@ -1,0 +1,134 @@
+"""Warping, against gdalwarp."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import shapely
+from pyproj import Transformer
+
+from glacier_inversion.geodata import warping
+from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.rasters import warp
+from glacier_inversion.grid import Grid
+from tests import synthetic
+from tests.geodata.helpers import GRID, noise, source
+from tests.synthetic import EPSG, NODATA, OTHER_EPSG, write_raster
+
+needs_gdal = pytest.mark.skipif(
+    shutil.which("gdalwarp") is None, reason="gdalwarp (package gdal-bin) is missing"
+)
+
+
+def gdalwarp(path, out, grid, method, scales, nodata=NODATA):
+    """Run gdalwarp onto the bounds and resolution of *grid*, exactly."""
+    extent = [str(v) for v in grid.bounds]
+    command = ["gdalwarp", "-q", "-overwrite", "-t_srs", f"EPSG:{EPSG}", "-te", *extent]
+    command += [
+        "-et",
+        "0",
+        "-wo",
+        f"XSCALE={scales[0]!r}",
+        "-wo",
+        f"YSCALE={scales[1]!r}",
+    ]
+    command += ["-tr", str(grid.resolution), str(grid.resolution), "-r", method]
+    command += ["-srcnodata", str(nodata), "-dstnodata", "nan", "-ot", "Float32"]
+    subprocess.run([*command, str(path), str(out)], check=True)
+    return read_tile(out)
+
+
+@needs_gdal
+@pytest.mark.parametrize("method", ["average", "bilinear", "nearest", "cubic"])
+@pytest.mark.parametrize("epsg", [EPSG, OTHER_EPSG, 4326])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_tiles_equal_those_of_gdalwarp(tmp_path, method, epsg, dtype):
+    "In the same CRS and across CRSs, pixels without data included."
+    resolution = 20.0 if epsg != 4326 else 0.0002
+    path = tmp_path / "noise.tif"
+    if epsg == 4326:
+        rng = np.random.default_rng(2)
+        values = rng.normal(size=(240, 360)).astype(dtype)
+        values[rng.random(values.shape) < 0.1] = NODATA
+        write_raster(path, values, 7.94, 46.51, resolution, epsg)
+    else:
+        noise(path, epsg, resolution, dtype)
+    opened = source(path, resampling=method)
+    scales = opened.warping.scales(GRID)
+    tile = warp(opened, GRID)
+    expected = gdalwarp(path, tmp_path / "out.tif", GRID, method, scales)
+    assert np.isfinite(expected).mean() > 0.8
+    # the same program in another version; float32 sums of numbers up to some 1000
+    np.testing.assert_allclose(tile, expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "epsg", "expected"),
+    [
+        (20.0, EPSG, "bilinear"),
+        (39.0, EPSG, "bilinear"),
+        (40.0, EPSG, "average"),
+        (10.0, EPSG, "bilinear"),
+        (40.0, OTHER_EPSG, "average"),  # projections differ by some 0.05 % in scale
+    ],
+)
+def test_resampling_averages_from_a_coarsening_by_two(
+    tmp_path, resolution, epsg, expected
+):
+    "The pixel of the file is measured in the CRS of the tiles."
+    path = noise(tmp_path / "noise.tif", epsg)
+    assert source(path, resolution).warping.method == expected
+
+
+def test_rasters_in_degrees_are_measured_in_metres(tmp_path):
+    "0.001 degrees are some 92 m here on average: 100 m tiles are interpolated."
+    write_raster(tmp_path / "d.tif", np.ones((9, 9), "f4"), 8.0, 46.5, 0.001, 4326)
+    assert source(tmp_path / "d.tif", 100.0).warping.method == "bilinear"
+    assert source(tmp_path / "d.tif", 200.0).warping.method == "average"
+
+
+def test_north_first_axes_are_not_swapped(tmp_path):
+    "EPSG:2193 names its northing first; rasters and tiles are x, y all the same."
+    values = synthetic.sample(
+        lambda x, y: x, 1_370_000.0, 5_170_000.0, 50, 80, 90, EPSG
+    )
+    write_raster(tmp_path / "x.tif", values, 1_370_000.0, 5_170_000.0, 50, 2193)
+    grid = Grid(1_370_500.0, 5_169_000.0, 50.0, 20, 30)
+    tile = warp(source(tmp_path / "x.tif", 50.0, 2193), grid)
+    expected = np.tile(grid.x(np.arange(30)), (20, 1))
+    np.testing.assert_allclose(tile, expected, atol=0.1)  # float32 of a million
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "cubic", "max"])
+@pytest.mark.parametrize("epsg", [EPSG, OTHER_EPSG])
+def test_a_tile_does_not_depend_on_the_blocks_it_is_made_in(
+    tmp_path, method, epsg, monkeypatch
+):
+    "A window that memory holds is as good as the whole file."
+    opened = source(noise(tmp_path / "n.tif", epsg), resampling=method)
+    whole = warp(opened, GRID)
+    monkeypatch.setattr(warping, "_WINDOW_PX", 17)
+    assert len(list(opened.warping.blocks(GRID))) > 10
+    np.testing.assert_allclose(warp(opened, GRID), whole, rtol=1e-6, atol=1e-4)
+
+
+def test_a_steep_surface_is_where_it_should_be_across_crss(tmp_path):
+    "x + y of the file's CRS, read exactly: places are not interpolated between CRSs."
+    size, n = 100.0, 700
+    left, top = 2_600_000.0, 1_200_000.0
+    rows, cols = np.mgrid[0:n, 0:n]
+    values = left + (cols + 0.5) * size + top - (rows + 0.5) * size - 3_700_000
+    path = tmp_path / "p.tif"
+    write_raster(path, values.astype("f8"), left, top, size, OTHER_EPSG)
+    grid = Grid(390_000.0, 5_160_000.0, 100.0, 400, 600)
+    opened = source(path, 100.0)
+    tile = warp(opened, grid)
+    x, y = np.meshgrid(grid.x(np.arange(600)), grid.y(np.arange(400)))
+    there = Transformer.from_crs(EPSG, OTHER_EPSG, always_xy=True).transform(x, y)
+    expected = np.add(*there) - 3_700_000
+    inner = left + size, top - (n - 1) * size, left + (n - 1) * size, top - size
+    known = shapely.contains_xy(shapely.box(*inner), *there)
+    assert known.mean() > 0.5
+    # float32 of some 100,000
+    np.testing.assert_allclose(tile[known], expected[known], atol=0.02)

@@ -1,0 +1,62 @@
+"""What tests of several rooms use: workspaces, commands on them, and what is there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from glacier_inversion.cli import main
+from tests import synthetic
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# beside the checkout, where there are any
+SHARED = ROOT.parent / "shared"
+PUBLISHED = sorted((SHARED / "reference" / "experiments").glob("*.json"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workspace, its experiment file, and the command line on both."""
+
+    root: Path
+    file: Path
+    raw: dict
+
+    def __call__(self, command: str, *options: str) -> Result:
+        """Run a command; whatever is no error of ours is raised."""
+        arguments = [command, str(self.file), "--workspace", str(self.root), *options]
+        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+    def write(self) -> None:
+        """Write the experiment, after a change of `raw`."""
+        synthetic.write_json(self.file, self.raw)
+
+
+def new_run(root: Path) -> Run:
+    """Write the region's data and experiment."""
+    raw = synthetic.write_region(root)
+    x, y = synthetic.LEFT + 600, synthetic.TOP - 2900
+    line = [(x + 700, y + 350), (x + 1700, y + 500)]
+    synthetic.write_lines(root / "data/profiles/along.shp", [line])
+    return Run(root, synthetic.write_json(root / "exp.json", raw), raw)
+
+
+def copy_of(finished, tmp_path) -> Run:
+    """Return a copy of the finished workspace that a test may change."""
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    raw = json.loads(finished.file.read_text())
+    return Run(tmp_path, tmp_path / "exp.json", raw)
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files below a folder, locks left out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".lock"
+    }

@@ -1,0 +1,67 @@
+"""Inputs and targets in the unit that networks see."""
+
+import numpy as np
+import pytest
+
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training.data import prepare
+from tests import synthetic
+from tests.training.helpers import experiment, some_tiles
+
+
+def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
+    "Inputs to mean 0 and std 1, targets by their std, not shifted, NaN as the mean."
+    tiles = some_tiles()
+    tiles["train"][0].inputs["slope"][:4, :4] = np.nan
+    checked = experiment(min_valid=0.0)
+    data = prepare(checked, tiles)
+    values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
+    assert data.scales.inputs["slope"].mean == pytest.approx(
+        np.nanmean(values), rel=1e-6
+    )
+    assert data.scales.inputs["slope"].std == pytest.approx(np.nanstd(values), rel=1e-6)
+    targets = data.train.targets[:, 0].numpy()
+    assert data.scales.outputs["thickness"].mean == 0
+    assert data.scales.outputs["thickness"].std == pytest.approx(
+        targets.std(), rel=1e-5
+    )
+    flat = data.train.source._flat["slope"].numpy()
+    assert (flat == 0).sum() == 16
+    assert flat.mean() == pytest.approx(0, abs=0.01)
+    assert flat.std() == pytest.approx(1, abs=0.02)
+    tiles["validation"][0].inputs["slope"][:] += 100
+    assert prepare(checked, tiles).scales == data.scales
+    raw = prepare(experiment(normalization="none"), some_tiles())
+    both = [*raw.scales.inputs.values(), *raw.scales.outputs.values()]
+    assert {(scale.mean, scale.std) for scale in both} == {(0.0, 1.0)}
+
+
+def test_components_of_a_vector_share_their_scale():
+    "So that a turned vector is normalised as any other."
+    raw = synthetic.experiment()
+    raw["inputs"][1]["resolution"] = 50.0
+    raw["dataset_description"]["rasters"][1]["resolution"] = 50.0
+    raw["model_description"]["inputs"]["speed"] = raw["model_description"]["inputs"][
+        "slope"
+    ]
+    raw["augmentation"] = {"rotations": True, "vectors": [["slope", "speed"]]}
+    checked = check_experiment(raw, "exp")
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        part.inputs["speed"] = 2 * part.inputs["slope"]
+    scales = prepare(checked, tiles).scales.inputs
+    assert scales["slope"] == scales["speed"]
+    values = np.concatenate([t.inputs["slope"].ravel() for t in tiles["train"]])
+    expected = np.sqrt((np.square(values) + np.square(2 * values)).mean() / 2)
+    assert scales["slope"].mean == 0
+    assert scales["slope"].std == pytest.approx(expected, rel=1e-5)
+
+
+def test_bounded_outputs_keep_their_targets():
+    "A sigmoid cannot reach targets over their std, whatever the loss."
+    for activation, kept in (("sigmoid", True), ("tanh", True), ("softplus", False)):
+        raw = synthetic.experiment()
+        tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+        tail[0]["last_activation"] = activation
+        scales = prepare(check_experiment(raw, "exp"), some_tiles()).scales.outputs
+        assert (scales["thickness"].std == 1) == kept

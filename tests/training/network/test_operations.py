@@ -1,0 +1,139 @@
+"""Operations: each gives the same to patches and to whole images."""
+
+import pytest
+import torch
+
+from glacier_inversion.training.network import convolutions, merging, operations
+from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.network import Network
+from tests.training.network.helpers import (
+    batch_of,
+    denses,
+    every_point,
+    experiment,
+    random_field,
+)
+
+
+@pytest.mark.parametrize("activation", sorted(operations.ACTIVATIONS))
+def test_last_activation_is_on_the_last_layer_alone(activation):
+    "Hidden dense layers have a ReLU."
+    checked = experiment(
+        {"slope": (50.0, True, [])}, [], {"h": [denses(6, 1, activation=activation)]}
+    )
+    network = Network(checked)
+    first, second = network.outputs["0"][0].layers
+    batch = batch_of(checked)
+    hidden = (batch["slope"] @ first.weight.T).relu()
+    expected = operations.ACTIVATIONS[activation](hidden @ second.weight.T)
+    torch.testing.assert_close(network(batch)["h"], expected)
+
+
+def test_odd_sizes_lose_their_last_row_in_a_pool():
+    "As a pool of stride 2 does."
+    layer = operations.Downsample([(1, 5, 7)])
+    image = torch.arange(35.0).view(1, 1, 5, 7)
+    torch.testing.assert_close(
+        layer([image])[0][0, 0], torch.tensor([[8.0, 10, 12], [22, 24, 26]])
+    )
+
+
+def test_pools_are_the_same_with_and_without_gradients():
+    "Two ways of computing them, odd sizes included."
+    layer = operations.Downsample([(3, 7, 6)])
+    image = torch.randn(2, 3, 7, 6)
+    with_gradients = layer([image.clone().requires_grad_()])[0]
+    assert torch.equal(layer([image])[0], with_gradients)
+
+
+def on(*images, vectors=(), **keys):
+    """Return what a test of an operation needs: the shapes of its inputs."""
+    return [*images, *((units,) for units in vectors)], keys
+
+
+OPERATIONS = {
+    convolutions.PlainConvolutions: [
+        on((3, 7, 7), vectors=[2], filters=[4, 5], kernel_size=3, padding="valid"),
+        on((3, 6, 6), filters=[4], kernel_size=4, padding="valid"),
+        on((3, 5, 5), filters=[4], kernel_size=1, padding="same"),
+    ],
+    convolutions.ResidualBlock: [
+        on((3, 8, 8), filters=[4, 5], kernel_size=3, padding="valid"),
+        on((3, 7, 7), vectors=[2], filters=[4], kernel_size=4, padding="valid"),
+    ],
+    operations.Downsample: [
+        on((3, 6, 6)),
+        on((3, 7, 7), vectors=[2]),
+        on((2, 3, 3)),
+    ],
+    merging.Concatenation: [on((3, 4, 4), (2, 4, 4), vectors=[2, 3]), on((1, 2, 2))],
+    merging.Addition: [on((3, 4, 4), (3, 4, 4), vectors=[2]), on(vectors=[2, 2])],
+    operations.Denses: [
+        on((3, 4, 4), filters=[6, 2], last_activation="relu", bias=[True, False]),
+        on(
+            (2, 3, 3),
+            vectors=[2, 1],
+            filters=[3],
+            last_activation="sigmoid",
+            bias=[True],
+        ),
+        on(vectors=[2, 3], filters=[4, 1], last_activation="tanh", bias=[True, True]),
+    ],
+}
+
+
+def concrete(kind):
+    """Return the classes that are made, below a class."""
+    below = kind.__subclasses__()
+    own = [] if kind.__abstractmethods__ else [kind]
+    return own + [found for sub in below for found in concrete(sub)]
+
+
+def test_every_operation_is_compared():
+    "A new one must be added here; one without a dense way cannot even be made."
+    assert set(concrete(operations.Operation)) == set(OPERATIONS)
+
+    class Half(operations.Operation):
+        def forward(self, values):
+            return values
+
+    with pytest.raises(TypeError, match=r"abstract method '?dense"):
+        Half()
+
+
+@pytest.mark.parametrize("spacing", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("kind", "shapes", "keys"),
+    [(kind, *case) for kind, cases in OPERATIONS.items() for case in cases],
+)
+def test_an_operation_gives_each_patch_the_same_both_ways(kind, shapes, keys, spacing):
+    "The dense way, gathered at points, and the patches of those points."
+    torch.manual_seed(0)
+    layer = kind(shapes, **keys).double()
+    fields = [
+        random_field(shape[0], shape[-1] if len(shape) == 3 else 1, spacing, 12)[0]
+        if len(shape) == 3
+        else random_field(shape[0], 1, 1, 12, is_vector=True)[0]
+        for shape in shapes
+    ]
+    points = every_point(12)
+    with torch.inference_mode():
+        expected = layer([field.gather(*points) for field in fields])
+        actual = [field.gather(*points) for field in layer.dense(fields)]
+    assert len(actual) == len(expected)
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "kind", [convolutions.PlainConvolutions, convolutions.ResidualBlock]
+)
+def test_zero_padding_is_not_dense(kind):
+    "A kernel of 1 x 1 pads nothing, whatever it says."
+    field = random_field(3, 6, 1)[0].values.float()
+    padded = kind([(3, 6, 6)], filters=[2], kernel_size=3, padding="same")
+    with pytest.raises(operations.NotDenseError, match="pads with zeros"):
+        padded.dense([Field(field, 1, 6)])
+    kind([(3, 6, 6)], filters=[2], kernel_size=1, padding="same").dense(
+        [Field(field, 1, 6)]
+    )

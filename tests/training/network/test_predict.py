@@ -1,0 +1,77 @@
+"""Predictions at points: both ways, of every member, in its place."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.scale import Scale
+from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.predict import Block, predict_points
+from tests.training.network.helpers import (
+    CONCATENATION,
+    DOWN,
+    FINEST,
+    TWO,
+    assert_same,
+    by_hand,
+    conv,
+    denses,
+    experiment,
+    predictions,
+    tiles_for,
+)
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "vggnet"])
+def test_both_ways_equal_patches_cut_out_by_hand(architecture):
+    "Two resolutions, a pool of odd sizes, a scalar, two outputs, unknown pixels."
+    checked = experiment(
+        TWO,
+        [CONCATENATION, conv(5), DOWN],
+        {"h": [denses(6, 1)], "w": [conv(3), denses(1, activation="sigmoid")]},
+        area_size=22 * FINEST,
+        architecture=architecture,
+        min_valid=0.9,
+    )
+    torch.manual_seed(1)
+    network = Network(checked)
+    tiles = tiles_for(checked, 11, seed=2, unknown=0.08)
+    usable, dense = predictions(checked, tiles, "dense", torch.float64, network)
+    assert 10 < usable.sum() < 0.9 * usable.size
+    _, patches = predictions(checked, tiles, "patches", torch.float64, network)
+    expected = by_hand(checked, tiles, network, usable)
+    for name, truth in expected.items():
+        assert_same(dense[name], truth, 1e-12)
+        assert_same(patches[name], truth, 1e-12)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("method", ["auto", "dense", "patches"])
+def test_members_and_pieces_keep_their_places(n_members, method):
+    "Wanted points are scattered and compact; memory allows but small pieces."
+    checked = experiment(
+        TWO, [CONCATENATION, conv(5), DOWN], {"h": [denses(6, 1)]}, area_size=400.0
+    )
+    layout = Layout.of(checked)
+    tiles = tiles_for(checked, 50, 3)
+    part = to_lattice(tiles, layout)
+    wanted = np.random.default_rng(0).random(part.usable.shape) < 0.02
+    wanted[5:30, 20:40] = True
+    scales = {v.name: Scale(0.3, 1.7) for v in checked.inputs}
+    one = Block(part, layout, scales, torch.device("cpu"), torch.float64)
+    members = []
+    for seed in range(n_members):
+        torch.manual_seed(seed)
+        members.append(Network(checked).double().eval())
+    small = dataclasses.replace(CPU, most_bytes=1e5, most_patches=7)
+    plan = make_plan(members[0].float(), layout)
+    members[0].double()
+    values = predict_points(members, one, wanted, plan, method, small)["h"].numpy()
+    for network, own in zip(members, values, strict=True):
+        expected = by_hand(checked, tiles, network, wanted)["h"]
+        assert_same(own, expected, 1e-12)

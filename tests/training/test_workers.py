@@ -1,0 +1,229 @@
+"""Members trained side by side: the same bytes, whoever is killed and when."""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glacier_inversion.errors import TrainingError, WorkspaceError
+from glacier_inversion.training.train import train
+from glacier_inversion.training.workers import best_number
+from glacier_inversion.workspace import Workspace
+from tests.helpers import Run
+from tests.processes import children_of, session_of, start, wait_until
+from tests.training.helpers import experiment, some_tiles
+
+FILES = ("best.safetensors", "log.csv")
+
+
+def read_members(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of what is kept of every member."""
+    return {
+        f"{member.name}/{file}": (member / file).read_bytes()
+        for member in sorted(folder.glob("seed_*"))
+        for file in FILES
+    }
+
+
+class Listening:
+    """Counts the epochs, and does something at each."""
+
+    def __init__(self, at_epoch=lambda note: None):
+        self.n_epochs, self.at_epoch = 0, at_epoch
+
+    def start(self, stage, total, unit):
+        """Keep the total."""
+        self.total = total
+
+    def advance(self, note=""):
+        """Count."""
+        self.n_epochs += 1
+        self.at_epoch(note)
+
+
+def test_the_number_of_jobs_does_not_matter(tmp_path):
+    "Weights and logs are the same bytes; nothing else is left behind."
+    checked = experiment(epochs=3, seeds_number=3, augmentation={"flips": True})
+    for jobs in (1, 2):
+        heard = Listening()
+        place = Workspace(tmp_path / str(jobs))
+        train(checked, some_tiles(), place, jobs=jobs, progress=heard)
+        assert heard.n_epochs == heard.total == 9
+    one, two = (read_members(tmp_path / f"{n}/models/small") for n in (1, 2))
+    assert len(one) == 6
+    assert one == two
+    assert sorted(p.name for p in (tmp_path / "2/models/small").iterdir()) == [
+        "model.json", "seed_000", "seed_001", "seed_002", "status.json",
+        "training_curves.png",
+    ]  # fmt: skip
+
+
+def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
+    "A checkpoint that cannot be read, and what a process logs."
+    checked = experiment(epochs=1, seeds_number=3)
+    place = Workspace(tmp_path)
+    broken = place.member("small", 1)
+    train(checked, some_tiles(), place, seeds=[0])
+    broken.mkdir()
+    (broken / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match="1 of 3 members could not be trained"):
+        train(checked, some_tiles(), place, jobs=2)
+    assert "checkpoint.pt: cannot be used" in caplog.text
+    assert (place.member("small", 2) / FILES[0]).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, caplog):
+    "Out of memory, for one; the others are trained, and a second run trains it."
+    checked = experiment(epochs=40, seeds_number=3)
+    killed = []
+
+    def kill(note):
+        if note.startswith("seed 0") and not killed:
+            for child in children_of(os.getpid()):
+                arguments = Path(f"/proc/{child}/cmdline").read_bytes()
+                if b"spawn_main" in arguments:
+                    killed.append(child)
+                    os.kill(child, signal.SIGKILL)
+                    return
+
+    place = Workspace(tmp_path)
+    with pytest.raises(TrainingError, match="1 of 3 members could not"):
+        train(checked, some_tiles(), place, jobs=2, progress=Listening(kill))
+    assert "its process ended without a word (signal 9)" in caplog.text
+    n_trained = len(list(place.model("small").glob("*/best.safetensors")))
+    assert n_trained == 2  # another took its place
+    train(checked, some_tiles(), place, jobs=2)
+    whole = Workspace(tmp_path / "whole")
+    train(checked, some_tiles(), whole, jobs=1)
+    assert read_members(place.model("small")) == read_members(whole.model("small"))
+
+
+def command_of(root: Path, jobs: int) -> list[str]:
+    """Return the arguments that train an experiment."""
+    return ["train", str(root / "exp.json"), "--workspace", str(root), f"--jobs={jobs}"]
+
+
+def copy_untrained(finished: Run, root: Path) -> Path:
+    """Copy a workspace without its members; return the folder of its model."""
+    shutil.copytree(finished.root, root, dirs_exist_ok=True)
+    model = root / "models" / "small"
+    for member in model.glob("seed_*"):
+        shutil.rmtree(member)
+    return model
+
+
+def n_rows(model: Path) -> int:
+    """Count the epochs in the logs."""
+    logs = model.glob("seed_*/log.csv")
+    return sum(len(log.read_text().splitlines()) - 1 for log in logs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("jobs", [(1, 1, 1, 1), (2, 1, 2, 2)])
+def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
+    "Three times, then it runs to its end: the bytes of the run that was not killed."
+    model = copy_untrained(finished, tmp_path)
+    moments = random.Random(len(set(jobs)))
+    n_killed = 0
+    for number in jobs[:3]:
+        before = n_rows(model)
+        process = start(*command_of(tmp_path, number))
+
+        lowest = [before]
+
+        def goes_on(before=before, process=process, lowest=lowest):
+            lowest.append(n_rows(model))
+            return process.poll() is not None or lowest[-1] > before
+
+        wait_until(goes_on)
+        assert min(lowest) == before  # nothing is trained again
+        time.sleep(moments.random() * 0.3)
+        n_killed += process.poll() is None
+        process.kill()
+        process.communicate(timeout=30)
+        wait_until(lambda process=process: not session_of(process.pid))
+    assert n_killed > 0
+    process = start(*command_of(tmp_path, jobs[3]))
+    process.communicate()
+    assert process.returncode == 0
+    assert read_members(model) == read_members(finished.root / "models" / "small")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
+    "Ctrl-C reaches the whole group: one message, nothing left over, nothing lost."
+    model = copy_untrained(finished, tmp_path)
+    command = command_of(tmp_path, jobs)
+    process = start(*command)
+    wait_until(lambda: process.poll() is not None or n_rows(model) > 0)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in stderr
+    assert "of 2 members finished. What was trained is kept." in stderr
+    wait_until(lambda: not session_of(process.pid))
+    assert not (model / "samples.pt").exists()
+    before = n_rows(model)
+    assert before < 2 * 12
+    process = start(*command)
+    lowest = before
+    while process.poll() is None:
+        lowest = min(lowest, n_rows(model))
+        time.sleep(0.01)
+    process.communicate()
+    assert process.returncode == 0
+    assert lowest == before
+    assert read_members(model) == read_members(finished.root / "models" / "small")
+
+
+def test_what_fails_in_a_process_is_raised_here(tmp_path, monkeypatch):
+    "With its traceback, not as a process that was killed."
+    checked = experiment(epochs=1, seeds_number=2)
+
+    def break_file(data, path):
+        path.write_bytes(b"no samples")
+
+    monkeypatch.setattr("glacier_inversion.training.workers._save", break_file)
+    with pytest.raises(RuntimeError, match="Traceback"):
+        train(checked, some_tiles(), Workspace(tmp_path), jobs=2)
+    assert not (tmp_path / "models/small/samples.pt").exists()
+
+
+def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
+    "A full disk, of which torch speaks otherwise than Python."
+
+    def fail(data, path):
+        message = "[enforce fail at inline_container.cc:672] . unexpected pos 29888"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("glacier_inversion.training.workers.torch.save", fail)
+    with pytest.raises(WorkspaceError, match=r"samples\.pt: cannot be written"):
+        train(experiment(epochs=1), some_tiles(), Workspace(tmp_path), jobs=2)
+
+
+def test_jobs_are_as_many_as_end_soonest():
+    "Never more than members or cores; starting processes has its price."
+    assert best_number(1, 16, 1e6) == 1
+    assert best_number(30, 1, 1e6) == 1
+    assert best_number(2, 16, 1e6) == 2
+    assert best_number(2, 2, 1.0) == 1
+    assert best_number(6, 4, 1e6) == 3  # two rounds, as with 4
+
+
+def test_the_command_takes_a_number_of_jobs(finished: Run):
+    "At least 1."
+    result = finished("train", "--jobs", "0")
+    assert result.exit_code == 2
+    assert "--jobs" in result.stderr
+    assert finished("train", "--jobs", "2").exit_code == 0
