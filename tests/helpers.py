@@ -60,3 +60,11 @@ def read_all(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix != ".lock"
     }
+
+
+def earlier_workspace(root: Path) -> Run:
+    """Return a copy of the workspace that an earlier version wrote."""
+    earlier = ROOT / "tests" / "data" / "earlier"
+    shutil.copytree(earlier, root, dirs_exist_ok=True)
+    file = root / "experiment.json"
+    return Run(root, file, json.loads(file.read_text(encoding="utf-8")))
