@@ -10,6 +10,13 @@ import torch
 from tests.helpers import Run, new_run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take an option that writes the files of `test_golden` anew."""
+    parser.addoption(
+        "--renew-golden", action="store_true", help="write tests/golden anew"
+    )
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A fresh workspace that a test may change."""
