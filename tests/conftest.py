@@ -4,10 +4,15 @@ import logging
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from tests.helpers import Run, new_run
+
+# an example may take as long as a busy machine needs
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,12 +1,22 @@
 """Where things live: in the workspace and nowhere else."""
 
-from pathlib import Path
+import itertools
+import os
+import unicodedata
+from pathlib import Path, PureWindowsPath
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.files import write_bytes
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import (
+    Workspace,
+    name_problem,
+    same_names,
+    tile_path,
+)
 
 
 def test_a_path_on_the_way_may_be_a_link(linked):
@@ -42,3 +52,63 @@ def test_names_cannot_leave_the_workspace(tmp_path):
         for name in ("../evil", "..", "", "/etc", "a\0b"):
             with pytest.raises(WorkspaceError, match="Must be able to name a file"):
                 make(name)
+
+
+# what paths are made of, more often than chance has it
+names = st.text(max_size=130) | st.text("./\\:~ aA\0é*%$", max_size=5)
+PLACE = Workspace(Path("/place"))
+PATHS = {
+    "tile": lambda a, b: tile_path(PLACE.dataset(a), "train", b, a),
+    "map": lambda a, b: PLACE.drawing(a, b, a, "mean"),
+    "drawn profile": lambda a, b: PLACE.drawn_profile(a, b, a),
+    "profile": lambda a, b: (PLACE.profile(a), PLACE.profile(b))[1],
+    "member": lambda a, b: (PLACE.member(a, 0), PLACE.member(b, 0))[1],
+}
+
+
+@pytest.mark.parametrize("make", PATHS.values(), ids=PATHS)
+@given(names, names)
+@example("..", "a")
+@example("a", "C:")
+@example("~", "$HOME")
+def test_a_name_is_refused_or_its_path_lies_in_the_workspace(make, one, other):
+    "On this system and on another."
+    if name_problem(one) or name_problem(other):
+        with pytest.raises(WorkspaceError, match="Must be able to name a file"):
+            make(one, other)
+        return
+    path = make(one, other)
+    assert path.is_relative_to(PLACE.root)
+    assert os.path.normpath(path) == str(path)
+    assert any(other in part for part in path.parts)
+    assert all(len(os.fsencode(part)) <= 255 for part in path.parts)
+    inner = path.relative_to(PLACE.root).parts
+    assert PureWindowsPath("C:/place", *inner).parts == ("C:\\", "place", *inner)
+
+
+@given(st.lists(names, unique=True, max_size=8), st.randoms(use_true_random=False))
+def test_names_that_are_one_on_some_systems_are_found_in_any_order(some, random):
+    "Each name in one group at most, with all that differ from it by case alone."
+    groups = same_names(some)
+    grouped = list(itertools.chain(*groups))
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) <= set(some)
+    assert all(len(group) > 1 for group in groups)
+    shuffled = same_names(random.sample(some, len(some)))
+    assert {frozenset(g) for g in groups} == {frozenset(g) for g in shuffled}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@given(st.text(max_size=8), st.text("abcXYZ", max_size=8))
+def test_names_that_differ_by_case_or_accents_of_another_form_are_one(form, one, more):
+    "As file systems of macOS and Windows have it."
+    name = unicodedata.normalize(form, one) + more
+    other = unicodedata.normalize("NFD", one) + more.swapcase()
+    if name != other:
+        assert same_names([name, "x" * 20, other]) == [[name, other]]
+
+
+@given(st.lists(st.text("abc-1", max_size=4), unique=True, max_size=12))
+def test_names_that_differ_everywhere_are_not_one(some):
+    "Plain letters, none of them capital."
+    assert same_names(some) == []

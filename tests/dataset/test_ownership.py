@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from pyproj import Transformer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS, Transformer
 
 from glacier_inversion.choices import Resampling
 from glacier_inversion.dataset.opened import open_dataset
@@ -13,8 +15,9 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import open_source, warp
+from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid, snap_bounds
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import SPLITS, Workspace
 from tests import synthetic
 from tests.dataset.helpers import all_tiles, build, known_everywhere, points_of, summary
 from tests.synthetic import EPSG, OTHER_EPSG, write_raster
@@ -268,3 +271,44 @@ def test_nothing_is_lost_where_pixels_coincide(tmp_path, method):
     assert kept[inside([outlines["a"]], grid)].all()
     _, kept, _, _ = beside_the_border(tmp_path, 30, 30, method, offset=20.0)
     assert not kept[inside([outlines["a"]], grid)].all()
+
+
+feature = st.tuples(
+    *[st.integers(0, 40)] * 2,
+    *[st.integers(3, 25)] * 2,
+    st.sampled_from([*SPLITS, None]),
+)
+
+
+@given(
+    st.lists(feature, min_size=2, max_size=5),
+    st.integers(0, 12),
+    st.sampled_from(METHODS),
+    st.sampled_from([0.0, 3.0]),
+)
+@settings(max_examples=80)
+def test_no_pixel_is_a_target_of_two_splits(features, buffer_px, method, offset):
+    "However outlines and tiles overlap, and with outlines of no split among them."
+    size = 10.0
+    outlines, splits = {}, {}
+    for i, (col, row, width, height, split) in enumerate(features):
+        corners = X + size * col, Y + size * row
+        ends = corners[0] + size * width, corners[1] + size * height
+        outlines[str(i)] = shapely.box(*corners, *ends)
+        if split is not None:
+            splits[str(i)] = split
+    bounds = {
+        f: snap_bounds(outlines[f].bounds, buffer_px * size, size) for f in splits
+    }
+    transform = size, 0.0, X - 300.0 + offset, 0.0, -size, Y + 1200.0
+    wkt = CRS.from_epsg(EPSG).to_wkt()
+    warping = Warping(method, EPSG, wkt, transform, (160, 160))
+    ownership = Ownership(outlines, bounds, splits)
+    served: dict[tuple, set] = {}
+    for f, split in splits.items():
+        grid = Grid.from_bounds(bounds[f], size)
+        kept = ~ownership.foreign(f, grid, warping)
+        x, y = grid.centres()
+        for place in zip(x[kept], y[kept], strict=True):
+            served.setdefault(place, set()).add(split)
+    assert all(len(of) == 1 for of in served.values())

@@ -1,11 +1,19 @@
 """Splits: by a column or by fractions; overlaps between them are said."""
 
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pytest
 import shapely
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import OutlineError
+from glacier_inversion.experiment.sections import Split
+from glacier_inversion.workspace import SPLITS
 from tests import synthetic
 from tests.dataset.helpers import build, summary
 
@@ -39,15 +47,11 @@ def test_outlines_that_overlap_are_reported(run, caplog):
 
 def columns(*values):
     """Return outlines with the column 'kind'."""
-    from glacier_inversion.dataset.outlines import Outline  # noqa: PLC0415
-
     return [Outline(str(i), None, {"kind": v}) for i, v in enumerate(values)]
 
 
 def test_split_by_column_leaves_out_what_is_empty(tmp_path):
     "0, 1 and 2 as numbers or text; names of splits too."
-    from glacier_inversion.experiment.sections import Split  # noqa: PLC0415
-
     outlines = columns(0, 1.0, "2", "test", None, "")
     splits = assign_splits(tmp_path, outlines, Split(field="kind"))
     assert splits == {"0": "train", "1": "validation", "2": "test", "3": "test"}
@@ -62,8 +66,6 @@ def test_split_by_column_leaves_out_what_is_empty(tmp_path):
 @pytest.mark.parametrize("n_features", [1, 2, 3, 7, 40, 1000])
 def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
     "The default without a column 'train'; no split is empty if it need not be."
-    from glacier_inversion.experiment.sections import Split  # noqa: PLC0415
-
     outlines = columns(*[None] * n_features)
     splits = assign_splits(tmp_path, outlines, None)
     counts = [list(splits.values()).count(s) for s in ("train", "validation", "test")]
@@ -77,3 +79,32 @@ def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
         other = Split(fractions=[0.7, 0.15, 0.15], seed=1)
         assert assign_splits(tmp_path, outlines, other) != splits
     assert assign_splits(tmp_path, outlines[::-1], None) == splits
+
+
+@given(
+    st.lists(st.text(max_size=3), min_size=1, max_size=40, unique=True),
+    st.tuples(*[st.integers(0, 20)] * 3),
+    st.integers(0, 2**63 - 1),
+    st.randoms(use_true_random=False),
+)
+def test_fractions_give_every_feature_one_split(ids, weights, seed, random):
+    "Whatever their order; each split has its share, to less than one feature."
+    assume(sum(weights) > 0)
+    shares = [Fraction(weight, sum(weights)) for weight in weights]
+    split = Split(fractions=[float(share) for share in shares], seed=seed)
+    splits = assign_splits(Path(), [Outline(i, None, {}) for i in ids], split)
+    assert splits.keys() == set(ids)
+    shuffled = random.sample(ids, len(ids))
+    again = assign_splits(Path(), [Outline(i, None, {}) for i in shuffled], split)
+    assert again == splits
+    assert set(splits.values()) <= set(SPLITS)
+    counts = [list(splits.values()).count(name) for name in SPLITS]
+    wanted = [share * len(ids) for share in shares]
+    positive = [i for i in range(3) if weights[i]]
+    for i in range(3):
+        if i not in positive:
+            assert counts[i] == 0
+        elif len(ids) >= len(positive):
+            assert counts[i] >= 1
+        if all(wanted[j] >= 1 for j in positive):  # none has to give one away
+            assert abs(counts[i] - wanted[i]) < 1

@@ -10,6 +10,8 @@ import rasterio
 import safetensors.torch
 import shapely
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from glacier_inversion.drawing.maps import Map, statistic
 from glacier_inversion.grid import Grid
@@ -232,3 +234,16 @@ def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
     rows, cols = drawn.blocks(CPU.block_px)[0]
     assert (rows.stop - rows.start) * 64 <= CPU.block_px
     assert (cols.stop - cols.start) * 64 <= CPU.block_px
+
+
+@given(st.integers(0, 90), st.integers(0, 90), st.integers(1, 9), st.integers(1, 50))
+def test_blocks_hold_every_pixel_once(n_rows, n_cols, step, block_px):
+    "Of a map of any shape, or of none; each spans no more points than it may."
+    blocks = Map("a", Grid(0.0, 0.0, 50.0, n_rows, n_cols), 0, 0, step).blocks(block_px)
+    n_drawn = np.zeros((n_rows, n_cols), dtype=int)
+    for block in blocks:
+        n_drawn[block] += 1
+        for part, n in zip(block, n_drawn.shape, strict=True):
+            assert 0 <= part.start < part.stop <= n
+            assert part.stop - part.start <= max(block_px // step, 1)
+    assert (n_drawn == 1).all()
