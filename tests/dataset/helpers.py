@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.progress import Silent
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -14,6 +16,19 @@ from tests import synthetic
 def build(run, jobs=1):
     """Build from Python."""
     return build_dataset(check_experiment(run.raw, "exp"), Workspace(run.root), jobs)
+
+
+def build_until(run, feature):
+    """Build, and be interrupted when a feature is done."""
+
+    class Interrupting(Silent):
+        def advance(self, note=""):
+            if note == feature:
+                raise KeyboardInterrupt
+
+    checked, place = check_experiment(run.raw, "exp"), Workspace(run.root)
+    with pytest.raises(KeyboardInterrupt):
+        build_dataset(checked, place, progress=Interrupting())
 
 
 def summary(run):

@@ -17,7 +17,7 @@ from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.dataset.helpers import build
+from tests.dataset.helpers import build, build_until
 from tests.helpers import read_all
 
 
@@ -54,29 +54,14 @@ def test_tiles_do_not_depend_on_the_times_of_the_files(run):
     assert build(run).n_kept == 15
 
 
-def test_a_killed_build_keeps_what_it_made_of_the_files_that_are_there(
-    run, monkeypatch
-):
+def test_a_killed_build_keeps_what_it_made_of_the_files_that_are_there(run):
     "Of its first build, and of one after a source changed; never of older files."
-    original = tiling._tile_feature
-
-    def killed(experiment, sources, job):
-        if job.outline.feature == "east":
-            raise KeyboardInterrupt
-        return original(experiment, sources, job)
-
-    def build_until_killed():
-        monkeypatch.setattr(tiling, "_tile_feature", killed)
-        with pytest.raises(KeyboardInterrupt):
-            build(run)
-        monkeypatch.undo()
-
-    build_until_killed()
+    build_until(run, "west")
     assert build(run).n_kept == 9
     slope = run.root / "data" / "slope.tif"
     with rasterio.open(slope, "r+") as dst:
         dst.write(dst.read(1) + 1, 1)
-    build_until_killed()
+    build_until(run, "west")
     assert build(run).n_kept == 9 + 2 * 2  # speed and thickness of the other two
     before = read_all(run.root / "datasets")
     shutil.rmtree(run.root / "datasets")
@@ -98,25 +83,15 @@ def test_tiles_of_unknown_files_are_made_again(run):
     assert build(run).n_written == 5
 
 
-def test_an_interrupted_build_is_not_complete(run, monkeypatch):
+def test_an_interrupted_build_is_not_complete(run):
     "Without its summary it is refused; the tiles that were made are kept."
-    original = tiling._tile_feature
-
-    def interrupted(experiment, sources, job):
-        if job.outline.feature == "east":
-            raise KeyboardInterrupt
-        return original(experiment, sources, job)
-
     build(run)
     run.raw["dataset_description"]["buffer_distance"] = 400.0
-    monkeypatch.setattr(tiling, "_tile_feature", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        build(run)
-    monkeypatch.undo()
+    build_until(run, "west")
     checked = check_experiment(run.raw, "exp")
     with pytest.raises(DatasetError, match=r"no summary\.json.*ginv build-dataset"):
         open_dataset(checked, Workspace(run.root))
-    assert build(run).n_kept == 9  # three features came before
+    assert build(run).n_kept == 9  # three features were done
     open_dataset(checked, Workspace(run.root))
 
 

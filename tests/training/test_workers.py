@@ -194,7 +194,7 @@ def test_what_fails_in_a_process_is_raised_here(tmp_path, monkeypatch):
     def break_file(data, path):
         path.write_bytes(b"no samples")
 
-    monkeypatch.setattr("glacier_inversion.training.workers._save", break_file)
+    monkeypatch.setattr("glacier_inversion.training.workers.torch.save", break_file)
     with pytest.raises(RuntimeError, match="Traceback"):
         train(checked, some_tiles(), Workspace(tmp_path), jobs=2)
     assert not (tmp_path / "models/small/samples.pt").exists()
