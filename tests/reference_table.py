@@ -7,6 +7,14 @@ The reference of the experiment file, as README has it, made from the JSON Schem
 import json
 
 from glacier_inversion.experiment.experiment import json_schema
+from glacier_inversion.experiment.operation import Operation, find_operations
+
+
+def title(operation: type[Operation]) -> str:
+    """Return the title of an operation: its name, and other spellings."""
+    names = [f"`{name}`" for name in (operation.module_name(), *operation.spellings)]
+    return f"Operation{'s' * (len(names) > 1)} {' and '.join(names)}"
+
 
 SECTIONS = {
     None: "The file",
@@ -16,12 +24,7 @@ SECTIONS = {
     "Split": "`dataset_description.split`",
     "ModelDescription": "`model_description`",
     "Branch": "Each entry of `model_description`",
-    "Convolutions": "Operation `convolutions`",
-    "Convolution1": "Operation `convolution_1`",
-    "Downsample": "Operations `downsample` and `upsample`",
-    "Concatenation": "Operation `concatenation`",
-    "Addition": "Operations `addition` and `fusion`",
-    "Denses": "Operation `denses`",
+    **{kind.__name__: title(kind) for kind in find_operations().values()},
     "Sampling": "`sampling`",
     "Augmentation": "`augmentation`",
     "DrawingDescription": "`drawing_description`",

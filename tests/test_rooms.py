@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import ROOT
+from tests.package import MODULES, PACKAGE, imports
 
-PACKAGE = ROOT / "glacier_inversion"
 # Who may import whom: a room imports from those before it, and from its own modules.
 ORDER = [
     "",  # the modules beside the rooms, but for those at the end
     "experiment",
+    "experiment/operations",
     "geodata",
     "patches",
     "dataset",
     "training/network",
+    "training/network/operations",
     "training/architectures",
     "training/model",
     "training",
@@ -41,18 +43,6 @@ WITHOUT_NAMESAKE = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Return the modules of the package, by their dotted names."""
-    names = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        names[".".join(parts).removesuffix(".__init__")] = path
-    return names
-
-
-MODULES = modules()
-
-
 def room(module: str) -> str:
     """Return the room that a module is in."""
     inner = module.split(".")[1:]
@@ -61,22 +51,6 @@ def room(module: str) -> str:
     if len(inner) == 1:
         return inner[0] if inner[0] in LAST else ""
     return "/".join(inner[:-1])
-
-
-def imports(module: str, at_once: bool = False) -> set[str]:
-    """Return what a module imports, of the package's modules and of other packages."""
-    found = set()
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    nodes = tree.body if at_once else ast.walk(tree)
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: a relative import"
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            own = inner & MODULES.keys()
-            found |= own | ({node.module} if own != inner else set())
-    return found
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -17,6 +17,7 @@ from glacier_inversion.experiment.criterion import (
     find_colliding_columns,
     find_wrong_criterion,
 )
+from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import FAR, MOST_ENTRIES, RawExperiment, is_length
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
@@ -24,8 +25,6 @@ from glacier_inversion.json_files import Problem, write_path
 _MOST_PIXELS = 4096
 _FARTHEST_MULTIPLE = 100
 _LARGEST_CROP = 256
-
-VGGNET_SPELLINGS = ("upsample", "fusion")
 
 
 def architectures() -> list[str]:
@@ -206,8 +205,12 @@ def _of_activations(view: RawExperiment) -> Iterator[Problem]:
         path, operation = next(
             (view.items(*keys)[-1] for keys in paths if view.items(*keys)), ("", {})
         )
-        activation = operation.get("last_activation", "linear")
-        if operation.get("name") == "denses" and activation != "sigmoid":
+        kind = find_operations().get(operation.get("name", ""))
+        if kind is None or "last_activation" not in kind.model_fields:
+            continue
+        default = kind.model_fields["last_activation"].default
+        activation = operation.get("last_activation", default)
+        if activation != "sigmoid":
             yield (
                 f"{path}.last_activation",
                 f"{activation!r} gives no probability, which the loss {loss!r} needs. "
@@ -234,15 +237,14 @@ def _of_network(view: RawExperiment) -> Iterator[Problem]:
                     f"{item['name']!r}, named at {path}, has no entry. Must say what "
                     f'operations it has. Add "{item["name"]}": {{"operations": [...]}}',
                 )
-    if architecture == "vggnet":
-        return
-    for path, operation in _operations(view):
-        if operation in VGGNET_SPELLINGS:
-            meant = {"upsample": "downsample", "fusion": "addition"}[operation]
+    for path, name in _operations(view):
+        kind = find_operations().get(name)
+        if kind and kind.spellings.get(name, architecture) != architecture:
+            meant = kind.module_name()
             yield (
                 f"{path}.name",
-                f"{operation!r} is an operation of vggnet alone, where it means "
-                f"{meant}. Use {meant!r}",
+                f"{name!r} is an operation of {kind.spellings[name]} alone, where it "
+                f"means {meant}. Use {meant!r}",
             )
 
 

@@ -15,7 +15,6 @@ from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.messages import find_refusals
-from glacier_inversion.experiment.operations import Denses
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
     Augmentation,
@@ -161,12 +160,13 @@ class Experiment(Section):
         yield from self.outputs
 
     def last_activation(self, output: str) -> str | None:
-        """Return the activation that *output* ends in, None if it is not in denses."""
+        """Return the activation that *output* ends in, None if it has none."""
         description = self.model_description
         branches = (description.main, description.outputs[output])
         operations = [o for branch in branches for o in branch.operations]
         last = operations[-1] if operations else None
-        return last.last_activation if isinstance(last, Denses) else None
+        activation: str | None = getattr(last, "last_activation", None)
+        return activation
 
     def factor(self, variable: Variable) -> int:
         """Return how many finest pixels a pixel of *variable* is wide."""

@@ -7,7 +7,7 @@ What a single value must be stands here; what values must be to each other stand
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -20,7 +20,7 @@ from glacier_inversion.choices import (
     FeatureGroup,
     Resampling,
 )
-from glacier_inversion.experiment.operations import Operation
+from glacier_inversion.experiment.operation import Operation, find_operations
 from glacier_inversion.experiment.raw import (
     MOST_ENTRIES,
     MOST_VARIABLES,
@@ -37,6 +37,14 @@ from glacier_inversion.experiment.values import (
 
 _PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
 _N_STATISTICS = 5 + 100
+
+if TYPE_CHECKING:
+    AnyOperation = Operation
+else:  # which there are is known when their folder has been looked at
+    AnyOperation = Annotated[
+        Union[tuple(find_operations().values())],  # noqa: UP007
+        Field(discriminator="name"),
+    ]
 
 
 class Variable(Section):
@@ -56,7 +64,7 @@ class Variable(Section):
 class Branch(Section):
     """A part of the network: operations, in order."""
 
-    operations: list[Operation] = Field(
+    operations: list[AnyOperation] = Field(
         max_length=MOST_ENTRIES, description="Operations, in order."
     )
 

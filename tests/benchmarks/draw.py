@@ -43,14 +43,12 @@ from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.training.model.members import WEIGHTS
 from glacier_inversion.training.model.model import Model, write_model
-from glacier_inversion.training.network.convolutions import (
-    PlainConvolutions,
-    ResidualBlock,
-)
+from glacier_inversion.training.network.convolving import PlainConvolutions
 from glacier_inversion.training.network.dense import make_plan
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.operations import Downsample
+from glacier_inversion.training.network.operations.convolutions import ResidualBlock
+from glacier_inversion.training.network.operations.downsample import Downsample
 from glacier_inversion.training.network.predict import Block, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic

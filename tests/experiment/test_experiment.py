@@ -14,6 +14,7 @@ from glacier_inversion.experiment.experiment import (
     load_experiment,
     parse_experiment,
 )
+from glacier_inversion.experiment.operation import Operation
 from glacier_inversion.experiment.values import Section
 from tests import synthetic
 from tests.experiment.helpers import changed
@@ -194,7 +195,8 @@ def test_the_schema_describes_every_key():
             described += "description" in key
     assert described > 60
     assert {c.__name__ for c in Section.__subclasses__()} - set(schema["$defs"]) == {
-        Experiment.__name__
+        Experiment.__name__,
+        Operation.__name__,
     }
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from glacier_inversion.training.network.operations import Operation, Shape
+from glacier_inversion.training.network.operation import Operation, Shape
 
 
 def probe(layer: Operation, shapes: Sequence[Shape]) -> tuple[list[Shape], int]:

@@ -23,7 +23,7 @@ from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.training.network.counting import MultiplyAdds
 from glacier_inversion.training.network.fields import Field
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.operations import NotDenseError, Operation
+from glacier_inversion.training.network.operation import NotDenseError, Operation
 
 # Blocks are multiples of the period in size; one this long would make them too large.
 _LONGEST_PERIOD = 512

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from glacier_inversion.errors import ExperimentError, first_line
-from glacier_inversion.experiment import sections
+from glacier_inversion.experiment import operation, sections
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.training.network.conventions import Conventions
 from glacier_inversion.training.network.counting import probe
 from glacier_inversion.training.network.losses import predicts_logit
-from glacier_inversion.training.network.operations import (
-    Denses,
+from glacier_inversion.training.network.operation import (
+    Ending,
     Operation,
     Shape,
     ShapeError,
@@ -85,7 +86,7 @@ class Network(nn.Module):
         architecture = importlib.import_module(
             f"glacier_inversion.training.architectures.{experiment.model_architecture}"
         )
-        self._build_operation = architecture.build_operation
+        self._conventions: Conventions = architecture.CONVENTIONS
         self.inputs, self.outputs = nn.ModuleDict(), nn.ModuleDict()
         self.input_names = [variable.name for variable in experiment.inputs]
         self.output_names = [variable.name for variable in experiment.outputs]
@@ -107,11 +108,11 @@ class Network(nn.Module):
             gaussian = experiment.losses_name[variable.name] == GAUSSIAN
             self._check_last(path, after, 2 if gaussian else 1)
             if gaussian:
-                self._last_denses(path, layers, after).linear_from = 1
+                self._ending(path, layers, after).linear_from = 1
             if predicts_logit(experiment.losses_name[variable.name]):
                 alone = len(experiment.outputs) == 1
                 last = self.main if alone and not len(layers) else layers
-                self._last_denses(path, last, after).linear_from = 0
+                self._ending(path, last, after).linear_from = 0
         self._apply_channels_last()
 
     def _branch(
@@ -121,10 +122,10 @@ class Network(nn.Module):
         shapes: Sequence[Shape],
     ) -> tuple[nn.Sequential, list[Shape]]:
         layers = nn.Sequential()
-        for i, operation in enumerate(branch.operations if branch else []):
-            name = f"{path}[{i}] {operation.name}"
+        for i, given in enumerate(branch.operations if branch else []):
+            name = f"{path}[{i}] {given.name}"
             try:
-                layer: Operation = self._build_operation(operation, shapes)
+                layer = self._build(given, shapes)
                 n_parameters = sum(p.numel() for p in layer.parameters())
                 shapes_after, multiply_adds = probe(layer, shapes)
                 check_size(
@@ -141,6 +142,14 @@ class Network(nn.Module):
             layers.append(layer)
         return layers, list(shapes)
 
+    def _build(self, given: operation.Operation, shapes: Sequence[Shape]) -> Operation:
+        """Build the operation that is found by name."""
+        module = importlib.import_module(
+            f"glacier_inversion.training.network.operations.{given.module_name()}"
+        )
+        layer: Operation = module.build(given, shapes, self._conventions)
+        return layer
+
     def _refuse(self, name: str, problem: str, shapes: Sequence[Shape]) -> NoReturn:
         given = ", ".join(" x ".join(map(str, shape)) for shape in shapes)
         table = "\n".join(str(row) for row in self.table)
@@ -156,11 +165,11 @@ class Network(nn.Module):
             )
             self._refuse(path, problem, shapes)
 
-    def _last_denses(
+    def _ending(
         self, path: str, branch: nn.Sequential, shapes: Sequence[Shape]
-    ) -> Denses:
+    ) -> Ending:
         last = branch[-1] if len(branch) else None
-        if not isinstance(last, Denses):
+        if not isinstance(last, Ending):
             self._refuse(path, "must end in denses of its own: add them", shapes)
         return last
 

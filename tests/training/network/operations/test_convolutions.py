@@ -2,8 +2,8 @@
 
 import torch
 
-from glacier_inversion.training.network import convolutions
 from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.operations.convolutions import ResidualBlock
 from tests.training.network.helpers import block, denses, experiment
 
 
@@ -12,7 +12,7 @@ def test_residual_block_is_a_sum_of_two_paths():
     conv = torch.nn.functional.conv2d
     image = torch.randn(2, 3, 9, 10)
     for padding, crop in (("same", slice(None)), ("valid", slice(2, -2))):
-        layer = convolutions.ResidualBlock([(3, 9, 10)], [5, 4], 3, padding)
+        layer = ResidualBlock([(3, 9, 10)], [5, 4], 3, padding)
         first, second, short = *layer.layers, layer.shortcut
         path = conv(image, first.weight, first.bias, padding=padding)
         path = conv(path.relu(), second.weight, second.bias, padding=padding)

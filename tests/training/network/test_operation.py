@@ -3,9 +3,15 @@
 import pytest
 import torch
 
-from glacier_inversion.training.network import convolutions, merging, operations
+from glacier_inversion.training.network.convolving import PlainConvolutions
 from glacier_inversion.training.network.fields import Field
 from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.network.operation import NotDenseError, Operation
+from glacier_inversion.training.network.operations.addition import Addition
+from glacier_inversion.training.network.operations.concatenation import Concatenation
+from glacier_inversion.training.network.operations.convolutions import ResidualBlock
+from glacier_inversion.training.network.operations.denses import ACTIVATIONS, Denses
+from glacier_inversion.training.network.operations.downsample import Downsample
 from tests.training.network.helpers import (
     batch_of,
     denses,
@@ -15,7 +21,7 @@ from tests.training.network.helpers import (
 )
 
 
-@pytest.mark.parametrize("activation", sorted(operations.ACTIVATIONS))
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_last_activation_is_on_the_last_layer_alone(activation):
     "Hidden dense layers have a ReLU."
     checked = experiment(
@@ -25,13 +31,13 @@ def test_last_activation_is_on_the_last_layer_alone(activation):
     first, second = network.outputs["0"][0].layers
     batch = batch_of(checked)
     hidden = (batch["slope"] @ first.weight.T).relu()
-    expected = operations.ACTIVATIONS[activation](hidden @ second.weight.T)
+    expected = ACTIVATIONS[activation](hidden @ second.weight.T)
     torch.testing.assert_close(network(batch)["h"], expected)
 
 
 def test_odd_sizes_lose_their_last_row_in_a_pool():
     "As a pool of stride 2 does."
-    layer = operations.Downsample([(1, 5, 7)])
+    layer = Downsample([(1, 5, 7)])
     image = torch.arange(35.0).view(1, 1, 5, 7)
     torch.testing.assert_close(
         layer([image])[0][0, 0], torch.tensor([[8.0, 10, 12], [22, 24, 26]])
@@ -40,7 +46,7 @@ def test_odd_sizes_lose_their_last_row_in_a_pool():
 
 def test_pools_are_the_same_with_and_without_gradients():
     "Two ways of computing them, odd sizes included."
-    layer = operations.Downsample([(3, 7, 6)])
+    layer = Downsample([(3, 7, 6)])
     image = torch.randn(2, 3, 7, 6)
     with_gradients = layer([image.clone().requires_grad_()])[0]
     assert torch.equal(layer([image])[0], with_gradients)
@@ -52,23 +58,23 @@ def on(*images, vectors=(), **keys):
 
 
 OPERATIONS = {
-    convolutions.PlainConvolutions: [
+    PlainConvolutions: [
         on((3, 7, 7), vectors=[2], filters=[4, 5], kernel_size=3, padding="valid"),
         on((3, 6, 6), filters=[4], kernel_size=4, padding="valid"),
         on((3, 5, 5), filters=[4], kernel_size=1, padding="same"),
     ],
-    convolutions.ResidualBlock: [
+    ResidualBlock: [
         on((3, 8, 8), filters=[4, 5], kernel_size=3, padding="valid"),
         on((3, 7, 7), vectors=[2], filters=[4], kernel_size=4, padding="valid"),
     ],
-    operations.Downsample: [
+    Downsample: [
         on((3, 6, 6)),
         on((3, 7, 7), vectors=[2]),
         on((2, 3, 3)),
     ],
-    merging.Concatenation: [on((3, 4, 4), (2, 4, 4), vectors=[2, 3]), on((1, 2, 2))],
-    merging.Addition: [on((3, 4, 4), (3, 4, 4), vectors=[2]), on(vectors=[2, 2])],
-    operations.Denses: [
+    Concatenation: [on((3, 4, 4), (2, 4, 4), vectors=[2, 3]), on((1, 2, 2))],
+    Addition: [on((3, 4, 4), (3, 4, 4), vectors=[2]), on(vectors=[2, 2])],
+    Denses: [
         on((3, 4, 4), filters=[6, 2], last_activation="relu", bias=[True, False]),
         on(
             (2, 3, 3),
@@ -91,9 +97,9 @@ def concrete(kind):
 
 def test_every_operation_is_compared():
     "A new one must be added here; one without a dense way cannot even be made."
-    assert set(concrete(operations.Operation)) == set(OPERATIONS)
+    assert set(concrete(Operation)) == set(OPERATIONS)
 
-    class Half(operations.Operation):
+    class Half(Operation):
         def forward(self, values):
             return values
 
@@ -125,14 +131,12 @@ def test_an_operation_gives_each_patch_the_same_both_ways(kind, shapes, keys, sp
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "kind", [convolutions.PlainConvolutions, convolutions.ResidualBlock]
-)
+@pytest.mark.parametrize("kind", [PlainConvolutions, ResidualBlock])
 def test_zero_padding_is_not_dense(kind):
     "A kernel of 1 x 1 pads nothing, whatever it says."
     field = random_field(3, 6, 1)[0].values.float()
     padded = kind([(3, 6, 6)], filters=[2], kernel_size=3, padding="same")
-    with pytest.raises(operations.NotDenseError, match="pads with zeros"):
+    with pytest.raises(NotDenseError, match="pads with zeros"):
         padded.dense([Field(field, 1, 6)])
     kind([(3, 6, 6)], filters=[2], kernel_size=1, padding="same").dense(
         [Field(field, 1, 6)]

@@ -1,4 +1,4 @@
-"""Operations that convolve an image."""
+"""What operations that convolve an image are made of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from glacier_inversion.training.network.fields import Field
-from glacier_inversion.training.network.operations import (
+from glacier_inversion.training.network.operation import (
     NotDenseError,
     OnImage,
     Shape,
@@ -99,31 +99,3 @@ class PlainConvolutions(Convolutions):
         for layer in self.layers:
             image = functional.relu(layer(image), inplace=True)
         return image
-
-
-class ResidualBlock(Convolutions):
-    """
-    Convolutions with a ReLU between them, plus a 1 x 1 shortcut, then a ReLU.
-
-    With padding 'valid' the shortcut is cropped to what the convolutions leave; where
-    they take an odd number of rows, the odd one is the last.
-    """
-
-    def __init__(
-        self,
-        shapes: Sequence[Shape],
-        filters: Sequence[int],
-        kernel_size: int,
-        padding: str,
-    ) -> None:
-        super().__init__(shapes, filters, kernel_size, padding)
-        self.shortcut = convolution(self.shape[0], filters[-1], 1, "valid")
-
-    def convolve(self, image: Tensor) -> Tensor:
-        """Add what the convolutions make of the image to the image."""
-        n_rows, n_cols = (n - self.n_lost for n in image.shape[-2:])
-        first = self.n_lost // 2
-        kept = image[..., first : first + n_rows, first : first + n_cols]
-        for i, layer in enumerate(self.layers):
-            image = layer(functional.relu(image, inplace=True) if i > 0 else image)
-        return functional.relu(image.add_(self.shortcut(kept)), inplace=True)

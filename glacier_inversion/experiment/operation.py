@@ -1,0 +1,63 @@
+"""What the parameters of every operation are, and where those of each are found."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import ClassVar
+
+from glacier_inversion.experiment.values import Section
+
+
+class Operation(Section):
+    """
+    The parameters of an operation.
+
+    One that an output may end in calls the activation of its last layer
+    `last_activation`.
+
+    Attributes
+    ----------
+    spellings : mapping of str
+        Other names that it has, each with the architecture that has it.
+    """
+
+    spellings: ClassVar[Mapping[str, str]] = {}
+
+    name: str  # each operation says which
+
+    @classmethod
+    def module_name(cls) -> str:
+        """Return its own name, which is that of its modules."""
+        return cls.__module__.rpartition(".")[2]
+
+
+@functools.cache
+def find_operations() -> Mapping[str, type[Operation]]:
+    """
+    Find the operations in the folder of their parameters.
+
+    Returns
+    -------
+    operations : mapping of type
+        By each name that they have in experiments, sorted by their own.
+    """
+    folder = importlib.import_module("glacier_inversion.experiment.operations")
+    found: dict[str, type[Operation]] = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
+        module = importlib.import_module(f"{folder.__name__}.{name}")
+        operation: type[Operation] = getattr(module, _class_name(name))
+        found |= dict.fromkeys([name, *operation.spellings], operation)
+    return found
+
+
+def _class_name(name: str) -> str:
+    """
+    Return the name of the class in a module.
+
+    >>> _class_name("convolution_1")
+    'Convolution1'
+    """
+    return "".join(part.capitalize() for part in name.split("_"))
