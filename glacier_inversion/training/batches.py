@@ -294,7 +294,8 @@ def make_batches(experiment: Experiment, network: Network) -> Batches:
     if not plan.is_dense:
         message = (
             f"sampling.dense: {plan.obstacles[0]}. Must be a network that treats all "
-            "places alike. Use padding 'valid', or leave sampling.dense out."
+            "places alike. Use padding 'valid' or another operation, or leave "
+            "sampling.dense out."
         )
         raise ExperimentError(message)
     side = experiment.sampling.dense * spacing_of(experiment)

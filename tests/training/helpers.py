@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import load_file
 
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid
@@ -17,6 +19,10 @@ from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
+
+# Of weights after some epochs, and of logs: sums are rounded in another order, and
+# optimizers carry that on.
+TOLERANCE = 2e-3
 
 
 def made_up_tiles(seed, split, n_px=24):
@@ -188,3 +194,14 @@ class Stopping:
         self.n -= 1
         if self.n == 0:
             raise KeyboardInterrupt
+
+
+def compare_members(one, together):
+    """Compare the logs and weights of two members, within the tolerance."""
+    logs = read_log(one), read_log(together)
+    for a, b in zip(*logs, strict=True):
+        assert a == pytest.approx(b, rel=TOLERANCE, abs=TOLERANCE)
+    first, second = (load_file(f / "best.safetensors") for f in (one, together))
+    for name, weight in first.items():
+        scale = float(weight.abs().max()) or 1.0
+        torch.testing.assert_close(second[name], weight, rtol=0, atol=TOLERANCE * scale)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
@@ -23,16 +22,12 @@ from tests.benchmarks.draw import NETWORKS, describe
 from tests.stand_in_gpu import StandInGpu
 from tests.training.helpers import (
     Hearing,
+    compare_members,
     experiment,
     noisy_tiles,
-    read_log,
     some_tiles,
     translation_invariant,
 )
-
-# Of weights after some epochs, and of logs: sums are rounded in another order, and
-# optimizers carry that on.
-TOLERANCE = 2e-3
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -66,17 +61,6 @@ def test_stacked_networks_give_each_its_own_outputs_and_gradients(name):
         torch.testing.assert_close(stacked, one, rtol=0, atol=2e-5 * largest)
 
 
-def compare(one, together):
-    """Compare the logs and weights of two members, within the tolerance."""
-    logs = read_log(one), read_log(together)
-    for a, b in zip(*logs, strict=True):
-        assert a == pytest.approx(b, rel=TOLERANCE, abs=TOLERANCE)
-    first, second = (load_file(f / "best.safetensors") for f in (one, together))
-    for name, weight in first.items():
-        scale = float(weight.abs().max()) or 1.0
-        torch.testing.assert_close(second[name], weight, rtol=0, atol=TOLERANCE * scale)
-
-
 def test_members_trained_together_are_those_trained_alone(tmp_path):
     "Five of them, three at a time: each with its samples, rate, log and end."
     checked = experiment(
@@ -92,7 +76,7 @@ def test_members_trained_together_are_those_trained_alone(tmp_path):
         train_together(checked, data, members, n, threading.Event(), hearing)
         assert hearing.ended == dict.fromkeys(range(5))
     for seed in range(5):
-        compare(tmp_path / f"1/{seed}", tmp_path / f"3/{seed}")
+        compare_members(tmp_path / f"1/{seed}", tmp_path / f"3/{seed}")
 
 
 def test_a_group_that_is_stopped_goes_on(tmp_path):
@@ -112,7 +96,7 @@ def test_a_group_that_is_stopped_goes_on(tmp_path):
     alone = {seed: tmp_path / f"alone/{seed}" for seed in range(3)}
     train_together(checked, data, alone, 1, stop, Hearing())
     for seed in range(3):
-        compare(alone[seed], members[seed])
+        compare_members(alone[seed], members[seed])
 
 
 def test_crops_may_be_trained_together(tmp_path):
@@ -214,7 +198,7 @@ def test_what_trains_on_a_gpu_never_mixes_devices(tmp_path, kind, n_at_once):
         run("gpu", data.to(torch.device("cuda")), n_at_once)
         assert gpu.peak > data.train.nbytes + data.validation.nbytes
     for seed, folder in members["cpu"].items():
-        compare(folder, members["gpu"][seed])
+        compare_members(folder, members["gpu"][seed])
 
 
 def test_all_that_training_does_is_done_on_a_gpu(tmp_path):
@@ -260,7 +244,7 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, fir
     hearing = Hearing()
     run("cuda" if first == "cpu" else "cpu")
     assert hearing.ended == {0: None}
-    compare(alone[0], cut[0])
+    compare_members(alone[0], cut[0])
 
 
 def test_samples_that_a_gpu_does_not_hold_are_named(tmp_path):
@@ -298,7 +282,7 @@ def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
     assert list(place.model("small").rglob("checkpoint.pt"))
     train(checked, some_tiles(), place)
     for seed in range(3):
-        compare(every.member("small", seed), place.member("small", seed))
+        compare_members(every.member("small", seed), place.member("small", seed))
 
 
 def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
@@ -345,7 +329,7 @@ def test_a_gpu_trains_every_kind_of_member(tmp_path, kind):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")
         )
-        compare(one, other)
+        compare_members(one, other)
 
 
 @pytest.mark.gpu
@@ -360,4 +344,4 @@ def test_a_gpu_trains_the_same_members(tmp_path):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")
         )
-        compare(one, other)
+        compare_members(one, other)

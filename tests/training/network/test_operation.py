@@ -1,13 +1,18 @@
 """Operations: each gives the same to patches and to whole images."""
 
+import importlib
+
 import pytest
 import torch
 
+from glacier_inversion.experiment.operation import find_operations
+from glacier_inversion.training.network import operations
 from glacier_inversion.training.network.convolving import PlainConvolutions
 from glacier_inversion.training.network.fields import Field
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operation import NotDenseError, Operation
 from glacier_inversion.training.network.operations.addition import Addition
+from glacier_inversion.training.network.operations.attention import Attention
 from glacier_inversion.training.network.operations.concatenation import Concatenation
 from glacier_inversion.training.network.operations.convolutions import ResidualBlock
 from glacier_inversion.training.network.operations.denses import ACTIVATIONS, Denses
@@ -86,6 +91,7 @@ OPERATIONS = {
         on(vectors=[2, 3], filters=[4, 1], last_activation="tanh", bias=[True, True]),
     ],
 }
+NEVER_DENSE = [Attention]
 
 
 def concrete(kind):
@@ -97,7 +103,9 @@ def concrete(kind):
 
 def test_every_operation_is_compared():
     "A new one must be added here; one without a dense way cannot even be made."
-    assert set(concrete(Operation)) == set(OPERATIONS)
+    for kind in find_operations().values():
+        importlib.import_module(f"{operations.__name__}.{kind.module_name()}")
+    assert set(concrete(Operation)) == {*OPERATIONS, *NEVER_DENSE}
 
     class Half(Operation):
         def forward(self, values):
