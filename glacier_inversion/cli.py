@@ -205,6 +205,7 @@ def train_command(
             progress,
             tensorboard,
             opened,
+            dataset.select("test"),
         )
     for folder in folders:
         click.echo(folder)
@@ -307,7 +308,7 @@ def demo_command(
     click.echo(f"Maps, for QGIS: {place.drawings(model)}")
     click.echo(f"Picture:        {folder / 'overview.png'}")
     click.echo()
-    n_tested = len(dataset.features("test"))
+    n_tested = len(dataset.select("test"))
     click.echo(f"{f'Errors on {n_tested} glaciers never seen':<34} RMSE     bias")
     for row in scores:
         click.echo(f"  {row.method:<32}{row.rmse:5.1f} m {row.bias:+6.1f} m")

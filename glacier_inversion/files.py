@@ -1,5 +1,5 @@
 """
-Whole-or-not-at-all writing, JSON, locks; the one way anything is written or removed.
+Whole-or-not-at-all writing, locks; the one way anything is written or removed.
 
 Nothing is written or removed through a link, so that nothing happens outside the
 workspace, whatever a link in it leads to.
@@ -8,13 +8,11 @@ workspace, whatever a link in it leads to.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from glacier_inversion.errors import WorkspaceError, first_line
 
@@ -175,10 +173,22 @@ def append_bytes(path: Path, content: bytes) -> None:
         raise unwritable(path, error) from error
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write *content* to *path*, whole or not at all."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode())
+def move(path: Path, to: Path) -> None:
+    """
+    Move a file to where none is; the folder is made.
+
+    Raises
+    ------
+    WorkspaceError
+        It is reached through a link, or may not be moved.
+    """
+    refuse_links(path)
+    refuse_links(to)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(to)
+    except OSError as error:
+        raise unwritable(to, error) from error
 
 
 def remove(*paths: Path) -> None:

@@ -1,4 +1,4 @@
-"""JSON as it is read from files: what is wrong with its text is said with its place."""
+"""JSON that users write: what is wrong with its text is said with its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 Problem = tuple[str, str]
 """JSON path, and what is wrong there."""
@@ -37,30 +37,6 @@ def read_text(path: Path) -> str:
         message = f"it is larger than {_MOST_BYTES // 10**6} MB"
         raise ValueError(message)
     return content.decode("utf-8-sig")
-
-
-def read_json(path: Path) -> Any:
-    """
-    Read a JSON file that a command wrote.
-
-    Raises
-    ------
-    OSError, ValueError
-        It cannot be read or is no JSON; the text says why.
-    """
-    if path.exists() and not path.is_file():
-        message = "it is no file"
-        raise ValueError(message)
-    try:
-        return json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
-    except RecursionError as error:
-        message = "it is nested too deeply"
-        raise ValueError(message) from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"it holds {name}, which is no number of JSON"
-    raise ValueError(message)
 
 
 def parse_json(text: str) -> tuple[Any, list[Problem]]:

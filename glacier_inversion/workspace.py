@@ -86,9 +86,9 @@ class Workspace:
         return path.with_name(f"{profile}_{output}.csv")
 
 
-def tile_path(dataset: Path, split: str, feature: str, raster: str) -> Path:
+def tile_path(dataset: Path, feature: str, raster: str) -> Path:
     """Return the path of a tile of the dataset in the folder *dataset*."""
-    return _below(dataset, split, feature, raster).with_name(f"{raster}.tif")
+    return _below(dataset, feature, raster).with_name(f"{raster}.tif")
 
 
 def _below(folder: Path, *names: str) -> Path:

@@ -113,7 +113,7 @@ def test_a_command_that_cannot_write_ends_with_a_message(
     shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
     run = Run(tmp_path, tmp_path / "exp.json", finished.raw)
     if command[0] == "build-dataset":
-        for path in tmp_path.glob("datasets/region/train/west/*.tif"):
+        for path in tmp_path.glob("datasets/region/west/*.tif"):
             path.unlink()
     if command[0] == "train":
         pytest.importorskip("tensorboard")

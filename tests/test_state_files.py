@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from glacier_inversion.json_files import read_json
+from glacier_inversion.state_files import NewerFileError, read_state, write_state
 from tests.helpers import Run
 
 DEEP = "[" * 100_000
@@ -16,7 +16,8 @@ EDITS = [
     ("features/0/bounds", [0.0, 0.0, float("nan"), 100.0]),
     ("features/0/bounds", [500.0, 0.0, 0.0, 500.0]),
     ("features/0/bounds/0", "left"),
-    ("features/0/split", "training"),
+    ("features/0/columns", None),
+    ("failed", [{"feature": "a"}]),
     ("features/0/feature", "../../evil"),
     ("features/1/feature", "north-1"),
     ("features/0/rasters", {}),
@@ -81,7 +82,7 @@ def test_what_is_no_such_file_at_all(copied, file, command, exit_code, content):
     options = ["--status"] if "status" in file else []
     result = copied(command, *options)
     assert result.exit_code == exit_code, result.output
-    name = "summary.json" if "summary" in file else "model.json"
+    name = "datasets/region" if "summary" in file else "model.json"
     assert (name in result.stderr) == bool(exit_code)
 
 
@@ -166,4 +167,62 @@ def test_a_pipe_in_the_place_of_a_state_file_hangs_nothing(tmp_path):
     "Nobody will ever write into it."
     os.mkfifo(tmp_path / "summary.json")
     with pytest.raises(ValueError, match="is no file"):
-        read_json(tmp_path / "summary.json")
+        read_state(tmp_path / "summary.json", 1)
+
+
+def test_a_format_is_written_and_read(tmp_path):
+    "An earlier file without a number has the first."
+    path = tmp_path / "state.json"
+    write_state(path, {"a": [1]}, 2)
+    assert read_state(path, 2) == {"format": 2, "a": [1]}
+    path.write_text('{"a": 1}')
+    assert read_state(path, 2) == {"format": 1, "a": 1}
+
+
+@pytest.mark.parametrize("number", ["2", 0, -1, 1.5, True, None, [1]])
+def test_what_is_no_number_of_a_format_is_said(tmp_path, number):
+    "As of any file that is broken."
+    (tmp_path / "state.json").write_text(json.dumps({"format": number}))
+    with pytest.raises(ValueError, match="its format is"):
+        read_state(tmp_path / "state.json", 2)
+
+
+@pytest.mark.parametrize(
+    ("file", "command", "exit_code"),
+    [
+        ("datasets/region/summary.json", "draw", 1),
+        ("datasets/region/summary.json", "train", 1),
+        ("datasets/region/sources.json", "build-dataset", 1),
+        ("models/small/model.json", "draw", 1),
+        ("models/small/model.json", "check", 1),
+        ("models/small/status.json", "train", 0),
+    ],
+)
+def test_files_of_newer_versions_are_refused(copied, file, command, exit_code):
+    "With what to do, and nothing changed; times of a training do not matter."
+    edit(copied.root / file, "format", 99)
+    before = (copied.root / file).read_bytes()
+    options = ["--status"] if "status" in file else []
+    result = copied(command, *options)
+    assert result.exit_code == exit_code, result.output
+    if exit_code:
+        assert f"{copied.root / file}: has format 99, that of a newer" in result.output
+        assert "Update glacier_inversion." in result.output
+    assert (copied.root / file).read_bytes() == before
+
+
+def test_a_number_of_a_newer_format_is_an_error_of_its_own(tmp_path):
+    "So that readers do not take the file for broken."
+    write_state(tmp_path / "state.json", {}, 3)
+    with pytest.raises(NewerFileError, match="Must be 2 at most"):
+        read_state(tmp_path / "state.json", 2)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"{", b"[" * 100_000, b"[NaN]", b"1" * 5000, b""]
+)
+def test_a_file_that_is_no_json_has_one_kind_of_error(tmp_path, content):
+    "ValueError, with a text."
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"\w"):
+        read_state(tmp_path / "x.json", 1)

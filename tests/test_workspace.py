@@ -58,7 +58,7 @@ def test_names_cannot_leave_the_workspace(tmp_path):
 names = st.text(max_size=130) | st.text("./\\:~ aA\0é*%$", max_size=5)
 PLACE = Workspace(Path("/place"))
 PATHS = {
-    "tile": lambda a, b: tile_path(PLACE.dataset(a), "train", b, a),
+    "tile": lambda a, b: tile_path(PLACE.dataset(a), b, a),
     "map": lambda a, b: PLACE.drawing(a, b, a, "mean"),
     "drawn profile": lambda a, b: PLACE.drawn_profile(a, b, a),
     "profile": lambda a, b: (PLACE.profile(a), PLACE.profile(b))[1],

@@ -69,12 +69,14 @@ def read_features(
     """
     Read the features that tell enough of all, in a second or so.
 
-    At most 50 of each split, fewer where there are many rasters, chosen at random but
-    always the same; exactly, as long as they are few values, then in coarse steps.
+    At most 50 of each split and of none, fewer where there are many rasters, chosen at
+    random but always the same; exactly, as long as they are few values, then in coarse
+    steps.
     """
     budget = _BUDGET
     n_rasters = len(experiment.dataset_description.rasters)
-    n_most = max(_MOST_READS // n_rasters, len(SPLITS))
+    groups = {ownership.splits.get(feature) for feature in ownership.bounds}
+    n_most = max(_MOST_READS // n_rasters, len(groups))
     for feature in _choose(ownership.splits, ownership.bounds)[:n_most]:
         left, bottom, right, top = ownership.bounds[feature]
         pixels = (right - left) * (top - bottom) / experiment.finest_resolution**2
@@ -86,15 +88,16 @@ def read_features(
 
 def _choose(splits: Mapping[str, str], features: Iterable[str]) -> list[str]:
     """
-    Choose features of every split in turn.
+    Choose features of every split, and of none, in turn.
 
     >>> splits = {"a": "train", "b": "train", "c": "test"}
-    >>> _choose(splits, "abc")
-    ['a', 'c', 'b']
+    >>> _choose(splits, "abcd")
+    ['a', 'c', 'd', 'b']
     """
     ids = np.random.default_rng(0).permutation(sorted(features)).tolist()
     members = [
-        [f for f in ids if splits[f] == split][:_MOST_FEATURES] for split in SPLITS
+        [f for f in ids if splits.get(f) == split][:_MOST_FEATURES]
+        for split in (*SPLITS, None)
     ]
     return [part[i] for i in range(_MOST_FEATURES) for part in members if i < len(part)]
 
@@ -191,7 +194,7 @@ def _find_samples(
     )
     grid = Grid.from_bounds(ownership.bounds[feature], experiment.finest_resolution)
     part = to_lattice(
-        Tiles(feature, ownership.splits[feature], grid, tiles, tiles), layout
+        Tiles(feature, ownership.splits.get(feature), grid, tiles, tiles), layout
     )
     row, col, targets = find_points(part, layout)
     n_samples = count_samples(part, row, col, targets, spacing_of(experiment))

@@ -13,24 +13,10 @@ import shapely
 
 from glacier_inversion.checking.coverage import describe_source, find_coverage
 from glacier_inversion.checking.preview import Reading, read_features
-from glacier_inversion.dataset.outlines import Outline, read_outlines, read_profiles
+from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.dataset.ownership import Ownership
-from glacier_inversion.dataset.plan import (
-    describe_empty,
-    find_left_out,
-    find_oddities,
-    find_small_buffer,
-    find_unusable,
-    open_sources,
-    plan_bounds,
-    refuse_large,
-)
-from glacier_inversion.dataset.splits import (
-    assign_splits,
-    find_overlaps,
-    find_shared_areas,
-    select_features,
-)
+from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
+from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Raster
@@ -76,37 +62,32 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
 
     Nothing is written, and nothing that is missing keeps the rest from being told.
     """
-    survey = Survey()
-    description = experiment.dataset_description
-    outlines, splits = _read_outlines(survey, experiment, workspace)
-    sources, problems = open_sources(description, workspace)
-    survey.problems += problems
-    survey.warnings += find_small_buffer(experiment)
-    bounds = plan_bounds(description, outlines, splits)
-    polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
-    if outlines and not bounds and not survey.problems:
-        folder = workspace.dataset(description.dataset_name)
-        survey.problems.append(describe_empty(folder, {}))
-    splits_of_tiles = {feature: splits[feature] for feature in bounds}
-    ownership = Ownership(polygons, bounds, splits_of_tiles)
-    coverage = {name: find_coverage(source, bounds) for name, source in sources.items()}
+    plan = plan_dataset(experiment, workspace)
+    ownership, sources = plan.ownership, plan.sources
+    unusable = [f"{feature}: {why}" for feature, why in plan.failures.items()]
+    survey = Survey([*map(str, plan.problems), *unusable], [*plan.warnings])
+    if plan.outlines and not ownership.bounds and not survey.problems:
+        survey.problems.append(describe_empty(plan.folder, {}))
+    coverage = {
+        name: find_coverage(source, ownership.bounds)
+        for name, source in sources.items()
+    }
     readings = dict(read_features(experiment, sources, ownership))
     for reading in readings.values():
         survey.problems += reading.problems
-    overlaps = find_overlaps(bounds, splits_of_tiles)
-    shared = find_shared_areas(polygons)
     known = {
         name: any(r.valid_in_tile.get(name, 0) > 0 for r in readings.values())
         for name in sources
-        if readings.keys() == bounds.keys() and readings
+        if readings.keys() == ownership.bounds.keys() and readings
     }
-    survey.warnings += find_oddities(
-        description, known, overlaps, shared, "the leaks of 'ginv check --json'"
-    )
+    survey.warnings += plan.find_oddities(known)
     _count_samples(survey, experiment, ownership, sources, readings)
     _plan_drawing(survey, experiment, ownership, workspace)
     survey.problems = list(dict.fromkeys(survey.problems))
+    shapefile = workspace.data(plan.description.shapefile_file)
     survey.report |= {
+        "outlines": _describe_outlines(plan, shapefile),
+        "splits": _count_splits(ownership),
         "rasters": [
             {
                 "name": raster.name,
@@ -122,47 +103,31 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
                     readings,
                 ),
             }
-            for raster in description.rasters
+            for raster in plan.description.rasters
         ],
-        "leaks": {"overlaps": overlaps, "shared_outlines": shared},
+        "leaks": {
+            "overlaps": plan.overlaps,
+            "shared_outlines": plan.shared_outlines,
+        },
         "features": [
             {
                 "id": feature,
-                "split": splits[feature],
-                "area_km2": round(float(shapely.area(polygons[feature])) / 1e6, 6),
+                "split": ownership.splits.get(feature),
+                "area_km2": round(shapely.area(ownership.outlines[feature]) / 1e6, 6),
                 "coverage": {name: share[feature] for name, share in coverage.items()},
                 **_describe_reading(readings.get(feature)),
             }
-            for feature in bounds
+            for feature in ownership.bounds
         ],
     }
     return survey
 
 
-def _read_outlines(
-    survey: Survey, experiment: Experiment, workspace: Workspace
-) -> tuple[list[Outline], dict[str, str]]:
-    """Read the outlines and their splits, or note why they cannot be."""
-    description = experiment.dataset_description
-    path = workspace.data(description.shapefile_file)
-    outlines: list[Outline] = []
-    splits: dict[str, str] = {}
-    try:
-        outlines = read_outlines(
-            path, description.shapefile_fieldname, description.epsg
-        )
-        outlines = refuse_large(description, outlines)
-        splits = assign_splits(path, outlines, description.split)
-    except OutlineError as error:
-        survey.problems.append(str(error))
-    else:
-        survey.warnings += find_left_out(path, outlines, splits)
-    survey.problems += [
-        f"{feature}: {problem}"
-        for feature, problem in find_unusable(outlines, splits).items()
-    ]
+def _describe_outlines(plan: DatasetPlan, path: Path) -> dict[str, Any]:
+    """Return what is known of the outlines, None in what is not."""
+    description, outlines = plan.description, plan.outlines
     n_repaired = sum(bool(outline.repairs) for outline in outlines)
-    survey.report["outlines"] = {
+    return {
         "file": description.shapefile_file,
         "status": _status(path, bool(outlines)),
         "crs": read_crs(path) if outlines else None,
@@ -170,13 +135,15 @@ def _read_outlines(
         "features": len(outlines) if outlines else None,
         "repaired": n_repaired if outlines else None,
     }
-    sizes: dict[str, int | None] = {
-        split: list(splits.values()).count(split) if splits else None
-        for split in SPLITS
+
+
+def _count_splits(ownership: Ownership) -> dict[str, int | None]:
+    """Count the features of each split, and those of none."""
+    counted = [ownership.splits.get(feature) for feature in ownership.bounds]
+    return {
+        name: counted.count(split) if counted else None
+        for name, split in (*zip(SPLITS, SPLITS, strict=True), ("drawn_only", None))
     }
-    sizes["left_out"] = len(outlines) - len(splits) if splits else None
-    survey.report["splits"] = sizes
-    return outlines, splits
 
 
 def _status(path: Path, usable: bool) -> str:
@@ -196,7 +163,7 @@ def _count_samples(
     used = {variable.name for variable in experiment.variables()}
     exact = used <= sources.keys()
     for split in ("train", "validation"):
-        ids = [f for f in ownership.bounds if ownership.splits[f] == split]
+        ids = [f for f in ownership.bounds if ownership.splits.get(f) == split]
         survey.bounds += [ownership.bounds[feature] for feature in ids]
         read = [f for f in ids if f in readings and readings[f].n_samples is not None]
         exact &= len(read) == len(ids) and all(readings[f].exact for f in read)
@@ -231,7 +198,8 @@ def _count_samples(
             split: [
                 reading.targets
                 for feature, reading in readings.items()
-                if ownership.splits[feature] == split and reading.targets is not None
+                if ownership.splits.get(feature) == split
+                and reading.targets is not None
             ]
             for split in ("train", "validation")
         }
@@ -263,7 +231,9 @@ def _plan_drawing(
     if not ownership.bounds:
         return
     try:
-        features = select_features(description.features, ownership.splits, folder)
+        features = select_features(
+            description.features, ownership.bounds, ownership.splits, folder
+        )
     except DatasetError as error:
         survey.problems.append(str(error))
         return

@@ -106,7 +106,7 @@ def _format_features(report: Report) -> list[str]:
         rows.append(
             [
                 feature["id"],
-                feature["split"],
+                feature["split"] or "none",
                 f"{feature['area_km2']:.2f}",
                 _count(feature["samples"]),
                 *(

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.dataset.outlines import Outline, read_outlines, write_outlines
-from glacier_inversion.dataset.plan import (
-    describe_empty,
-    find_left_out,
-    find_oddities,
-    find_small_buffer,
-    find_unusable,
-    open_sources,
-    plan_bounds,
-    refuse_large,
-)
-from glacier_inversion.dataset.splits import (
-    assign_splits,
-    find_overlaps,
-    find_shared_areas,
+from glacier_inversion.dataset.outlines import write_outlines
+from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
+from glacier_inversion.dataset.sources import (
+    find_changed,
+    record_sources,
+    write_sources,
 )
 from glacier_inversion.dataset.summary import SUMMARY, write_summary
 from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
@@ -32,13 +22,12 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import (
     is_scratch,
     locked,
+    move,
     refuse_links,
     remove,
     remove_if_empty,
-    write_json,
 )
 from glacier_inversion.geodata.geotiffs import read_tags
-from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.workspace import SPLITS, Workspace
 
@@ -77,59 +66,37 @@ def build_dataset(
     Raises
     ------
     OutlineError, RasterError
-        The outlines or a raster cannot be used at all.
+        The outlines or a raster cannot be used at all; the message names all of them.
     DatasetError
         No feature could be built.
     WorkspaceError
         The dataset cannot be written, or another command is building it.
     """
     progress = progress or Silent()
-    description = experiment.dataset_description
-    folder = workspace.dataset(description.dataset_name)
-    shapefile = workspace.data(description.shapefile_file)
-    outlines = read_outlines(
-        shapefile, description.shapefile_fieldname, description.epsg
-    )
-    outlines = refuse_large(description, outlines)
-    splits = assign_splits(shapefile, outlines, description.split)
-    sources, problems = open_sources(description, workspace)
-    if problems:
-        raise RasterError("\n".join(problems))
-    for warning in (
-        *find_left_out(shapefile, outlines, splits),
-        *find_small_buffer(experiment),
-    ):
+    plan = plan_dataset(experiment, workspace)
+    plan.check_buildable()
+    for warning in plan.warnings:
         logger.warning("%s", warning)
+    rasters, folder = plan.description.rasters, plan.folder
     with locked(folder, "building"):
-        failures = find_unusable(outlines, splits)
-        bounds = plan_bounds(description, outlines, splits)
+        failures = dict(plan.failures)
         todo = [
-            TilingJob(
-                outline,
-                splits[outline.feature],
-                bounds[outline.feature],
-                folder,
-            )
-            for outline in outlines
-            if outline.feature in bounds
+            TilingJob(outline, plan.ownership.bounds[outline.feature], folder)
+            for outline in plan.outlines
+            if outline.feature in plan.ownership.bounds
         ]
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
-        record = {
-            raster.name: {
-                "file": raster.file,
-                "parts": _identify(sources[raster.name]),
-            }
-            for raster in description.rasters
-        }
-        changed = _find_changed(folder / "sources.json", record)
+        record = record_sources(rasters, plan.sources)
+        changed = find_changed(folder, record)
+        _move_out_of_splits(folder)
         _clear(folder, todo, list(record), changed)
-        write_json(folder / "sources.json", record)
+        write_sources(folder, record)
         rows: dict[str, dict[str, Any]] = {}
         n_written = 0
         progress.start("building", len(todo), "feature")
         # closed, so that its processes end before the folder is let go
-        with closing(tile_features(experiment, sources, todo, jobs)) as results:
+        with closing(tile_features(experiment, plan.sources, todo, jobs)) as results:
             for feature, result in results:
                 if isinstance(result, RasterError):
                     failures[feature] = str(result)
@@ -142,10 +109,25 @@ def build_dataset(
             logger.error("%s: %s", feature, problem)
         if not rows:
             raise DatasetError(describe_empty(folder, failures))
-        done = [job for job in todo if job.outline.feature in rows]
-        _finish(experiment, sources, folder, outlines, done, rows, failures)
-    n_kept = len(rows) * len(description.rasters) - n_written
+        _finish(plan, rows, failures)
+    n_kept = len(rows) * len(rasters) - n_written
     return BuildReport(folder, n_written, n_kept, failures)
+
+
+def _move_out_of_splits(folder: Path) -> None:
+    """Move tiles to where they lie today: earlier versions had a folder a split."""
+    for path in _of_splits(folder):
+        to = folder / path.parent.name / path.name
+        is_ours = not is_scratch(path) and "GINV_FINGERPRINT" in read_tags(path)
+        if is_ours and not to.exists():
+            move(path, to)
+            remove_if_empty(path.parent)
+            remove_if_empty(path.parent.parent)
+
+
+def _of_splits(folder: Path) -> list[Path]:
+    """Return the tiles that lie as earlier versions had them."""
+    return sorted(p for split in SPLITS for p in (folder / split).glob("*/*.tif"))
 
 
 def _clear(
@@ -163,8 +145,7 @@ def _clear(
         refuse_links(feature)
     stale = [
         path
-        for split in SPLITS
-        for path in (folder / split).glob("*/*.tif")
+        for path in (*folder.glob("*/*.tif"), *_of_splits(folder))
         if path not in wanted
         and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
     ]
@@ -176,27 +157,10 @@ def _clear(
         )
         raise WorkspaceError(message)
     remove(folder / SUMMARY, *stale, *outdated)
-    for feature in {path.parent for path in stale}:
-        remove_if_empty(feature)
-
-
-def _find_changed(path: Path, sources: dict[str, Any]) -> list[str]:
-    """Name the rasters whose tiles were made from other files, by what is on record."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        before = None
-    known = before if isinstance(before, dict) else {}
-    return [name for name, files in sources.items() if known.get(name) != files]
-
-
-def _identify(source: Source) -> list[dict[str, Any]]:
-    """Return name, size and time of each of a source's files, as JSON has them."""
-    stats = [(path, path.stat()) for path in source.files]
-    return [
-        {"file": path.name, "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-        for path, stat in stats
-    ]
+    for emptied in {path.parent for path in stale}:
+        remove_if_empty(emptied)
+        if emptied.parent != folder:
+            remove_if_empty(emptied.parent)
 
 
 def _log_details(tiled: TiledFeature) -> None:
@@ -214,51 +178,30 @@ def _log_details(tiled: TiledFeature) -> None:
 
 
 def _finish(
-    experiment: Experiment,
-    sources: dict[str, Source],
-    folder: Path,
-    outlines: list[Outline],
-    done: list[TilingJob],
-    rows: dict[str, dict[str, Any]],
-    failures: dict[str, str],
+    plan: DatasetPlan, rows: dict[str, dict[str, Any]], failures: dict[str, str]
 ) -> None:
     """Write the outlines and, last, the summary."""
-    description = experiment.dataset_description
-    write_outlines(
-        folder / "outlines.gpkg",
-        [
-            (o, rows[o.feature]["split"] if o.feature in rows else None)
-            for o in outlines
-        ],
-        description.epsg,
-    )
-    overlaps = find_overlaps(
-        {job.outline.feature: job.bounds for job in done},
-        {job.outline.feature: job.split for job in done},
-    )
-    shared = find_shared_areas(
-        {o.feature: o.polygon for o in outlines if o.polygon is not None}
-    )
+    rasters = plan.description.rasters
+    write_outlines(plan.folder / "outlines.gpkg", plan.outlines, plan.description.epsg)
     known = {
         raster.name: any(
             row["rasters"][raster.name]["valid"] > 0 for row in rows.values()
         )
-        for raster in description.rasters
+        for raster in rasters
     }
-    listed_in = "summary.json"
-    for warning in find_oddities(description, known, overlaps, shared, listed_in):
+    for warning in plan.find_oddities(known):
         logger.warning("%s", warning)
+    columns = {outline.feature: outline.columns for outline in plan.outlines}
     write_summary(
-        folder,
+        plan.folder,
         {
-            "description": description.model_dump(mode="json"),
-            "warping": {name: asdict(s.warping) for name, s in sources.items()},
-            "units": {
-                r.name: r.unit or sources[r.name].unit for r in description.rasters
-            },
-            "features": [rows[job.outline.feature] for job in done],
-            "failed": [{"feature": f, "problem": p} for f, p in failures.items()],
-            "overlaps": overlaps,
-            "shared_outlines": shared,
+            "description": plan.description.model_dump(mode="json"),
+            "warping": {r.name: asdict(plan.sources[r.name].warping) for r in rasters},
+            "units": {r.name: r.unit or plan.sources[r.name].unit for r in rasters},
+            "features": [rows[f] for f in plan.ownership.bounds if f in rows],
+            "failed": [
+                {"feature": feature, "problem": problem, "columns": columns[feature]}
+                for feature, problem in failures.items()
+            ],
         },
     )

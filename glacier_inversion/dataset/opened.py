@@ -14,13 +14,9 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.outlines import read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
-from glacier_inversion.dataset.splits import select_features
+from glacier_inversion.dataset.splits import assign_splits, select_features
 from glacier_inversion.dataset.summary import read_summary
-from glacier_inversion.errors import (
-    DatasetError,
-    OutlineError,
-    RasterError,
-)
+from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
@@ -28,11 +24,7 @@ from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all, digest_strips
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.workspace import (
-    SPLITS,
-    Workspace,
-    tile_path,
-)
+from glacier_inversion.workspace import SPLITS, Workspace, tile_path
 
 _STRIP = 2**22  # pixels of a tile that are read at once to check it
 # What the tiles of a dataset follow from, besides the rasters.
@@ -41,7 +33,6 @@ _DESCRIBING = (
     "shapefile_file",
     "shapefile_fieldname",
     "buffer_distance",
-    "split",
 )
 
 
@@ -55,6 +46,8 @@ class BuiltDataset:
     folder : Path
     rows : dict of dict
         The rows of summary.json, by feature.
+    splits : dict of str
+        Of the features that train, validate or test, as the experiment has it now.
     resolutions, units : dict
         Of the tiles, by raster.
     warping : dict of Warping
@@ -63,6 +56,7 @@ class BuiltDataset:
 
     folder: Path
     rows: dict[str, dict[str, Any]] = field(repr=False)
+    splits: dict[str, str] = field(repr=False)
     resolutions: dict[str, float]
     units: dict[str, str | None]
     warping: dict[str, Warping]
@@ -83,19 +77,11 @@ class BuiltDataset:
     @cached_property
     def _ownership(self) -> Ownership:
         bounds = {f: tuple(row["bounds"]) for f, row in self.rows.items()}
-        return Ownership(self.outlines, bounds, self._splits)
-
-    @property
-    def _splits(self) -> dict[str, str]:
-        return {f: row["split"] for f, row in self.rows.items()}
-
-    def features(self, group: str) -> list[str]:
-        """Return the ids of a split, or of 'all' features."""
-        return select_features(group, self._splits, self.folder)
+        return Ownership(self.outlines, bounds, self.splits)
 
     def select(self, wanted: list[str] | str) -> list[str]:
         """Return the ids that *wanted* names, as `select_features` does."""
-        return select_features(wanted, self._splits, self.folder)
+        return select_features(wanted, self.rows, self.splits, self.folder)
 
     def check_serves(self, experiment: Experiment) -> None:
         """
@@ -166,7 +152,7 @@ class BuiltDataset:
             )
             target[foreign] = np.nan
             targets[variable.name] = target
-        return Tiles(feature, self.rows[feature]["split"], part, inputs, targets)
+        return Tiles(feature, self.splits.get(feature), part, inputs, targets)
 
     def check_tiles(self, experiment: Experiment, feature: str) -> None:
         """
@@ -181,7 +167,7 @@ class BuiltDataset:
         """
         for variable in experiment.inputs:
             row = self.rows[feature]
-            path = tile_path(self.folder, row["split"], feature, variable.name)
+            path = tile_path(self.folder, feature, variable.name)
             if path in self._checked:
                 continue
             grid = self.grid(feature, variable.resolution)
@@ -209,8 +195,7 @@ class BuiltDataset:
         cols: slice,
     ) -> NDArray[np.float32]:
         factor = experiment.factor(variable)
-        split = self.rows[feature]["split"]
-        path = tile_path(self.folder, split, feature, variable.name)
+        path = tile_path(self.folder, feature, variable.name)
         rows = slice(rows.start // factor, -(-rows.stop // factor))
         cols = slice(cols.start // factor, -(-cols.stop // factor))
         try:
@@ -228,14 +213,14 @@ class BuiltDataset:
 
     def input_contents(self, experiment: Experiment) -> dict[str, str]:
         """Identify the inputs of training and validation, as `tiles.contents` does."""
-        used = [row for row in self.rows.values() if row["split"] != "test"]
+        used = {f: split for f, split in self.splits.items() if split != "test"}
         contents = {}
         for variable in experiment.inputs:
             parts = []
-            for row in used:
-                grid = self.grid(row["feature"], experiment.finest_resolution)
-                sha256 = row["rasters"][variable.name]["sha256"]
-                parts.append((row["feature"], row["split"], grid.bounds, sha256))
+            for feature, split in used.items():
+                grid = self.grid(feature, experiment.finest_resolution)
+                sha256 = self.rows[feature]["rasters"][variable.name]["sha256"]
+                parts.append((feature, split, grid.bounds, sha256))
             contents[f"dataset.inputs.{variable.name}"] = digest_all(parts)
         return contents
 
@@ -263,6 +248,8 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     DatasetError
         It is not built, its build was interrupted, or it was built from another
         description, of which the keys that differ are named.
+    OutlineError
+        The column of the split does not exist, or holds something else than one.
     """
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
@@ -275,9 +262,13 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
             "or choose another dataset_name."
         )
         raise DatasetError(message)
+    rows = {row.feature: row.model_dump() for row in summary.features}
+    shapefile = workspace.data(description.shapefile_file)
+    splits = assign_splits(shapefile, summary.columns, description.split)
     return BuiltDataset(
         folder,
-        {row.feature: row.model_dump() for row in summary.features},
+        rows,
+        {feature: split for feature, split in splits.items() if feature in rows},
         {raster.name: raster.resolution for raster in summary.description.rasters},
         summary.units,
         summary.warping,
@@ -320,7 +311,7 @@ def read_training_tiles(
         Tiles are missing or broken, or not those that the summary tells of.
     """
     progress = progress or Silent()
-    features = {s: dataset.features(s) for s in SPLITS if s != "test"}
+    features = {s: dataset.select(s) for s in SPLITS if s != "test"}
     progress.start("reading", sum(map(len, features.values())), "feature")
     tiles: dict[str, list[Tiles]] = {split: [] for split in features}
     for split, ids in features.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Outline:
         The id.
     polygon : Polygon or MultiPolygon, None where `problem` says why there is none
     columns : dict
-        The feature's other columns.
+        What the file's columns say of it, as JSON can hold it.
     repairs : tuple of str
         What had to be done to the geometry.
     problem : str, optional
@@ -107,7 +108,7 @@ def read_profiles(
 
 
 def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
-    columns = dict(record.properties)
+    columns = {name: _plain(value) for name, value in record.properties.items()}
     feature = _id(columns[fieldname])
     repairs: list[str] = []
     if record.geometry is None:
@@ -137,6 +138,18 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
         problem = f"is no geometry: {first_line(error)}"
         return Outline(feature, None, columns, problem=problem)
     return Outline(feature, geometry, columns, tuple(repairs))
+
+
+def _plain(value: Any) -> str | int | float | None:
+    """
+    Return a column's value as JSON can hold it.
+
+    >>> _plain(2), _plain("Rhone"), _plain(float("nan")), _plain(b"x")
+    (2, 'Rhone', 'nan', "b'x'")
+    """
+    if value is None or (isinstance(value, (int, float)) and math.isfinite(value)):
+        return value
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _id(value: Any) -> str:
@@ -171,17 +184,12 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         raise OutlineError(message)
 
 
-def write_outlines(
-    path: Path, features: list[tuple[Outline, str | None]], epsg: int
-) -> None:
-    """Write the outlines that can be used, with ids and splits, as a GeoPackage."""
-    usable = [(o, split) for o, split in features if o.polygon is not None]
+def write_outlines(path: Path, outlines: list[Outline], epsg: int) -> None:
+    """Write the outlines that can be used, with their ids, as a GeoPackage."""
+    usable = [outline for outline in outlines if outline.polygon is not None]
     table = geopandas.GeoDataFrame(
-        {
-            "feature": [outline.feature for outline, _ in usable],
-            "split": [split or "left out" for _, split in usable],
-        },
-        geometry=[outline.polygon for outline, _ in usable],
+        {"feature": [outline.feature for outline in usable]},
+        geometry=[outline.polygon for outline in usable],
         crs=epsg,
     )
     # in memory first: SQLite does not always say that a disk is full

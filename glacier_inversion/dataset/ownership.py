@@ -25,8 +25,10 @@ class Ownership:
     ----------
     outlines : mapping of polygons
         All of them, those of features that are left out too.
-    bounds, splits : mappings
+    bounds : mapping of Bounds
         Of the features that have tiles.
+    splits : mapping of str
+        Of those that train, validate or test.
     """
 
     outlines: Mapping[str, shapely.Geometry] = field(repr=False)
@@ -35,10 +37,10 @@ class Ownership:
 
     @cached_property
     def _boxes(self) -> tuple[list[str], shapely.STRtree]:
-        """The bounds of the tiles of every feature."""
-        return list(self.bounds), shapely.STRtree(
-            [shapely.box(*bounds) for bounds in self.bounds.values()]
-        )
+        """The bounds of the tiles of every feature that has a split."""
+        features = [feature for feature in self.bounds if feature in self.splits]
+        boxes = [shapely.box(*self.bounds[feature]) for feature in features]
+        return features, shapely.STRtree(boxes)
 
     @cached_property
     def _tree(self) -> tuple[list[str], shapely.STRtree]:
@@ -55,11 +57,11 @@ class Ownership:
         """
         Tell which pixels of a target are not the feature's own.
 
-        Those with their centre inside another outline, whether that feature is in the
-        dataset or left out. Those that are made, in part, from a pixel of the file
-        whose centre is inside an outline of another split. Of the pixels outside every
-        outline, those within a tile of the test split, and for training features also
-        of the validation split. So a target never serves two splits.
+        Those with their centre inside another outline, whatever its split. Those that
+        are made, in part, from a pixel of the file whose centre is inside an outline of
+        another split, or of none. Of the pixels outside every outline, those within a
+        tile of the test split, for training features also of the validation split, and
+        for features without a split of any. So a target never serves two splits.
 
         Parameters
         ----------
@@ -68,7 +70,7 @@ class Ownership:
         warping : Warping
             How the tile is made from the target's file.
         """
-        split = self.splits[feature]
+        split = self.splits.get(feature)
         near = shapely.box(*grid.bounds).buffer(warping.reach(grid), join_style="mitre")
         others = [f for f in self.touching(near) if f != feature]
         foreign = inside([self.outlines[f] for f in others], grid)
@@ -82,7 +84,7 @@ class Ownership:
         features, tree = self._boxes
         for i in tree.query(shapely.box(*grid.bounds)):
             other = features[i]
-            if SPLITS.index(self.splits[other]) > SPLITS.index(split):
+            if _precedes(self.splits[other], split):
                 rows, cols = grid.covering(self.bounds[other])
                 part = np.ix_(
                     range(max(rows.start, 0), min(rows.stop, grid.n_rows)),
@@ -90,6 +92,16 @@ class Ownership:
                 )
                 foreign[part] |= outside[part]
         return foreign
+
+
+def _precedes(split: str, other: str | None) -> bool:
+    """
+    Tell whether what nobody owns serves *split* rather than *other*.
+
+    >>> _precedes("test", "train"), _precedes("train", "test"), _precedes("train", None)
+    (True, False, True)
+    """
+    return other is None or SPLITS.index(split) > SPLITS.index(other)
 
 
 def _made_within(

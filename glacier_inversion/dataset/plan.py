@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.dataset.outlines import Outline
-from glacier_inversion.errors import RasterError
+from glacier_inversion.dataset.outlines import Outline, read_outlines
+from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.splits import (
+    assign_splits,
+    find_overlaps,
+    find_shared_areas,
+)
+from glacier_inversion.errors import OutlineError, RasterError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.rasters import Source, open_source
 from glacier_inversion.grid import (
     MOST_PIXELS,
-    Bounds,
     Grid,
     common_multiple,
     snap_bounds,
@@ -22,12 +28,149 @@ from glacier_inversion.grid import (
 from glacier_inversion.workspace import Workspace
 
 
-def open_sources(
+@dataclass(frozen=True)
+class DatasetPlan:
+    """
+    What a dataset will be, as far as its outlines and rasters can be used.
+
+    Attributes
+    ----------
+    description : DatasetDescription
+    folder : Path
+        Of the dataset.
+    outlines : list of Outline
+        All of the file, in its order.
+    sources : dict of Source
+        The rasters that can be used, by name.
+    ownership : Ownership
+        Of the features that get tiles: their bounds, and the splits of those that have
+        one; and the outlines of all.
+    failures : dict of str
+        Why features cannot get tiles, by id.
+    problems : tuple of OutlineError and RasterError
+        What keeps the dataset from being built.
+    warnings : tuple of str
+        What a user may not have meant.
+    """
+
+    description: DatasetDescription
+    folder: Path
+    outlines: list[Outline]
+    sources: dict[str, Source]
+    ownership: Ownership
+    failures: dict[str, str]
+    problems: tuple[OutlineError | RasterError, ...]
+    warnings: tuple[str, ...]
+
+    def check_buildable(self) -> None:
+        """Raise the problems, if there are any, as one OutlineError or RasterError."""
+        if self.problems:
+            message = "\n".join(dict.fromkeys(map(str, self.problems)))
+            raise type(self.problems[0])(message)
+
+    @cached_property
+    def overlaps(self) -> list[dict[str, Any]]:
+        """The tiles that overlap across the split, as `find_overlaps` returns them."""
+        return find_overlaps(self.ownership.bounds, self.ownership.splits)
+
+    @cached_property
+    def shared_outlines(self) -> list[dict[str, Any]]:
+        """The outlines that overlap, as `find_shared_areas` returns them."""
+        return find_shared_areas(self.ownership.outlines)
+
+    def find_oddities(self, known: Mapping[str, bool]) -> Iterator[str]:
+        """
+        Say what a user may not have meant, and is seen where features meet.
+
+        Parameters
+        ----------
+        known : mapping of bool
+            Whether any feature has a valid pixel, by raster; True where it is not
+            there.
+        """
+        for overlap in self.overlaps[:_MOST_NAMED]:
+            (first, second), (its_split, other) = overlap["features"], overlap["splits"]
+            yield (
+                f"the tiles of {first} ({its_split}) and {second} ({other}) overlap by "
+                f"{overlap['area_km2']:.2f} km2: they share inputs across the split; "
+                "targets serve one of them alone"
+            )
+        if (n_more := len(self.overlaps) - _MOST_NAMED) > 0:
+            yield f"{n_more} more such overlaps, in the leaks of 'ginv check --json'"
+        for pair in self.shared_outlines[:_MOST_NAMED]:
+            first, second = pair["features"]
+            yield (
+                f"the outlines of {first} and {second} overlap by "
+                f"{pair['area_km2']:.4f} km2: targets there are nobody's"
+            )
+        if (n_more := len(self.shared_outlines) - _MOST_NAMED) > 0:
+            yield f"{n_more} more such pairs, in the leaks of 'ginv check --json'"
+        for raster in self.description.rasters:
+            if not known.get(raster.name, True):
+                yield f"{raster.name}: no valid pixel in any feature: {raster.file}"
+
+
+_MOST_NAMED = 5  # of pairs that overlap
+
+
+def plan_dataset(experiment: Experiment, workspace: Workspace) -> DatasetPlan:
+    """
+    Read the outlines and open the rasters of an experiment, and plan its dataset.
+
+    Nothing is written. What cannot be used is among the problems, and the rest is
+    planned as far as it goes.
+    """
+    description = experiment.dataset_description
+    shapefile = workspace.data(description.shapefile_file)
+    problems: list[OutlineError | RasterError] = []
+    warnings: list[str] = []
+    outlines: list[Outline] = []
+    splits: dict[str, str] = {}
+    try:
+        outlines = _refuse_large(
+            description,
+            read_outlines(shapefile, description.shapefile_fieldname, description.epsg),
+        )
+        columns = {outline.feature: outline.columns for outline in outlines}
+        splits = assign_splits(shapefile, columns, description.split)
+        if n_without := len(outlines) - len(splits):
+            warnings.append(
+                f"{shapefile}: {n_without} features have no split: they can be drawn, "
+                "and train, validate and test nothing"
+            )
+    except OutlineError as error:
+        problems.append(error)
+    sources, of_sources = _open_sources(description, workspace)
+    polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
+    step = common_multiple(raster.resolution for raster in description.rasters)
+    bounds = {
+        feature: snap_bounds(polygon.bounds, description.buffer_distance, step)
+        for feature, polygon in polygons.items()
+    }
+    return DatasetPlan(
+        description=description,
+        folder=workspace.dataset(description.dataset_name),
+        outlines=outlines,
+        sources=sources,
+        ownership=Ownership(
+            polygons, bounds, {f: s for f, s in splits.items() if f in bounds}
+        ),
+        failures={
+            outline.feature: f"the outline {outline.problem}"
+            for outline in outlines
+            if outline.problem is not None
+        },
+        problems=(*problems, *of_sources),
+        warnings=(*warnings, *_find_small_buffer(experiment)),
+    )
+
+
+def _open_sources(
     description: DatasetDescription, workspace: Workspace
-) -> tuple[dict[str, Source], list[str]]:
+) -> tuple[dict[str, Source], list[RasterError]]:
     """Open every raster once; return those that can be used, and why others cannot."""
     sources: dict[str, Source] = {}
-    problems: list[str] = []
+    problems: list[RasterError] = []
     for raster in description.rasters:
         try:
             sources[raster.name] = open_source(
@@ -39,11 +182,11 @@ def open_sources(
                 description.epsg,
             )
         except RasterError as error:
-            problems.append(str(error))
-    return sources, list(dict.fromkeys(problems))
+            problems.append(error)
+    return sources, problems
 
 
-def find_small_buffer(experiment: Experiment) -> list[str]:
+def _find_small_buffer(experiment: Experiment) -> list[str]:
     """Say where the buffer is too small for the margins to be drawn."""
     buffer_m = experiment.dataset_description.buffer_distance
     coarsest = max(variable.resolution for variable in experiment.variables())
@@ -57,26 +200,7 @@ def find_small_buffer(experiment: Experiment) -> list[str]:
     ]
 
 
-def find_left_out(
-    shapefile: Path, outlines: list[Outline], splits: dict[str, str]
-) -> list[str]:
-    """Say how many features have no split."""
-    n_left_out = len(outlines) - len(splits)
-    if not n_left_out:
-        return []
-    return [f"{shapefile}: {n_left_out} features have no split: left out"]
-
-
-def find_unusable(outlines: list[Outline], splits: dict[str, str]) -> dict[str, str]:
-    """Say of each feature whose outline cannot be used why."""
-    return {
-        outline.feature: f"the outline {outline.problem}"
-        for outline in outlines
-        if outline.feature in splits and outline.problem is not None
-    }
-
-
-def refuse_large(
+def _refuse_large(
     description: DatasetDescription, outlines: list[Outline]
 ) -> list[Outline]:
     """
@@ -105,64 +229,9 @@ def refuse_large(
     return checked
 
 
-def plan_bounds(
-    description: DatasetDescription, outlines: list[Outline], splits: dict[str, str]
-) -> dict[str, Bounds]:
-    """Return the bounds of the tiles of every feature that gets some."""
-    step = common_multiple(raster.resolution for raster in description.rasters)
-    return {
-        outline.feature: snap_bounds(
-            outline.polygon.bounds, description.buffer_distance, step
-        )
-        for outline in outlines
-        if outline.feature in splits and outline.polygon is not None
-    }
-
-
 def describe_empty(folder: Path, failures: dict[str, str]) -> str:
     """Say that a dataset holds no feature, and why the first of them failed."""
     return (
         f"{folder}: no feature could be built. Must have one at least. Mend the first: "
         f"{next(iter(failures.values()), 'the outlines hold none')}"
     )
-
-
-def find_oddities(
-    description: DatasetDescription,
-    known: dict[str, bool],
-    overlaps: list[dict[str, Any]],
-    shared: list[dict[str, Any]],
-    listed_in: str,
-) -> Iterator[str]:
-    """
-    Say what a user may not have meant.
-
-    Parameters
-    ----------
-    known : dict of bool
-        Whether any feature has a valid pixel, by raster.
-    overlaps, shared : list of dict
-        As `find_overlaps` and `find_shared_areas` return them.
-    listed_in : str
-        What lists all of them.
-    """
-    for overlap in overlaps[:5]:
-        (first, second), (its_split, other) = overlap["features"], overlap["splits"]
-        yield (
-            f"the tiles of {first} ({its_split}) and {second} ({other}) overlap by "
-            f"{overlap['area_km2']:.2f} km2: they share inputs across the split; "
-            "targets serve one of them alone"
-        )
-    if len(overlaps) > 5:
-        yield f"{len(overlaps) - 5} more such overlaps, in {listed_in}"
-    for pair in shared[:5]:
-        first, second = pair["features"]
-        yield (
-            f"the outlines of {first} and {second} overlap by {pair['area_km2']:.4f} "
-            "km2: targets there are nobody's"
-        )
-    if len(shared) > 5:
-        yield f"{len(shared) - 5} more such pairs, in {listed_in}"
-    for raster in description.rasters:
-        if not known.get(raster.name, True):
-            yield f"{raster.name}: no valid pixel in any feature: {raster.file}"

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 
-from glacier_inversion.dataset.outlines import Outline
-from glacier_inversion.errors import (
-    DatasetError,
-    OutlineError,
-    nearest,
-)
+from glacier_inversion.errors import DatasetError, OutlineError, nearest
 from glacier_inversion.experiment.sections import Split
 from glacier_inversion.grid import Bounds
-from glacier_inversion.workspace import (
-    SPLITS,
-)
+from glacier_inversion.workspace import SPLITS
 
 _DEFAULT_FIELD = "train"
 _DEFAULT_FRACTIONS = [0.7, 0.15, 0.15]
 
 
 def assign_splits(
-    path: Path, outlines: list[Outline], split: Split | None
+    path: Path, columns: Mapping[str, Mapping[str, Any]], split: Split | None
 ) -> dict[str, str]:
     """
-    Return the split of each feature, by id; features without one are left out.
+    Return the split of each feature, by id; features may have none.
 
     Parameters
     ----------
     path : Path
         The file of the outlines, for messages.
+    columns : mapping of mappings
+        What the outlines' file says of each feature, by id and name of the column.
     split : Split, optional
         None: by the column 'train' where there is one, else by fractions of 0.7, 0.15
         and 0.15.
@@ -44,44 +39,41 @@ def assign_splits(
     OutlineError
         The column does not exist, or holds something else than 0, 1, 2 or nothing.
     """
-    columns = list(outlines[0].columns) if outlines else []
+    names = list(next(iter(columns.values()), {}))
     if split is None:
-        by_column = _DEFAULT_FIELD in columns
+        by_column = _DEFAULT_FIELD in names
         split = (
             Split(field=_DEFAULT_FIELD)
             if by_column
             else Split(fractions=_DEFAULT_FRACTIONS)
         )
     if split.fractions is not None:
-        return _by_fractions(
-            [outline.feature for outline in outlines], split.fractions, split.seed
-        )
+        return _by_fractions(list(columns), split.fractions, split.seed)
     field = str(split.field)
-    if field not in columns:
+    if field not in names:
         message = (
-            f"{path}: has no column {field!r}. {nearest(field, columns)} Correct "
+            f"{path}: has no column {field!r}. {nearest(field, names)} Correct "
             "dataset_description.split.field, or split by fractions."
         )
         raise OutlineError(message)
-    return _by_column(path, outlines, field)
+    return _by_column(path, {f: row[field] for f, row in columns.items()}, field)
 
 
-def _by_column(path: Path, outlines: list[Outline], field: str) -> dict[str, str]:
+def _by_column(path: Path, values: Mapping[str, Any], field: str) -> dict[str, str]:
     splits: dict[str, str] = {}
     wrong: list[str] = []
-    for outline in outlines:
-        value = outline.columns[field]
+    for feature, value in values.items():
         if value is None or value == "":
             continue
         number = _number(value)
         if number is None:
-            wrong.append(f"{outline.feature}: {value!r}")
+            wrong.append(f"{feature}: {value!r}")
         else:
-            splits[outline.feature] = SPLITS[number]
+            splits[feature] = SPLITS[number]
     if wrong:
         message = (
             f"{path}: column {field!r}: {'; '.join(wrong[:5])}. Must be 0 (train), 1 "
-            "(validation), 2 (test) or empty (left out). Correct the column."
+            "(validation), 2 (test) or empty (drawn only). Correct the column."
         )
         raise OutlineError(message)
     return splits
@@ -132,7 +124,7 @@ def _by_fractions(ids: list[str], fractions: list[float], seed: int) -> dict[str
 
 
 def find_overlaps(
-    bounds: dict[str, Bounds], splits: dict[str, str]
+    bounds: Mapping[str, Bounds], splits: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """
     Find the tiles that overlap across the split, the largest overlap first.
@@ -143,7 +135,7 @@ def find_overlaps(
     ... )
     [{'features': ['a', 'b'], 'splits': ['train', 'test'], 'area_km2': 1.0}]
     """
-    ids = sorted(bounds)
+    ids = sorted(splits.keys() & bounds.keys())
     boxes = shapely.box(
         *np.array([bounds[feature] for feature in ids]).reshape(-1, 4).T
     )
@@ -165,7 +157,7 @@ def find_overlaps(
     )
 
 
-def find_shared_areas(outlines: dict[str, shapely.Geometry]) -> list[dict[str, Any]]:
+def find_shared_areas(outlines: Mapping[str, shapely.Geometry]) -> list[dict[str, Any]]:
     """
     Find the outlines that overlap, the largest overlap first.
 
@@ -193,15 +185,20 @@ _MOST_NAMED = 20  # features that are not there
 
 
 def select_features(
-    wanted: list[str] | str, splits: Mapping[str, str], folder: Path
+    wanted: list[str] | str,
+    features: Collection[str],
+    splits: Mapping[str, str],
+    folder: Path,
 ) -> list[str]:
     """
     Return the ids that *wanted* names: a split or 'all', or ids that must exist.
 
     Parameters
     ----------
+    features : collection of str
+        Those of the dataset in *folder*.
     splits : mapping of str
-        Of the features of the dataset in *folder*.
+        Of those that have one; others, that the dataset does not hold, do not matter.
 
     Raises
     ------
@@ -209,12 +206,12 @@ def select_features(
         Ids that the dataset does not hold, each with the nearest that it does.
     """
     if isinstance(wanted, str):
-        return [f for f, split in splits.items() if wanted in ("all", split)]
-    missing = [feature for feature in wanted if feature not in splits]
+        return [f for f in features if wanted in ("all", splits.get(f))]
+    missing = [feature for feature in wanted if feature not in features]
     if missing:
         lines = [
             f"drawing_description.features: {feature!r} is not in {folder}. "
-            f"{nearest(feature, splits)} Correct it, or build the dataset anew."
+            f"{nearest(feature, features)} Correct it, or build the dataset anew."
             for feature in missing[:_MOST_NAMED]
         ]
         if len(missing) > len(lines):

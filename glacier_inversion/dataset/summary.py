@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pyproj.exceptions import ProjError
@@ -13,12 +13,13 @@ from glacier_inversion.errors import (
     first_line,
 )
 from glacier_inversion.experiment.values import FolderName, Length
-from glacier_inversion.files import write_json
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import MOST_PIXELS, Bounds
-from glacier_inversion.json_files import read_json, write_path
+from glacier_inversion.json_files import write_path
+from glacier_inversion.state_files import NewerFileError, read_state, write_state
 
 SUMMARY = "summary.json"
+_FORMAT = 2  # 1 had no number, and a split in each row
 
 
 class _Part(BaseModel):
@@ -34,9 +35,14 @@ class _Tile(_Part):
 
 class _Row(_Part):
     feature: FolderName
-    split: Literal["train", "validation", "test"]
+    columns: dict[str, Any]
     bounds: Bounds
     rasters: dict[str, _Tile]
+
+
+class _Failed(_Part):
+    feature: FolderName
+    columns: dict[str, Any]
 
 
 class _Raster(_Part):
@@ -59,6 +65,15 @@ class Summary(_Part):
     warping: dict[str, Warping]
     units: dict[str, str | None]
     features: list[_Row] = Field(min_length=1)
+    failed: list[_Failed]
+
+    @property
+    def columns(self) -> dict[str, dict[str, Any]]:
+        """What the outlines' file said of every feature, those that failed too."""
+        return {
+            **{row.feature: row.columns for row in self.features},
+            **{row.feature: row.columns for row in self.failed},
+        }
 
     @model_validator(mode="after")
     def _check_whole(self) -> Summary:
@@ -93,19 +108,20 @@ class Summary(_Part):
 
 def write_summary(folder: Path, content: dict[str, Any]) -> None:
     """Write summary.json, which says that the dataset is complete."""
-    write_json(folder / SUMMARY, content)
+    write_state(folder / SUMMARY, content, _FORMAT)
 
 
 def read_summary(folder: Path) -> Summary:
     """Read summary.json; DatasetError if it is missing or not as it was written."""
     cause: Exception
     try:
-        content = read_json(folder / SUMMARY)
-        if isinstance(content, dict) and "resampling" in content:
+        content = read_state(folder / SUMMARY, _FORMAT)
+        if content["format"] < _FORMAT:
             message = (
-                f"{folder}: was built by an earlier version, which did not write down "
-                "where the pixels of the files lay. Must say so. Run 'ginv "
-                "build-dataset'."
+                f"{folder}: was built by an earlier version, which kept tiles in a "
+                "folder for each split. Must be brought up to date. Run 'ginv "
+                "build-dataset', which moves them and makes none anew that is as it "
+                "should be."
             )
             raise DatasetError(message)
         return Summary.model_validate(content)
@@ -117,6 +133,8 @@ def read_summary(folder: Path) -> Summary:
         what = what.removeprefix("Value error, ")
         reason = f"{place}: {what}" if place else what
         has, cause = f"a broken summary.json ({reason})", error
+    except NewerFileError as error:
+        raise DatasetError(str(error)) from error
     except DatasetError:
         raise
     except (OSError, ValueError) as error:

@@ -35,13 +35,12 @@ class TilingJob:
     """The tiles of one feature, to be made."""
 
     outline: Outline
-    split: str
     bounds: Bounds
     dataset: Path
 
     def tile(self, raster: str) -> Path:
         """Return the path of a tile."""
-        return tile_path(self.dataset, self.split, self.outline.feature, raster)
+        return tile_path(self.dataset, self.outline.feature, raster)
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,10 @@ def _tile_feature(
         }
         n_written += written
     polygon = job.outline.polygon
-    assert polygon is not None  # `_plan` took those with one
+    assert polygon is not None  # only those with one have bounds
     row = {
         "feature": job.outline.feature,
-        "split": job.split,
+        "columns": job.outline.columns,
         "bounds": list(job.bounds),
         "area_km2": round(polygon.area / 1e6, 6),
         "repairs": list(job.outline.repairs),

@@ -69,10 +69,10 @@ def draw_overview(
         if maps:
             figure.colorbar(picture, ax=axis, extend=ends)
         for feature, outline in dataset.outlines.items():
-            split = next(s for s in _COLOURS if feature in dataset.features(s))
+            colour = _COLOURS[dataset.splits[feature]]
             for ring in shapely.get_rings(outline):
                 x, y = shapely.get_coordinates(ring).T / 1000
-                axis.plot(x, y, color=_COLOURS[split], linewidth=0.9)
+                axis.plot(x, y, color=colour, linewidth=0.9)
         axis.set(title=title, aspect="equal")
         axis.set(xlim=shown[::2] + margin, ylim=shown[1::2] + margin)
     for split, colour in _COLOURS.items():

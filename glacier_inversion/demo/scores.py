@@ -54,7 +54,7 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
         for name in ("slope.tif", "thickness_radar.tif", "thickness_true.tif")
     )
     grid = read_grid(workspace.data("slope.tif"))
-    trained = [dataset.outlines[feature] for feature in dataset.features("train")]
+    trained = [dataset.outlines[feature] for feature in dataset.select("train")]
     window = ndimage.uniform_filter(np.radians(slope), _WINDOW_PX)
     per_stress = 1 / (WEIGHT * np.sin(window))
     known = np.isfinite(radar) & inside(trained, grid)
@@ -65,7 +65,7 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
         f"constant, {mean:.0f} m": np.full_like(truth, mean),
     }
     errors: dict[str, list[NDArray[np.float64]]] = {}
-    for feature in dataset.features("test"):
+    for feature in dataset.select("test"):
         path = workspace.drawings(model) / feature / "thickness_mean.tif"
         error = find_errors(path, truth, grid)
         seen = np.isfinite(error)

@@ -89,23 +89,25 @@ def draw(
     device = device or open_device("auto")
     description = experiment.drawing_description
     problems: list[str] = []
-    features = _or_problem(problems, lambda: dataset.select(description.features)) or []
+    named = _or_problem(problems, lambda: dataset.select(description.features)) or []
     lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
     ensembles = _open_ensembles(
         experiment, dataset, workspace, method, device, problems
     )
     if problems:
         raise ModelError("\n".join(problems))
-    if not features and not description.profiles:
-        logger.warning("drawing_description: names no feature and no profile")
     maps = {
-        (ensemble.name, feature): lay_map(
-            experiment, ensemble, dataset, feature, description.clip_to_outline
-        )
+        ensemble.name: [
+            lay_map(experiment, ensemble, dataset, feature, description.clip_to_outline)
+            for feature in _features_of(ensemble.model, description.features, named)
+            if feature in dataset.rows
+        ]
         for ensemble in ensembles
-        for feature in features
     }
-    n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in maps.values())
+    laid = [drawn for of_model in maps.values() for drawn in of_model]
+    if not laid and not description.profiles:
+        logger.warning("drawing_description: names no feature and no profile")
+    n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in laid)
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
     written: list[Path] = []
@@ -120,18 +122,14 @@ def draw(
         )
         folder = workspace.drawings(ensemble.name)
         with locked(folder, "drawing into"):
-            for feature in features:
+            for drawn in maps[ensemble.name]:
                 try:
                     written += _draw_feature(
-                        experiment,
-                        ensemble,
-                        dataset,
-                        maps[ensemble.name, feature],
-                        progress,
+                        experiment, ensemble, dataset, drawn, progress
                     )
                 except (DatasetError, RasterError) as error:
-                    logger.error("%s: %s", feature, error)
-                    failures[feature] = str(error)
+                    logger.error("%s: %s", drawn.feature, error)
+                    failures[drawn.feature] = str(error)
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
@@ -151,6 +149,13 @@ def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | Non
     except (DatasetError, OutlineError) as error:
         problems.append(str(error))
         return None
+
+
+def _features_of(model: Model, wanted: list[str] | str, named: list[str]) -> list[str]:
+    """Return the features to be drawn: a split is the one that a model remembers."""
+    if model.splits is not None and isinstance(wanted, str):
+        return model.splits.get(wanted, named)
+    return named
 
 
 def _open_ensembles(

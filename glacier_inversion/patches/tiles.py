@@ -22,7 +22,8 @@ class Tiles:
 
     Attributes
     ----------
-    feature, split : str
+    feature : str
+    split : str or None
     grid : Grid
         The pixels at the finest resolution; every array covers its bounds.
     inputs : dict of float32 arrays, shape (n_rows, n_cols) of their own resolution
@@ -32,7 +33,7 @@ class Tiles:
     """
 
     feature: str
-    split: str
+    split: str | None
     grid: Grid
     inputs: Arrays
     targets: Arrays
@@ -51,7 +52,7 @@ def digest_strips(strips: Iterable[NDArray[np.float32]]) -> str:
     return summed.hexdigest()
 
 
-def digest_all(parts: Iterable[tuple[str, str, Bounds, str]]) -> str:
+def digest_all(parts: Iterable[tuple[str, str | None, Bounds, str]]) -> str:
     """Identify tiles of several features: id, split, bounds and digest of each."""
     return hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()
 
@@ -65,7 +66,7 @@ def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
     contents : dict of str
         Keys such as ``dataset.inputs.slope``; targets as they are masked.
     """
-    parts: dict[str, list[tuple[str, str, Bounds, str]]] = {}
+    parts: dict[str, list[tuple[str, str | None, Bounds, str]]] = {}
     for part in tiles:
         for kind, arrays in (("inputs", part.inputs), ("targets", part.targets)):
             for name, array in arrays.items():

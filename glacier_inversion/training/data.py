@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,9 +14,7 @@ from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.sampling import check_targets, spacing_of
 from glacier_inversion.patches.scale import Scales
 from glacier_inversion.patches.tiles import Tiles, contents
-from glacier_inversion.training.model.model import (
-    Model,
-)
+from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.model.normalization import (
     fit_input_scales,
     fit_target_scales,
@@ -36,24 +34,32 @@ class TrainingData:
     scales : Scales
     contents : mapping of str
         Digests of the dataset, as `tiles.contents` returns them.
+    splits : mapping of lists of str
+        The features that train, validate and test.
     """
 
     train: Samples
     validation: Samples
     scales: Scales
     contents: Mapping[str, str]
+    splits: Mapping[str, list[str]]
 
     def model(self, experiment: Experiment) -> Model:
         """Return the model that members trained on this belong to."""
-        return Model(experiment, self.scales, dict(self.contents))
+        return Model(experiment, self.scales, dict(self.contents), dict(self.splits))
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the same on a device."""
-        moved = self.train.to(device), self.validation.to(device)
-        return TrainingData(*moved, self.scales, self.contents)
+        return replace(
+            self, train=self.train.to(device), validation=self.validation.to(device)
+        )
 
 
-def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> TrainingData:
+def prepare(
+    experiment: Experiment,
+    tiles: Mapping[str, list[Tiles]],
+    test_features: Collection[str] = (),
+) -> TrainingData:
     """
     Make the samples and the normalisation that every member is trained with.
 
@@ -61,6 +67,8 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
     ----------
     tiles : mapping of lists of Tiles
         Of the splits 'train' and 'validation'.
+    test_features : collection of str
+        Those that are kept for the test, which the model remembers.
 
     Raises
     ------
@@ -85,4 +93,6 @@ def prepare(experiment: Experiment, tiles: Mapping[str, list[Tiles]]) -> Trainin
         logger.warning,
     )
     read = contents(part for parts in tiles.values() for part in parts)
-    return TrainingData(samples["train"], samples["validation"], scales, read)
+    splits = {split: [part.feature for part in parts] for split, parts in tiles.items()}
+    splits["test"] = list(test_features)
+    return TrainingData(samples["train"], samples["validation"], scales, read, splits)

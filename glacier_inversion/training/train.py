@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -74,6 +74,7 @@ def train(
     progress: Progress | None = None,
     tensorboard: bool = False,
     device: Device = CPU,
+    test_features: Collection[str] = (),
 ) -> list[Path]:
     """
     Train the members that are not finished.
@@ -99,6 +100,8 @@ def train(
     tensorboard : bool
         Write the losses and metrics for TensorBoard, too.
     device : Device
+    test_features : collection of str
+        Those that are kept for the test, which the model remembers.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def train(
     """
     seeds = list(range(experiment.seeds_number)) if seeds is None else seeds
     check_network(experiment)
-    data = prepare(experiment, tiles)
+    data = prepare(experiment, tiles, test_features)
     logger.info(
         "%d training and %d validation samples an epoch, from %d and %d points",
         len(data.train),
@@ -319,7 +322,8 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
                 "or start anew with --overwrite."
             )
             raise ModelError(message)
-        if there.experiment.seeds_number == model.experiment.seeds_number:
+        is_same = there.splits == model.splits
+        if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
             return
     write_model(model, folder)
 

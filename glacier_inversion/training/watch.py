@@ -13,15 +13,16 @@ from typing import Any
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import append_bytes, is_full, remove, write_json
-from glacier_inversion.json_files import read_json
+from glacier_inversion.files import append_bytes, is_full, remove
 from glacier_inversion.progress import Progress, duration
+from glacier_inversion.state_files import read_state, write_state
 from glacier_inversion.training.epoch_log import criterion_of
 from glacier_inversion.training.model.logs import Log
 
 logger = logging.getLogger(__name__)
 
 STATUS = "status.json"
+_FORMAT = 1  # of status.json
 _SECONDS_BETWEEN = 1.0  # times that status.json is written
 
 
@@ -148,7 +149,7 @@ class Watch:
             "seconds_per_epoch": seconds,
         }
         try:
-            write_json(self._folder / STATUS, content)
+            write_state(self._folder / STATUS, content, _FORMAT)
         except WorkspaceError as error:
             if is_full(error):
                 raise
@@ -167,9 +168,9 @@ class LastRun:
 
 
 def read_last_run(path: Path) -> LastRun:
-    """Read status.json; one that is missing or broken says nothing."""
+    """Read status.json; one that is missing, broken or newer says nothing."""
     try:
-        content = read_json(path)
+        content = read_state(path, _FORMAT)
         seconds = {int(s): float(t) for s, t in content["seconds_per_epoch"].items()}
         jobs = max(1, int(content["jobs"]))
         return LastRun(jobs, tuple(content["training"]), seconds)

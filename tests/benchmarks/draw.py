@@ -265,7 +265,7 @@ def ways_of(
     """Return functions that evaluate a network and return seconds for a point."""
     network, layout = Network(experiment).eval(), Layout.of(experiment)
     plan = make_plan(network, layout)
-    feature = str(max(int(name) for name in dataset.features("all")))
+    feature = str(max(int(name) for name in dataset.select("all")))
     side = n_block + layout.window_px + 1
     window = slice(0, side - side % 2), slice(0, side - side % 2)
     part = to_lattice(dataset.read_tiles(experiment, feature, *window, False), layout)

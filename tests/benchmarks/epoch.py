@@ -54,9 +54,7 @@ class FilePatches(Dataset):
     def __init__(self, experiment: Experiment, root: Path, data: TrainingData) -> None:
         self.experiment, self.data = experiment, data
         dataset = open_dataset(experiment, Workspace(root))
-        self.folders = [
-            dataset.folder / "train" / feature for feature in dataset.features("train")
-        ]
+        self.folders = [dataset.folder / f for f in dataset.select("train")]
 
     def __len__(self) -> int:
         return len(self.data.train.points)

@@ -31,7 +31,7 @@ def test_what_is_said_is_what_is_built_and_trained(finished):
     experiment = load_experiment(finished.file)
     dataset = open_dataset(experiment, Workspace(finished.root))
     for split in ("train", "validation", "test"):
-        assert report["splits"][split] == len(dataset.features(split))
+        assert report["splits"][split] == len(dataset.select(split))
     for feature in report["features"]:
         row = dataset.rows[feature["id"]]
         assert feature["split"] == row["split"]

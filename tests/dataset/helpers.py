@@ -15,7 +15,9 @@ from tests import synthetic
 
 def build(run, jobs=1):
     """Build from Python."""
-    return build_dataset(check_experiment(run.raw, "exp"), Workspace(run.root), jobs)
+    return build_dataset(
+        check_experiment(run.raw, "exp"), Workspace(run.root), jobs=jobs
+    )
 
 
 def build_until(run, feature):

@@ -1,5 +1,6 @@
 """build-dataset: the right tiles, made once, never half."""
 
+import json
 import os
 import shutil
 
@@ -27,7 +28,7 @@ def test_tiles_have_the_bounds_and_pixels_of_the_design(run):
     rows = {row["feature"]: row for row in summary(run)["features"]}
     for properties, polygon in synthetic.FEATURES:
         row = rows[properties["id"]]
-        assert row["split"] == ["train", "validation", "test"][properties["train"]]
+        assert row["columns"]["train"] == properties["train"]
         left, bottom, right, top = polygon.bounds
         expected = [
             *(100 * np.floor((np.array([left, bottom]) - 300) / 100)),
@@ -35,7 +36,7 @@ def test_tiles_have_the_bounds_and_pixels_of_the_design(run):
         ]
         assert row["bounds"] == expected
         for name, resolution in (("slope", 50), ("speed", 100), ("thickness", 50)):
-            path = run.root / "datasets/region" / row["split"] / row["feature"]
+            path = run.root / "datasets/region" / row["feature"]
             with rasterio.open(path / f"{name}.tif") as src:
                 assert list(src.bounds) == expected
                 assert src.res == (resolution, resolution)
@@ -55,7 +56,7 @@ def test_values_are_where_they_belong(run):
         ("speed", synthetic.speed_m_per_yr, 100.0),
     ):
         grid = reader.grid("west", resolution)
-        tile = read_tile(run.root / f"datasets/region/train/west/{name}.tif")
+        tile = read_tile(run.root / f"datasets/region/west/{name}.tif")
         expected = synthetic.sample(
             function, grid.left, grid.top, resolution, grid.n_rows, grid.n_cols
         )
@@ -93,21 +94,59 @@ def test_what_is_built_is_kept_and_what_changed_is_rebuilt(run):
 
 
 def test_a_removed_tile_is_made_again_and_a_stale_feature_removed(run):
-    "A feature that moves to another split leaves no tiles behind."
+    "A feature that has another name leaves no tiles behind, and a file of the user's."
     build(run)
-    (run.root / "datasets/region/train/west/slope.tif").unlink()
+    (run.root / "datasets/region/west/slope.tif").unlink()
     assert build(run).n_written == 1
-    mine = run.root / "datasets/region/train/west/notes.txt"
+    mine = run.root / "datasets/region/west/notes.txt"
     mine.write_text("the user's own")
-    moved = [
-        ({**p, "train": 2 if p["id"] == "west" else p["train"]}, g)
+    renamed = [
+        ({**p, "id": "far west" if p["id"] == "west" else p["id"]}, g)
         for p, g in synthetic.FEATURES
     ]
-    synthetic.write_outlines(run.root / "data/glaciers.shp", moved)
+    synthetic.write_outlines(run.root / "data/glaciers.shp", renamed)
     build(run)
-    assert not list((run.root / "datasets/region/train/west").glob("*.tif"))
+    assert not list((run.root / "datasets/region/west").glob("*.tif"))
     assert mine.exists()
-    assert len(list((run.root / "datasets/region/test/west").glob("*.tif"))) == 3
+    assert len(list((run.root / "datasets/region/far west").glob("*.tif"))) == 3
+
+
+def test_another_split_makes_no_tile_anew(run):
+    "Tiles do not depend on it: who trains is decided when it is needed."
+    build(run)
+    before = tiles(run)
+    rows = summary(run)["features"]
+    place, checked = Workspace(run.root), check_experiment(run.raw, "exp")
+    assert open_dataset(checked, place).splits["west"] == "train"
+    run.raw["dataset_description"]["split"] = {"fractions": [0.2, 0.4, 0.4], "seed": 1}
+    shared = open_dataset(check_experiment(run.raw, "exp"), place)
+    counts = [[*shared.splits.values()].count(s) for s in ("train", "validation")]
+    assert counts == [1, 2]
+    assert build(run).n_written == 0
+    assert tiles(run) == before
+    assert summary(run)["features"] == rows
+
+
+def test_features_without_a_split_get_tiles_to_be_drawn(run, caplog):
+    "They are said, and train, validate and test nothing."
+    features = [(dict(p), g) for p, g in synthetic.FEATURES]
+    for properties, _ in features:
+        properties["kind"] = {"west": "", "east": "1"}.get(properties["id"], "0")
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    run.raw["dataset_description"]["split"] = {"field": "kind"}
+    run.raw["drawing_description"]["features"] = ["west"]
+    run.write()
+    assert build(run).n_written == 15
+    assert "1 features have no split: they can be drawn" in caplog.text
+    reader = open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    assert "west" in reader.select("all")
+    assert "west" not in reader.splits
+    assert run("train").exit_code == 0
+    assert run("draw").exit_code == 0
+    assert (run.root / "drawings/small/west/thickness_mean.tif").exists()
+    checked = json.loads(run("check", "--json").stdout)
+    assert checked["splits"]["drawn_only"] == 1
+    assert {f["id"]: f["split"] for f in checked["features"]}["west"] is None
 
 
 def test_two_builds_at_once_do_not_mix(run):
@@ -119,14 +158,14 @@ def test_two_builds_at_once_do_not_mix(run):
         build(run)
 
 
-@pytest.mark.parametrize("linked", ["", "train", "train/west", "train/gone"])
+@pytest.mark.parametrize("linked", ["", "west", "gone"])
 def test_a_dataset_does_not_reach_into_another_by_a_link(run, tmp_path, linked):
     "Its tiles are neither written nor removed; one message, and nothing is lost."
     run.raw["dataset_description"]["dataset_name"] = "other"
     build(run)
     other = run.root / "datasets/other"
-    if linked == "train/gone":  # a feature that is no more
-        (other / "train/west").rename(other / "train/gone")
+    if linked == "gone":  # a feature that is no more
+        (other / "west").rename(other / "gone")
     run.raw["dataset_description"]["dataset_name"] = "region"
     build(run)
     run.raw["dataset_description"]["buffer_distance"] = 400.0

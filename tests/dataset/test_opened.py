@@ -28,7 +28,7 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
     build(run)
     checked = check_experiment(run.raw, "exp")
     reader = open_dataset(checked, Workspace(run.root))
-    path = run.root / "datasets/region/train/west/slope.tif"
+    path = run.root / "datasets/region/west/slope.tif"
     whole = path.read_bytes()
     path.write_bytes(whole[:2000])
     with pytest.raises(
@@ -45,7 +45,7 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)
     path.write_bytes(whole)
-    other = run.root / "datasets/region/train/north-2/thickness.tif"
+    other = run.root / "datasets/region/north-2/thickness.tif"
     path.with_name("thickness.tif").write_bytes(other.read_bytes())
     with pytest.raises(DatasetError, match=r"thickness\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)

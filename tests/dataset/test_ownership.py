@@ -26,7 +26,7 @@ from tests.synthetic import EPSG, OTHER_EPSG, write_raster
 def test_targets_inside_another_outline_are_not_targets(run):
     "The thickness of the test glacier never trains its neighbour, nor the other way."
     for read in all_tiles(run):
-        path = run.root / f"datasets/region/{read.split}/{read.feature}/thickness.tif"
+        path = run.root / f"datasets/region/{read.feature}/thickness.tif"
         raw = read_tile(path)
         x, y = points_of(read.grid)
         foreign = np.zeros(raw.shape, dtype=bool)
@@ -104,7 +104,7 @@ def test_features_that_are_left_out_keep_their_targets_to_themselves(run, broken
         synthetic.write_json(summary_file, content)
     checked = check_experiment(run.raw, "exp")
     reader = open_dataset(checked, Workspace(run.root))
-    assert "south" not in reader.rows
+    assert "south" not in reader.splits
     read = reader.read_tiles(checked, "east")
     within = shapely.contains_xy(features[-1][1], *points_of(read.grid))
     assert within.any()

@@ -9,19 +9,25 @@ import shapely
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from glacier_inversion.dataset.outlines import Outline
+from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import OutlineError
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.experiment.sections import Split
-from glacier_inversion.workspace import SPLITS
+from glacier_inversion.workspace import SPLITS, Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, summary
 
 
+def plan(run):
+    """Plan the dataset."""
+    return plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+
+
 def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
-    "With their area, in the summary and as a warning."
+    "With their area, by the check, and as a warning of the build."
     build(run)
-    overlaps = summary(run)["overlaps"]
+    overlaps = plan(run).overlaps
     bounds = {row["feature"]: row["bounds"] for row in summary(run)["features"]}
     pairs = {frozenset(overlap["features"]) for overlap in overlaps}
     assert frozenset({"east", "south"}) in pairs
@@ -35,25 +41,25 @@ def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):
 def test_outlines_that_overlap_are_reported(run, caplog):
     "A target in both belongs to neither; borders that touch are no overlap."
     build(run)
-    assert summary(run)["shared_outlines"] == []
+    assert plan(run).shared_outlines == []
     features = [*synthetic.FEATURES]
     features[0] = (features[0][0], synthetic.box(0, 1500, 1200, 2300))
     synthetic.write_outlines(run.root / "data/glaciers.shp", features)
     build(run)
-    (shared,) = summary(run)["shared_outlines"]
+    (shared,) = plan(run).shared_outlines
     assert shared == {"features": ["north-1", "north-2"], "area_km2": 0.08}
     assert "the outlines of north-1 and north-2 overlap by 0.0800 km2" in caplog.text
 
 
 def columns(*values):
-    """Return outlines with the column 'kind'."""
-    return [Outline(str(i), None, {"kind": v}) for i, v in enumerate(values)]
+    """Return what the column 'kind' says of features."""
+    return {str(i): {"kind": value} for i, value in enumerate(values)}
 
 
 def test_split_by_column_leaves_out_what_is_empty(tmp_path):
     "0, 1 and 2 as numbers or text; names of splits too."
-    outlines = columns(0, 1.0, "2", "test", None, "")
-    splits = assign_splits(tmp_path, outlines, Split(field="kind"))
+    features = columns(0, 1.0, "2", "test", None, "")
+    splits = assign_splits(tmp_path, features, Split(field="kind"))
     assert splits == {"0": "train", "1": "validation", "2": "test", "3": "test"}
     with pytest.raises(OutlineError, match=r"1: 3; 2: 'x'.*Must be 0 \(train\)"):
         assign_splits(tmp_path, columns(0, 3, "x"), Split(field="kind"))
@@ -66,8 +72,8 @@ def test_split_by_column_leaves_out_what_is_empty(tmp_path):
 @pytest.mark.parametrize("n_features", [1, 2, 3, 7, 40, 1000])
 def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
     "The default without a column 'train'; no split is empty if it need not be."
-    outlines = columns(*[None] * n_features)
-    splits = assign_splits(tmp_path, outlines, None)
+    features = columns(*[None] * n_features)
+    splits = assign_splits(tmp_path, features, None)
     counts = [list(splits.values()).count(s) for s in ("train", "validation", "test")]
     assert sum(counts) == n_features
     if n_features >= 3:
@@ -77,8 +83,9 @@ def test_split_by_fractions_is_seeded_and_has_its_shares(tmp_path, n_features):
             counts, np.array([0.7, 0.15, 0.15]) * n_features, atol=1
         )
         other = Split(fractions=[0.7, 0.15, 0.15], seed=1)
-        assert assign_splits(tmp_path, outlines, other) != splits
-    assert assign_splits(tmp_path, outlines[::-1], None) == splits
+        assert assign_splits(tmp_path, features, other) != splits
+    backwards = dict(reversed(features.items()))
+    assert assign_splits(tmp_path, backwards, None) == splits
 
 
 @given(
@@ -92,10 +99,10 @@ def test_fractions_give_every_feature_one_split(ids, weights, seed, random):
     assume(sum(weights) > 0)
     shares = [Fraction(weight, sum(weights)) for weight in weights]
     split = Split(fractions=[float(share) for share in shares], seed=seed)
-    splits = assign_splits(Path(), [Outline(i, None, {}) for i in ids], split)
+    splits = assign_splits(Path(), {i: {} for i in ids}, split)
     assert splits.keys() == set(ids)
     shuffled = random.sample(ids, len(ids))
-    again = assign_splits(Path(), [Outline(i, None, {}) for i in shuffled], split)
+    again = assign_splits(Path(), {i: {} for i in shuffled}, split)
     assert again == splits
     assert set(splits.values()) <= set(SPLITS)
     counts = [list(splits.values()).count(name) for name in SPLITS]

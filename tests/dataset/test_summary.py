@@ -10,7 +10,9 @@ from tests import synthetic
 from tests.dataset.helpers import build, summary
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"features": [1]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"format": 2}', '{"format": 2, "features": [1]}']
+)
 def test_a_broken_summary_is_said_to_be_broken(run, text):
     "Whoever broke it."
     build(run)
@@ -20,7 +22,7 @@ def test_a_broken_summary_is_said_to_be_broken(run, text):
 
 
 @pytest.mark.parametrize("name", ["../../../evil", "/tmp/evil", "a\0b", ".."])
-@pytest.mark.parametrize("where", ["feature", "split", "raster"])
+@pytest.mark.parametrize("where", ["feature", "raster"])
 def test_names_in_a_summary_are_checked(run, name, where):
     "They become paths, to which maps were written."
     build(run)

@@ -25,7 +25,7 @@ def test_a_damaged_tile_is_made_again(run, caplog):
     "Truncated, zeroed, or another's: its pixels are compared with its digest."
     build(run)
     before = read_all(run.root / "datasets")
-    folder = run.root / "datasets/region/train/west"
+    folder = run.root / "datasets/region/west"
     whole = (folder / "slope.tif").read_bytes()
     (folder / "slope.tif").write_bytes(whole[: len(whole) // 2])
     with rasterio.open(folder / "speed.tif", "r+") as dst:
@@ -78,7 +78,7 @@ def test_tiles_of_unknown_files_are_made_again(run):
         path.write_text(content)
         assert build(run).n_written == 15
     record = json.loads(path.read_text())
-    record["slope"]["parts"][0]["bytes"] += 1
+    record["rasters"]["slope"]["parts"][0]["bytes"] += 1
     synthetic.write_json(path, record)
     assert build(run).n_written == 5
 

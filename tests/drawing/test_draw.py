@@ -99,7 +99,7 @@ def test_maps_are_not_drawn_where_a_summary_says(finished, tmp_path):
     run = copy_of(finished, tmp_path / "place")
     path = run.root / "datasets/region/summary.json"
     path.write_text(path.read_text().replace('"south"', '"../../../../evil"'))
-    tiles = run.root / "datasets/region/test/south"
+    tiles = run.root / "datasets/region/south"
     shutil.copytree(tiles, tmp_path / "evil", dirs_exist_ok=True)
     outlines = run.root / "datasets/region/outlines.gpkg"
     table = geopandas.read_file(outlines)
@@ -138,7 +138,7 @@ def test_a_missing_tile_fails_its_feature_alone(finished, tmp_path):
     run = copy_of(finished, tmp_path)
     run.raw["drawing_description"] |= {"features": ["south", "east"], "profiles": []}
     run.write()
-    (run.root / "datasets/region/test/south/slope.tif").unlink()
+    (run.root / "datasets/region/south/slope.tif").unlink()
     result = run("draw")
     assert result.exit_code == 3
     assert "1 features failed: south" in result.stderr
@@ -230,7 +230,7 @@ def test_a_variable_that_is_read_and_predicted_is_drawn_as_it_was_trained(run):
         assert run(command).exit_code == 0
     checked, place = check_experiment(run.raw, "exp"), Workspace(run.root)
     dataset = open_dataset(checked, place)
-    assert dataset.features("validation") == ["east"]
+    assert dataset.select("validation") == ["east"]
     data = prepare(checked, read_training_tiles(dataset, checked))
     network = read_member(
         Network(checked), place, "small", 0, data.model(checked).identity
@@ -299,7 +299,7 @@ def test_tiles_that_are_not_those_that_were_built_are_not_drawn(
 ):
     "Maps are read from windows of tiles, so these are looked at first."
     run = copy_of(finished, tmp_path)
-    change(run.root / "datasets/region/test/south/slope.tif")
+    change(run.root / "datasets/region/south/slope.tif")
     before = (run.root / "drawings/small/south/thickness_mean.tif").read_bytes()
     result = run("draw")
     assert result.exit_code == 3

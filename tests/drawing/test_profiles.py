@@ -89,7 +89,7 @@ def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):
     run = copy_of(finished, tmp_path)
     run.raw["drawing_description"]["features"] = ["east"]
     run.write()
-    (run.root / "datasets/region/test/south/slope.tif").unlink()
+    (run.root / "datasets/region/south/slope.tif").unlink()
     result = run("draw")
     assert result.exit_code == 3
     assert "1 features failed: profile along" in result.stderr

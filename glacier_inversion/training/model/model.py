@@ -21,9 +21,8 @@ from glacier_inversion.errors import (
     nearest,
 )
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
-from glacier_inversion.files import write_json
-from glacier_inversion.json_files import read_json
 from glacier_inversion.patches.scale import Scale, Scales
+from glacier_inversion.state_files import NewerFileError, read_state, write_state
 from glacier_inversion.training.model.members import (
     WEIGHTS,
     member_folders,
@@ -31,8 +30,9 @@ from glacier_inversion.training.model.members import (
     read_weights,
 )
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import SPLITS, Workspace
 
+_FORMAT = 1  # of model.json; its first files had no number
 _LARGEST = float(np.finfo(np.float32).max)  # of a normalisation
 # What may change while an ensemble grows: how many members, what is drawn, and the
 # dataset's description, whose effect on the tiles is compared instead.
@@ -52,11 +52,15 @@ class Model:
         Normalisation of inputs and outputs.
     contents : dict of str
         Digests of the dataset that it was trained on.
+    splits : dict of lists of str, None where an earlier version did not keep them
+        The features that it was trained on, validated on and kept apart from: the
+        values of 'train', 'validation' and 'test'.
     """
 
     experiment: Experiment
     scales: Scales
     contents: dict[str, str]
+    splits: dict[str, list[str]] | None = None
 
     def differing(self, other: Model) -> list[str]:
         """Name the keys of experiment and dataset in which another model differs."""
@@ -130,7 +134,7 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 def write_model(model: Model, folder: Path) -> None:
     """Write model.json."""
-    write_json(
+    write_state(
         folder / "model.json",
         {
             "experiment": _dump(model.experiment),
@@ -139,6 +143,7 @@ def write_model(model: Model, folder: Path) -> None:
                 for side, scales in vars(model.scales).items()
             },
             "dataset": model.contents,
+            "splits": model.splits,
             "versions": {
                 "glacier_inversion": glacier_inversion.__version__,
                 "python": platform.python_version(),
@@ -146,6 +151,7 @@ def write_model(model: Model, folder: Path) -> None:
                 "torch": torch.__version__,
             },
         },
+        _FORMAT,
     )
 
 
@@ -156,7 +162,7 @@ def read_model(folder: Path) -> Model:
     Raises
     ------
     ModelError
-        It is missing or broken.
+        It is missing or broken, or a newer version wrote it.
     """
     path = folder / "model.json"
     if not path.is_file():
@@ -168,14 +174,16 @@ def read_model(folder: Path) -> Model:
         )
         raise ModelError(message)
     try:
-        content = read_json(path)
+        content = read_state(path, _FORMAT)
         experiment = check_experiment(content["experiment"], f"{path}: experiment")
         scales = _read_scales(content["normalization"], experiment)
         contents = dict(content["dataset"])
         if not all(isinstance(digest, str) for digest in contents.values()):
             message = "no digests of the dataset"
             raise ValueError(message)
-        return Model(experiment, scales, contents)
+        return Model(experiment, scales, contents, _read_splits(content))
+    except NewerFileError as error:
+        raise ModelError(str(error)) from error
     except (
         OSError,
         ValueError,
@@ -189,6 +197,18 @@ def read_model(folder: Path) -> Model:
             "Restore it, or train anew with --overwrite."
         )
         raise ModelError(message) from error
+
+
+def _read_splits(content: dict[str, Any]) -> dict[str, list[str]] | None:
+    """Return the features of each split, None where there is no word of them."""
+    splits = content.get("splits")
+    if splits is None:
+        return None
+    features = {split: list(splits[split]) for split in SPLITS}
+    if not all(isinstance(f, str) for ids in features.values() for f in ids):
+        message = "the features of the splits are no ids"
+        raise ValueError(message)
+    return features
 
 
 def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:

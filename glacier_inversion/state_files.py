@@ -1,0 +1,74 @@
+"""
+JSON files that commands write for later ones: both ends, with a number of the format.
+
+A format's number is raised when a file says something else by the same words, or when
+earlier versions would take it for less than it is; not for a key that is added.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from glacier_inversion.files import write_bytes
+
+
+class NewerFileError(ValueError):
+    """A file was written by a newer version; the text is a whole message."""
+
+
+def write_state(path: Path, content: dict[str, Any], number: int) -> None:
+    """Write *content* and the *number* of its format, whole or not at all."""
+    text = json.dumps({"format": number, **content}, indent=2, ensure_ascii=False)
+    write_bytes(path, f"{text}\n".encode())
+
+
+def read_state(path: Path, newest: int) -> dict[str, Any]:
+    """
+    Read a file that `write_state` wrote.
+
+    Parameters
+    ----------
+    newest : int
+        The last format that is understood.
+
+    Returns
+    -------
+    content : dict
+        With its "format", which is 1 where an earlier version gave no number.
+
+    Raises
+    ------
+    NewerFileError
+        It has a later format.
+    OSError, ValueError
+        It cannot be read or is no JSON object; the text says why.
+    """
+    if path.exists() and not path.is_file():
+        message = "it is no file"
+        raise ValueError(message)
+    try:
+        content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        message = "it is nested too deeply"
+        raise ValueError(message) from error
+    if not isinstance(content, dict):
+        message = "it is no JSON object"
+        raise ValueError(message)
+    number = content.setdefault("format", 1)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        message = f"its format is {number!r}, which is no number of one"
+        raise ValueError(message)
+    if number > newest:
+        message = (
+            f"{path}: has format {number}, that of a newer version of "
+            f"glacier_inversion. Must be {newest} at most. Update glacier_inversion."
+        )
+        raise NewerFileError(message)
+    return content
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"it holds {name}, which is no number of JSON"
+    raise ValueError(message)
