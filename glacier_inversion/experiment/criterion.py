@@ -1,9 +1,11 @@
-"""What improvement means: the names of criteria, and their columns in the log."""
+"""The criterion: its names, its column in the log, and what is better."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.errors import nearest
@@ -69,13 +71,57 @@ def find_wrong_criterion(view: RawExperiment) -> Iterator[Problem]:
         )
 
 
-def score(criterion: str, value: float) -> float:
+@dataclass(frozen=True)
+class Criterion:
     """
-    Return a number that is the less, the better *value* is.
+    What improvement means: it picks the best epoch and drives the learning rate.
 
-    >>> score("val_h_nan_bias", -3.0), score("binary_accuracy", 0.75)
-    (3.0, -0.75)
+    Attributes
+    ----------
+    name : str
+        As the experiment has it.
+    column : str
+        Of log.csv.
     """
-    if criterion.endswith("binary_accuracy"):
-        return -value
-    return abs(value) if criterion.endswith("bias") else value
+
+    name: str
+    column: str
+
+    @classmethod
+    def named(cls, name: str, outputs: list[str], metrics: dict[str, Any]) -> Criterion:
+        """
+        Find the column of a criterion; with one output its name may be left out.
+
+        >>> Criterion.named("val_mae", ["h"], {"h": ["mae"]}).column
+        'val_h_mae'
+        """
+        if name in log_columns(outputs, metrics):
+            return cls(name, name)
+        prefix = "val_" if name.startswith("val_") else ""
+        return cls(name, f"{prefix}{outputs[0]}_{name.removeprefix('val_')}")
+
+    def score(self, value: float) -> float:
+        """
+        Return a number that is the less, the better *value* is; of NaN infinity.
+
+        >>> Criterion("val_h_nan_bias", "").score(-3.0)
+        3.0
+        >>> Criterion("binary_accuracy", "").score(0.75)
+        -0.75
+        """
+        if math.isnan(value):
+            return math.inf
+        if self.name.endswith("binary_accuracy"):
+            return -value
+        return abs(value) if self.name.endswith("bias") else value
+
+    def best_epoch(self, values: Iterable[float]) -> int | None:
+        """
+        Return the first of the best epochs, None where no value is a finite number.
+
+        >>> Criterion("loss", "loss").best_epoch([math.nan, 2.0, 1.0, 1.0])
+        2
+        """
+        scores = [self.score(value) for value in values]
+        least = min(scores, default=math.inf)
+        return scores.index(least) if math.isfinite(least) else None

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
+from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.messages import find_refusals
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
@@ -143,6 +144,12 @@ class Experiment(Section):
     def _scalar_outputs(cls, outputs: list[Variable]) -> list[Variable]:
         """Say of every output what it is, whether the file does or not."""
         return [output.model_copy(update={"scalar": True}) for output in outputs]
+
+    @property
+    def best_by(self) -> Criterion:
+        """What picks the best epoch."""
+        outputs = [output.name for output in self.outputs]
+        return Criterion.named(self.criterion, outputs, self.metrics_name)
 
     @property
     def finest_resolution(self) -> float:

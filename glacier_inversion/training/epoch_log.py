@@ -1,4 +1,4 @@
-"""Losses and metrics of an epoch, and the criterion among them."""
+"""Losses and metrics of an epoch."""
 
 from __future__ import annotations
 
@@ -9,27 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glacier_inversion.experiment.criterion import log_columns
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.model.normalization import in_own_unit
 from glacier_inversion.training.network.losses import errors, finished, loss_errors
-
-
-def criterion_column(experiment: Experiment) -> str:
-    """Return the criterion's column; with one output its name may be left out."""
-    outputs = [output.name for output in experiment.outputs]
-    if experiment.criterion in log_columns(outputs, experiment.metrics_name):
-        return experiment.criterion
-    prefix = "val_" if experiment.criterion.startswith("val_") else ""
-    metric = experiment.criterion.removeprefix("val_")
-    return f"{prefix}{experiment.outputs[0].name}_{metric}"
-
-
-def criterion_of(experiment: Experiment, log: Log) -> float:
-    """Return the criterion's value in an epoch."""
-    return log[criterion_column(experiment)]
 
 
 class Tally:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from glacier_inversion.errors import MemberError
-from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove
 from glacier_inversion.patches.samples import Samples
@@ -25,7 +24,7 @@ from glacier_inversion.training.checkpoint import (
     write_checkpoint,
 )
 from glacier_inversion.training.data import TrainingData
-from glacier_inversion.training.epoch_log import Tally, criterion_of, differ
+from glacier_inversion.training.epoch_log import Tally, differ
 from glacier_inversion.training.model.logs import Log, write_log
 from glacier_inversion.training.model.members import (
     CHECKPOINT,
@@ -195,11 +194,12 @@ class Training:
         log |= validation.log("val_")
         self.logs.append(log)
         write_log(self.folder / LOG, self.logs)  # first: a checkpoint's epoch is in it
-        value = criterion_of(self.experiment, log)
+        criterion = self.experiment.best_by
+        value = log[criterion.column]
         self._check_values(value, log["loss"])
         alive = validation.varies() or _is_alive(self.network, self.data.train)
         self._check_constant(alive)
-        if self.plateau.improves(score(self.experiment.criterion, value)):
+        if self.plateau.improves(criterion.score(value)):
             self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         for group in self.optimizer.param_groups:
             group["lr"] = self.plateau.rate

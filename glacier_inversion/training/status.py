@@ -7,14 +7,10 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Literal
 
-import numpy as np
-
 from glacier_inversion.errors import ModelError
-from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_locked
 from glacier_inversion.progress import duration
-from glacier_inversion.training.epoch_log import criterion_column
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import member_state
 from glacier_inversion.training.model.model import read_model
@@ -97,8 +93,8 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
     run = read_last_run(folder / STATUS)
     is_running = is_locked(folder)
     folders = [workspace.member(name, s) for s in range(experiment.seeds_number)]
-    column = criterion_column(experiment)
-    logs = read_logs(folders, column)
+    best_by = experiment.best_by
+    logs = read_logs(folders, best_by.column)
     members = []
     for seed, member in enumerate(folders):
         state: State = member_state(member)
@@ -107,12 +103,10 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
         criterion, rate, best, n_epochs = math.nan, math.nan, None, 0
         if seed in logs:
             log = logs[seed]
-            values = log[column]
+            values = log[best_by.column]
             rate, n_epochs = float(log["learning_rate"][-1]), len(values)
-            scores = np.array([score(experiment.criterion, v) for v in values])
-            if np.isfinite(scores).any():
-                best = int(np.nanargmin(scores))
-                criterion = float(values[best])
+            best = best_by.best_epoch(values)
+            criterion = math.nan if best is None else float(values[best])
         time = run.seconds.get(seed)
         members.append(MemberStatus(seed, state, n_epochs, criterion, best, rate, time))
     left = [

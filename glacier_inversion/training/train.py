@@ -16,7 +16,6 @@ from glacier_inversion.errors import (
     WorkspaceError,
 )
 from glacier_inversion.executors import available_cores
-from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, remove, scratch_of
 from glacier_inversion.interrupts import heeding_signals
@@ -26,7 +25,6 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData, prepare
-from glacier_inversion.training.epoch_log import criterion_column
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import (
     MemberState,
@@ -256,18 +254,19 @@ def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
     """Draw the curves of the members that are finished or in training."""
     name = experiment.model_name
     members = (workspace.member(name, s) for s in range(experiment.seeds_number))
-    column = criterion_column(experiment)
+    criterion = experiment.best_by
     shown = (member for member in members if member_state(member) != "failed")
-    logs = read_logs(shown, column)
+    logs = read_logs(shown, criterion.column)
     if not logs:
         return
-    best = {}
-    for seed, log in logs.items():
-        scores = [score(experiment.criterion, value) for value in log[column]]
-        best[seed] = scores.index(min(scores))
+    best = {
+        seed: epoch
+        for seed, log in logs.items()
+        if (epoch := criterion.best_epoch(log[criterion.column])) is not None
+    }
     path = workspace.model(name) / "training_curves.png"
     try:
-        draw_training_curves(path, name, logs, column, best)
+        draw_training_curves(path, name, logs, criterion.column, best)
     except WorkspaceError as error:
         logger.warning("%s", error)
 

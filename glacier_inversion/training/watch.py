@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import PackageError, WorkspaceError
-from glacier_inversion.experiment.criterion import score
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import append_bytes, is_full, remove
 from glacier_inversion.progress import Progress, duration
 from glacier_inversion.state_files import read_state, write_state
-from glacier_inversion.training.epoch_log import criterion_of
 from glacier_inversion.training.model.logs import Log
 
 logger = logging.getLogger(__name__)
@@ -80,12 +79,12 @@ class Watch:
         """Hear of an epoch; it took 0 seconds if that was in an earlier run."""
         epoch = self._n_epochs.get(seed, 0)
         self._n_epochs[seed] = epoch + 1
-        value = criterion_of(self._experiment, log)
-        criterion = self._experiment.criterion
-        best = self._best.get(seed)
-        if best is None or score(criterion, value) < score(criterion, best[1]):
+        criterion = self._experiment.best_by
+        value = log[criterion.column]
+        _, best = self._best.get(seed, (0, math.nan))
+        if criterion.score(value) < criterion.score(best):
             self._best[seed] = epoch, value
-        self._progress.advance(f"seed {seed} {criterion} {value:.4g}")
+        self._progress.advance(f"seed {seed} {criterion.name} {value:.4g}")
         self._write_event(seed, log)
         if seconds > 0:
             self._times.setdefault(seed, []).append(seconds)

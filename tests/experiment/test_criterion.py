@@ -1,9 +1,11 @@
 """The criterion: its columns, its spellings, and which way is better."""
 
+import math
+
 import pytest
 
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.experiment.criterion import score
+from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.experiment import check_experiment
 from tests import synthetic
 from tests.experiment.helpers import changed
@@ -11,9 +13,28 @@ from tests.experiment.helpers import changed
 
 def test_less_is_better_after_scoring():
     "Accuracy is maximised, bias brought to zero."
-    assert score("val_loss", 2.0) == 2.0
-    assert score("val_ice_nan_binary_accuracy", 0.9) < score("binary_accuracy", 0.8)
-    assert score("nan_bias", -2.0) == score("nan_bias", 2.0)
+    loss, accuracy, bias = (
+        Criterion(name, name)
+        for name in ("val_loss", "val_ice_nan_binary_accuracy", "nan_bias")
+    )
+    assert loss.score(2.0) == 2.0
+    assert accuracy.score(0.9) < accuracy.score(0.8)
+    assert bias.score(-2.0) == bias.score(2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "best"),
+    [
+        ("loss", [math.nan, 3.0, 2.0, 2.0], 2),
+        ("loss", [math.inf, math.nan], None),
+        ("loss", [], None),
+        ("binary_accuracy", [0.5, 0.75, math.nan], 1),
+        ("val_bias", [-3.0, 2.0, -1.0], 2),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best_that_are_numbers(name, values, best):
+    "One rule for the learning rate, the curves and the status."
+    assert Criterion(name, name).best_epoch(values) == best
 
 
 @pytest.mark.parametrize(
