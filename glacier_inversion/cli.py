@@ -81,12 +81,14 @@ def check_command(
     from glacier_inversion.checking.text import format_report
     from glacier_inversion.workspace import Workspace
 
-    report = check(loaded, Workspace(workspace), str(experiment), warnings)
+    report = check(
+        loaded, Workspace(workspace), where=str(experiment), warnings=warnings
+    )
     if as_json:
-        click.echo(json.dumps(report, indent=2, allow_nan=False))
+        click.echo(json.dumps(report.as_dict(), indent=2, allow_nan=False))
     else:
         click.echo(format_report(report, with_features=verbose))
-    ctx.exit(1 if report["problems"] else 0)
+    ctx.exit(1 if report.problems else 0)
 
 
 @main.command("build-dataset")

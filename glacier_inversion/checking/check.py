@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from glacier_inversion.checking.report import (
+    CheckReport,
+    DrawingReport,
+    NetworkReport,
+    OperationReport,
+    TrainingReport,
+)
 from glacier_inversion.checking.survey import Survey, survey_data
 from glacier_inversion.errors import ExperimentError, ModelError
 from glacier_inversion.experiment.experiment import Experiment
@@ -14,8 +23,12 @@ if TYPE_CHECKING:
 
 
 def check(
-    experiment: Experiment, workspace: Workspace, where: str, warnings: list[str]
-) -> dict[str, Any]:
+    experiment: Experiment,
+    workspace: Workspace,
+    *,
+    where: str = "experiment",
+    warnings: Iterable[str] = (),
+) -> CheckReport:
     """
     Survey the data, build the network, and estimate what the commands will cost.
 
@@ -25,36 +38,37 @@ def check(
     Parameters
     ----------
     where : str
-        What messages call the experiment.
-    warnings : list of str
-        What is odd about the experiment file.
+        What messages call the experiment, such as its file.
+    warnings : iterable of str
+        What is odd about the experiment's file, to be told with the rest.
 
     Returns
     -------
-    report : dict
-        What JSON can hold: ``problems``, which would stop a command, and ``warnings``,
-        each in that command's words; ``outlines``, ``rasters``, ``splits``, ``leaks``,
-        ``samples``, ``features``; ``network``, ``train`` and ``draw``.
+    report : CheckReport
     """
     survey = survey_data(experiment, workspace)
     # not in a thread meanwhile, which was measured: importing holds the interpreter
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
     problems = [*survey.problems, *_find_unusable_models(experiment, workspace)]
-    report: dict[str, Any] = {
-        "problems": problems,
-        "warnings": [*warnings, *survey.warnings],
-        **survey.report,
-    }
     try:
         cost = measure_cost(experiment)
     except ExperimentError as error:
         problems.append(f"{where}: {error}")
         cost = None
-    report["network"] = _describe_network(experiment, cost)
-    report["train"] = _describe_training(experiment, survey, cost)
-    report["draw"] = _describe_drawing(experiment, survey, cost)
-    return report
+    return CheckReport(
+        problems=problems,
+        warnings=[*warnings, *survey.warnings],
+        outlines=survey.outlines,
+        splits=survey.splits,
+        rasters=survey.rasters,
+        leaks=survey.leaks,
+        samples=survey.samples,
+        features=survey.features,
+        network=_describe_network(experiment, cost),
+        train=_describe_training(experiment, survey, cost),
+        draw=_describe_drawing(experiment, survey, cost),
+    )
 
 
 def _find_unusable_models(experiment: Experiment, workspace: Workspace) -> list[str]:
@@ -77,67 +91,58 @@ def _find_unusable_models(experiment: Experiment, workspace: Workspace) -> list[
     return problems
 
 
-def _describe_network(experiment: Experiment, cost: Cost | None) -> dict[str, Any]:
-    """
-    Return the table of the network.
-
-    The shape of an operation is that of what comes out of it for one sample, without
-    the batch; a list of shapes where several tensors do.
-    """
-    rows = [] if cost is None else cost.table
-    return {
-        "architecture": experiment.model_architecture,
-        "parameters": None if cost is None else cost.parameters,
-        "multiply_adds": None if cost is None else cost.multiply_adds,
-        "operations": [
-            {
-                "name": row.name,
-                "shape": [
-                    *(row.shapes[0] if len(row.shapes) == 1 else map(list, row.shapes))
-                ],
-                "parameters": row.parameters,
-                "multiply_adds": row.multiply_adds,
-            }
-            for row in rows
-        ],
-    }
+def _describe_network(experiment: Experiment, cost: Cost | None) -> NetworkReport:
+    if cost is None:
+        return NetworkReport(experiment.model_architecture, None, None, [])
+    operations = [
+        OperationReport(
+            name=row.name,
+            shape=list(
+                row.shapes[0] if len(row.shapes) == 1 else map(list, row.shapes)
+            ),
+            parameters=row.parameters,
+            multiply_adds=row.multiply_adds,
+        )
+        for row in cost.table
+    ]
+    return NetworkReport(
+        experiment.model_architecture, cost.parameters, cost.multiply_adds, operations
+    )
 
 
 def _describe_training(
     experiment: Experiment, survey: Survey, cost: Cost | None
-) -> dict[str, Any]:
-    n_train, n_validation = survey.n_samples["train"], survey.n_samples["validation"]
-    row: dict[str, Any] = {
-        "seeds": experiment.seeds_number,
-        "epochs": experiment.epochs,
-        "seconds_per_sample": None if cost is None else cost.train_seconds,
-        "seconds_per_epoch": None,
-        "seconds": None,
-        "network_bytes": None if cost is None else cost.network_bytes(),
-        "memory_bytes": None,
-    }
-    if cost is not None and n_train is not None:
-        samples = n_train, n_validation or 0
-        n_points = sum(n or 0 for n in survey.n_points.values())
-        row["seconds_per_epoch"] = cost.epoch_seconds(*samples)
-        row["seconds"] = cost.training_seconds(experiment, *samples)
-        row["memory_bytes"] = cost.training_bytes(experiment, survey.bounds, n_points)
-    return row
+) -> TrainingReport:
+    report = TrainingReport(experiment.seeds_number, experiment.epochs)
+    if cost is None:
+        return report
+    report = replace(
+        report,
+        seconds_per_sample=cost.train_seconds,
+        network_bytes=cost.network_bytes(),
+    )
+    if survey.samples.train is None:
+        return report
+    samples = survey.samples.train, survey.samples.validation or 0
+    n_points = sum(n or 0 for n in survey.samples.points.values())
+    return replace(
+        report,
+        seconds_per_epoch=cost.epoch_seconds(*samples),
+        seconds=cost.training_seconds(experiment, *samples),
+        memory_bytes=cost.training_bytes(experiment, survey.training_bounds, n_points),
+    )
 
 
 def _describe_drawing(
     experiment: Experiment, survey: Survey, cost: Cost | None
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "features": survey.n_drawn_features,
-        "pixels": survey.n_drawn,
-        "seconds_per_pixel": None,
-        "seconds": None,
-        "memory_bytes": None,
-    }
-    if cost is not None:
-        row["seconds_per_pixel"] = cost.drawing_seconds(experiment, 1)
-        row["memory_bytes"] = cost.drawing_bytes(experiment)
-        if survey.n_drawn is not None:
-            row["seconds"] = cost.drawing_seconds(experiment, survey.n_drawn)
-    return row
+) -> DrawingReport:
+    report = DrawingReport(survey.n_drawn_features, survey.n_drawn)
+    if cost is None:
+        return report
+    n_drawn = survey.n_drawn
+    return replace(
+        report,
+        seconds_per_pixel=cost.drawing_seconds(experiment, 1),
+        seconds=None if n_drawn is None else cost.drawing_seconds(experiment, n_drawn),
+        memory_bytes=cost.drawing_bytes(experiment),
+    )

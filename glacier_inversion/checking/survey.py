@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import shapely
 
 from glacier_inversion.checking.coverage import describe_source, find_coverage
 from glacier_inversion.checking.preview import Reading, read_features
+from glacier_inversion.checking.report import (
+    FeatureReport,
+    FileStatus,
+    LeaksReport,
+    OutlinesReport,
+    RasterReport,
+    SamplesReport,
+    SplitsReport,
+)
 from glacier_inversion.dataset.outlines import read_profiles
-from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
 from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Raster
-from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
 from glacier_inversion.workspace import SPLITS, Workspace
 
+_TRAINED = "train", "validation"  # the splits whose samples are counted
 
-@dataclass
+
+@dataclass(frozen=True)
 class Survey:
     """
     What is known of the data before anything is built.
@@ -36,24 +45,25 @@ class Survey:
     ----------
     problems, warnings : list of str
         What would stop the commands, and what they would warn of, in their own words.
-    report : dict
-        The parts of the report that tell of the data, as JSON has them.
-    bounds : dict of Bounds
+    outlines, splits, rasters, leaks, samples, features
+        The parts of the report that tell of the data.
+    training_bounds : list of Bounds
         Of the tiles of training and validation features: what a network is trained on.
-    n_points, n_samples : dict of int, None where unknown
-        Points that may be samples, and samples per epoch, of the same two splits.
     n_drawn_features, n_drawn : int, None where unknown
         Features that are drawn, and the pixels of their maps.
     """
 
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-    bounds: list[Bounds] = field(default_factory=list)
-    n_points: dict[str, int | None] = field(default_factory=dict)
-    n_samples: dict[str, int | None] = field(default_factory=dict)
-    n_drawn_features: int | None = None
-    n_drawn: int | None = None
+    problems: list[str]
+    warnings: list[str]
+    outlines: OutlinesReport
+    splits: SplitsReport
+    rasters: list[RasterReport]
+    leaks: LeaksReport
+    samples: SamplesReport
+    features: list[FeatureReport]
+    training_bounds: list[Bounds]
+    n_drawn_features: int | None
+    n_drawn: int | None
 
 
 def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
@@ -63,180 +73,173 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
     Nothing is written, and nothing that is missing keeps the rest from being told.
     """
     plan = plan_dataset(experiment, workspace)
-    ownership, sources = plan.ownership, plan.sources
-    unusable = [f"{feature}: {why}" for feature, why in plan.failures.items()]
-    survey = Survey([*map(str, plan.problems), *unusable], [*plan.warnings])
-    if plan.outlines and not ownership.bounds and not survey.problems:
-        survey.problems.append(describe_empty(plan.folder, {}))
-    coverage = {
-        name: find_coverage(source, ownership.bounds)
-        for name, source in sources.items()
-    }
-    readings = dict(read_features(experiment, sources, ownership))
+    bounds, sources = plan.ownership.bounds, plan.sources
+    problems = [*map(str, plan.problems)]
+    problems += [f"{feature}: {why}" for feature, why in plan.failures.items()]
+    if plan.outlines and not bounds and not problems:
+        problems.append(describe_empty(plan.folder, {}))
+    coverage = {name: find_coverage(source, bounds) for name, source in sources.items()}
+    readings = dict(read_features(experiment, sources, plan.ownership))
     for reading in readings.values():
-        survey.problems += reading.problems
+        problems += reading.problems
     known = {
         name: any(r.valid_in_tile.get(name, 0) > 0 for r in readings.values())
         for name in sources
-        if readings.keys() == ownership.bounds.keys() and readings
+        if readings.keys() == bounds.keys() and readings
     }
-    survey.warnings += plan.find_oddities(known)
-    _count_samples(survey, experiment, ownership, sources, readings)
-    _plan_drawing(survey, experiment, ownership, workspace)
-    survey.problems = list(dict.fromkeys(survey.problems))
+    warnings = [*plan.warnings, *plan.find_oddities(known)]
+    samples = _count_samples(experiment, plan, readings)
+    if samples.exact:
+        try:
+            _check_targets(experiment, plan, readings, warnings)
+        except DatasetError as error:
+            problems.append(str(error))
+    n_drawn_features, n_drawn = _plan_drawing(experiment, plan, workspace, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
-    survey.report |= {
-        "outlines": _describe_outlines(plan, shapefile),
-        "splits": _count_splits(ownership),
-        "rasters": [
-            {
-                "name": raster.name,
-                "file": raster.file,
-                "status": _status(workspace.data(raster.file), raster.name in sources),
-                "role": _role(experiment, raster.name),
-                "band": raster.band,
-                "resolution": raster.resolution,
-                **_describe_raster(
-                    raster,
-                    sources.get(raster.name),
-                    coverage.get(raster.name, {}),
-                    readings,
-                ),
-            }
+    return Survey(
+        problems=list(dict.fromkeys(problems)),
+        warnings=warnings,
+        outlines=_describe_outlines(plan, shapefile),
+        splits=_count_splits(plan),
+        rasters=[
+            _describe_raster(
+                experiment, workspace, plan, raster, coverage, readings.values()
+            )
             for raster in plan.description.rasters
         ],
-        "leaks": {
-            "overlaps": plan.overlaps,
-            "shared_outlines": plan.shared_outlines,
-        },
-        "features": [
-            {
-                "id": feature,
-                "split": ownership.splits.get(feature),
-                "area_km2": round(shapely.area(ownership.outlines[feature]) / 1e6, 6),
-                "coverage": {name: share[feature] for name, share in coverage.items()},
-                **_describe_reading(readings.get(feature)),
-            }
-            for feature in ownership.bounds
+        leaks=LeaksReport(plan.overlaps, plan.shared_outlines),
+        samples=samples,
+        features=[
+            _describe_feature(
+                plan,
+                feature,
+                {name: share[feature] for name, share in coverage.items()},
+                readings.get(feature),
+            )
+            for feature in bounds
         ],
-    }
-    return survey
+        training_bounds=[
+            bounds[feature] for split in _TRAINED for feature in _of(plan, split)
+        ],
+        n_drawn_features=n_drawn_features,
+        n_drawn=n_drawn,
+    )
 
 
-def _describe_outlines(plan: DatasetPlan, path: Path) -> dict[str, Any]:
-    """Return what is known of the outlines, None in what is not."""
+def _of(plan: DatasetPlan, split: str | None) -> list[str]:
+    """Return the features of a split, or of none, that get tiles."""
+    splits, features = plan.ownership.splits, plan.ownership.bounds
+    return [feature for feature in features if splits.get(feature) == split]
+
+
+def _describe_outlines(plan: DatasetPlan, path: Path) -> OutlinesReport:
     description, outlines = plan.description, plan.outlines
     n_repaired = sum(bool(outline.repairs) for outline in outlines)
-    return {
-        "file": description.shapefile_file,
-        "status": _status(path, bool(outlines)),
-        "crs": read_crs(path) if outlines else None,
-        "column": description.shapefile_fieldname,
-        "features": len(outlines) if outlines else None,
-        "repaired": n_repaired if outlines else None,
-    }
+    return OutlinesReport(
+        file=description.shapefile_file,
+        status=_status(path, bool(outlines)),
+        crs=read_crs(path) if outlines else None,
+        column=description.shapefile_fieldname,
+        features=len(outlines) if outlines else None,
+        repaired=n_repaired if outlines else None,
+    )
 
 
-def _count_splits(ownership: Ownership) -> dict[str, int | None]:
-    """Count the features of each split, and those of none."""
-    counted = [ownership.splits.get(feature) for feature in ownership.bounds]
-    return {
-        name: counted.count(split) if counted else None
-        for name, split in (*zip(SPLITS, SPLITS, strict=True), ("drawn_only", None))
-    }
+def _count_splits(plan: DatasetPlan) -> SplitsReport:
+    if not plan.ownership.bounds:
+        return SplitsReport(None, None, None, None)
+    return SplitsReport(*(len(_of(plan, split)) for split in (*SPLITS, None)))
 
 
-def _status(path: Path, usable: bool) -> str:
+def _status(path: Path, usable: bool) -> FileStatus:
     if usable:
         return "found"
     return "unusable" if path.exists() else "missing"
 
 
 def _count_samples(
-    survey: Survey,
-    experiment: Experiment,
-    ownership: Ownership,
-    sources: Mapping[str, Source],
-    readings: Mapping[str, Reading],
-) -> None:
-    """Count the samples of an epoch, and judge their targets where all were read."""
+    experiment: Experiment, plan: DatasetPlan, readings: Mapping[str, Reading]
+) -> SamplesReport:
+    """Count the samples of an epoch, or estimate them from what was read."""
     used = {variable.name for variable in experiment.variables()}
-    exact = used <= sources.keys()
-    for split in ("train", "validation"):
-        ids = [f for f in ownership.bounds if ownership.splits.get(f) == split]
-        survey.bounds += [ownership.bounds[feature] for feature in ids]
+    exact = used <= plan.sources.keys() and bool(readings)
+    n_points: dict[str, int | None] = {}
+    n_samples: dict[str, int | None] = {}
+    for split in _TRAINED:
+        ids = _of(plan, split)
         read = [f for f in ids if f in readings and readings[f].n_samples is not None]
         exact &= len(read) == len(ids) and all(readings[f].exact for f in read)
         total, part = (
-            float(sum(shapely.area(ownership.outlines[f]) for f in some))
+            float(sum(shapely.area(plan.ownership.outlines[f]) for f in some))
             for some in (ids, read)
         )
-        for counts, key in (
-            (survey.n_points, "n_points"),
-            (survey.n_samples, "n_samples"),
-        ):
+        for counts, key in ((n_points, "n_points"), (n_samples, "n_samples")):
             counted = sum(getattr(readings[feature], key) for feature in read)
             if read:
                 counts[split] = round(counted * total / part)
             else:
-                counts[split] = 0 if not ids and ownership.bounds else None
-    n_train = survey.n_samples["train"]
-    survey.report["samples"] = {
-        "spacing": spacing_of(experiment),
-        **survey.n_samples,
-        "points": dict(survey.n_points),
-        "batch_size": experiment.batch_size,
-        "steps_per_epoch": (
+                counts[split] = 0 if not ids and plan.ownership.bounds else None
+    n_train = n_samples["train"]
+    return SamplesReport(
+        spacing=spacing_of(experiment),
+        train=n_train,
+        validation=n_samples["validation"],
+        points=n_points,
+        batch_size=experiment.batch_size,
+        steps_per_epoch=(
             None if n_train is None else math.ceil(n_train / experiment.batch_size)
         ),
-        "exact": exact and bool(readings),
-        "features_read": len(readings),
+        exact=exact,
+        features_read=len(readings),
+    )
+
+
+def _check_targets(
+    experiment: Experiment,
+    plan: DatasetPlan,
+    readings: Mapping[str, Reading],
+    warnings: list[str],
+) -> None:
+    """Judge the targets as training will, once all of them were read."""
+    nothing = np.zeros((0, len(experiment.outputs)), dtype=np.float32)
+    parts = {
+        split: [
+            targets
+            for feature in _of(plan, split)
+            if feature in readings
+            and (targets := readings[feature].targets) is not None
+        ]
+        for split in _TRAINED
     }
-    if exact and readings:
-        n_outputs = len(experiment.outputs)
-        parts = {
-            split: [
-                reading.targets
-                for feature, reading in readings.items()
-                if ownership.splits.get(feature) == split
-                and reading.targets is not None
-            ]
-            for split in ("train", "validation")
-        }
-        nothing = np.zeros((0, n_outputs), dtype=np.float32)
-        try:
-            check_targets(
-                experiment,
-                {
-                    split: np.concatenate([nothing, *part])
-                    for split, part in parts.items()
-                },
-                {split: len(part) for split, part in parts.items()},
-                survey.warnings.append,
-            )
-        except DatasetError as error:
-            survey.problems.append(str(error))
+    check_targets(
+        experiment,
+        {split: np.concatenate([nothing, *part]) for split, part in parts.items()},
+        {split: len(part) for split, part in parts.items()},
+        warnings.append,
+    )
 
 
 def _plan_drawing(
-    survey: Survey, experiment: Experiment, ownership: Ownership, workspace: Workspace
-) -> None:
-    """Look for what is to be drawn, and count the pixels of its maps."""
-    description = experiment.drawing_description
-    folder = workspace.dataset(experiment.dataset_description.dataset_name)
+    experiment: Experiment,
+    plan: DatasetPlan,
+    workspace: Workspace,
+    problems: list[str],
+) -> tuple[int | None, int | None]:
+    """Look for what is to be drawn; count its features, and the pixels of maps."""
+    description, ownership = experiment.drawing_description, plan.ownership
     try:
         read_profiles(experiment, workspace)
     except OutlineError as error:
-        survey.problems.append(str(error))
+        problems.append(str(error))
     if not ownership.bounds:
-        return
+        return None, None
     try:
         features = select_features(
-            description.features, ownership.bounds, ownership.splits, folder
+            description.features, ownership.bounds, ownership.splits, plan.folder
         )
     except DatasetError as error:
-        survey.problems.append(str(error))
-        return
+        problems.append(str(error))
+        return None, None
     finest = experiment.finest_resolution
     area = 0.0
     for feature in features:
@@ -246,41 +249,63 @@ def _plan_drawing(
         clip = ownership.outlines[feature] if description.clip_to_outline else box
         if 0 not in points.shape:
             area += float(shapely.area(shapely.intersection(box, clip)))
-    survey.n_drawn = round(area / (description.resolution or finest) ** 2)
-    survey.n_drawn_features = len(features)
+    return len(features), round(area / (description.resolution or finest) ** 2)
 
 
-def _role(experiment: Experiment, name: str) -> str | None:
+def _role(experiment: Experiment, name: str) -> Literal["input", "output"] | None:
     if any(name == variable.name for variable in experiment.outputs):
         return "output"
     return "input" if any(name == v.name for v in experiment.inputs) else None
 
 
 def _describe_raster(
+    experiment: Experiment,
+    workspace: Workspace,
+    plan: DatasetPlan,
     raster: Raster,
-    source: Source | None,
-    coverage: Mapping[str, float],
-    readings: Mapping[str, Reading],
-) -> dict[str, Any]:
-    """Return what the file says, and what features found in it; nothing without one."""
-    if source is None:
-        return {}
-    shares = [r.valid[raster.name] for r in readings.values() if raster.name in r.valid]
-    return {
-        **describe_source(source),
-        "unit": raster.unit or source.unit,
-        "valid_min": min(shares, default=None),
-        "valid_median": float(np.median(shares)) if shares else None,
-        "not_covered": [feature for feature, share in coverage.items() if share < 1],
-    }
+    coverage: Mapping[str, Mapping[str, float]],
+    readings: Iterable[Reading],
+) -> RasterReport:
+    """Return what the file says, and what features found in it, if it is there."""
+    name, source = raster.name, plan.sources.get(raster.name)
+    found = {}
+    if source is not None:
+        shares = [r.valid[name] for r in readings if name in r.valid]
+        found = {
+            **describe_source(source),
+            "unit": raster.unit or source.unit,
+            "valid_min": min(shares, default=None),
+            "valid_median": float(np.median(shares)) if shares else None,
+            "not_covered": [f for f, share in coverage[name].items() if share < 1],
+        }
+    return RasterReport(
+        name=name,
+        file=raster.file,
+        status=_status(workspace.data(raster.file), source is not None),
+        role=_role(experiment, name),
+        band=raster.band,
+        resolution=raster.resolution,
+        **found,
+    )
 
 
-def _describe_reading(reading: Reading | None) -> dict[str, Any]:
-    """Return what is known of a feature that was read, None in what is not."""
-    return {
-        "read": None if reading is None else "exactly" if reading.exact else "coarsely",
-        "valid": None if reading is None else reading.valid,
-        "valid_in_tile": None if reading is None else reading.valid_in_tile,
-        "known_pixels": None if reading is None else reading.n_known,
-        "samples": None if reading is None else reading.n_samples,
-    }
+def _describe_feature(
+    plan: DatasetPlan, feature: str, coverage: dict[str, float], reading: Reading | None
+) -> FeatureReport:
+    area = float(shapely.area(plan.ownership.outlines[feature]))
+    report = FeatureReport(
+        id=feature,
+        split=plan.ownership.splits.get(feature),
+        area_km2=round(area / 1e6, 6),
+        coverage=coverage,
+    )
+    if reading is None:
+        return report
+    return replace(
+        report,
+        read="exactly" if reading.exact else "coarsely",
+        valid=reading.valid,
+        valid_in_tile=reading.valid_in_tile,
+        known_pixels=reading.n_known,
+        samples=reading.n_samples,
+    )

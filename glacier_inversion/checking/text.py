@@ -4,113 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
 
+from glacier_inversion.checking.report import CheckReport, NetworkReport
 from glacier_inversion.progress import duration, two_digits
-
-Report = dict[str, Any]
-"""As `glacier_inversion.checking.check.check` returns it."""
 
 _MOST_NAMED = 4  # features named in a line
 
 
-def format_report(report: Report, with_features: bool = False) -> str:
+def format_report(report: CheckReport, with_features: bool = False) -> str:
     """Write a report, *with_features* a line for each of them too."""
     parts = [
         ["Data", *_format_data(report)],
         ["Samples", *_format_samples(report)],
         *([["Features", *_format_features(report)]] if with_features else []),
-        [_head_of_network(report["network"]), *_format_network(report["network"])],
+        [_head_of_network(report.network), *_format_network(report.network)],
         ["Cost, roughly, on this machine", *_format_cost(report)],
     ]
-    for key in ("warnings", "problems"):
-        lines = [line for entry in report[key] for line in entry.splitlines()]
-        parts.append([f"{key.capitalize()}: {len(report[key]) or 'none'}", *lines])
+    for key, entries in (("Warnings", report.warnings), ("Problems", report.problems)):
+        lines = [line for entry in entries for line in entry.splitlines()]
+        parts.append([f"{key}: {len(entries) or 'none'}", *lines])
     return "\n\n".join("\n  ".join(part) for part in parts)
 
 
-def _format_data(report: Report) -> list[str]:
-    outlines, splits = report["outlines"], report["splits"]
-    line = f"{outlines['file']}: {outlines['status']}"
-    if outlines["features"] is not None:
+def _format_data(report: CheckReport) -> list[str]:
+    outlines, splits = report.outlines, report.splits
+    line = f"{outlines.file}: {outlines.status}"
+    if outlines.features is not None:
         line = (
-            f"{outlines['file']}: {outlines['features']} features by "
-            f"'{outlines['column']}', {outlines['crs']}"
+            f"{outlines.file}: {outlines.features} features by "
+            f"'{outlines.column}', {outlines.crs}"
         )
-        sizes = [f"{n} {name.replace('_', ' ')}" for name, n in splits.items() if n]
+        sizes = [
+            f"{n} {name.replace('_', ' ')}" for name, n in vars(splits).items() if n
+        ]
         line += f": {', '.join(sizes)}" if sizes else ""
     return [line, *_format_rasters(report)]
 
 
-def _format_rasters(report: Report) -> list[str]:
+def _format_rasters(report: CheckReport) -> list[str]:
     rows = [["raster", "", "file", "CRS", "pixel", "tile", "nodata"]]
     rows[0] += ["valid in outlines: least", "median"]
-    for raster in report["rasters"]:
-        row = [raster["name"], raster["role"] or "unused", raster["file"]]
-        if raster["status"] != "found":
-            rows.append([*row, raster["status"].upper()])
+    for raster in report.rasters:
+        row = [raster.name, raster.role or "unused", raster.file]
+        if raster.status != "found":
+            rows.append([*row, raster.status.upper()])
             continue
         rows.append(
             [
                 *row,
-                raster["crs"],
-                "?" if (size := raster["pixel_size"]) is None else f"{size:.4g} m",
-                f"{raster['resolution']:g} m {raster['resampling']}",
-                _numbers(raster["nodata"]),
-                _percent(raster["valid_min"]),
-                _percent(raster["valid_median"]),
+                raster.crs or "?",
+                "?" if (size := raster.pixel_size) is None else f"{size:.4g} m",
+                f"{raster.resolution:g} m {raster.resampling}",
+                _numbers(raster.nodata or []),
+                _percent(raster.valid_min),
+                _percent(raster.valid_median),
             ]
         )
     lines = _table(rows)
-    for raster in report["rasters"]:
-        names = raster.get("not_covered")
+    for raster in report.rasters:
+        names = raster.not_covered
         if names:
             shown = ", ".join(names[:_MOST_NAMED])
             shown += ", ..." if len(names) > _MOST_NAMED else ""
-            n_features = len(report["features"])
+            n_features = len(report.features)
             lines.append(
-                f"{raster['name']} does not cover {len(names)} of {n_features} tiles "
+                f"{raster.name} does not cover {len(names)} of {n_features} tiles "
                 f"wholly: {shown}"
             )
     return lines
 
 
-def _format_samples(report: Report) -> list[str]:
-    samples = report["samples"]
-    about = "" if samples["exact"] else "about "
-    if samples["train"] is None:
+def _format_samples(report: CheckReport) -> list[str]:
+    samples = report.samples
+    about = "" if samples.exact else "about "
+    if samples.train is None:
         return ["unknown: they need the outlines and the outputs' rasters"]
     lines = [
-        f"{about}{samples['train']:,} of training and {_count(samples['validation'])} "
-        f"of validation an epoch, one in each {samples['spacing']:g} m cell with a "
+        f"{about}{samples.train:,} of training and {_count(samples.validation)} "
+        f"of validation an epoch, one in each {samples.spacing:g} m cell with a "
         "known target",
-        f"{about}{samples['steps_per_epoch']:,} steps of {samples['batch_size']} an "
-        "epoch",
+        f"{about}{samples.steps_per_epoch:,} steps of {samples.batch_size} an epoch",
     ]
     known: dict[str, int] = {}
-    for feature in report["features"]:
-        for name, n in (feature["known_pixels"] or {}).items():
+    for feature in report.features:
+        for name, n in (feature.known_pixels or {}).items():
             known[name] = known.get(name, 0) + n
-    n_read, n_features = samples["features_read"], len(report["features"])
+    n_read, n_features = samples.features_read, len(report.features)
     within = "" if n_read == n_features else f" in the {n_read} features that were read"
     lines += [f"{name}: {n:,} known pixels{within}" for name, n in known.items()]
     return lines
 
 
-def _format_features(report: Report) -> list[str]:
-    names = [raster["name"] for raster in report["rasters"] if "crs" in raster]
+def _format_features(report: CheckReport) -> list[str]:
+    names = [raster.name for raster in report.rasters if raster.status == "found"]
     rows = [["feature", "split", "km2", "samples"]]
     rows[0] += [f"{name} covered, valid" for name in names]
-    for feature in report["features"]:
-        valid = feature["valid"] or {}
+    for feature in report.features:
+        valid = feature.valid or {}
         rows.append(
             [
-                feature["id"],
-                feature["split"] or "none",
-                f"{feature['area_km2']:.2f}",
-                _count(feature["samples"]),
+                feature.id,
+                feature.split or "none",
+                f"{feature.area_km2:.2f}",
+                _count(feature.samples),
                 *(
-                    f"{_percent(feature['coverage'][n])}, {_percent(valid.get(n))}"
+                    f"{_percent(feature.coverage[n])}, {_percent(valid.get(n))}"
                     for n in names
                 ),
             ]
@@ -118,54 +116,54 @@ def _format_features(report: Report) -> list[str]:
     return _table(rows)
 
 
-def _head_of_network(network: Report) -> str:
-    if network["parameters"] is None:
-        return f"Network ({network['architecture']}): does not fit, see the problems"
+def _head_of_network(network: NetworkReport) -> str:
+    if network.parameters is None:
+        return f"Network ({network.architecture}): does not fit, see the problems"
     return (
-        f"Network ({network['architecture']}): {network['parameters']:,} parameters, "
-        f"{network['multiply_adds']:,} multiply-adds a patch"
+        f"Network ({network.architecture}): {network.parameters:,} parameters, "
+        f"{network.multiply_adds:,} multiply-adds a patch"
     )
 
 
-def _format_network(network: Report) -> list[str]:
-    if not network["operations"]:
+def _format_network(network: NetworkReport) -> list[str]:
+    if not network.operations:
         return []
     rows = [["operation", "gives", "parameters", "multiply-adds"]]
-    for row in network["operations"]:
-        shapes = row["shape"] if isinstance(row["shape"][0], list) else [row["shape"]]
+    for row in network.operations:
+        shapes = row.shape if isinstance(row.shape[0], list) else [row.shape]
         rows.append(
             [
-                row["name"],
+                row.name,
                 ", ".join(" x ".join(map(str, shape)) for shape in shapes),
-                f"{row['parameters']:,}",
-                f"{row['multiply_adds']:,}",
+                f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
             ]
         )
     return _table(rows, right=(2, 3))
 
 
-def _format_cost(report: Report) -> list[str]:
-    train, draw = report["train"], report["draw"]
-    seeds = f"{train['seeds']} seeds"
-    seconds, size = train["seconds_per_epoch"], _size(train["memory_bytes"])
+def _format_cost(report: CheckReport) -> list[str]:
+    train, draw = report.train, report.draw
+    seeds = f"{train.seeds} seeds"
+    seconds, size = train.seconds_per_epoch, _size(train.memory_bytes)
     each = f"{duration(seconds)} each"
-    if seconds is None and train["seconds_per_sample"] is not None:
-        each = f"{duration(1000 * train['seconds_per_sample'])} per 1,000 samples"
-        size = f"> {_size(train['network_bytes'])}"  # and what the data need
-    drawn = f"{_count(draw['features'])} features, {_count(draw['pixels'])} pixels"
-    if draw["pixels"] is None and draw["seconds_per_pixel"] is not None:
-        drawn = f"{duration(1000 * draw['seconds_per_pixel'])} per 1,000 pixels"
+    if seconds is None and train.seconds_per_sample is not None:
+        each = f"{duration(1000 * train.seconds_per_sample)} per 1,000 samples"
+        size = f"> {_size(train.network_bytes)}"  # and what the data need
+    drawn = f"{_count(draw.features)} features, {_count(draw.pixels)} pixels"
+    if draw.pixels is None and draw.seconds_per_pixel is not None:
+        drawn = f"{duration(1000 * draw.seconds_per_pixel)} per 1,000 pixels"
     rows = [
         [
             "train",
-            duration(train["seconds"]),
+            duration(train.seconds),
             size,
-            f"{seeds} of at most {train['epochs']} epochs, {each}",
+            f"{seeds} of at most {train.epochs} epochs, {each}",
         ],
         [
             "draw",
-            duration(draw["seconds"]),
-            _size(draw["memory_bytes"]),
+            duration(draw.seconds),
+            _size(draw.memory_bytes),
             f"{drawn}, with {seeds}",
         ],
     ]

@@ -140,5 +140,5 @@ def test_measuring_leaves_the_generator_alone(run):
     import torch  # noqa: PLC0415
 
     before = torch.random.get_rng_state()
-    check(load_experiment(run.file), Workspace(run.root), "exp.json", [])
+    check(load_experiment(run.file), Workspace(run.root))
     assert torch.equal(torch.random.get_rng_state(), before)
