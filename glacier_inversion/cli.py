@@ -119,7 +119,9 @@ def build_dataset_command(
     loaded = load_experiment(experiment)
     jobs = jobs or available_cores()
     with working() as progress:
-        report = build_dataset(loaded, Workspace(workspace), jobs, progress)
+        report = build_dataset(
+            loaded, Workspace(workspace), jobs=jobs, progress=progress
+        )
     logger.info("%d tiles written, %d kept", report.n_written, report.n_kept)
     click.echo(report.folder / "summary.json")
     _end(ctx, report.failures)
@@ -184,32 +186,24 @@ def train_command(
 
         click.echo(format_status(loaded, read_status(loaded, place)))
         return
-    from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
-    from glacier_inversion.training.network.devices import open_device
-    from glacier_inversion.training.train import check_network, train
+    from glacier_inversion.training.train import train
 
-    opened = open_device(device)  # before data are read: it may not be there
     try:
-        check_network(loaded)
+        with working() as progress:
+            report = train(
+                loaded,
+                place,
+                seeds=seeds,
+                overwrite=overwrite,
+                jobs=jobs,
+                device=device,
+                tensorboard=tensorboard,
+                progress=progress,
+            )
     except ExperimentError as error:
         message = f"{experiment}: {error}"
         raise ExperimentError(message) from error
-    dataset = open_dataset(loaded, place)
-    with working() as progress:
-        tiles = read_training_tiles(dataset, loaded, progress)
-        folders = train(
-            loaded,
-            tiles,
-            place,
-            seeds,
-            overwrite,
-            jobs,
-            progress,
-            tensorboard,
-            opened,
-            dataset.select("test"),
-        )
-    for folder in folders:
+    for folder in report.members:
         click.echo(folder)
 
 
@@ -236,19 +230,15 @@ def draw_command(
 ) -> None:
     """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
     configure_logging(verbose, quiet)
-    from glacier_inversion.dataset.opened import open_dataset
     from glacier_inversion.experiment.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
 
     loaded = load_experiment(experiment)
     place = Workspace(workspace)
     from glacier_inversion.drawing.draw import draw
-    from glacier_inversion.training.network.devices import open_device
 
-    opened = open_device(device)  # before data are read: it may not be there
-    dataset = open_dataset(loaded, place)
     with working() as progress:
-        report = draw(loaded, dataset, place, method, opened, progress)
+        report = draw(loaded, place, method=method, device=device, progress=progress)
     for path in report.written:
         click.echo(path)
     _end(ctx, report.failures)
@@ -276,45 +266,21 @@ def demo_command(
     A second run continues what is unfinished.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.demo.demo import write_demo
-    from glacier_inversion.files import locked
-    from glacier_inversion.workspace import Workspace
+    from glacier_inversion.demo.demo import run_demo, write_demo
 
-    place = Workspace(folder)
-    folder = place.root
-    with locked(folder.resolve(), "making the demonstration in"):
-        with working() as progress:
-            experiment = write_demo(folder, progress)
+    with working() as progress:
         if no_run:
-            click.echo(experiment)
+            click.echo(write_demo(folder, progress=progress))
             return
-        from glacier_inversion.dataset.build import build_dataset
-        from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
-        from glacier_inversion.demo.overview import draw_overview
-        from glacier_inversion.demo.scores import score_demo
-        from glacier_inversion.drawing.draw import draw
-        from glacier_inversion.executors import available_cores
-        from glacier_inversion.experiment.experiment import load_experiment
-        from glacier_inversion.training.train import train
-
-        loaded = load_experiment(experiment)
-        model = loaded.model_name
-        with working() as progress:
-            built = build_dataset(loaded, place, available_cores(), progress)
-            dataset = open_dataset(loaded, place)
-            tiles = read_training_tiles(dataset, loaded, progress)
-            train(loaded, tiles, place, jobs=None, progress=progress)
-            drawn = draw(loaded, dataset, place, progress=progress)
-            scores = score_demo(place, model, dataset)
-            draw_overview(folder / "overview.png", place, model, dataset)
-    click.echo(f"Maps, for QGIS: {place.drawings(model)}")
-    click.echo(f"Picture:        {folder / 'overview.png'}")
+        report = run_demo(folder, progress=progress)
+    click.echo(f"Maps, for QGIS: {report.drawings}")
+    click.echo(f"Picture:        {report.picture}")
     click.echo()
-    n_tested = len(dataset.select("test"))
-    click.echo(f"{f'Errors on {n_tested} glaciers never seen':<34} RMSE     bias")
-    for row in scores:
+    heading = f"Errors on {report.n_tested} glaciers never seen"
+    click.echo(f"{heading:<34} RMSE     bias")
+    for row in report.scores:
         click.echo(f"  {row.method:<32}{row.rmse:5.1f} m {row.bias:+6.1f} m")
-    _end(ctx, built.failures | drawn.failures)
+    _end(ctx, report.failures)
 
 
 @main.command("schema")

@@ -23,7 +23,7 @@ class Workspace:
 
     Parameters
     ----------
-    root : Path
+    root : Path or str
         Where links on the way to it lead is taken in their place, so that a link below
         it is seen as one.
 
@@ -38,9 +38,10 @@ class Workspace:
 
     def __post_init__(self) -> None:
         """Follow the links on the way; a path without any stays as it is given."""
-        place = Path(os.path.realpath(self.root))
-        if place != self.root.absolute():
-            object.__setattr__(self, "root", place)
+        given = Path(self.root)
+        place = Path(os.path.realpath(given))
+        root = given if place == given.absolute() else place
+        object.__setattr__(self, "root", root)
         try:
             str(self.root).encode()
         except UnicodeEncodeError as error:
@@ -69,7 +70,7 @@ class Workspace:
 
     def member(self, model: str, seed: int) -> Path:
         """Return the folder of one member of a model's ensemble."""
-        return self.model(model) / f"seed_{seed:03d}"
+        return member_path(self.model(model), seed)
 
     def drawings(self, model: str) -> Path:
         """Return the folder of what a model drew."""
@@ -84,6 +85,11 @@ class Workspace:
         """Return the path of what a model predicts along lines."""
         path = _below(self.drawings(model) / "profiles", profile, output).parent
         return path.with_name(f"{profile}_{output}.csv")
+
+
+def member_path(model: Path, seed: int) -> Path:
+    """Return the folder of a member of the model in the folder *model*."""
+    return model / f"seed_{seed:03d}"
 
 
 def tile_path(dataset: Path, feature: str, raster: str) -> Path:

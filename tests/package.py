@@ -21,7 +21,14 @@ MODULES = modules()
 
 
 def imports(module: str, at_once: bool = False) -> set[str]:
-    """Return what a module imports, of the package's modules and of other packages."""
+    """
+    Return what a module imports, of the package's modules and of other packages.
+
+    The package's own `__init__` imports nothing: its names are loaded when they are
+    first used.
+    """
+    if module == PACKAGE.name:
+        return set()
     found = set()
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     nodes = tree.body if at_once else ast.walk(tree)

@@ -154,7 +154,7 @@ def compare_ways(checked, place):
     model = read_model(place.model(checked.model_name))
     layout = Layout.of(checked)
     network = read_member(
-        Network(checked), place, checked.model_name, 0, model.identity
+        Network(checked), place.model(checked.model_name), 0, model.identity
     )
     plan = make_plan(network, layout)
     assert plan.is_dense

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from glacier_inversion.checking.report import (
     CheckReport,
-    DrawingReport,
+    DrawingCost,
     NetworkReport,
     OperationReport,
-    TrainingReport,
+    TrainingCost,
 )
 from glacier_inversion.checking.survey import Survey, survey_data
 from glacier_inversion.errors import ExperimentError, ModelError
@@ -85,7 +85,7 @@ def _find_unusable_models(experiment: Experiment, workspace: Workspace) -> list[
             continue
         try:
             model = read_model(folder)
-            problems += find_unusable_members(workspace, name, model)
+            problems += find_unusable_members(folder, model)
         except ModelError as error:
             problems.append(str(error))
     return problems
@@ -112,8 +112,8 @@ def _describe_network(experiment: Experiment, cost: Cost | None) -> NetworkRepor
 
 def _describe_training(
     experiment: Experiment, survey: Survey, cost: Cost | None
-) -> TrainingReport:
-    report = TrainingReport(experiment.seeds_number, experiment.epochs)
+) -> TrainingCost:
+    report = TrainingCost(experiment.seeds_number, experiment.epochs)
     if cost is None:
         return report
     report = replace(
@@ -135,8 +135,8 @@ def _describe_training(
 
 def _describe_drawing(
     experiment: Experiment, survey: Survey, cost: Cost | None
-) -> DrawingReport:
-    report = DrawingReport(survey.n_drawn_features, survey.n_drawn)
+) -> DrawingCost:
+    report = DrawingCost(survey.n_drawn_features, survey.n_drawn)
     if cost is None:
         return report
     n_drawn = survey.n_drawn

@@ -169,7 +169,7 @@ class NetworkReport:
 
 
 @dataclass(frozen=True)
-class TrainingReport:
+class TrainingCost:
     """What training will take, roughly: seconds and bytes on this machine."""
 
     seeds: int
@@ -182,7 +182,7 @@ class TrainingReport:
 
 
 @dataclass(frozen=True)
-class DrawingReport:
+class DrawingCost:
     """What drawing will take, roughly: seconds and bytes on this machine."""
 
     features: int | None
@@ -212,8 +212,8 @@ class CheckReport:
     samples: SamplesReport
     features: list[FeatureReport]
     network: NetworkReport
-    train: TrainingReport
-    draw: DrawingReport
+    train: TrainingCost
+    draw: DrawingCost
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold, None where something is not known."""

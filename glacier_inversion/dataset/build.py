@@ -47,6 +47,7 @@ class BuildReport:
 def build_dataset(
     experiment: Experiment,
     workspace: Workspace,
+    *,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> BuildReport:

@@ -118,9 +118,10 @@ def _by_fractions(ids: list[str], fractions: list[float], seed: int) -> dict[str
         if counts.max() > 1:
             counts[counts.argmax()] -= 1
             counts[empty] += 1
-    shuffled = np.random.default_rng(seed).permutation(sorted(ids)).tolist()
+    in_order = sorted(ids)
+    shuffled = np.random.default_rng(seed).permutation(len(ids))
     names = np.repeat(SPLITS, counts).tolist()
-    return dict(zip(shuffled, names, strict=True))
+    return {in_order[i]: name for i, name in zip(shuffled, names, strict=True)}
 
 
 def find_overlaps(

@@ -3,24 +3,105 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.demo.ice_flow import surface_velocity
 from glacier_inversion.demo.mountains import build_mountains, grow_ice
 from glacier_inversion.demo.observations import find_glaciers, write_observations
+from glacier_inversion.demo.overview import draw_overview
 from glacier_inversion.demo.rheology import Rheology
+from glacier_inversion.demo.scores import Score, score_demo
 from glacier_inversion.errors import WorkspaceError
-from glacier_inversion.files import making_folder, write_bytes
+from glacier_inversion.executors import available_cores
+from glacier_inversion.experiment.experiment import load_experiment
+from glacier_inversion.files import locked, making_folder, write_bytes
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 _SEED = 0
+_DOING = "making the demonstration in"
 
 
-def write_demo(folder: Path, progress: Progress | None = None) -> Path:
+@dataclass(frozen=True)
+class DemoReport:
+    """
+    What the demonstration made, and how good it is.
+
+    Attributes
+    ----------
+    experiment : Path
+    drawings, picture : Path
+        The folder of the maps, and the overview.
+    scores : list of Score
+        Of the ensemble and of simpler methods, on the test glaciers.
+    n_tested : int
+        How many these are.
+    failures : dict of str
+        Why features could not be built or drawn, by id.
+    """
+
+    experiment: Path
+    drawings: Path
+    picture: Path
+    scores: list[Score]
+    n_tested: int
+    failures: dict[str, str]
+
+
+def run_demo(
+    folder: Path | str, *, jobs: int | None = None, progress: Progress | None = None
+) -> DemoReport:
+    """
+    Make a region of known thickness in *folder*, map it, and tell how good that is.
+
+    A second run continues what is unfinished.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        Features built, and members trained, at the same time; default what ends soonest
+        on the cores that may be used. Processes import the main module again.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder holds data that are not the demonstration's, it cannot be written, or
+        another command is making the demonstration in it.
+    """
+    # torch, which writing the data does without
+    from glacier_inversion.drawing.draw import draw  # noqa: PLC0415
+    from glacier_inversion.training.train import train  # noqa: PLC0415
+
+    workspace, progress = Workspace(Path(folder)), progress or Silent()
+    with locked(workspace.root.resolve(), _DOING):
+        experiment = _write_demo(workspace.root, progress)
+        loaded = load_experiment(experiment)
+        model = loaded.model_name
+        built = build_dataset(
+            loaded, workspace, jobs=jobs or available_cores(), progress=progress
+        )
+        train(loaded, workspace, jobs=jobs, progress=progress, device="cpu")
+        drawn = draw(loaded, workspace, progress=progress)
+        dataset = open_dataset(loaded, workspace)
+        picture = workspace.root / "overview.png"
+        draw_overview(picture, workspace, model, dataset)
+        return DemoReport(
+            experiment=experiment,
+            drawings=workspace.drawings(model),
+            picture=picture,
+            scores=score_demo(workspace, model, dataset),
+            n_tested=len(dataset.select("test")),
+            failures=built.failures | drawn.failures,
+        )
+
+
+def write_demo(folder: Path | str, *, progress: Progress | None = None) -> Path:
     """
     Write the data and the experiment of the demonstration, unless they are there.
 
@@ -33,9 +114,14 @@ def write_demo(folder: Path, progress: Progress | None = None) -> Path:
     Raises
     ------
     WorkspaceError
-        The folder holds data that are not the demonstration's, or cannot be written.
+        As `run_demo`.
     """
-    folder = Workspace(folder).root
+    root = Workspace(Path(folder)).root
+    with locked(root.resolve(), _DOING):
+        return _write_demo(root, progress or Silent())
+
+
+def _write_demo(folder: Path, progress: Progress) -> Path:
     experiment, data = folder / "demo.json", folder / "data"
     if data.exists() and not experiment.exists():
         message = (
@@ -48,7 +134,7 @@ def write_demo(folder: Path, progress: Progress | None = None) -> Path:
         write_bytes(experiment, text.encode())
     if not data.exists():
         with making_folder(data) as unfinished:
-            _write_data(unfinished, progress or Silent())
+            _write_data(unfinished, progress)
     return experiment
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import glacier_inversion
-from glacier_inversion.choices import DrawingMethod
-from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.drawing.maps import Block, Map, lay_map, predict_blocks
 from glacier_inversion.drawing.profiles import draw_profile
@@ -53,10 +53,10 @@ class DrawingReport:
 
 def draw(
     experiment: Experiment,
-    dataset: BuiltDataset,
     workspace: Workspace,
+    *,
     method: DrawingMethod = "auto",
-    device: Device | None = None,
+    device: DeviceName | Device = "auto",
     progress: Progress | None = None,
 ) -> DrawingReport:
     """
@@ -72,11 +72,13 @@ def draw(
     method : {"auto", "dense", "patches"}
         How points are evaluated; see `training.network.predict`. The numbers are the
         same within rounding.
-    device : Device, optional
-        Default: the GPU if there is one.
+    device : {"auto", "cpu", "cuda"} or Device
+        "auto" is the GPU if there is one.
 
     Raises
     ------
+    DatasetError
+        The dataset is not built, or was built from another description.
     ModelError, ExperimentError
         Features, models or profiles do not exist or do not fit, or the method is not
         exact, all of them named; nothing is drawn then.
@@ -86,7 +88,9 @@ def draw(
         Drawings cannot be written, or another command is drawing them.
     """
     progress = progress or Silent()
-    device = device or open_device("auto")
+    if isinstance(device, str):  # before data are read: it may not be there
+        device = open_device(device)
+    dataset = open_dataset(experiment, workspace)
     description = experiment.drawing_description
     problems: list[str] = []
     named = _or_problem(problems, lambda: dataset.select(description.features)) or []
@@ -125,7 +129,7 @@ def draw(
             for drawn in maps[ensemble.name]:
                 try:
                     written += _draw_feature(
-                        experiment, ensemble, dataset, drawn, progress
+                        experiment, workspace, ensemble, dataset, drawn, progress
                     )
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", drawn.feature, error)
@@ -133,7 +137,7 @@ def draw(
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
-                        experiment, ensemble, dataset, profile, name
+                        experiment, workspace, ensemble, dataset, profile, name
                     )
                 except (DatasetError, OutlineError, RasterError) as error:
                     logger.error("profile %s: %s", name, error)
@@ -172,11 +176,11 @@ def _open_ensembles(
         try:
             model = read_model(workspace.model(name))
             dataset.check_serves(model.experiment)
-            problems += find_unusable_members(workspace, name, model)
+            problems += find_unusable_members(workspace.model(name), model)
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
             continue
-        ensemble = Ensemble(name, model, workspace, method, device)
+        ensemble = Ensemble(workspace.model(name), model, method, device)
         _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)
@@ -228,6 +232,7 @@ def _warn_of_changes(
 
 def _draw_feature(
     experiment: Experiment,
+    workspace: Workspace,
     ensemble: Ensemble,
     dataset: BuiltDataset,
     drawn: Map,
@@ -249,9 +254,7 @@ def _draw_feature(
         return np.ones(part.shape, dtype=np.bool_)
 
     written = {
-        (output, name): ensemble.workspace.drawing(
-            ensemble.name, drawn.feature, output, name
-        )
+        (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
         for output in ensemble.layout.outputs
         for name in description.statistics
     }

@@ -13,10 +13,9 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
+from glacier_inversion.patches.lattice import needed_pixels
 from glacier_inversion.training.model.ensemble import Ensemble
-
-# Points whose values are widened to float64 at once.
-_SLICE = 65_536
+from glacier_inversion.training.model.member_statistics import statistic
 
 Block = tuple[slice, slice]
 """Rows and columns of a map."""
@@ -152,9 +151,7 @@ def predict_blocks(
     dataset.check_tiles(experiment, drawn.feature)
     tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
     points = lattice(tile, window_px)
-    align = math.lcm(
-        *(experiment.factor(variable) for variable in experiment.variables())
-    )
+    align = ensemble.align
     for block in drawn.blocks(ensemble.device.block_px):
         rows, cols = (
             np.arange(part.start, part.stop) * drawn.step + first
@@ -169,7 +166,7 @@ def predict_blocks(
         rows, cols = rows[wanted.any(axis=1)], cols[wanted.any(axis=0)]
         kept = wanted[np.ix_(wanted.any(axis=1), wanted.any(axis=0))]
         window = [
-            _aligned(part, window_px, align, n_px)
+            needed_pixels(part, window_px, align, n_px)
             for part, n_px in ((rows, tile.n_rows), (cols, tile.n_cols))
         ]
         tiles = dataset.read_tiles(
@@ -179,61 +176,9 @@ def predict_blocks(
         local = lattice(tiles.grid, window_px)
         asked = np.zeros(local.shape, dtype=np.bool_)
         asked[at] = kept
-        prediction = ensemble.predict(tiles, asked)
+        prediction = ensemble.predict_at(tiles, asked)
         predicted = wanted.copy()
         predicted[wanted] = prediction.predicted[at][kept]
         yield BlockOfValues(
             block, wanted, predicted, prediction.values, prediction.targets
         )
-
-
-def _aligned(points: NDArray[np.intp], window_px: int, align: int, n_px: int) -> slice:
-    """
-    Return the finest pixels that the windows of *points* need.
-
-    Whole pixels of every raster, and one more of the coarsest on each side for the
-    interpolation of scalars, as far as the tile reaches.
-    """
-    start = (int(points[0]) // align - 1) * align
-    stop = (-(-(int(points[-1]) + window_px) // align) + 1) * align
-    return slice(max(start, 0), min(stop, n_px))
-
-
-def statistic(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """
-    Compute a statistic over the members, in float64 and two passes.
-
-    Parameters
-    ----------
-    name : str
-        mean, std (ddof 1; NaN of one member), median, min, max, or qNN.
-    values : float32 array, shape (n_members, n_points)
-
-    Returns
-    -------
-    result : float32 array, shape (n_points,)
-
-    Examples
-    --------
-    >>> statistic("std", np.array([[1], [3]], dtype=np.float32)).round(3).tolist()
-    [1.4140000343322754]
-    >>> statistic("std", np.array([[1]], dtype=np.float32)).tolist()
-    [nan]
-    """
-    result = np.empty(values.shape[1:], dtype=np.float32)
-    for begin in range(0, values.shape[1], _SLICE):
-        part = slice(begin, begin + _SLICE)
-        result[part] = _of_slice(name, values[:, part].astype(np.float64))
-    return result
-
-
-def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if name == "mean":
-        return np.asarray(values.mean(axis=0))
-    if name == "std":
-        if len(values) < 2:
-            return np.full(values.shape[1:], np.nan)
-        return np.asarray(values.std(axis=0, ddof=1))
-    share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
-    share = int(name[1:]) / 100 if share is None else share
-    return np.asarray(np.quantile(values, share, axis=0))

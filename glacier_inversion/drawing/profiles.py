@@ -23,6 +23,7 @@ from glacier_inversion.errors import OutlineError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.workspace import Workspace
 
 _MOST_PLACES = 10_000_000
 
@@ -54,6 +55,7 @@ class _Profile:
 
 def draw_profile(
     experiment: Experiment,
+    workspace: Workspace,
     ensemble: Ensemble,
     dataset: BuiltDataset,
     lines: list[shapely.LineString],
@@ -108,8 +110,7 @@ def draw_profile(
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in, True):
             if values is not None:
                 _fill(columns, values, row, col, within)
-    place, model = ensemble.workspace, ensemble.name
-    paths = [place.drawn_profile(model, name, output) for output in columns]
+    paths = [workspace.drawn_profile(ensemble.name, name, output) for output in columns]
     with replacing_all(paths) as scratches:
         for scratch, own in zip(scratches, columns.values(), strict=True):
             scratch.write_bytes(_format(profile, feature_of, own).encode())

@@ -185,14 +185,14 @@ class Experiment(Section):
 
 
 def load_experiment(
-    path: Path, warn: Callable[[str], object] = logger.warning
+    path: Path | str, warn: Callable[[str], object] = logger.warning
 ) -> Experiment:
     """
     Read and check an experiment file.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
     warn : callable
         Hears of entries without effect. Default: they are logged.
 
@@ -203,7 +203,7 @@ def load_experiment(
         wrong, all of them reported, a line each, with their JSON paths.
     """
     try:
-        text = read_text(path)
+        text = read_text(Path(path))
     except (OSError, ValueError) as error:
         message = (
             f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8, of 10 MB "

@@ -116,6 +116,29 @@ def target_values(tile: Floats, factor: int, layout: Layout, points: Grid) -> Fl
         return (values / counts).astype(np.float32)
 
 
+def needed_pixels(
+    points: NDArray[np.intp], window_px: int, align: int, n_px: int
+) -> slice:
+    """
+    Return the finest pixels of a tile that the windows of *points* need.
+
+    Whole pixels of every raster, and one more of the coarsest on each side for the
+    interpolation of scalars, as far as the tile reaches.
+
+    Parameters
+    ----------
+    points : array of int, shape (n_points,)
+        Rows, or columns, of the lattice, in order.
+    align : int
+        The least common multiple of the rasters' pixels, in finest pixels.
+    n_px : int
+        Size of the tile.
+    """
+    start = (int(points[0]) // align - 1) * align
+    stop = (-(-(int(points[-1]) + window_px) // align) + 1) * align
+    return slice(max(start, 0), min(stop, n_px))
+
+
 def windows_sum(image: NDArray[np.float32], n_px: int, stride: int) -> Floats:
     """
     Sum n_px x n_px pixels of *image*, each *stride* apart, from every pixel on.

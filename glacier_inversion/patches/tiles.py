@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from glacier_inversion.grid import Bounds, Grid
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.grid import Bounds, Grid, common_multiple
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -37,6 +38,65 @@ class Tiles:
     grid: Grid
     inputs: Arrays
     targets: Arrays
+
+
+def tiles_of_arrays(
+    experiment: Experiment, inputs: Mapping[str, ArrayLike], transform: Sequence[float]
+) -> Tiles:
+    """
+    Take arrays for the input tiles of a feature.
+
+    Parameters
+    ----------
+    inputs : mapping of arrays, shape (n_rows, n_cols) of their own resolution
+        Every input of the experiment, of the same ground.
+    transform : six numbers or more
+        Of the finest input, as `affine.Affine` has them: north up.
+
+    Raises
+    ------
+    ValueError
+        An input is missing or unknown, its shape does not fit, or the transform does
+        not.
+    """
+    names = [variable.name for variable in experiment.inputs]
+    if set(inputs) != set(names):
+        message = f"Invalid inputs {sorted(inputs)}. Must be {sorted(names)}."
+        raise ValueError(message)
+    finest = min(variable.resolution for variable in experiment.inputs)
+    a, b, left, d, e, top = (float(number) for number in transform[:6])
+    if (a, b, d, e) != (finest, 0.0, 0.0, -finest):
+        message = (
+            f"Invalid transform {(a, b, left, d, e, top)}. Must be north up, with the "
+            f"pixels of the finest input: ({finest:g}, 0, left, 0, -{finest:g}, top)."
+        )
+        raise ValueError(message)
+    arrays = {name: np.asarray(inputs[name], dtype=np.float32) for name in names}
+    sizes = {}
+    for variable in experiment.inputs:
+        array = arrays[variable.name]
+        if array.ndim != 2:
+            message = (
+                f"Invalid inputs[{variable.name!r}] of shape {array.shape}. Must have "
+                "rows and columns."
+            )
+            raise ValueError(message)
+        sizes[variable.name] = [round(n * variable.resolution, 6) for n in array.shape]
+    height, width = sizes[names[0]]
+    step = common_multiple(v.resolution for v in experiment.variables())
+    for name, size in sizes.items():
+        if size != [height, width] or any(
+            round(side % step, 6) % step for side in size
+        ):
+            message = (
+                f"Invalid inputs[{name!r}] of shape {arrays[name].shape}: it covers "
+                f"{size[0]:g} x {size[1]:g}. Must cover the same ground as the others, "
+                f"whole multiples of {step:g}."
+            )
+            raise ValueError(message)
+    bounds = left, top - height, left + width, top
+    grid = Grid.from_bounds(bounds, experiment.finest_resolution)
+    return Tiles("", None, grid, arrays, {})
 
 
 def digest(array: NDArray[np.float32]) -> str:

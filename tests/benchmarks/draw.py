@@ -307,8 +307,7 @@ def time_drawing(raw: dict, root: Path, size: int, n_members: int) -> float:
     raw = copy.deepcopy(raw)
     raw["drawing_description"]["features"] = [str(size)]
     experiment = check_experiment(raw, "benchmark")
-    dataset = open_dataset(experiment, Workspace(root))
-    run = lambda: draw(experiment, dataset, Workspace(root), device=CPU)  # noqa: E731
+    run = lambda: draw(experiment, Workspace(root), device=CPU)  # noqa: E731
     return seconds(run) / size**2 / n_members
 
 

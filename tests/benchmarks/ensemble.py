@@ -21,8 +21,8 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.network.devices import open_device
-from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -52,7 +52,9 @@ def main() -> None:
 
         def seconds(jobs: int) -> float:
             begin = time.perf_counter()
-            train(experiment, tiles, place, None, True, jobs, device=device)
+            train_members(
+                experiment, tiles, place, overwrite=True, jobs=jobs, device=device
+            )
             return time.perf_counter() - begin
 
         rounds = [(seconds(1), seconds(n_jobs)) for _ in range(options.rounds)]

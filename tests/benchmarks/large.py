@@ -80,7 +80,7 @@ def main() -> None:
             one = copy.deepcopy(raw)
             one["drawing_description"]["features"] = [str(n)]
             drawn = check_experiment(one, "benchmark")
-            taken = seconds(lambda drawn=drawn: draw(drawn, dataset, Workspace(root)))
+            taken = seconds(lambda drawn=drawn: draw(drawn, Workspace(root)))
             inside = outline.area / FINE**2 / 1e6
             print(
                 f"{inside:5.1f} million pixels inside: {taken / inside:.1f} s for a "

@@ -18,7 +18,7 @@ from pathlib import Path
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.training.train import train
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import describe, write_data
 
@@ -38,7 +38,7 @@ def train_once(root: Path, n_px: int, n_members: int, n_epochs: int) -> None:
     experiment, place = check_experiment(raw, "benchmark"), Workspace(root)
     build_dataset(experiment, place)
     tiles = read_training_tiles(open_dataset(experiment, place), experiment)
-    train(experiment, tiles, place)
+    train_members(experiment, tiles, place)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from glacier_inversion.checking.check import check
 from glacier_inversion.cli import main
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.splits import find_overlaps
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.network import Network
@@ -34,7 +35,7 @@ def test_what_is_said_is_what_is_built_and_trained(finished):
         assert report["splits"][split] == len(dataset.select(split))
     for feature in report["features"]:
         row = dataset.rows[feature["id"]]
-        assert feature["split"] == row["split"]
+        assert feature["split"] == dataset.splits[feature["id"]]
         assert feature["read"] == "exactly"
         for name, share in feature["valid_in_tile"].items():
             assert share == pytest.approx(row["rasters"][name]["valid"], abs=1e-6)
@@ -46,8 +47,8 @@ def test_what_is_said_is_what_is_built_and_trained(finished):
     assert samples["points"]["train"] == len(data.train.points)
     assert samples["points"]["validation"] == len(data.validation.points)
     assert samples["steps_per_epoch"] == -(-len(data.train) // experiment.batch_size)
-    summary = json.loads((dataset.folder / "summary.json").read_text())
-    assert report["leaks"]["overlaps"] == summary["overlaps"]
+    bounds = {feature: row["bounds"] for feature, row in dataset.rows.items()}
+    assert report["leaks"]["overlaps"] == find_overlaps(bounds, dataset.splits)
     assert report["network"]["parameters"] == Network(experiment).n_parameters()
 
 

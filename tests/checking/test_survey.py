@@ -130,7 +130,7 @@ def broken_profile(root):
         (no_features, "glaciers.shp: holds no feature. Must hold outlines."),
         (outlines_without_crs, "glaciers.shp: has no CRS. Must say where it is."),
         (wrong_split, "glaciers.shp: column 'train': north-1: 5"),
-        (no_split, "region: no feature could be built."),
+        (no_split, "the train features (0) hold no samples."),
         (no_validation, "the validation features (0) hold no samples."),
         (broken_profile, "along.shp: does not exist. There is none."),
     ],

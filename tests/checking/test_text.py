@@ -26,7 +26,7 @@ def test_the_text_is_for_people(run):
 
 
 def test_words_fit_the_command_that_says_them(run):
-    "Before a build there is no summary.json to look into."
+    "And name what there is."
     features = [
         (
             {"id": f"g{i}", "train": i % 3},
@@ -44,7 +44,7 @@ def test_words_fit_the_command_that_says_them(run):
     assert "valid pixels, which 'ginv check -v' shows" in result.stdout
     assert "summary.json" not in result.output
     built = run("build-dataset")
-    assert "more such overlaps, in summary.json" in built.stderr
+    assert "more such overlaps, in the leaks of 'ginv check --json'" in built.stderr
 
 
 def test_several_numbers_that_mean_no_data_are_shown(run):

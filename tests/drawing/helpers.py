@@ -31,7 +31,7 @@ def by_patches(run, feature, model="small"):
     network = Network(own.experiment)
     values = np.full((checked.seeds_number, *part.points.shape), np.nan)
     for seed in range(checked.seeds_number):
-        read_member(network, place, model, seed, own.identity)
+        read_member(network, place.model(model), seed, own.identity)
         for row, col in np.argwhere(part.usable):
             with torch.inference_mode():
                 one = network(source.gather(torch.tensor([[0, row, col]])))

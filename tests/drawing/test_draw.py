@@ -233,7 +233,7 @@ def test_a_variable_that_is_read_and_predicted_is_drawn_as_it_was_trained(run):
     assert dataset.select("validation") == ["east"]
     data = prepare(checked, read_training_tiles(dataset, checked))
     network = read_member(
-        Network(checked), place, "small", 0, data.model(checked).identity
+        Network(checked), place.model("small"), 0, data.model(checked).identity
     )
     drawn, _ = read(run.root / "drawings/small/east/slope_mean.tif")
     samples = data.validation

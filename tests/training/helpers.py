@@ -15,8 +15,8 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.data import prepare
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.stacked import train_together
-from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -104,7 +104,7 @@ def run_member(checked, folder, seed=0, tiles=None):
 
 def train_all(checked, root, tiles=None, **options):
     """Train an ensemble."""
-    return train(checked, tiles or some_tiles(), Workspace(root), **options)
+    return train_members(checked, tiles or some_tiles(), Workspace(root), **options)
 
 
 def flip_a_bit(models):

@@ -7,10 +7,10 @@ from glacier_inversion.errors import ExperimentError
 from glacier_inversion.patches.symmetries import TURNS, turn_vectors
 from glacier_inversion.training.batches import Crops, Patches, make_batches
 from glacier_inversion.training.data import prepare
+from glacier_inversion.training.engine import check_network
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.member import build_member, evaluate
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.train import check_network
 from tests.training.helpers import (
     experiment,
     noisy_tiles,

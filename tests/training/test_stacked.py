@@ -11,12 +11,12 @@ from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.batches import Patches, make_batches, predict_together
 from glacier_inversion.training.data import prepare
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.member import build_member
 from glacier_inversion.training.network.devices import open_device
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.stacked import train_together
-from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS, describe
 from tests.stand_in_gpu import StandInGpu
@@ -206,7 +206,9 @@ def test_all_that_training_does_is_done_on_a_gpu(tmp_path):
     checked, parts = TRAINED_ON_A_GPU["crops"]()
     with StandInGpu():
         place = Workspace(tmp_path)
-        folders = train(checked, parts, place, device=open_device("auto"), jobs=None)
+        folders = train_members(
+            checked, parts, place, device=open_device("auto"), jobs=None
+        )
     assert [folder.name for folder in folders] == ["seed_000", "seed_001"]
     assert (place.model("small") / "training_curves.png").exists()
 
@@ -253,7 +255,7 @@ def test_samples_that_a_gpu_does_not_hold_are_named(tmp_path):
     with StandInGpu(capacity=10_000):
         device = open_device("cuda")
         with pytest.raises(DeviceMemoryError, match=words):
-            train(experiment(), some_tiles(), place, device=device)
+            train_members(experiment(), some_tiles(), place, device=device)
 
 
 @pytest.mark.slow
@@ -264,7 +266,7 @@ def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
     with whole:
         device = open_device("cuda")
         every = Workspace(tmp_path / "whole")
-        train(checked, some_tiles(), every, device=device, jobs=3)
+        train_members(checked, some_tiles(), every, device=device, jobs=3)
     words = (
         r"does not suffice \(CUDA out of memory\. Tried to allocate \d+ bytes\)\. Must "
         r"hold the samples, 1 MB, and a step of {}\. Say {}--device cpu, and it goes on "
@@ -278,9 +280,9 @@ def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
             StandInGpu(fail_at=place_of_failure),
             pytest.raises(DeviceMemoryError, match=words.format(*said)),
         ):
-            train(checked, some_tiles(), place, device=device, jobs=n)
+            train_members(checked, some_tiles(), place, device=device, jobs=n)
     assert list(place.model("small").rglob("checkpoint.pt"))
-    train(checked, some_tiles(), place)
+    train_members(checked, some_tiles(), place)
     for seed in range(3):
         compare_members(every.member("small", seed), place.member("small", seed))
 
@@ -322,9 +324,9 @@ def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
 def test_a_gpu_trains_every_kind_of_member(tmp_path, kind):
     "Crops and patches, all members at a time, within the tolerance."
     checked, parts = TRAINED_ON_A_GPU[kind]()
-    train(checked, parts, Workspace(tmp_path / "cpu"))
+    train_members(checked, parts, Workspace(tmp_path / "cpu"))
     place, device = Workspace(tmp_path / "gpu"), open_device("cuda")
-    train(checked, parts, place, device=device, jobs=None)
+    train_members(checked, parts, place, device=device, jobs=None)
     for seed in range(checked.seeds_number):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")
@@ -338,8 +340,10 @@ def test_a_gpu_trains_the_same_members(tmp_path):
     "Within the tolerance, all at a time."
     checked = experiment(epochs=3, seeds_number=3, augmentation={"flips": True})
     device = open_device("cuda")
-    train(checked, some_tiles(), Workspace(tmp_path / "gpu"), device=device, jobs=None)
-    train(checked, some_tiles(), Workspace(tmp_path / "cpu"))
+    train_members(
+        checked, some_tiles(), Workspace(tmp_path / "gpu"), device=device, jobs=None
+    )
+    train_members(checked, some_tiles(), Workspace(tmp_path / "cpu"))
     for seed in range(3):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")

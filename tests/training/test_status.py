@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from glacier_inversion.files import is_locked, locked
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.status import format_status, read_status
-from glacier_inversion.training.train import train
 from glacier_inversion.workspace import Workspace
 from tests.helpers import Run
 from tests.training.helpers import Stopping, experiment, read_log, some_tiles
@@ -18,9 +18,9 @@ def test_status_tells_what_every_member_is_doing(tmp_path):
     "Finished, in training, failed, waiting; the best epoch is that of the log."
     place = Workspace(tmp_path)
     checked = experiment(epochs=4, seeds_number=4, criterion="val_nan_mae")
-    train(checked, some_tiles(), place, seeds=[0])
+    train_members(checked, some_tiles(), place, seeds=[0])
     with pytest.raises(KeyboardInterrupt):
-        train(checked, some_tiles(), place, seeds=[1], progress=Stopping(2))
+        train_members(checked, some_tiles(), place, seeds=[1], progress=Stopping(2))
     failed = place.member("small", 2)
     failed.mkdir()
     (failed / "failure.txt").write_text("it does not learn")
@@ -51,7 +51,7 @@ def test_status_survives_what_is_broken(tmp_path):
     "It is for looking, whatever state things are in."
     place = Workspace(tmp_path)
     checked = experiment(epochs=1)
-    train(checked, some_tiles(), place)
+    train_members(checked, some_tiles(), place)
     for content in ("", "{}", "[]", '{"seconds_per_epoch": {}, "jobs": Infinity}'):
         (place.model("small") / "status.json").write_text(content)
         status = read_status(checked, place)

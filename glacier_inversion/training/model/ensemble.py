@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
 
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.errors import DeviceMemoryError
-from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
-from glacier_inversion.patches.tiles import Tiles
+from glacier_inversion.grid import lattice
+from glacier_inversion.patches.lattice import (
+    LatticeTiles,
+    Layout,
+    needed_pixels,
+    to_lattice,
+)
+from glacier_inversion.patches.tiles import Tiles, tiles_of_arrays
+from glacier_inversion.training.model.member_statistics import PredictedMap
 from glacier_inversion.training.model.model import Model, finished_seeds, read_member
 from glacier_inversion.training.model.normalization import in_own_unit
 from glacier_inversion.training.network.dense import make_plan
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import Block, predict_points
-from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -57,34 +66,40 @@ class Ensemble:
 
     Parameters
     ----------
-    name : str
-        The model's folder, which may have been renamed since it was trained.
+    folder : Path
+        The model's, which may have been renamed since it was trained.
     model : Model
-    workspace : Workspace
     method : {"auto", "dense", "patches"}
         How points are evaluated; see `predict_points`.
     device : Device
 
     Attributes
     ----------
+    name : str
+        The folder's.
+    seeds : list of int
+        Of the finished members.
     plan : Plan
         How far a dense pass is exact.
+    align : int
+        The least common multiple of the rasters' pixels, in finest pixels.
     """
 
     def __init__(
         self,
-        name: str,
+        folder: Path,
         model: Model,
-        workspace: Workspace,
         method: DrawingMethod = "auto",
         device: Device = CPU,
     ) -> None:
-        self.name = name
+        self.folder = folder
+        self.name = folder.name
         self.model = model
-        self.workspace = workspace
         self.method = method
         self.layout = Layout.of(model.experiment)
-        self.seeds = finished_seeds(workspace, self.name)
+        variables = model.experiment.variables()
+        self.align = math.lcm(*(model.experiment.factor(v) for v in variables))
+        self.seeds = finished_seeds(folder)
         with torch.random.fork_rng(devices=[]):
             self._network = Network(model.experiment).eval()
         self.plan = make_plan(self._network, self.layout)
@@ -93,7 +108,72 @@ class Ensemble:
         self._loaded_seeds: list[int] = []
         self._loaded: list[Network] = []
 
-    def predict(self, tiles: Tiles, wanted: NDArray[np.bool_]) -> Prediction:
+    def predict(
+        self, inputs: Mapping[str, ArrayLike], transform: Sequence[float]
+    ) -> dict[str, PredictedMap]:
+        """
+        Predict the outputs wherever the arrays hold the patch around a point.
+
+        Parameters
+        ----------
+        inputs : mapping of arrays, shape (n_rows, n_cols) each
+            Every input of the model by its name, in the unit and at the resolution that
+            it was trained with, NaN where unknown. All cover the same ground: the
+            n_rows of one are those of another times the ratio of their resolutions.
+        transform : affine.Affine, or its first six numbers
+            From (col, row) of the finest input to (x, y): north up.
+
+        Returns
+        -------
+        maps : dict of PredictedMap
+            By output. A pixel's centre is the point that is predicted: with an even
+            number of pixels in the patch a corner of the finest pixels. NaN where fewer
+            inputs are known than training asked for.
+
+        Raises
+        ------
+        ValueError
+            An input is missing or unknown, or the arrays do not fit the model.
+        DeviceError
+            The GPU fails, or its memory does not suffice.
+        """
+        tiles = tiles_of_arrays(self.model.experiment, inputs, transform)
+        points = lattice(tiles.grid, self.layout.window_px)
+        shape = len(self.seeds), *points.shape
+        members = {o: np.full(shape, np.nan, np.float32) for o in self.layout.outputs}
+        side = self.device.block_px
+        for row in range(0, points.n_rows, side):
+            for col in range(0, points.n_cols, side):
+                rows = np.arange(row, min(row + side, points.n_rows))
+                cols = np.arange(col, min(col + side, points.n_cols))
+                part, at = self._part(tiles, rows, cols)
+                wanted = np.zeros(lattice(part.grid, self.layout.window_px).shape, bool)
+                wanted[at] = True
+                prediction = self.predict_at(part, wanted)
+                for output, image in members.items():
+                    block = image[:, row : row + side, col : col + side]
+                    block[:, prediction.predicted[at]] = prediction.values[output]
+        of_points = Affine(*points.transform)
+        return {o: PredictedMap(image, of_points) for o, image in members.items()}
+
+    def _part(
+        self, tiles: Tiles, rows: NDArray[np.intp], cols: NDArray[np.intp]
+    ) -> tuple[Tiles, tuple[NDArray[np.intp], ...]]:
+        """Return what some points need of tiles, and where they lie in its lattice."""
+        window_px, grid = self.layout.window_px, tiles.grid
+        needed = [
+            needed_pixels(part, window_px, self.align, n_px)
+            for part, n_px in ((rows, grid.n_rows), (cols, grid.n_cols))
+        ]
+        inputs = {}
+        for variable in self.model.experiment.inputs:
+            factor = self.model.experiment.factor(variable)
+            own = (slice(n.start // factor, n.stop // factor) for n in needed)
+            inputs[variable.name] = tiles.inputs[variable.name][tuple(own)]
+        at = np.ix_(rows - needed[0].start, cols - needed[1].start)
+        return replace(tiles, grid=grid.window(*needed), inputs=inputs), at
+
+    def predict_at(self, tiles: Tiles, wanted: NDArray[np.bool_]) -> Prediction:
         """
         Predict the outputs of every member at points of the tiles' lattice.
 
@@ -193,9 +273,7 @@ class Ensemble:
                 self._loaded.clear()  # who was given them has them no longer either
                 for seed in seeds:
                     network = copy.deepcopy(self._network)
-                    read_member(
-                        network, self.workspace, self.name, seed, self.model.identity
-                    )
+                    read_member(network, self.folder, seed, self.model.identity)
                     self._loaded.append(network.to(self.device.torch_device))
                 self._loaded_seeds = seeds
             yield self._loaded

@@ -30,7 +30,7 @@ from glacier_inversion.training.model.members import (
     read_weights,
 )
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import SPLITS, member_path
 
 _FORMAT = 1  # of model.json; its first files had no number
 _LARGEST = float(np.finfo(np.float32).max)  # of a normalisation
@@ -254,31 +254,31 @@ def _read_scale(name: str, scale: dict[str, Any]) -> Scale:
     return Scale(*map(float, numbers))
 
 
-def finished_seeds(workspace: Workspace, name: str) -> list[int]:
-    """Return the seeds of the members that are trained, in order."""
-    folders = member_folders(workspace.model(name))
+def finished_seeds(folder: Path) -> list[int]:
+    """Return the seeds of a model's members that are trained, in order."""
+    folders = member_folders(folder)
     return [seed for seed, f in folders.items() if member_state(f) == "finished"]
 
 
-def find_unusable_members(workspace: Workspace, name: str, model: Model) -> list[str]:
+def find_unusable_members(folder: Path, model: Model) -> list[str]:
     """Say which of the finished members of a model are not as they were written."""
     problems = []
-    for seed in finished_seeds(workspace, name):
+    for seed in finished_seeds(folder):
         try:
-            read_weights(workspace.member(name, seed) / WEIGHTS, seed, model.identity)
+            read_weights(member_path(folder, seed) / WEIGHTS, seed, model.identity)
         except ModelError as error:
             problems.append(str(error))
     return problems
 
 
-def read_member(
-    network: Network, workspace: Workspace, name: str, seed: int, identity: str
-) -> Network:
+def read_member(network: Network, folder: Path, seed: int, identity: str) -> Network:
     """
     Load the weights of a member into *network*, and return it ready to predict.
 
     Parameters
     ----------
+    folder : Path
+        The model's.
     identity : str
         Of the model, as `Model.identity` has it.
 
@@ -287,7 +287,7 @@ def read_member(
     ModelError
         The weights are missing, broken, another member's or of another network.
     """
-    path = workspace.member(name, seed) / WEIGHTS
+    path = member_path(folder, seed) / WEIGHTS
     weights = read_weights(path, seed, identity)
     try:
         network.load_state_dict(weights)

@@ -31,7 +31,7 @@ def test_its_members_are_read(earlier):
     for seed in (0, 1):
         path = earlier.root / f"models/small/seed_00{seed}/best.safetensors"
         weights = safetensors.torch.load_file(path)
-        read_member(network, place, "small", seed, model.identity)
+        read_member(network, place.model("small"), seed, model.identity)
         found = network.state_dict()
         assert found.keys() == weights.keys()
         for name, weight in weights.items():

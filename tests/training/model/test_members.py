@@ -38,7 +38,7 @@ def test_weights_that_training_did_not_write_there_are_refused(
     place = Workspace(tmp_path)
     model = read_model(place.model("small"))
     with pytest.raises(ModelError, match=message):
-        read_member(Network(model.experiment), place, "small", 0, model.identity)
+        read_member(Network(model.experiment), place.model("small"), 0, model.identity)
 
 
 def test_weights_of_earlier_versions_are_read(two_models, tmp_path):
@@ -51,7 +51,7 @@ def test_weights_of_earlier_versions_are_read(two_models, tmp_path):
     place = Workspace(tmp_path)
     model = read_model(place.model("small"))
     network = Network(model.experiment)
-    read_member(network, place, "small", 0, model.identity)
+    read_member(network, place.model("small"), 0, model.identity)
     for name, weight in network.state_dict().items():
         assert torch.equal(weight, weights[name])
 
@@ -62,7 +62,7 @@ def test_copies_of_members_are_no_members(two_models, tmp_path):
     folder = tmp_path / "models/small"
     for name in ("seed_1", "seed_0001", "seed_001x", "seed_١٢٣"):
         shutil.copytree(folder / "seed_001", folder / name)
-    assert finished_seeds(Workspace(tmp_path), "small") == [0, 1]
+    assert finished_seeds(Workspace(tmp_path).model("small")) == [0, 1]
     checked = experiment(epochs=1, seeds_number=2)
     train_all(checked, tmp_path, overwrite=True, seeds=[0])
     assert (folder / "seed_1/best.safetensors").exists()
@@ -77,6 +77,6 @@ def test_a_member_is_in_one_state(two_models, tmp_path, caplog):
     checked = experiment(epochs=1, seeds_number=2)
     assert [f.name for f in train_all(checked, tmp_path)] == ["seed_000"]
     assert "1 of 2 members are no part of the ensemble: seeds [1]" in caplog.text
-    assert finished_seeds(Workspace(tmp_path), "small") == [0]
+    assert finished_seeds(Workspace(tmp_path).model("small")) == [0]
     states = [m.state for m in read_status(checked, Workspace(tmp_path)).members]
     assert states == ["finished", "failed"]

@@ -113,7 +113,7 @@ def test_members_that_do_not_learn_are_kept_out_with_a_warning(
     train_all(checked, tmp_path)
     assert "seed 1 failed in an earlier run" in caplog.text
     assert "loss nan" in caplog.text
-    assert finished_seeds(Workspace(tmp_path), "small") == [0, 2]
+    assert finished_seeds(Workspace(tmp_path).model("small")) == [0, 2]
     assert len(train_all(checked, tmp_path, overwrite=True)) == 3
 
 
