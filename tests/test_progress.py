@@ -1,14 +1,11 @@
 """How far work is: bars on a terminal, else a line a minute."""
 
-import fcntl
 import logging
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 import time
 
 import pytest
@@ -84,6 +81,7 @@ def test_the_minute_goes_by_while_a_step_takes_longer(heard, monkeypatch):
 
 def test_bars_have_the_name_of_their_stage(run):
     "On a terminal."
+    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
     command = [sys.executable, "-m", "glacier_inversion", "build-dataset"]

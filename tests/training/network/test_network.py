@@ -1,6 +1,5 @@
 """Networks: built as described, refused where they do not fit."""
 
-import resource
 import time
 
 import pytest
@@ -199,6 +198,7 @@ def test_a_network_beyond_all_measure_is_refused_before_it_is_built(
     area_size, operations, message
 ):
     "With what it comes to, and the limit."
+    resource = pytest.importorskip("resource")
     begin, grown = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
     checked = experiment({"a": (50.0, False, operations)}, [], {"h": [denses(1)]})
     checked = checked.model_copy(update={"area_size": area_size})
