@@ -1,10 +1,12 @@
 """The project itself: what may import what, and documents that say what is so."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from glacier_inversion import __version__
 from glacier_inversion.cli import main
 from glacier_inversion.experiment.experiment import load_experiment
 from tests.helpers import README, ROOT
@@ -45,3 +47,21 @@ def test_shipped_experiment_loads(path, caplog):
     load_experiment(path)
     assert caplog.text == ""
     assert (path.parent / "README.md").exists()
+
+
+def test_what_contributors_look_for_is_where_they_are_told():
+    "Each path of the table, below the package."
+    text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, table = text.split("## Where is it?")
+    paths = re.findall(r"`([\w/]+\.(?:py|json))`", table)
+    places = [path for path in paths if path != "summary.json"]
+    assert len(places) > 30
+    assert [p for p in places if not (ROOT / "glacier_inversion" / p).exists()] == []
+
+
+def test_the_citation_is_of_this_version():
+    "And of the licence that the package declares."
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {__version__}\n" in citation
+    (licence,) = re.findall(r"^license: (.+)$", citation, re.MULTILINE)
+    assert f'license = "{licence}"' in (ROOT / "pyproject.toml").read_text("utf-8")
