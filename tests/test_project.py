@@ -1,5 +1,7 @@
 """The project itself: what may import what, and documents that say what is so."""
 
+import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -8,9 +10,12 @@ import pytest
 
 from glacier_inversion import __version__
 from glacier_inversion.cli import main
-from glacier_inversion.experiment.experiment import load_experiment
+from glacier_inversion.experiment.consistency import architectures
+from glacier_inversion.experiment.experiment import json_schema, load_experiment
 from tests.helpers import README, ROOT
 from tests.reference_table import table
+
+DOCS = ROOT / "docs"
 
 
 def test_help_imports_nothing_heavy():
@@ -65,3 +70,73 @@ def test_the_citation_is_of_this_version():
     assert f"\nversion: {__version__}\n" in citation
     (licence,) = re.findall(r"^license: (.+)$", citation, re.MULTILINE)
     assert f'license = "{licence}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def generated():
+    """The hook that fills pages of the documentation."""
+    spec = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pages():
+    """The pages of the documentation as they are built, by name."""
+    hook = generated()
+    return {
+        path.stem: hook.on_page_markdown(path.read_text(encoding="utf-8"))
+        for path in DOCS.glob("*.md")
+    }
+
+
+def test_the_reference_has_every_key_of_the_experiment_file():
+    "With its meaning, in the section that it is in; and every operation."
+    page = pages()["experiment"]
+    schema = json_schema()
+    sections = page[page.index("## Reference") :].split("\n### ")
+    for part in [schema, *schema["$defs"].values()]:
+        (section,) = (s for s in sections if f"\n\n{part['description']}\n" in s)
+        for name, key in part["properties"].items():
+            (row,) = re.findall(
+                rf"^\| `{re.escape(name)}` \|.*$", section, re.MULTILINE
+            )
+            assert key.get("description", "") in row
+            for value in key.get("enum", []):
+                assert f"`{value}`" in row
+    operations = schema["$defs"]["Branch"]["properties"]["operations"]["items"]
+    for name in operations["discriminator"]["mapping"]:
+        assert re.search(rf"### Operations? .*`{name}`", page)
+    for name in architectures():
+        assert f"**`{name}`**" in page
+
+
+def test_every_page_is_in_the_navigation():
+    "So that readers find it."
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r": (\w+\.md)$", text, re.MULTILINE)) == {
+        path.name for path in DOCS.glob("*.md")
+    }
+
+
+def texts_of_the_package():
+    """All texts in the code, with \0 where a value comes in."""
+    for path in (ROOT / "glacier_inversion").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(
+                    part.value if isinstance(part, ast.Constant) else "\0"
+                    for part in node.values
+                )
+
+
+def test_messages_that_are_explained_are_those_of_the_program():
+    "Each heading of the page that quotes one, three dots standing for values."
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^### `(.+)`$", text, re.MULTILINE)
+    assert len(quoted) > 30
+    said = "\n".join(texts_of_the_package())
+    for message in quoted:
+        for part in message.split(" ... "):
+            assert part in said, message
