@@ -19,9 +19,11 @@ from glacier_inversion.console import (
     DEVICE,
     QUIET,
     VERBOSE,
+    WAY_AND_EXIT_CODES,
     FriendlyGroup,
     SeedList,
     configure_logging,
+    examples,
     note_workspace,
     with_common_options,
 )
@@ -32,26 +34,23 @@ FAILED_FEATURES = 3
 
 
 @click.group(
-    cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=FriendlyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=WAY_AND_EXIT_CODES,
 )
 @click.version_option(__version__, prog_name="ginv")
 def main() -> None:
     """
     Predict a parameter of glaciers, such as ice thickness, from rasters.
 
-    EXPERIMENT is a JSON file that describes data, network, training and drawing. Run
-    build-dataset, train and draw in this order; each continues what is unfinished. What
-    they will find and cost says check.
-
-    Exit codes: 0 done; 1 failed; 2 bad command line or experiment; 3 finished, but some
-    features failed; 130 stopped by Ctrl-C; 143 by SIGTERM; 70 an error that nobody
-    foresaw, kept in ginv-error.txt.
+    An experiment is a JSON file that describes the data, the network, the training and
+    the drawings. Each command continues what is unfinished.
     """
 
 
-@main.command("check")
+@main.command("check", epilog=examples("ginv check exp.json", "ginv check exp.json -v"))
 @with_common_options
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def check_command(
     ctx: click.Context,
@@ -62,9 +61,11 @@ def check_command(
     as_json: bool,
 ) -> None:
     """
-    Say all that can be said before work starts: data, network, cost.
+    Report what is missing and what the work will cost.
 
-    Exits with 1 if there are problems that would stop build-dataset, train or draw.
+    Looks at the files, at what the rasters cover, at the split, the samples and the
+    network, and estimates the memory and the time of training and drawing. Nothing is
+    written. Exits with 1 if a later command would stop.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
@@ -91,14 +92,14 @@ def check_command(
     ctx.exit(1 if report.problems else 0)
 
 
-@main.command("build-dataset")
+@main.command("build-dataset", epilog=examples("ginv build-dataset exp.json"))
 @with_common_options
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=None,
     show_default="the cores that may be used",
-    help="Features worked on at once.",
+    help="Number of features worked on at the same time.",
 )
 @click.pass_context
 def build_dataset_command(
@@ -109,7 +110,13 @@ def build_dataset_command(
     quiet: bool,
     jobs: int | None,
 ) -> None:
-    """Clip and resample every raster around every buffered outline."""
+    """
+    Cut the rasters out around the outlines, as GeoTIFFs.
+
+    Each outline is grown by buffer_distance, and each raster is resampled to its
+    resolution. Files that are whole and were made from the same inputs are kept. Prints
+    the path of the summary.
+    """
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset.build import build_dataset
     from glacier_inversion.executors import available_cores
@@ -127,29 +134,31 @@ def build_dataset_command(
     _end(ctx, report.failures)
 
 
-@main.command("train")
+@main.command(
+    "train", epilog=examples("ginv train exp.json", "ginv train exp.json --seeds 0,2-3")
+)
 @with_common_options
 @click.option(
     "--seeds",
     type=SeedList(),
     default=None,
-    help="Members to train, such as 3,7-9.  [default: all of the experiment's]",
+    help="Train these members only, for example 3,7-9.  [default: all]",
 )
-@click.option("--overwrite", is_flag=True, help="Remove the model and start anew.")
+@click.option("--overwrite", is_flag=True, help="Remove the model and begin again.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=None,
-    help="Members to train at the same time; on the processor the weights do not "
-    "depend on it.  [default: what is estimated to end soonest]",
+    help="Number of members trained at the same time. On the processor the weights do "
+    "not depend on it.  [default: the fastest, by an estimate]",
 )
 @click.option(
     "--tensorboard",
     is_flag=True,
-    help="Write losses and metrics of what it trains for TensorBoard, too.",
+    help="Also write the losses and metrics for TensorBoard.",
 )
 @DEVICE
-@click.option("--status", is_flag=True, help="Say how far training is, and end.")
+@click.option("--status", is_flag=True, help="Show how far training is, and end.")
 def train_command(
     experiment: Path,
     workspace: Path,
@@ -163,9 +172,10 @@ def train_command(
     status: bool,
 ) -> None:
     """
-    Train the network once per seed; finished members are kept.
+    Train one network for each seed; finished ones are kept.
 
-    Ctrl-C, or SIGTERM, ends it between two steps; the next run goes on from there.
+    Ctrl-C or SIGTERM stops it between two steps, and the next run goes on from there.
+    Prints the folders of the trained members.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
@@ -207,15 +217,16 @@ def train_command(
         click.echo(folder)
 
 
-@main.command("draw")
+@main.command("draw", epilog=examples("ginv draw exp.json"))
 @with_common_options
 @click.option(
     "--method",
     type=click.Choice(get_args(DrawingMethod)),
     default="auto",
     show_default=True,
-    help="Dense passes over whole blocks, patches one by one, or what is faster of "
-    "those that are exact. The numbers are the same within rounding.",
+    help="How pixels are evaluated: a block at once (dense), each by itself (patches), "
+    "or the faster of these that is exact (auto). The numbers are equal within "
+    "rounding.",
 )
 @DEVICE
 @click.pass_context
@@ -228,7 +239,13 @@ def draw_command(
     method: DrawingMethod,
     device: DeviceName,
 ) -> None:
-    """Draw the ensembles over features and profiles: GeoTIFFs and CSV files."""
+    """
+    Draw maps and profiles: GeoTIFFs and CSV files.
+
+    For each chosen feature there is a map of the mean of the trained networks, one of
+    their standard deviation, and others if the experiment asks for them. Prints the
+    paths of what was written.
+    """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
@@ -244,14 +261,14 @@ def draw_command(
     _end(ctx, report.failures)
 
 
-@main.command("demo")
+@main.command("demo", epilog=examples("ginv demo"))
 @click.argument(
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default="glacier-demo",
     callback=note_workspace,
 )
-@click.option("--no-run", is_flag=True, help="Write data and experiment only.")
+@click.option("--no-run", is_flag=True, help="Only write the data and the experiment.")
 @VERBOSE
 @QUIET
 @click.pass_context
@@ -259,11 +276,11 @@ def demo_command(
     ctx: click.Context, folder: Path, no_run: bool, verbose: bool, quiet: bool
 ) -> None:
     """
-    Make a region of known thickness in FOLDER, and map it.
+    Try all of it on made-up glaciers of known thickness.
 
-    FOLDER is glacier-demo unless you name another. Data are made up, a small ensemble
-    is trained and drawn, and its errors are printed beside those of simpler methods.
-    A second run continues what is unfinished.
+    Writes the data into FOLDER (default: glacier-demo), trains a small ensemble, draws
+    maps, and prints its errors beside those of simpler methods. This takes two minutes
+    or less on two cores. A second run continues what is unfinished.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.demo.demo import run_demo, write_demo
@@ -283,7 +300,7 @@ def demo_command(
     _end(ctx, report.failures)
 
 
-@main.command("schema")
+@main.command("schema", epilog=examples("ginv schema > ginv.schema.json"))
 def schema_command() -> None:
     """Print the JSON Schema of the experiment file, for editors."""
     from glacier_inversion.experiment.experiment import json_schema

@@ -220,6 +220,33 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
     package.setLevel(logging.ERROR if quiet else level)
 
 
+# In helps, \b keeps the lines of a paragraph as they are.
+WAY_AND_EXIT_CODES = """\b
+From your data to maps:
+  ginv check exp.json          see what is missing, and what it will cost
+  ginv build-dataset exp.json  cut the rasters out around the outlines
+  ginv train exp.json          train one network for each seed
+  ginv draw exp.json           draw maps of the mean and the spread
+
+Without data of your own, run ginv demo.
+
+\b
+Exit codes:
+  0    done
+  1    failed
+  2    bad command line or experiment
+  3    finished, but some features failed
+  70   unexpected error, kept in ginv-error.txt
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM
+"""
+
+
+def examples(*command_lines: str) -> str:
+    """Return the end of a command's help."""
+    return "\n  ".join(["\b\nFor example:", *command_lines])
+
+
 Command = Callable[..., Any]
 
 
@@ -243,15 +270,15 @@ _WORKSPACE = click.option(
     default=Path(),
     callback=note_workspace,
     show_default="the current folder",
-    help="Folder with data/, in which datasets/, models/ and drawings/ are made.",
+    help="Folder that holds data/; datasets/, models/ and drawings/ are made in it.",
 )
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details too.")
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details, too.")
 DEVICE = click.option(
     "--device",
     type=click.Choice(get_args(DeviceName)),
     default="auto",
     show_default=True,
-    help="What computes: the processor, or a GPU, which auto prefers.",
+    help="What computes. With auto it is the GPU, if there is one.",
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 

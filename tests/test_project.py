@@ -3,10 +3,12 @@
 import ast
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from glacier_inversion import __version__
 from glacier_inversion.cli import main
@@ -36,6 +38,37 @@ def test_command_has_help_and_is_in_the_readme(name):
     "Each of them."
     assert main.commands[name].help
     assert f"ginv {name}" in README
+
+
+def help_of(*words):
+    """Return the lines of a help, as a terminal of 80 columns shows it."""
+    result = CliRunner().invoke(main, [*words, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    return result.output.splitlines()
+
+
+def test_summaries_of_commands_are_whole():
+    "On a line of their own, none of them cut."
+    lines = help_of()
+    lines = lines[lines.index("Commands:") + 1 :]
+    summaries = lines[: lines.index("")]
+    assert [line.split()[0] for line in summaries] == sorted(main.commands)
+    assert all(line.endswith(".") and "..." not in line for line in summaries)
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_help_shows_an_example_that_is_accepted(name, tmp_path, monkeypatch):
+    "Each of them, options included; no line is longer than the terminal."
+    lines = help_of(name)
+    assert max(map(len, lines)) <= 80
+    examples = [line.split("  ")[2] for line in lines if line.startswith("    ginv ")]
+    assert examples
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp.json").touch()
+    for example in examples:
+        words = shlex.split(example.partition(" >")[0])
+        assert words[:2] == ["ginv", name]
+        main.commands[name].make_context(name, words[2:])
 
 
 def test_the_reference_of_the_experiment_file_is_in_the_readme():
