@@ -65,10 +65,14 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_found():
+def _logging_unconfigured():
     """Undo what the command line configures, so that caplog hears the package."""
     package = logging.getLogger("glacier_inversion")
-    before = package.handlers[:], package.propagate, package.level
+
+    def undo():
+        package.handlers, package.propagate = [], True
+        package.setLevel(logging.NOTSET)
+
+    undo()  # fixtures of the session have run commands
     yield
-    package.handlers, package.propagate = before[0], before[1]
-    package.setLevel(before[2])
+    undo()
