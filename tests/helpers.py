@@ -14,6 +14,10 @@ from tests import synthetic
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WRITTEN = "\n".join(
+    [README, *(p.read_text(encoding="utf-8") for p in sorted(ROOT.glob("docs/*.md")))]
+)
+"""What users read: README and the pages, without what is generated."""
 # beside the checkout, where there are any
 SHARED = ROOT.parent / "shared"
 PUBLISHED = sorted((SHARED / "reference" / "experiments").glob("*.json"))

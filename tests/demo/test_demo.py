@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from glacier_inversion.cli import main
 from tests.demo.helpers import read
-from tests.helpers import README
+from tests.helpers import README, WRITTEN
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +56,17 @@ def test_demo_beats_simpler_methods(demo):
 
 
 @pytest.mark.slow
-def test_commands_in_readme_run(demo):
-    "Each `ginv ...` of README, with the demonstration as the user's own data."
+def test_documented_commands_run(demo):
+    "Each `ginv ...` of README and pages, the demonstration being the user's own data."
     glacier_demo, _ = demo
     root = glacier_demo.parent
     for folder in ("data", "datasets", "models"):
         shutil.copytree(glacier_demo / folder, root / folder, dirs_exist_ok=True)
     shutil.copy(glacier_demo / "demo.json", root / "exp.json")
-    commands = set(re.findall(r"`(ginv [^`]+)`", README.replace("```", "")))
-    commands |= set(re.findall(r"^(?:.*&& )?(ginv .+)$", README, re.MULTILINE))
+    commands = set(re.findall(r"`(ginv [^`]+)`", WRITTEN.replace("```", "")))
+    commands |= set(re.findall(r"^ *(?:.*&& )?(ginv .+)$", WRITTEN, re.MULTILINE))
+    # words in capitals stand for others
+    commands = {c for c in commands if not re.search(r"\b[A-Z]{4,}\b", c)}
     # `ginv train` in a sentence is a name
     commands = {" ".join(c.split()) for c in commands if len(c.split()) > 2}
     commands.add("ginv demo")
