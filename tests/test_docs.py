@@ -12,15 +12,15 @@ ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def test_the_notebook_page_runs(run, monkeypatch):
+def test_the_page_of_python_runs(run, monkeypatch):
     "From top to bottom, in a folder that holds an experiment and its data."
     monkeypatch.chdir(run.root)
-    page = (ROOT / "docs" / "notebook.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     names: dict = {}
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         for code in CODE.findall(page):
-            exec(compile(code, "notebook.md", "exec"), names)
+            exec(compile(code, "api.md", "exec"), names)
     assert "models/of-somebody-else: is no model." in said.getvalue()
     assert f"{len(names['trained'].members)} members in" in said.getvalue()
     (predicted,) = names["maps"].values()
