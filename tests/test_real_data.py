@@ -17,10 +17,10 @@ from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.experiment.experiment import json_schema, load_experiment
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.training.model.model import read_member, read_model
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.helpers import PUBLISHED, ROOT, SHARED
@@ -156,12 +156,14 @@ def compare_ways(checked, place):
     network = read_member(
         Network(checked), place.model(checked.model_name), 0, model.identity
     )
-    plan = make_plan(network, layout)
+    plan = plan_dense(network, layout)
     assert plan.is_dense
     part = to_lattice(dataset.read_tiles(checked, "ewigschneefeld"), layout)
     wanted = np.ones(part.usable.shape, dtype=bool)
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
-        block = Block(part, layout, model.scales.inputs, torch.device("cpu"), dtype)
+        block = BlockInputs(
+            part, layout, model.scales.inputs, torch.device("cpu"), dtype
+        )
         dense, patches = (
             predict_points([network.to(dtype)], block, wanted, plan, method, CPU)
             for method in ("dense", "patches")

@@ -16,7 +16,7 @@ import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
-from glacier_inversion.drawing.maps import Block, Map, lay_map, predict_blocks
+from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
 from glacier_inversion.drawing.profiles import draw_profile
 from glacier_inversion.errors import (
     DatasetError,
@@ -247,7 +247,7 @@ def _draw_feature(
         raise DatasetError(message)
     outline = dataset.outlines[drawn.feature]
 
-    def wanted_in(block: Block) -> NDArray[np.bool_]:
+    def wanted_in(block: Window) -> NDArray[np.bool_]:
         part = drawn.grid.window(*block)
         if description.clip_to_outline:
             return inside([outline], part)

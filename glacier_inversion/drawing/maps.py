@@ -17,7 +17,7 @@ from glacier_inversion.patches.lattice import needed_pixels
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.member_statistics import statistic
 
-Block = tuple[slice, slice]
+Window = tuple[slice, slice]
 """Rows and columns of a map."""
 
 
@@ -41,7 +41,7 @@ class Map:
     col: int
     step: int
 
-    def blocks(self, block_px: int) -> list[Block]:
+    def blocks(self, block_px: int) -> list[Window]:
         """Return the windows of so many points that it is drawn in, in order."""
         side = max(block_px // self.step, 1)
         return [
@@ -104,7 +104,7 @@ def lay_map(
 
 
 @dataclass(frozen=True)
-class BlockOfValues:
+class PredictedBlock:
     """
     What the members predict within a block of a map.
 
@@ -116,7 +116,7 @@ class BlockOfValues:
     targets : dict of float32 arrays, shape (n_wanted,), by output
     """
 
-    block: Block
+    block: Window
     wanted: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
     values: dict[str, NDArray[np.float32]]
@@ -136,9 +136,9 @@ def predict_blocks(
     ensemble: Ensemble,
     dataset: BuiltDataset,
     drawn: Map,
-    wanted_in: Callable[[Block], NDArray[np.bool_]],
+    wanted_in: Callable[[Window], NDArray[np.bool_]],
     with_targets: bool = False,
-) -> Iterator[BlockOfValues | None]:
+) -> Iterator[PredictedBlock | None]:
     """
     Predict a map block by block; None for a block of which nothing is wanted.
 
@@ -179,6 +179,6 @@ def predict_blocks(
         prediction = ensemble.predict_at(tiles, asked)
         predicted = wanted.copy()
         predicted[wanted] = prediction.predicted[at][kept]
-        yield BlockOfValues(
+        yield PredictedBlock(
             block, wanted, predicted, prediction.values, prediction.targets
         )

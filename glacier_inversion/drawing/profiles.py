@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.maps import (
-    Block,
-    BlockOfValues,
+    PredictedBlock,
+    Window,
     lay_map,
     predict_blocks,
 )
@@ -94,7 +94,7 @@ def draw_profile(
         within &= (col >= 0) & (col < drawn.grid.n_cols)
 
         def wanted_in(
-            block: Block,
+            block: Window,
             row: NDArray[np.intp] = row[within],
             col: NDArray[np.intp] = col[within],
         ) -> NDArray[np.bool_]:
@@ -119,7 +119,7 @@ def draw_profile(
 
 def _fill(
     columns: dict[str, dict[str, NDArray[np.float64]]],
-    values: BlockOfValues,
+    values: PredictedBlock,
     row: NDArray[np.intp],
     col: NDArray[np.intp],
     within: NDArray[np.bool_],

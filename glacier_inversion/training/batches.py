@@ -28,8 +28,8 @@ from glacier_inversion.patches.symmetries import (
     turn_points,
     turn_vectors,
 )
-from glacier_inversion.training.network.dense import evaluate, make_plan
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.dense import plan_dense, run_network
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
 
 
@@ -66,7 +66,7 @@ class Patches(Batch):
 class Crops(Batch):
     """Crops of every input, and the samples' rows, columns and crops."""
 
-    inputs: list[Field]
+    inputs: list[PatchField]
     row: Tensor
     col: Tensor
     crop: Tensor
@@ -74,7 +74,7 @@ class Crops(Batch):
 
     def predict(self, network: Network) -> dict[str, Tensor]:
         """Evaluate all points of the crops in one pass, and pick the samples'."""
-        frontier = evaluate(network, self.inputs, densely=True)
+        frontier = run_network(network, self.inputs, densely=True)
         gathered = frontier.gather(self.row, self.col, self.crop)
         return frontier.finish(network, gathered)
 
@@ -263,7 +263,7 @@ class CropBatches(Batches):
         points: Tensor,
         crop: Tensor,
         turns: Tensor | None,
-    ) -> tuple[list[Field], Tensor, Tensor]:
+    ) -> tuple[list[PatchField], Tensor, Tensor]:
         """Return the inputs of crops, and the rows and columns of points in them."""
         inputs = source.gather_crops(corners, self._side, turns)
         _, row, col = (points - corners[crop]).T
@@ -275,7 +275,7 @@ class CropBatches(Batches):
         for name in self._names:
             is_vector, spacing = name in layout.scalars, layout.images.get(name, 1)
             n_px = 1 if is_vector else layout.patch_px(name)
-            fields.append(Field.of(inputs[name], spacing, n_px, is_vector))
+            fields.append(PatchField.of(inputs[name], spacing, n_px, is_vector))
         return fields, row, col
 
 
@@ -290,7 +290,7 @@ def make_batches(experiment: Experiment, network: Network) -> Batches:
     """
     if experiment.sampling.dense is None:
         return PatchBatches(experiment)
-    plan = make_plan(network, Layout.of(experiment))
+    plan = plan_dense(network, Layout.of(experiment))
     if not plan.is_dense:
         message = (
             f"sampling.dense: {plan.obstacles[0]}. Must be a network that treats all "

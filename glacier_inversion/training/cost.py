@@ -24,10 +24,10 @@ from glacier_inversion.training.batches import Batch, make_batches
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.model.ensemble import MOST_WEIGHTS
 from glacier_inversion.training.model.normalization import NO_SCALE
-from glacier_inversion.training.network.dense import Plan, make_plan
+from glacier_inversion.training.network.dense import DensePlan, plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network, Row
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from glacier_inversion.training.network.threads import one_thread
 from glacier_inversion.training.workers import best_number
 
@@ -63,7 +63,7 @@ class Cost:
         Per sample of a batch; in crops, where targets are known everywhere.
     draw_seconds : float
         Per point of a block that is wanted whole.
-    plan : Plan
+    plan : DensePlan
         How it is drawn.
     """
 
@@ -76,7 +76,7 @@ class Cost:
     train_seconds: float
     predict_seconds: float
     draw_seconds: float
-    plan: Plan
+    plan: DensePlan
 
     def epoch_seconds(self, n_train: int, n_validation: int) -> float:
         """Estimate the time of an epoch with so many samples."""
@@ -167,7 +167,7 @@ def measure_cost(experiment: Experiment) -> Cost:
                 if experiment.sampling.dense is not None:
                     n_samples = max(n_samples, step.n_samples)
                 train_seconds += _time(step.update) / n_samples
-            plan = make_plan(network, patches.layout)
+            plan = plan_dense(network, patches.layout)
             wanted = _wanted_points(plan)
             draw_seconds = (
                 _time(lambda: patches.predict(network, plan, wanted)) / wanted.sum()
@@ -231,7 +231,7 @@ class _MadeUpPatches:
         scales = dict.fromkeys(factors, NO_SCALE)
         self._samples = Samples([part], layout, scales, spacing)
         self._batches = make_batches(experiment, network)
-        self._block = Block(part, layout, scales, CPU.torch_device)
+        self._block = BlockInputs(part, layout, scales, CPU.torch_device)
 
     def batch_to_train(self, n_most: int) -> Batch:
         """Return a batch of at most so many samples, or a single crop."""
@@ -244,12 +244,14 @@ class _MadeUpPatches:
         chosen = torch.randint(len(self._samples.points), (n,))
         return self._samples.source.gather(self._samples.points[chosen])
 
-    def predict(self, network: Network, plan: Plan, wanted: NDArray[np.bool_]) -> None:
+    def predict(
+        self, network: Network, plan: DensePlan, wanted: NDArray[np.bool_]
+    ) -> None:
         """Predict as maps are drawn."""
         predict_points([network.eval()], self._block, wanted, plan, "auto", CPU)
 
 
-def _wanted_points(plan: Plan) -> NDArray[np.bool_]:
+def _wanted_points(plan: DensePlan) -> NDArray[np.bool_]:
     """Tell which made-up points are drawn: all, or as many as are affordable."""
     wanted = np.ones((_SPARE_PX, _SPARE_PX), dtype=np.bool_)
     if plan.per_gathered:

@@ -13,7 +13,11 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.model.normalization import in_own_unit
-from glacier_inversion.training.network.losses import errors, finished, loss_errors
+from glacier_inversion.training.network.losses import (
+    mean_of_sum,
+    sum_errors,
+    sum_losses,
+)
 
 
 class Tally:
@@ -37,7 +41,7 @@ class Tally:
         for i, output in enumerate(self._experiment.outputs):
             name, std = output.name, self._scales[output.name].std
             loss = self._experiment.losses_name[name]
-            summed, count = loss_errors(loss, predictions[name], targets[:, i] / std)
+            summed, count = sum_losses(loss, predictions[name], targets[:, i] / std)
             weight = self._experiment.loss_weights.get(name, 1.0)
             total = total + weight * summed / count.clamp(min=1)
         return total
@@ -75,13 +79,13 @@ class Tally:
             name, scale = output.name, self._scales[output.name]
             prediction = torch.cat(self._predictions[name]).double()
             known, loss = targets[:, i], self._experiment.losses_name[name]
-            value = finished(loss, *loss_errors(loss, prediction, known / scale.std))
+            value = mean_of_sum(loss, *sum_losses(loss, prediction, known / scale.std))
             log[f"{prefix}{name}_loss"] = value
             if not known.isnan().all():
                 losses.append(self._experiment.loss_weights.get(name, 1.0) * value)
             values = in_own_unit(prediction[:, :1], loss, scale)
             for metric in self._experiment.metrics_name.get(name, []):
-                value = finished(metric, *errors(metric, values, known))
+                value = mean_of_sum(metric, *sum_errors(metric, values, known))
                 log[f"{prefix}{name}_{metric}"] = value
         if losses:
             log[f"{prefix}loss"] = sum(losses)

@@ -184,7 +184,7 @@ class Training:
         """
         log = {"epoch": float(len(self.logs)), "learning_rate": self.plateau.rate}
         log |= self.tally.log("")
-        validation = evaluate(
+        validation = validate(
             self.experiment,
             self.network,
             self.data.validation,
@@ -259,7 +259,7 @@ class Training:
 
 
 @torch.no_grad()
-def evaluate(
+def validate(
     experiment: Experiment,
     network: Network,
     samples: Samples,

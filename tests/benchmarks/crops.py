@@ -34,7 +34,7 @@ from glacier_inversion.experiment.experiment import Experiment, check_experiment
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.epoch_log import Tally
-from glacier_inversion.training.member import build_member, evaluate
+from glacier_inversion.training.member import build_member, validate
 from glacier_inversion.training.network.threads import one_thread
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS
@@ -94,7 +94,7 @@ class Way:
 
     def rmse(self) -> float:
         """Return the error on glaciers that are not trained on."""
-        log = evaluate(
+        log = validate(
             self.experiment,
             self.network,
             self.data.validation,

@@ -44,12 +44,12 @@ from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.training.model.members import WEIGHTS
 from glacier_inversion.training.model.model import Model, write_model
 from glacier_inversion.training.network.convolving import PlainConvolutions
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operations.convolutions import ResidualBlock
 from glacier_inversion.training.network.operations.downsample import Downsample
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -264,14 +264,14 @@ def ways_of(
 ) -> dict[str, Callable[[], float]]:
     """Return functions that evaluate a network and return seconds for a point."""
     network, layout = Network(experiment).eval(), Layout.of(experiment)
-    plan = make_plan(network, layout)
+    plan = plan_dense(network, layout)
     feature = str(max(int(name) for name in dataset.select("all")))
     side = n_block + layout.window_px + 1
     window = slice(0, side - side % 2), slice(0, side - side % 2)
     part = to_lattice(dataset.read_tiles(experiment, feature, *window, False), layout)
     scales = {v.name: Scale(20.0, 5.0) for v in experiment.inputs}
     source = PatchSource([part], layout, scales)
-    block = Block(part, layout, scales, CPU.torch_device)
+    block = BlockInputs(part, layout, scales, CPU.torch_device)
     every = np.zeros(part.usable.shape, dtype=np.bool_)
     every[:n_block, :n_block] = True
     some = np.zeros_like(every)

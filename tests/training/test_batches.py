@@ -9,7 +9,7 @@ from glacier_inversion.training.batches import Crops, Patches, make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import check_network
 from glacier_inversion.training.epoch_log import Tally
-from glacier_inversion.training.member import build_member, evaluate
+from glacier_inversion.training.member import build_member, validate
 from glacier_inversion.training.network.network import Network
 from tests.training.helpers import (
     experiment,
@@ -110,7 +110,7 @@ def test_validation_is_the_same_in_crops_and_in_patches():
         update={"sampling": checked.sampling.model_copy(update={"dense": None})}
     )
     logs = [
-        evaluate(
+        validate(
             e, network, data.validation, make_batches(e, network), data.scales.outputs
         ).log("")
         for e in (checked, patchwise)

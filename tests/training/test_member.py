@@ -195,7 +195,7 @@ def test_best_epoch_is_kept(tmp_path):
     weights = safetensors.torch.load_file(tmp_path / "best.safetensors")
     network.load_state_dict(weights)
     batches = make_batches(checked, network)
-    again = member_module.evaluate(
+    again = member_module.validate(
         checked, network, data.validation, batches, data.scales.outputs
     ).log("val_")
     assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)

@@ -27,10 +27,10 @@ from glacier_inversion.patches.tiles import Tiles, tiles_of_arrays
 from glacier_inversion.training.model.member_statistics import PredictedMap
 from glacier_inversion.training.model.model import Model, finished_seeds, read_member
 from glacier_inversion.training.model.normalization import in_own_unit
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Ensemble:
         The folder's.
     seeds : list of int
         Of the finished members.
-    plan : Plan
+    plan : DensePlan
         How far a dense pass is exact.
     align : int
         The least common multiple of the rasters' pixels, in finest pixels.
@@ -102,7 +102,7 @@ class Ensemble:
         self.seeds = finished_seeds(folder)
         with torch.random.fork_rng(devices=[]):
             self._network = Network(model.experiment).eval()
-        self.plan = make_plan(self._network, self.layout)
+        self.plan = plan_dense(self._network, self.layout)
         self.device = device
         self._given = device  # less at once where its memory has not sufficed
         self._loaded_seeds: list[int] = []
@@ -237,7 +237,7 @@ class Ensemble:
             for rows, cols in self._pieces(predicted):
                 own = _window(part, self.layout, rows, cols)
                 device = self._given.torch_device
-                block = Block(own, self.layout, scales.inputs, device)
+                block = BlockInputs(own, self.layout, scales.inputs, device)
                 here = predicted[rows, cols]
                 new = predict_points(
                     networks, block, here, self.plan, self.method, self._given

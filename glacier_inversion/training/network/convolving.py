@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.operation import (
     NotDenseError,
     OnImage,
@@ -82,13 +82,13 @@ class Convolutions(OnImage):
         """Convolve in channels-last layout, which is the fast one."""
         return self.convolve(_spelt_out(image) if image.shape[1] == 1 else image)
 
-    def apply_to_field(self, field: Field) -> Field:
+    def apply_to_field(self, field: PatchField) -> PatchField:
         """Convolve the phases, each of which is an image like any other."""
         if self.pads:
             message = "pads with zeros, which lie elsewhere for each patch"
             raise NotDenseError(message)
         side = field.side - self.n_lost
-        return Field(self.apply_to(field.values), field.spacing, side)
+        return PatchField(self.apply_to(field.values), field.spacing, side)
 
 
 class PlainConvolutions(Convolutions):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from glacier_inversion.training.network.dense import Plan
+from glacier_inversion.training.network.dense import DensePlan
 from glacier_inversion.training.network.devices import Device
 
 Part = tuple[slice, slice]
@@ -22,7 +22,7 @@ _GAIN = 0.95
 
 
 def cut(
-    wanted: NDArray[np.bool_], plan: Plan, device: Device, with_patches: bool
+    wanted: NDArray[np.bool_], plan: DensePlan, device: Device, with_patches: bool
 ) -> list[Part]:
     """
     Cover the points that are wanted with rectangles, at the least cost.
@@ -48,7 +48,7 @@ def _cut(
     wanted: NDArray[np.bool_],
     row: int,
     col: int,
-    plan: Plan,
+    plan: DensePlan,
     device: Device,
     with_patches: bool,
 ) -> tuple[float, list[Part]]:

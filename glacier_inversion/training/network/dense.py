@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.training.network.counting import MultiplyAdds
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operation import NotDenseError, Operation
 
@@ -46,7 +46,7 @@ class Frontier:
     ----------
     stage : {"inputs", "main", "outputs"}
         The branches of the network that were reached last.
-    fields : list of lists of Field
+    fields : list of lists of PatchField
         What each of them made.
     done : list of int
         By how many of its operations.
@@ -55,7 +55,7 @@ class Frontier:
     """
 
     stage: Stage
-    fields: list[list[Field]]
+    fields: list[list[PatchField]]
     done: list[int]
     obstacles: list[str]
 
@@ -92,18 +92,18 @@ class Frontier:
         }
 
 
-def evaluate(
+def run_network(
     network: Network,
-    inputs: Sequence[Field],
+    inputs: Sequence[PatchField],
     densely: bool,
-    watch: Callable[[list[Field]], None] | None = None,
+    watch: Callable[[list[PatchField]], None] | None = None,
 ) -> Frontier:
     """
     Evaluate a network densely as far as that is exact; not at all unless *densely*.
 
     Parameters
     ----------
-    inputs : sequence of Field
+    inputs : sequence of PatchField
         In the order of the network's, all of the same blocks.
     watch : callable, optional
         Is shown what there is before the first operation and after each.
@@ -133,13 +133,13 @@ class _Pass:
     """A dense pass through a network, as far as it comes."""
 
     densely: bool
-    watch: Callable[[list[Field]], None] | None
+    watch: Callable[[list[PatchField]], None] | None
     blocked: bool = False
     obstacles: list[str] = field(default_factory=list)
 
     def advance(
-        self, path: str, branch: nn.Sequential, fields: list[Field]
-    ) -> tuple[list[Field], int]:
+        self, path: str, branch: nn.Sequential, fields: list[PatchField]
+    ) -> tuple[list[PatchField], int]:
         """Return what the operations make of fields, and how many were applied."""
         self._show(fields)
         for i, layer in enumerate(branch):
@@ -154,13 +154,13 @@ class _Pass:
             self._show(fields)
         return fields, len(branch)
 
-    def _show(self, fields: list[Field]) -> None:
+    def _show(self, fields: list[PatchField]) -> None:
         if self.watch is not None:
             self.watch(fields)
 
 
 @dataclass(frozen=True)
-class Plan:
+class DensePlan:
     """
     What it takes to evaluate a network at the points of a block.
 
@@ -216,7 +216,7 @@ class Plan:
 
 
 @torch.inference_mode()
-def make_plan(network: Network, layout: Layout) -> Plan:
+def plan_dense(network: Network, layout: Layout) -> DensePlan:
     """Send a block of zeros through a network to see how far, and at what cost."""
     period = _period(network, layout)
     densely = period <= _LONGEST_PERIOD
@@ -224,14 +224,14 @@ def make_plan(network: Network, layout: Layout) -> Plan:
         period = math.lcm(*layout.images.values())
     widths = set()
 
-    def watch(fields: list[Field]) -> None:
+    def watch(fields: list[PatchField]) -> None:
         for part in fields:
             n_phases, channels, m_rows, _ = part.values.shape
             widths.add((channels, m_rows * math.isqrt(n_phases) - period))
 
     with MultiplyAdds() as counted:
         inputs = _zeros(network, layout, period)
-        frontier = evaluate(network, inputs, densely, watch)
+        frontier = run_network(network, inputs, densely, watch)
     terms = []
     for (n_phases, channels, m_rows, _), n in counted.calls:
         terms.append((channels * n, m_rows * math.isqrt(n_phases) - period))
@@ -242,7 +242,7 @@ def make_plan(network: Network, layout: Layout) -> Plan:
     if not densely:
         obstacles = [f"patches coincide only every {period} of the finest pixels"]
     shapes = [shape for row in network.table for shape in row.shapes]
-    return Plan(
+    return DensePlan(
         obstacles,
         period,
         terms,
@@ -272,12 +272,12 @@ def _device(network: Network) -> torch.device:
     return next((weight.device for weight in weights), torch.device("cpu"))
 
 
-def _zeros(network: Network, layout: Layout, n_points: int) -> list[Field]:
+def _zeros(network: Network, layout: Layout, n_points: int) -> list[PatchField]:
     fields, device = [], _device(network)
     for name in network.input_names:
         spacing, is_vector = layout.images.get(name, 1), name in layout.scalars
         side = 1 if is_vector else layout.patch_px(name)
         n = n_points + (side - 1) * spacing
         zeros = torch.zeros(1, 1, n, n, device=device)
-        fields.append(Field.of(zeros, spacing, side, is_vector))
+        fields.append(PatchField.of(zeros, spacing, side, is_vector))
     return fields

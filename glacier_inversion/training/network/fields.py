@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Field:
+class PatchField:
     """
     An image, or a vector, for each point of one or more blocks of the lattice.
 
@@ -46,7 +46,7 @@ class Field:
     is_vector: bool = False
 
     @classmethod
-    def of(cls, images: Tensor, spacing: int, side: int, is_vector: bool) -> Field:
+    def of(cls, images: Tensor, spacing: int, side: int, is_vector: bool) -> PatchField:
         """
         Part images of shape (n_blocks, channels, rows, cols) into their phases.
 
@@ -66,13 +66,13 @@ class Field:
         shape = (-1, channels, m_rows * k, m_cols * k)
         return phases.permute(0, 3, 4, 1, 5, 2).reshape(shape)
 
-    def respaced(self, spacing: int) -> Field:
+    def respaced(self, spacing: int) -> PatchField:
         """Return images of a single pixel, or vectors, in the phases of a spacing."""
         if spacing == self.spacing:
             return self
-        return Field.of(self.images(), spacing, self.side, self.is_vector)
+        return PatchField.of(self.images(), spacing, self.side, self.is_vector)
 
-    def halved(self, merge: Callable[[Tensor], Tensor]) -> Field:
+    def halved(self, merge: Callable[[Tensor], Tensor]) -> PatchField:
         """
         Merge each 2 x 2 pixels of every image into one; an odd last row is dropped.
 
@@ -93,7 +93,7 @@ class Field:
         halves = merged.view(-1, k, k, channels, n_rows, 2, n_cols, 2)
         halves = halves.permute(0, 5, 1, 7, 2, 4, 6, 3)
         halves = halves.reshape(-1, n_rows, n_cols, channels)
-        return Field(halves.permute(0, 3, 1, 2), 2 * k, side)
+        return PatchField(halves.permute(0, 3, 1, 2), 2 * k, side)
 
     def gather(self, row: Tensor, col: Tensor, block: Tensor | int = 0) -> Tensor:
         """Return the images, or vectors, at points of blocks, as a batch."""
@@ -104,7 +104,7 @@ class Field:
         return batch[..., 0, 0] if self.is_vector else batch
 
 
-def common_spacing(fields: Sequence[Field]) -> int:
+def common_spacing(fields: Sequence[PatchField]) -> int:
     """
     Return the spacing that fields can be brought to.
 

@@ -75,7 +75,7 @@ def plain(name: str) -> str:
     return name.removeprefix(UNKNOWN_LEFT_OUT)
 
 
-def loss_errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def sum_losses(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     Return the sum of the loss *name* at known targets, and their number.
 
@@ -98,7 +98,7 @@ def loss_errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, 
         )
     if plain(name) == "gaussian_nll":
         return _summed(lambda known: gaussian_nll(prediction, known), target)
-    return errors(name, prediction, target)
+    return sum_errors(name, prediction, target)
 
 
 def predicts_logit(loss: str) -> bool:
@@ -111,7 +111,7 @@ def predicts_logit(loss: str) -> bool:
     return plain(loss) == "binary_crossentropy"
 
 
-def errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def sum_errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     Return the sum of the errors *name* at known targets, and their number.
 
@@ -137,11 +137,11 @@ def _summed(error: Callable[[Tensor], Tensor], target: Tensor) -> tuple[Tensor, 
     return torch.where(known, each, torch.zeros_like(each)).sum(), known.sum()
 
 
-def finished(name: str, total: Tensor | float, count: Tensor | int) -> float:
+def mean_of_sum(name: str, total: Tensor | float, count: Tensor | int) -> float:
     """
     Return the value to log of a sum and a count, NaN where nothing was counted.
 
-    >>> finished("rmse", 50.0, 2), finished("nan_mae", 0.0, 0)
+    >>> mean_of_sum("rmse", 50.0, 2), mean_of_sum("nan_mae", 0.0, 0)
     (5.0, nan)
     """
     mean = float(total) / int(count) if count else math.nan

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from glacier_inversion.training.network.fields import Field, common_spacing
+from glacier_inversion.training.network.fields import PatchField, common_spacing
 from glacier_inversion.training.network.operation import NotDenseError, Operation
 
 
@@ -23,7 +23,7 @@ class Merging(Operation):
         vectors = [value for value in values if value.ndim == 2]
         return [self.merge(images), *vectors] if images else vectors
 
-    def dense(self, fields: list[Field]) -> list[Field]:
+    def dense(self, fields: list[PatchField]) -> list[PatchField]:
         """Replace the fields of images by one; NotDenseError where pixels part."""
         images = [field for field in fields if not field.is_vector]
         vectors = [field for field in fields if field.is_vector]
@@ -35,4 +35,4 @@ class Merging(Operation):
             message = f"joins {error}"
             raise NotDenseError(message) from error
         merged = self.merge([field.respaced(spacing).values for field in images])
-        return [Field(merged, spacing, images[0].side), *vectors]
+        return [PatchField(merged, spacing, images[0].side), *vectors]

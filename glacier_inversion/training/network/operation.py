@@ -6,8 +6,8 @@ rows, cols) and vectors of shape (batch, units). An operation on images leaves v
 as they are; they meet the flattened image in front of the next dense layer.
 
 `Operation.forward` takes a batch of patches. `Operation.dense` takes all patches of a
-block at once, as `Field` keeps them, and gives the same numbers for each but for the
-order of sums.
+block at once, as `PatchField` keeps them, and gives the same numbers for each but for
+the order of sums.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 
 Shape = tuple[int, ...]
 """Of one sample: (channels, rows, cols) of an image, (units,) of a vector."""
@@ -77,7 +77,7 @@ class Operation(nn.Module, ABC):
         """Compute what comes next, of each patch of a batch."""
 
     @abstractmethod
-    def dense(self, fields: list[Field]) -> list[Field]:
+    def dense(self, fields: list[PatchField]) -> list[PatchField]:
         """
         Compute the same of every patch of a block.
 
@@ -101,14 +101,14 @@ class OnImage(Operation):
         """Compute the image that comes next."""
 
     @abstractmethod
-    def apply_to_field(self, field: Field) -> Field:
+    def apply_to_field(self, field: PatchField) -> PatchField:
         """Compute the field of images that comes next."""
 
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Replace the image."""
         return [self.apply_to(v) if v.ndim == 4 else v for v in values]
 
-    def dense(self, fields: list[Field]) -> list[Field]:
+    def dense(self, fields: list[PatchField]) -> list[PatchField]:
         """Replace the field of images."""
         return [f if f.is_vector else self.apply_to_field(f) for f in fields]
 

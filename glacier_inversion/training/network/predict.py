@@ -17,16 +17,16 @@ from glacier_inversion.patches.gathering import normalised
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network.covering import Part, cut
-from glacier_inversion.training.network.dense import Frontier, Plan, evaluate
+from glacier_inversion.training.network.dense import DensePlan, Frontier, run_network
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
 
 # Pieces of work for each thread, so that none waits long for the last.
 _PIECES = 4
 
 
-class Block:
+class BlockInputs:
     """
     The inputs of networks at the points of a block, normalised, NaN as 0.
 
@@ -57,8 +57,8 @@ class Block:
             self._images[name] = flat.view(1, 1, *image.shape)
 
     def fields(
-        self, network: Network, plan: Plan, rows: slice, cols: slice
-    ) -> list[Field]:
+        self, network: Network, plan: DensePlan, rows: slice, cols: slice
+    ) -> list[PatchField]:
         """Return a network's inputs at points, as many as fill whole periods."""
         fields = []
         for name in network.input_names:
@@ -73,15 +73,15 @@ class Block:
                 if there < n:  # beyond the last points that are wanted
                     beyond = [0, 0] * (3 - axis) + [0, n - there]
                     image = functional.pad(image, beyond)
-            fields.append(Field.of(image, spacing, side, is_vector))
+            fields.append(PatchField.of(image, spacing, side, is_vector))
         return fields
 
 
 def predict_points(
     networks: Sequence[Network],
-    block: Block,
+    block: BlockInputs,
     wanted: NDArray[np.bool_],
-    plan: Plan,
+    plan: DensePlan,
     method: DrawingMethod,
     device: Device,
 ) -> dict[str, Tensor]:
@@ -93,7 +93,7 @@ def predict_points(
     networks : sequence of Network
         Alike but for their weights; on the device.
     wanted : bool array, shape of the block
-    plan : Plan
+    plan : DensePlan
         Theirs.
     method : {"auto", "dense", "patches"}
         By dense passes as far as they are exact, where that costs less; everywhere, as
@@ -114,7 +114,7 @@ def predict_points(
     if left.any():
         everywhere = slice(0, wanted.shape[0]), slice(0, wanted.shape[1])
         fields = block.fields(networks[0], plan, *everywhere)
-        frontier = evaluate(networks[0], fields, densely=False)  # of any network
+        frontier = run_network(networks[0], fields, densely=False)  # of any network
         for batch in work.batches(left, work.numbers, work.n_batch):
             pieces.append(partial(work.predict_patches, frontier, batch))
     # where pieces are few, threads share them, each with some of the members
@@ -132,9 +132,9 @@ class _Work:
     def __init__(
         self,
         networks: Sequence[Network],
-        block: Block,
+        block: BlockInputs,
         wanted: NDArray[np.bool_],
-        plan: Plan,
+        plan: DensePlan,
         device: Device,
     ) -> None:
         self.networks = networks
@@ -157,7 +157,7 @@ class _Work:
         n_batch = wanted.size if self.plan.is_dense else self.n_batch
         batches = self.batches(wanted, numbers, n_batch)
         for member in members:
-            frontier = evaluate(self.networks[member], fields, densely=True)
+            frontier = run_network(self.networks[member], fields, densely=True)
             for batch in batches:
                 self.predict_patches(frontier, batch, [member])
             del frontier  # its memory is the next one's

@@ -8,10 +8,10 @@ from glacier_inversion.grid import Grid
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
-from glacier_inversion.training.network.fields import Field
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.fields import PatchField
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from tests import synthetic
 
 
@@ -78,7 +78,7 @@ def random_field(channels, side, spacing, n_points=24, is_vector=False):
     """Return a field of two blocks of random values and the images it was made of."""
     n = n_points + (side - 1) * spacing
     images = torch.randn(2, channels, n, n, dtype=torch.float64)
-    return Field.of(images, spacing, side, is_vector), images
+    return PatchField.of(images, spacing, side, is_vector), images
 
 
 def every_point(n):
@@ -113,8 +113,8 @@ def predictions(checked, tiles, method, dtype, network):
     layout = Layout.of(checked)
     part = to_lattice(tiles, layout)
     scales = {v.name: Scale(0.3, 1.7) for v in checked.inputs}
-    one = Block(part, layout, scales, torch.device("cpu"), dtype)
-    plan = make_plan(network.float(), layout)
+    one = BlockInputs(part, layout, scales, torch.device("cpu"), dtype)
+    plan = plan_dense(network.float(), layout)
     members = [network.to(dtype).eval()]
     values = predict_points(members, one, part.usable, plan, method, CPU)
     return part.usable, {name: value[0].numpy() for name, value in values.items()}

@@ -6,9 +6,9 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network.counting import MultiplyAdds
-from glacier_inversion.training.network.dense import evaluate, make_plan
+from glacier_inversion.training.network.dense import plan_dense, run_network
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.predict import Block
+from glacier_inversion.training.network.predict import BlockInputs
 from tests import synthetic
 from tests.training.network.helpers import (
     CONCATENATION,
@@ -28,14 +28,14 @@ def test_multiply_adds_are_those_of_a_pass():
     )
     network = Network(checked)
     layout = Layout.of(checked)
-    plan = make_plan(network, layout)
+    plan = plan_dense(network, layout)
     part = to_lattice(tiles_for(checked, 40, 0), layout)
     scales = {v.name: Scale(0.0, 1.0) for v in checked.inputs}
-    whole = Block(part, layout, scales, torch.device("cpu"))
+    whole = BlockInputs(part, layout, scales, torch.device("cpu"))
     n_rows, n_cols = 8 * plan.period, 5 * plan.period
     fields = whole.fields(network, plan, slice(3, 3 + n_rows), slice(2, 2 + n_cols))
     with MultiplyAdds() as counted:
-        evaluate(network, fields, densely=True)
+        run_network(network, fields, densely=True)
     assert counted.total == plan.multiply_adds(n_rows, n_cols)
     largest = 0
 
@@ -43,7 +43,7 @@ def test_multiply_adds_are_those_of_a_pass():
         nonlocal largest
         largest = max(largest, *(field.values.nbytes for field in fields))
 
-    evaluate(network, fields, True, watch)
+    run_network(network, fields, True, watch)
     assert plan.n_bytes(n_rows, n_cols) == 3 * largest
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from glacier_inversion.training.network.covering import cut
-from glacier_inversion.training.network.dense import Plan
+from glacier_inversion.training.network.dense import DensePlan
 from glacier_inversion.training.network.devices import CPU
 
-PLAN = Plan([], 4, [(100, 24), (50, 8)], [(10, 24)], 0, 9_000, 1)
+PLAN = DensePlan([], 4, [(100, 24), (50, 8)], [(10, 24)], 0, 9_000, 1)
 ROOMY = dataclasses.replace(CPU, most_bytes=1e9)
 
 

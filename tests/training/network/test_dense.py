@@ -6,7 +6,7 @@ import torch
 from hypothesis import strategies as st
 
 from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.network import Network
 from tests.training.network.helpers import (
     ADDITION,
@@ -103,7 +103,7 @@ def test_random_networks_give_the_same_both_ways(checked, n_more, seed):
     torch.manual_seed(seed)
     network = Network(checked)
     tiles = tiles_for(checked, n_more, seed)
-    plan = make_plan(network, Layout.of(checked))
+    plan = plan_dense(network, Layout.of(checked))
     assert all("joins images" in obstacle for obstacle in plan.obstacles)
     exact = {}
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
@@ -128,7 +128,7 @@ def test_images_of_different_spacing_are_joined_patch_by_patch():
         {"h": [denses(1)]},
         area_size=16 * FINEST,
     )
-    plan = make_plan(Network(checked), Layout.of(checked))
+    plan = plan_dense(Network(checked), Layout.of(checked))
     assert plan.is_partly_dense
     assert not plan.is_dense
     assert plan.obstacles == [
@@ -146,7 +146,7 @@ def test_padding_ends_the_dense_pass_where_it_is():
         area_size=16 * FINEST,
     )
     network = Network(checked)
-    plan = make_plan(network, Layout.of(checked))
+    plan = plan_dense(network, Layout.of(checked))
     assert plan.is_partly_dense
     assert plan.obstacles[0].startswith("inputs.s[2] pads with zeros")
     tiles = tiles_for(checked, 20, 0)
@@ -163,7 +163,7 @@ def test_nothing_is_dense_where_nothing_is_saved():
         {"h": [denses(1)]},
         area_size=16 * FINEST,
     )
-    plan = make_plan(Network(checked), Layout.of(checked))
+    plan = plan_dense(Network(checked), Layout.of(checked))
     assert not plan.is_partly_dense
     assert plan.obstacles[0].startswith("main[1] pads with zeros")
 
@@ -180,6 +180,6 @@ def test_pixels_that_seldom_coincide_leave_patches():
         {"h": [denses(1)]},
         area_size=27 * 32 * FINEST,
     )
-    plan = make_plan(Network(checked), Layout.of(checked))
+    plan = plan_dense(Network(checked), Layout.of(checked))
     assert not plan.is_partly_dense
     assert "coincide only every 864" in plan.obstacles[0]

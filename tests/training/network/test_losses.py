@@ -9,10 +9,10 @@ import torch
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.training.network.losses import (
     ERRORS,
-    errors,
-    finished,
-    loss_errors,
+    mean_of_sum,
     plain,
+    sum_errors,
+    sum_losses,
 )
 
 PLAIN = {
@@ -38,7 +38,7 @@ def test_errors_equal_the_plain_loop_over_known_targets(name):
     prediction = torch.tensor(
         rng.uniform(0.05, 0.95, (50, columns)), requires_grad=True
     )
-    of = loss_errors if name == "gaussian_nll" else errors
+    of = sum_losses if name == "gaussian_nll" else sum_errors
     total, count = of(name, prediction, torch.tensor(target))
 
     known = np.isfinite(target)
@@ -64,18 +64,19 @@ def test_a_batch_without_targets_counts_as_nothing():
     batches = [([1.0, 2.0], [np.nan, np.nan]), ([3.0, 9.0], [1.0, np.nan])]
     batches.append(([5.0, 5.0, 5.0], [4.0, 4.0, 4.0]))
     totals = [
-        errors("nan_mae", torch.tensor(p)[:, None], torch.tensor(t)) for p, t in batches
+        sum_errors("nan_mae", torch.tensor(p)[:, None], torch.tensor(t))
+        for p, t in batches
     ]
     total = sum(float(t) for t, _ in totals)
     count = sum(int(c) for _, c in totals)
-    assert finished("nan_mae", total, count) == (2 + 1 + 1 + 1) / 4
-    assert math.isnan(finished("nan_mae", 0.0, 0))
+    assert mean_of_sum("nan_mae", total, count) == (2 + 1 + 1 + 1) / 4
+    assert math.isnan(mean_of_sum("nan_mae", 0.0, 0))
 
 
 def test_certain_and_wrong_is_finite():
     "A sigmoid that rounds to 0 or 1 has a large error, not an infinite one."
     prediction = torch.tensor([[0.0], [1.0]], requires_grad=True)
-    total, _ = errors("binary_crossentropy", prediction, torch.tensor([1.0, 0.0]))
+    total, _ = sum_errors("binary_crossentropy", prediction, torch.tensor([1.0, 0.0]))
     assert torch.isfinite(total)
     assert total > 10
 
@@ -91,7 +92,7 @@ def test_every_name_of_the_experiment_file_exists():
 def test_a_crossentropy_knows_its_gradient_however_sure_the_network_is(logit, target):
     "sigmoid(logit) - target; a probability of 1 - 2e-9 is 1 in float32."
     prediction = torch.tensor([[logit]], requires_grad=True)
-    total, count = loss_errors(
+    total, count = sum_losses(
         "nan_binary_crossentropy", prediction, torch.tensor([target])
     )
     total.backward()

@@ -8,7 +8,7 @@ import torch
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.training.network import operations
 from glacier_inversion.training.network.convolving import PlainConvolutions
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operation import NotDenseError, Operation
 from glacier_inversion.training.network.operations.addition import Addition
@@ -145,7 +145,7 @@ def test_zero_padding_is_not_dense(kind):
     field = random_field(3, 6, 1)[0].values.float()
     padded = kind([(3, 6, 6)], filters=[2], kernel_size=3, padding="same")
     with pytest.raises(NotDenseError, match="pads with zeros"):
-        padded.dense([Field(field, 1, 6)])
+        padded.dense([PatchField(field, 1, 6)])
     kind([(3, 6, 6)], filters=[2], kernel_size=1, padding="same").dense(
-        [Field(field, 1, 6)]
+        [PatchField(field, 1, 6)]
     )

@@ -8,10 +8,10 @@ import torch
 
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.network.predict import Block, predict_points
+from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from tests.training.network.helpers import (
     CONCATENATION,
     DOWN,
@@ -63,13 +63,13 @@ def test_members_and_pieces_keep_their_places(n_members, method):
     wanted = np.random.default_rng(0).random(part.usable.shape) < 0.02
     wanted[5:30, 20:40] = True
     scales = {v.name: Scale(0.3, 1.7) for v in checked.inputs}
-    one = Block(part, layout, scales, torch.device("cpu"), torch.float64)
+    one = BlockInputs(part, layout, scales, torch.device("cpu"), torch.float64)
     members = []
     for seed in range(n_members):
         torch.manual_seed(seed)
         members.append(Network(checked).double().eval())
     small = dataclasses.replace(CPU, most_bytes=1e5, most_patches=7)
-    plan = make_plan(members[0].float(), layout)
+    plan = plan_dense(members[0].float(), layout)
     members[0].double()
     values = predict_points(members, one, wanted, plan, method, small)["h"].numpy()
     for network, own in zip(members, values, strict=True):

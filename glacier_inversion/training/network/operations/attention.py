@@ -11,7 +11,7 @@ from torch.nn import functional
 from glacier_inversion.experiment.operations import attention as parameters
 from glacier_inversion.training.network.conventions import Conventions
 from glacier_inversion.training.network.convolving import convolution
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.operation import (
     NotDenseError,
     OnImage,
@@ -72,7 +72,7 @@ class Attention(OnImage):
         of_cols = torch.sigmoid(self.of_cols(between[:, :, n_rows:])).transpose(2, 3)
         return image * of_rows * of_cols
 
-    def apply_to_field(self, _field: Field) -> Field:
+    def apply_to_field(self, _field: PatchField) -> PatchField:
         """Say why this is not dense."""
         message = "takes means along whole rows and columns, which end with the patch"
         raise NotDenseError(message)

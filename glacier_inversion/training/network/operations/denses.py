@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from glacier_inversion.experiment.operations import denses as parameters
 from glacier_inversion.training.network.conventions import Conventions
-from glacier_inversion.training.network.fields import Field, common_spacing
+from glacier_inversion.training.network.fields import PatchField, common_spacing
 from glacier_inversion.training.network.operation import (
     Ending,
     Shape,
@@ -78,7 +78,7 @@ class Denses(Ending):
             vector = layer(functional.relu(vector) if i > 0 else vector)
         return [self._activated(vector)]
 
-    def dense(self, fields: list[Field]) -> list[Field]:
+    def dense(self, fields: list[PatchField]) -> list[PatchField]:
         """Multiply as convolutions: the first with kernels as large as an image."""
         spacing = common_spacing(fields)
         first, *hidden = (cast(nn.Linear, layer) for layer in self.layers)
@@ -105,7 +105,7 @@ class Denses(Ending):
                 layer.weight[..., None, None],
                 layer.bias,
             )
-        return [Field(self._activated(vector), spacing, 1, is_vector=True)]
+        return [PatchField(self._activated(vector), spacing, 1, is_vector=True)]
 
     def _activated(self, vector: Tensor) -> Tensor:
         """Apply the last activation to units, which lie along the second axis."""

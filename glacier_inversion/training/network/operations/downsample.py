@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from glacier_inversion.experiment.operations import downsample as parameters
 from glacier_inversion.training.network.conventions import Conventions
-from glacier_inversion.training.network.fields import Field
+from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.operation import OnImage, Shape, ShapeError
 
 
@@ -40,7 +40,7 @@ class Downsample(OnImage):
         pairs = torch.maximum(image[:, :, 0:n_rows:2], image[:, :, 1:n_rows:2])
         return torch.maximum(pairs[..., 0:n_cols:2], pairs[..., 1:n_cols:2])
 
-    def apply_to_field(self, field: Field) -> Field:
+    def apply_to_field(self, field: PatchField) -> PatchField:
         """Take the maxima from every pixel on: images begin at odd ones, too."""
         return field.halved(_maxima)
 

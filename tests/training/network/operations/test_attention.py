@@ -13,7 +13,7 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.training.batches import Patches, make_batches, predict_together
 from glacier_inversion.training.data import prepare
-from glacier_inversion.training.network.dense import make_plan
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operation import ShapeError
 from glacier_inversion.training.network.operations.attention import Attention
@@ -167,7 +167,7 @@ def test_patches_are_gathered_where_it_begins(architecture):
     checked = attentive(architecture=architecture)
     torch.manual_seed(0)
     network = Network(checked)
-    plan = make_plan(network, Layout.of(checked))
+    plan = plan_dense(network, Layout.of(checked))
     assert plan.obstacles == [f"main[1] {MEANS}"]
     assert plan.is_partly_dense
     tiles = tiles_for(checked, 9, seed=2, unknown=0.08)
@@ -183,7 +183,7 @@ def test_a_network_that_begins_with_it_is_evaluated_patch_by_patch():
     checked = experiment(
         {"s": (12.5, False, [ATTENTION, conv(3)])}, [], {"h": [denses(1)]}
     )
-    plan = make_plan(Network(checked), Layout.of(checked))
+    plan = plan_dense(Network(checked), Layout.of(checked))
     assert plan.obstacles == [f"inputs.s[0] {MEANS}"]
     assert not plan.is_partly_dense
 
