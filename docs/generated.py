@@ -86,7 +86,10 @@ def _names(section: Key) -> list[str]:
 def _section(section: Key) -> list[str]:
     lines = [section["description"], ""]
     lines += ["| key | type | default | allowed | meaning |", "|---|---|---|---|---|"]
-    required = section.get("required", [])
+    # of the whole file, which has two ways to be complete, the first
+    required = section.get("required") or section.get("anyOf", [{}])[0].get(
+        "required", []
+    )
     lines += [
         f"| `{name}` | {_type(key)} | {_default(key, name in required)} "
         f"| {_allowed(key)} | {key.get('description', 'Which operation.')} |"

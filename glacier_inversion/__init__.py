@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from glacier_inversion.demo.demo import run_demo
     from glacier_inversion.drawing.draw import draw
     from glacier_inversion.errors import GlacierInversionError
-    from glacier_inversion.experiment.experiment import Experiment, load_experiment
+    from glacier_inversion.experiment.application import Application
+    from glacier_inversion.experiment.experiment import (
+        Experiment,
+        load_application,
+        load_experiment,
+    )
     from glacier_inversion.training.model.open_model import open_model
     from glacier_inversion.training.train import train
     from glacier_inversion.workspace import Workspace
@@ -34,12 +39,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Application",
     "Experiment",
     "GlacierInversionError",
     "Workspace",
     "build_dataset",
     "check",
     "draw",
+    "load_application",
     "load_experiment",
     "open_dataset",
     "open_model",
@@ -48,12 +55,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Application": "experiment.application",
     "Experiment": "experiment.experiment",
     "GlacierInversionError": "errors",
     "Workspace": "workspace",
     "build_dataset": "dataset.build",
     "check": "checking.check",
     "draw": "drawing.draw",
+    "load_application": "experiment.experiment",
     "load_experiment": "experiment.experiment",
     "open_dataset": "dataset.opened",
     "open_model": "training.model.open_model",

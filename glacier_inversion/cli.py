@@ -68,11 +68,11 @@ def check_command(
     written. Exits with 1 if a later command would stop.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_application
 
     warnings: list[str] = []
     try:
-        loaded = load_experiment(experiment, warnings.append)
+        loaded = load_application(experiment, warnings.append)
     except ExperimentError as error:
         if not as_json:
             raise
@@ -120,10 +120,10 @@ def build_dataset_command(
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset.build import build_dataset
     from glacier_inversion.executors import available_cores
-    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_application
     from glacier_inversion.workspace import Workspace
 
-    loaded = load_experiment(experiment)
+    loaded = load_application(experiment)
     jobs = jobs or available_cores()
     with working() as progress:
         report = build_dataset(
@@ -247,10 +247,10 @@ def draw_command(
     paths of what was written.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.experiment.experiment import load_application
     from glacier_inversion.workspace import Workspace
 
-    loaded = load_experiment(experiment)
+    loaded = load_application(experiment)
     place = Workspace(workspace)
     from glacier_inversion.drawing.draw import draw
 

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from glacier_inversion.errors import WorkspaceError
 
@@ -65,7 +65,17 @@ class Workspace:
         return _below(self.root / "datasets", dataset)
 
     def model(self, model: str) -> Path:
-        """Return the folder of a model."""
+        """
+        Return the folder of a model.
+
+        Parameters
+        ----------
+        model : str
+            Its name; or, with a separator in it, the path to its folder, absolute or
+            relative to the workspace, which is only read.
+        """
+        if last_part(model) != model:
+            return self.root / model
         return _below(self.root / "models", model)
 
     def member(self, model: str, seed: int) -> Path:
@@ -85,6 +95,16 @@ class Workspace:
         """Return the path of what a model predicts along lines."""
         path = _below(self.drawings(model) / "profiles", profile, output).parent
         return path.with_name(f"{profile}_{output}.csv")
+
+
+def last_part(path: str) -> str:
+    r"""
+    Return the last part of a path, the whole where there is no separator.
+
+    >>> last_part("../alps/models/valais/"), last_part("valais")
+    ('valais', 'valais')
+    """
+    return PurePath(path).name if "/" in path or os.sep in path else path
 
 
 def member_path(model: Path, seed: int) -> Path:

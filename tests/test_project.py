@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from glacier_inversion import __version__
 from glacier_inversion.cli import main
 from glacier_inversion.experiment.consistency import architectures
-from glacier_inversion.experiment.experiment import json_schema, load_experiment
+from glacier_inversion.experiment.experiment import json_schema, load_application
 from tests.helpers import README, ROOT, WRITTEN
 
 DOCS = ROOT / "docs"
@@ -103,7 +103,7 @@ def test_help_shows_an_example_that_is_accepted(name, tmp_path, monkeypatch):
 )
 def test_shipped_experiment_loads(path, caplog):
     "Without a warning, and with a README beside it."
-    load_experiment(path)
+    load_application(path)
     assert caplog.text == ""
     assert (path.parent / "README.md").exists()
 

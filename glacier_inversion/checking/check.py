@@ -11,10 +11,13 @@ from glacier_inversion.checking.report import (
     DrawingCost,
     NetworkReport,
     OperationReport,
+    RasterReport,
     TrainingCost,
 )
 from glacier_inversion.checking.survey import Survey, survey_data
-from glacier_inversion.errors import ExperimentError, ModelError
+from glacier_inversion.dataset.plan import check_serves, find_small_buffer
+from glacier_inversion.errors import DatasetError, ExperimentError, ModelError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.workspace import Workspace
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     workspace: Workspace,
     *,
     where: str = "experiment",
@@ -50,45 +53,78 @@ def check(
     # not in a thread meanwhile, which was measured: importing holds the interpreter
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
-    problems = [*survey.problems, *_find_unusable_models(experiment, workspace)]
-    try:
-        cost = measure_cost(experiment)
-    except ExperimentError as error:
-        problems.append(f"{where}: {error}")
-        cost = None
+    problems = [*survey.problems]
+    models = _open_models(experiment, workspace, problems)
+    beside = [*warnings, *survey.warnings]
+    network = training = None
+    costs = []
+    if isinstance(experiment, Experiment):
+        models = [experiment]
+    else:
+        for trained in models:
+            beside += find_small_buffer(experiment.dataset_description, trained)
+    for trained in models:
+        try:
+            costs.append((trained, measure_cost(trained)))
+        except ExperimentError as error:
+            problems.append(f"{where}: {error}")
+    if isinstance(experiment, Experiment):
+        cost = costs[0][1] if costs else None
+        network = _describe_network(experiment, cost)
+        training = _describe_training(experiment, survey, cost)
     return CheckReport(
         problems=problems,
-        warnings=[*warnings, *survey.warnings],
+        warnings=list(dict.fromkeys(beside)),
         outlines=survey.outlines,
         splits=survey.splits,
-        rasters=survey.rasters,
+        rasters=[_with_role(raster, models) for raster in survey.rasters],
         leaks=survey.leaks,
         samples=survey.samples,
         features=survey.features,
-        network=_describe_network(experiment, cost),
-        train=_describe_training(experiment, survey, cost),
-        draw=_describe_drawing(experiment, survey, cost),
+        network=network,
+        train=training,
+        draw=_describe_drawing(experiment, survey, costs),
     )
 
 
-def _find_unusable_models(experiment: Experiment, workspace: Workspace) -> list[str]:
-    """Say which models to be drawn are neither there nor trained by this, or broken."""
+def _with_role(raster: RasterReport, models: list[Experiment]) -> RasterReport:
+    """Say what a raster is to the networks."""
+    if any(v.name == raster.name for model in models for v in model.outputs):
+        return replace(raster, role="output")
+    if any(v.name == raster.name for model in models for v in model.inputs):
+        return replace(raster, role="input")
+    return raster
+
+
+def _open_models(
+    experiment: Experiment | Application, workspace: Workspace, problems: list[str]
+) -> list[Experiment]:
+    """
+    Return the experiments of the models to be drawn, and note what is wrong with them.
+
+    Those that are neither there nor trained by this, or broken, or that read what the
+    dataset will not have.
+    """
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         find_unusable_members,
         read_model,
     )
 
-    problems = []
+    own = experiment.model_name if isinstance(experiment, Experiment) else None
+    found = []
     for name in experiment.drawing_description.models:
         folder = workspace.model(name)
-        if name == experiment.model_name and not (folder / "model.json").exists():
+        if name == own and not (folder / "model.json").exists():
             continue
         try:
             model = read_model(folder)
             problems += find_unusable_members(folder, model)
-        except ModelError as error:
+            if name != own:
+                check_serves(experiment.dataset_description, model.experiment)
+            found.append(model.experiment)
+        except (DatasetError, ModelError) as error:
             problems.append(str(error))
-    return problems
+    return found
 
 
 def _describe_network(experiment: Experiment, cost: Cost | None) -> NetworkReport:
@@ -121,10 +157,11 @@ def _describe_training(
         seconds_per_sample=cost.train_seconds,
         network_bytes=cost.network_bytes(),
     )
-    if survey.samples.train is None:
+    counted = survey.samples
+    if counted is None or counted.train is None:
         return report
-    samples = survey.samples.train, survey.samples.validation or 0
-    n_points = sum(n or 0 for n in survey.samples.points.values())
+    samples = counted.train, counted.validation or 0
+    n_points = sum(n or 0 for n in counted.points.values())
     return replace(
         report,
         seconds_per_epoch=cost.epoch_seconds(*samples),
@@ -134,15 +171,24 @@ def _describe_training(
 
 
 def _describe_drawing(
-    experiment: Experiment, survey: Survey, cost: Cost | None
+    experiment: Experiment | Application,
+    survey: Survey,
+    costs: list[tuple[Experiment, Cost]],
 ) -> DrawingCost:
-    report = DrawingCost(survey.n_drawn_features, survey.n_drawn)
-    if cost is None:
+    """Add up what the networks take that are drawn, each with its own patch."""
+    n_features = None if survey.drawn is None else len(survey.drawn)
+    report = DrawingCost(n_features, None)
+    n_pixels, seconds, per_pixel, memory = 0, 0.0, 0.0, 0
+    for trained, cost in costs:
+        n = survey.count_pixels(
+            experiment.drawing_description, trained.finest_resolution, trained.window_px
+        )
+        n_pixels += n or 0
+        seconds += cost.drawing_seconds(trained, n or 0)
+        per_pixel += cost.drawing_seconds(trained, 1)
+        memory = max(memory, cost.drawing_bytes(trained))
+    if not costs:
         return report
-    n_drawn = survey.n_drawn
-    return replace(
-        report,
-        seconds_per_pixel=cost.drawing_seconds(experiment, 1),
-        seconds=None if n_drawn is None else cost.drawing_seconds(experiment, n_drawn),
-        memory_bytes=cost.drawing_bytes(experiment),
-    )
+    if n_features is None:
+        return replace(report, seconds_per_pixel=per_pixel, memory_bytes=memory)
+    return DrawingCost(n_features, n_pixels, per_pixel, seconds, memory)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glacier_inversion.choices import Resampling
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.errors import RasterError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import Source, warp
@@ -64,7 +65,9 @@ class Reading:
 
 
 def read_features(
-    experiment: Experiment, sources: Mapping[str, Source], ownership: Ownership
+    experiment: Experiment | Application,
+    sources: Mapping[str, Source],
+    ownership: Ownership,
 ) -> Iterator[tuple[str, Reading]]:
     """
     Read the features that tell enough of all, in a second or so.
@@ -103,7 +106,7 @@ def _choose(splits: Mapping[str, str], features: Iterable[str]) -> list[str]:
 
 
 def _read_feature(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     sources: Mapping[str, Source],
     ownership: Ownership,
     feature: str,
@@ -140,7 +143,7 @@ def _read_feature(
         tiles[raster.name] = tile
     targets = None
     n_points = n_samples = None
-    if outputs <= tiles.keys():
+    if isinstance(experiment, Experiment) and outputs <= tiles.keys():
         if exact:
             targets, n_samples = _find_samples(experiment, ownership, feature, tiles)
             n_points = len(targets)

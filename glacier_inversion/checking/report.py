@@ -201,6 +201,8 @@ class CheckReport:
     ----------
     problems, warnings : list of str
         What would stop a command, and what it would warn of, in that command's words.
+    samples, network, train
+        None where trained models are applied: nothing is trained then.
     """
 
     problems: list[str]
@@ -209,10 +211,10 @@ class CheckReport:
     splits: SplitsReport
     rasters: list[RasterReport]
     leaks: LeaksReport
-    samples: SamplesReport
+    samples: SamplesReport | None
     features: list[FeatureReport]
-    network: NetworkReport
-    train: TrainingCost
+    network: NetworkReport | None
+    train: TrainingCost | None
     draw: DrawingCost
 
     def as_dict(self) -> dict[str, Any]:

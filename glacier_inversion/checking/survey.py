@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -26,8 +25,9 @@ from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
 from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import Raster
+from glacier_inversion.experiment.sections import DrawingDescription, Raster
 from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
@@ -49,8 +49,9 @@ class Survey:
         The parts of the report that tell of the data.
     training_bounds : list of Bounds
         Of the tiles of training and validation features: what a network is trained on.
-    n_drawn_features, n_drawn : int, None where unknown
-        Features that are drawn, and the pixels of their maps.
+    plan : DatasetPlan
+    drawn : list of str, None where unknown
+        Features that are drawn.
     """
 
     problems: list[str]
@@ -59,14 +60,39 @@ class Survey:
     splits: SplitsReport
     rasters: list[RasterReport]
     leaks: LeaksReport
-    samples: SamplesReport
+    samples: SamplesReport | None
     features: list[FeatureReport]
     training_bounds: list[Bounds]
-    n_drawn_features: int | None
-    n_drawn: int | None
+    plan: DatasetPlan
+    drawn: list[str] | None
+
+    def count_pixels(
+        self, description: DrawingDescription, finest: float, window_px: int
+    ) -> int | None:
+        """
+        Count the pixels of the maps, as a network draws them.
+
+        Parameters
+        ----------
+        finest : float
+            The network's finest resolution, CRS units.
+        window_px : int
+            The side of its patch in such pixels.
+        """
+        if self.drawn is None:
+            return None
+        ownership, area = self.plan.ownership, 0.0
+        for feature in self.drawn:
+            tile = Grid.from_bounds(ownership.bounds[feature], finest)
+            points = lattice(tile, window_px)
+            box = shapely.box(*points.bounds)
+            clip = ownership.outlines[feature] if description.clip_to_outline else box
+            if 0 not in points.shape:
+                area += float(shapely.area(shapely.intersection(box, clip)))
+        return round(area / (description.resolution or finest) ** 2)
 
 
-def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
+def survey_data(experiment: Experiment | Application, workspace: Workspace) -> Survey:
     """
     Survey the data of an experiment as far as they are there.
 
@@ -88,13 +114,15 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
         if readings.keys() == bounds.keys() and readings
     }
     warnings = [*plan.warnings, *plan.find_oddities(known)]
-    samples = _count_samples(experiment, plan, readings)
-    if samples.exact:
-        try:
-            _check_targets(experiment, plan, readings, warnings)
-        except DatasetError as error:
-            problems.append(str(error))
-    n_drawn_features, n_drawn = _plan_drawing(experiment, plan, workspace, problems)
+    samples = None
+    if isinstance(experiment, Experiment):
+        samples = _count_samples(experiment, plan, readings)
+        if samples.exact:
+            try:
+                _check_targets(experiment, plan, readings, warnings)
+            except DatasetError as error:
+                problems.append(str(error))
+    drawn = _find_drawn(experiment, plan, workspace, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
     return Survey(
         problems=list(dict.fromkeys(problems)),
@@ -102,9 +130,7 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
         outlines=_describe_outlines(plan, shapefile),
         splits=_count_splits(plan),
         rasters=[
-            _describe_raster(
-                experiment, workspace, plan, raster, coverage, readings.values()
-            )
+            _describe_raster(workspace, plan, raster, coverage, readings.values())
             for raster in plan.description.rasters
         ],
         leaks=LeaksReport(plan.overlaps, plan.shared_outlines),
@@ -121,8 +147,8 @@ def survey_data(experiment: Experiment, workspace: Workspace) -> Survey:
         training_bounds=[
             bounds[feature] for split in _TRAINED for feature in _of(plan, split)
         ],
-        n_drawn_features=n_drawn_features,
-        n_drawn=n_drawn,
+        plan=plan,
+        drawn=drawn,
     )
 
 
@@ -219,47 +245,30 @@ def _check_targets(
     )
 
 
-def _plan_drawing(
-    experiment: Experiment,
+def _find_drawn(
+    experiment: Experiment | Application,
     plan: DatasetPlan,
     workspace: Workspace,
     problems: list[str],
-) -> tuple[int | None, int | None]:
-    """Look for what is to be drawn; count its features, and the pixels of maps."""
-    description, ownership = experiment.drawing_description, plan.ownership
+) -> list[str] | None:
+    """Return the features that are drawn; note what of it, or of profiles, is not."""
+    wanted, ownership = experiment.drawing_description.features, plan.ownership
     try:
         read_profiles(experiment, workspace)
     except OutlineError as error:
         problems.append(str(error))
     if not ownership.bounds:
-        return None, None
+        return None
+    if wanted in SPLITS and isinstance(experiment, Application):
+        return None  # those that each model remembers
     try:
-        features = select_features(
-            description.features, ownership.bounds, ownership.splits, plan.folder
-        )
+        return select_features(wanted, ownership.bounds, ownership.splits, plan.folder)
     except DatasetError as error:
         problems.append(str(error))
-        return None, None
-    finest = experiment.finest_resolution
-    area = 0.0
-    for feature in features:
-        tile = Grid.from_bounds(ownership.bounds[feature], finest)
-        points = lattice(tile, experiment.window_px)
-        box = shapely.box(*points.bounds)
-        clip = ownership.outlines[feature] if description.clip_to_outline else box
-        if 0 not in points.shape:
-            area += float(shapely.area(shapely.intersection(box, clip)))
-    return len(features), round(area / (description.resolution or finest) ** 2)
-
-
-def _role(experiment: Experiment, name: str) -> Literal["input", "output"] | None:
-    if any(name == variable.name for variable in experiment.outputs):
-        return "output"
-    return "input" if any(name == v.name for v in experiment.inputs) else None
+        return None
 
 
 def _describe_raster(
-    experiment: Experiment,
     workspace: Workspace,
     plan: DatasetPlan,
     raster: Raster,
@@ -282,7 +291,7 @@ def _describe_raster(
         name=name,
         file=raster.file,
         status=_status(workspace.data(raster.file), source is not None),
-        role=_role(experiment, name),
+        role=None,  # the networks know
         band=raster.band,
         resolution=raster.resolution,
         **found,

@@ -17,7 +17,7 @@ def format_report(report: CheckReport, with_features: bool = False) -> str:
         ["Data", *_format_data(report)],
         ["Samples", *_format_samples(report)],
         *([["Features", *_format_features(report)]] if with_features else []),
-        [_head_of_network(report.network), *_format_network(report.network)],
+        _format_network(report.network),
         ["Cost, roughly, on this machine", *_format_cost(report)],
     ]
     for key, entries in (("Warnings", report.warnings), ("Problems", report.problems)):
@@ -76,6 +76,8 @@ def _format_rasters(report: CheckReport) -> list[str]:
 
 def _format_samples(report: CheckReport) -> list[str]:
     samples = report.samples
+    if samples is None:
+        return ["none: trained models are drawn"]
     about = "" if samples.exact else "about "
     if samples.train is None:
         return ["unknown: they need the outlines and the outputs' rasters"]
@@ -116,18 +118,16 @@ def _format_features(report: CheckReport) -> list[str]:
     return _table(rows)
 
 
-def _head_of_network(network: NetworkReport) -> str:
+def _format_network(network: NetworkReport | None) -> list[str]:
+    if network is None:
+        return ["Network: that of each model"]
+    head = f"Network ({network.architecture}): "
     if network.parameters is None:
-        return f"Network ({network.architecture}): does not fit, see the problems"
-    return (
-        f"Network ({network.architecture}): {network.parameters:,} parameters, "
-        f"{network.multiply_adds:,} multiply-adds a patch"
+        return [f"{head}does not fit, see the problems"]
+    head += (
+        f"{network.parameters:,} parameters, {network.multiply_adds:,} multiply-adds a "
+        "patch"
     )
-
-
-def _format_network(network: NetworkReport) -> list[str]:
-    if not network.operations:
-        return []
     rows = [["operation", "gives", "parameters", "multiply-adds"]]
     for row in network.operations:
         shapes = row.shape if isinstance(row.shape[0], list) else [row.shape]
@@ -139,34 +139,25 @@ def _format_network(network: NetworkReport) -> list[str]:
                 f"{row.multiply_adds:,}",
             ]
         )
-    return _table(rows, right=(2, 3))
+    return [head, *_table(rows, right=(2, 3))]
 
 
 def _format_cost(report: CheckReport) -> list[str]:
     train, draw = report.train, report.draw
-    seeds = f"{train.seeds} seeds"
-    seconds, size = train.seconds_per_epoch, _size(train.memory_bytes)
-    each = f"{duration(seconds)} each"
-    if seconds is None and train.seconds_per_sample is not None:
-        each = f"{duration(1000 * train.seconds_per_sample)} per 1,000 samples"
-        size = f"> {_size(train.network_bytes)}"  # and what the data need
+    rows = []
+    if train is not None:
+        seconds, size = train.seconds_per_epoch, _size(train.memory_bytes)
+        each = f"{duration(seconds)} each"
+        if seconds is None and train.seconds_per_sample is not None:
+            each = f"{duration(1000 * train.seconds_per_sample)} per 1,000 samples"
+            size = f"> {_size(train.network_bytes)}"  # and what the data need
+        epochs = f"{train.seeds} seeds of at most {train.epochs} epochs, {each}"
+        rows.append(["train", duration(train.seconds), size, epochs])
     drawn = f"{_count(draw.features)} features, {_count(draw.pixels)} pixels"
     if draw.pixels is None and draw.seconds_per_pixel is not None:
         drawn = f"{duration(1000 * draw.seconds_per_pixel)} per 1,000 pixels"
-    rows = [
-        [
-            "train",
-            duration(train.seconds),
-            size,
-            f"{seeds} of at most {train.epochs} epochs, {each}",
-        ],
-        [
-            "draw",
-            duration(draw.seconds),
-            _size(draw.memory_bytes),
-            f"{drawn}, with {seeds}",
-        ],
-    ]
+    drawn += f", with {train.seeds} seeds" if train is not None else ""
+    rows.append(["draw", duration(draw.seconds), _size(draw.memory_bytes), drawn])
     return [*_table(rows), "memory besides that of Python and torch themselves"]
 
 

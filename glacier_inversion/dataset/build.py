@@ -18,6 +18,7 @@ from glacier_inversion.dataset.sources import (
 from glacier_inversion.dataset.summary import SUMMARY, write_summary
 from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
 from glacier_inversion.errors import DatasetError, RasterError, WorkspaceError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import (
     is_scratch,
@@ -45,7 +46,7 @@ class BuildReport:
 
 
 def build_dataset(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     workspace: Workspace,
     *,
     jobs: int = 1,

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.outlines import read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
-from glacier_inversion.dataset.splits import assign_splits, select_features
+from glacier_inversion.dataset.splits import find_splits, select_features
 from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
@@ -83,25 +84,9 @@ class BuiltDataset:
         """Return the ids that *wanted* names, as `select_features` does."""
         return select_features(wanted, self.rows, self.splits, self.folder)
 
-    def check_serves(self, experiment: Experiment) -> None:
-        """
-        Check that the variables of another experiment are among the rasters.
-
-        Raises
-        ------
-        DatasetError
-            One is not, or has another resolution.
-        """
-        for variable in experiment.variables():
-            resolution = self.resolutions.get(variable.name)
-            if resolution != variable.resolution:
-                has = f"at {resolution:g}" if resolution else "not at all"
-                message = (
-                    f"{self.folder}: the model {experiment.model_name!r} needs "
-                    f"{variable.name!r} at {variable.resolution:g}; the dataset has it "
-                    f"{has}. Add it to dataset_description.rasters and build anew."
-                )
-                raise DatasetError(message)
+    def has_truth(self, variable: Variable) -> bool:
+        """Tell whether there is a raster of what a model predicts."""
+        return self.resolutions.get(variable.name) == variable.resolution
 
     def grid(self, feature: str, resolution: float) -> Grid:
         """Return the grid of a feature's tiles at *resolution*."""
@@ -128,7 +113,7 @@ class BuiltDataset:
         rows, cols : slice, optional
             Window in pixels of the finest resolution, whole pixels of the coarsest.
         with_targets : bool
-            Read what the network predicts, too.
+            Read what the network predicts, too, where there is a raster of it.
 
         Raises
         ------
@@ -145,6 +130,8 @@ class BuiltDataset:
         }
         targets = {}
         for variable in experiment.outputs if with_targets else ():
+            if not self.has_truth(variable):
+                continue
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
             foreign = self._ownership.foreign(
@@ -239,7 +226,9 @@ def _damaged(path: Path) -> str:
     )
 
 
-def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
+def open_dataset(
+    experiment: Experiment | Application, workspace: Workspace
+) -> BuiltDataset:
     """
     Open the dataset of an experiment.
 
@@ -264,7 +253,7 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
         raise DatasetError(message)
     rows = {row.feature: row.model_dump() for row in summary.features}
     shapefile = workspace.data(description.shapefile_file)
-    splits = assign_splits(shapefile, summary.columns, description.split)
+    splits = find_splits(experiment, shapefile, summary.columns)
     return BuiltDataset(
         folder,
         rows,
@@ -275,7 +264,9 @@ def open_dataset(experiment: Experiment, workspace: Workspace) -> BuiltDataset:
     )
 
 
-def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
+def _differing(
+    built: dict[str, Any], experiment: Experiment | Application
+) -> list[str]:
     """Name the differences that matter to *experiment*, unused rasters left out."""
     description = experiment.dataset_description
     wanted = description.model_dump(mode="json")
@@ -285,14 +276,15 @@ def _differing(built: dict[str, Any], experiment: Experiment) -> list[str]:
         if built.get(key) != wanted[key]
     ]
     built_rasters = {raster["name"]: raster for raster in built["rasters"]}
-    for variable in experiment.variables():
-        raster = description.raster(variable.name).model_dump(mode="json")
-        own = built_rasters.get(variable.name)
+    names = [variable.name for variable in experiment.variables()]
+    for name in names or [raster.name for raster in description.rasters]:
+        raster = description.raster(name).model_dump(mode="json")
+        own = built_rasters.get(name)
         if own is None:
-            differing.append(f"rasters: {variable.name} is new")
+            differing.append(f"rasters: {name} is new")
         else:
             differing += [
-                f"rasters: {variable.name}: {key} {own.get(key)} → {raster[key]}"
+                f"rasters: {name}: {key} {own.get(key)} → {raster[key]}"
                 for key in raster
                 if own.get(key) != raster[key]
             ]

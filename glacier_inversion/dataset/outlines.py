@@ -18,6 +18,7 @@ from glacier_inversion.errors import (
     first_line,
     nearest,
 )
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import (
@@ -86,7 +87,7 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
 
 
 def read_profiles(
-    experiment: Experiment, workspace: Workspace
+    experiment: Experiment | Application, workspace: Workspace
 ) -> dict[str, list[shapely.LineString]]:
     """
     Read the lines of every profile of an experiment; name those that there are instead.

@@ -11,11 +11,12 @@ from typing import Any
 from glacier_inversion.dataset.outlines import Outline, read_outlines
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import (
-    assign_splits,
     find_overlaps,
     find_shared_areas,
+    find_splits,
 )
-from glacier_inversion.errors import OutlineError, RasterError
+from glacier_inversion.errors import DatasetError, OutlineError, RasterError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.rasters import Source, open_source
@@ -113,7 +114,9 @@ class DatasetPlan:
 _MOST_NAMED = 5  # of pairs that overlap
 
 
-def plan_dataset(experiment: Experiment, workspace: Workspace) -> DatasetPlan:
+def plan_dataset(
+    experiment: Experiment | Application, workspace: Workspace
+) -> DatasetPlan:
     """
     Read the outlines and open the rasters of an experiment, and plan its dataset.
 
@@ -132,14 +135,17 @@ def plan_dataset(experiment: Experiment, workspace: Workspace) -> DatasetPlan:
             read_outlines(shapefile, description.shapefile_fieldname, description.epsg),
         )
         columns = {outline.feature: outline.columns for outline in outlines}
-        splits = assign_splits(shapefile, columns, description.split)
-        if n_without := len(outlines) - len(splits):
+        splits = find_splits(experiment, shapefile, columns)
+        n_without = len(outlines) - len(splits)
+        if n_without and isinstance(experiment, Experiment):
             warnings.append(
                 f"{shapefile}: {n_without} features have no split: they can be drawn, "
                 "and train, validate and test nothing"
             )
     except OutlineError as error:
         problems.append(error)
+    if isinstance(experiment, Experiment):
+        warnings += find_small_buffer(description, experiment)
     sources, of_sources = _open_sources(description, workspace)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
     step = common_multiple(raster.resolution for raster in description.rasters)
@@ -161,7 +167,7 @@ def plan_dataset(experiment: Experiment, workspace: Workspace) -> DatasetPlan:
             if outline.problem is not None
         },
         problems=(*problems, *of_sources),
-        warnings=(*warnings, *_find_small_buffer(experiment)),
+        warnings=tuple(warnings),
     )
 
 
@@ -186,9 +192,11 @@ def _open_sources(
     return sources, problems
 
 
-def _find_small_buffer(experiment: Experiment) -> list[str]:
-    """Say where the buffer is too small for the margins to be drawn."""
-    buffer_m = experiment.dataset_description.buffer_distance
+def find_small_buffer(
+    description: DatasetDescription, experiment: Experiment
+) -> list[str]:
+    """Say where the buffer is too small for a network to draw the margins."""
+    buffer_m = description.buffer_distance
     coarsest = max(variable.resolution for variable in experiment.variables())
     needed = experiment.area_size / 2 + coarsest
     if buffer_m >= needed:
@@ -227,6 +235,36 @@ def _refuse_large(
                 outline = replace(outline, polygon=None, problem=problem)  # noqa: PLW2901
         checked.append(outline)
     return checked
+
+
+def check_serves(description: DatasetDescription, experiment: Experiment) -> None:
+    """
+    Check that what a model reads is among the rasters of a dataset.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The model's.
+
+    Raises
+    ------
+    DatasetError
+        Inputs are not, or have another resolution, all of them named.
+    """
+    there = {raster.name: raster.resolution for raster in description.rasters}
+    lacking = []
+    for variable in experiment.inputs:
+        resolution = there.get(variable.name)
+        if resolution != variable.resolution:
+            has = f"at {resolution:g}" if resolution else "not at all"
+            lacking.append(f"{variable.name!r} at {variable.resolution:g} ({has})")
+    if lacking:
+        message = (
+            f"{description.dataset_name}: the model {experiment.model_name!r} reads "
+            f"{', '.join(lacking)}. The dataset must have what a model reads. Add it "
+            "to dataset_description.rasters and build anew."
+        )
+        raise DatasetError(message)
 
 
 def describe_empty(folder: Path, failures: dict[str, str]) -> str:

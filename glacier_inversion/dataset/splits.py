@@ -10,12 +10,31 @@ import numpy as np
 import shapely
 
 from glacier_inversion.errors import DatasetError, OutlineError, nearest
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Split
 from glacier_inversion.grid import Bounds
 from glacier_inversion.workspace import SPLITS
 
 _DEFAULT_FIELD = "train"
 _DEFAULT_FRACTIONS = [0.7, 0.15, 0.15]
+
+
+def find_splits(
+    experiment: Experiment | Application,
+    path: Path,
+    columns: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    """
+    Return the splits of an experiment's features, as `assign_splits` does.
+
+    Where trained models are applied nothing is trained, and there are no splits unless
+    the file asks for some.
+    """
+    split = experiment.dataset_description.split
+    if split is None and isinstance(experiment, Application):
+        return {}
+    return assign_splits(path, columns, split)
 
 
 def assign_splits(

@@ -16,6 +16,7 @@ import numpy as np
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Raster
 from glacier_inversion.geodata.geotiffs import read_tags, read_tile, write_tile
@@ -56,7 +57,10 @@ TilingResult = TiledFeature | RasterError
 
 
 def tile_features(
-    experiment: Experiment, sources: dict[str, Source], todo: list[TilingJob], jobs: int
+    experiment: Experiment | Application,
+    sources: dict[str, Source],
+    todo: list[TilingJob],
+    jobs: int,
 ) -> Generator[tuple[str, TilingResult], None, None]:
     """Yield each feature with its row, or why it has none, as its tiles are made."""
     if jobs == 1 or len(todo) < 2:
@@ -77,7 +81,7 @@ def tile_features(
 
 
 def _try_feature(
-    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+    experiment: Experiment | Application, sources: dict[str, Source], job: TilingJob
 ) -> TilingResult:
     try:
         return _tile_feature(experiment, sources, job)
@@ -91,7 +95,7 @@ def _try_feature(
 
 
 def _tile_feature(
-    experiment: Experiment, sources: dict[str, Source], job: TilingJob
+    experiment: Experiment | Application, sources: dict[str, Source], job: TilingJob
 ) -> TiledFeature:
     """Make the tiles of one feature."""
     begun = time.perf_counter()
@@ -118,7 +122,7 @@ def _tile_feature(
 
 
 def _build_tile(
-    experiment: Experiment, source: Source, raster: Raster, job: TilingJob
+    experiment: Experiment | Application, source: Source, raster: Raster, job: TilingJob
 ) -> tuple[dict[str, str], bool]:
     path = job.tile(raster.name)
     epsg = experiment.dataset_description.epsg

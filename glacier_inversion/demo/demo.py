@@ -19,6 +19,7 @@ from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.files import locked, making_folder, write_bytes
+from glacier_inversion.interrupts import postponing
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import Workspace
 
@@ -74,9 +75,10 @@ def run_demo(
         The folder holds data that are not the demonstration's, it cannot be written, or
         another command is making the demonstration in it.
     """
-    # torch, which writing the data does without
-    from glacier_inversion.drawing.draw import draw  # noqa: PLC0415
-    from glacier_inversion.training.train import train  # noqa: PLC0415
+    with postponing():  # half an import leaves libraries broken
+        # torch, which writing the data does without
+        from glacier_inversion.drawing.draw import draw  # noqa: PLC0415
+        from glacier_inversion.training.train import train  # noqa: PLC0415
 
     workspace, progress = Workspace(Path(folder)), progress or Silent()
     with locked(workspace.root.resolve(), _DOING):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
+from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
 from glacier_inversion.drawing.profiles import draw_profile
 from glacier_inversion.errors import (
@@ -24,6 +25,7 @@ from glacier_inversion.errors import (
     OutlineError,
     RasterError,
 )
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked
 from glacier_inversion.geodata.geotiffs import NewGeoTiff, geotiff_writers
@@ -52,7 +54,7 @@ class DrawingReport:
 
 
 def draw(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     workspace: Workspace,
     *,
     method: DrawingMethod = "auto",
@@ -163,7 +165,7 @@ def _features_of(model: Model, wanted: list[str] | str, named: list[str]) -> lis
 
 
 def _open_ensembles(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     dataset: BuiltDataset,
     workspace: Workspace,
     method: DrawingMethod,
@@ -175,7 +177,7 @@ def _open_ensembles(
     for name in experiment.drawing_description.models:
         try:
             model = read_model(workspace.model(name))
-            dataset.check_serves(model.experiment)
+            check_serves(experiment.dataset_description, model.experiment)
             problems += find_unusable_members(workspace.model(name), model)
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
@@ -214,11 +216,13 @@ def _way(ensemble: Ensemble) -> str:
 
 
 def _warn_of_changes(
-    experiment: Experiment, ensemble: Ensemble, dataset: BuiltDataset
+    experiment: Experiment | Application, ensemble: Ensemble, dataset: BuiltDataset
 ) -> None:
-    """Say in which keys a model of this experiment differs from it by now."""
+    """Say what is not as it was when a model was trained."""
     model = ensemble.model
-    if ensemble.name != experiment.model_name:
+    if isinstance(experiment, Application) or ensemble.name != experiment.model_name:
+        for change in _find_other_sources(experiment, model, dataset):
+            logger.warning("%s: differs from training: %s", ensemble.name, change)
         return
     contents = {**model.contents, **dataset.input_contents(experiment)}
     differing = model.differing(Model(experiment, model.scales, contents))
@@ -230,8 +234,29 @@ def _warn_of_changes(
         )
 
 
+def _find_other_sources(
+    experiment: Experiment | Application, model: Model, dataset: BuiltDataset
+) -> Iterator[str]:
+    """Yield the inputs that do not come from what a model was trained on."""
+    for variable in model.experiment.inputs:
+        name = variable.name
+        now, then = (
+            description.raster(name).model_dump(mode="json")
+            for description in (
+                experiment.dataset_description,
+                model.experiment.dataset_description,
+            )
+        )
+        now["unit"] = dataset.units[name]
+        then["unit"] = model.units.get(name, now["unit"])  # earlier models keep none
+        changed = [key for key in now if now[key] != then[key]]
+        if changed:
+            shown = (f"{key} {then[key]} → {now[key]}" for key in changed)
+            yield f"{name}: {', '.join(shown)}"
+
+
 def _draw_feature(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     workspace: Workspace,
     ensemble: Ensemble,
     dataset: BuiltDataset,
@@ -259,7 +284,9 @@ def _draw_feature(
         for name in description.statistics
     }
     files = [
-        NewGeoTiff(path, _tags(ensemble, output, name), dataset.units.get(output))
+        NewGeoTiff(
+            path, _tags(ensemble, output, name), _unit(ensemble, dataset, output)
+        )
         for (output, name), path in written.items()
     ]
     epsg = experiment.dataset_description.epsg
@@ -289,6 +316,11 @@ def _draw_feature(
             drawn.feature,
         )
     return list(written.values())
+
+
+def _unit(ensemble: Ensemble, dataset: BuiltDataset, output: str) -> str | None:
+    """Return the unit of an output: that of the truth, else that of training."""
+    return dataset.units.get(output) or ensemble.model.units.get(output)
 
 
 def _tags(ensemble: Ensemble, output: str, name: str) -> dict[str, str]:

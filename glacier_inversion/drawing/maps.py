@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.patches.lattice import needed_pixels
@@ -55,7 +56,7 @@ class Map:
 
 
 def lay_map(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     ensemble: Ensemble,
     dataset: BuiltDataset,
     feature: str,
@@ -114,6 +115,7 @@ class PredictedBlock:
         Predicted are those of the wanted pixels whose inputs are valid enough.
     values : dict of float32 arrays, shape (n_members, n_predicted), by output
     targets : dict of float32 arrays, shape (n_wanted,), by output
+        Of those that there is a raster of.
     """
 
     block: Window
@@ -126,7 +128,8 @@ class PredictedBlock:
         """Return a statistic, or the 'target', at the block's pixels, else NaN."""
         image = np.full(self.wanted.shape, np.nan, dtype=np.float32)
         if name == "target":
-            image[self.wanted] = self.targets[output]
+            if output in self.targets:
+                image[self.wanted] = self.targets[output]
         else:
             image[self.predicted] = statistic(name, self.values[output])
         return image

@@ -20,6 +20,7 @@ from glacier_inversion.drawing.maps import (
     predict_blocks,
 )
 from glacier_inversion.errors import OutlineError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -54,7 +55,7 @@ class _Profile:
 
 
 def draw_profile(
-    experiment: Experiment,
+    experiment: Experiment | Application,
     workspace: Workspace,
     ensemble: Ensemble,
     dataset: BuiltDataset,

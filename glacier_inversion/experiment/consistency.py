@@ -21,6 +21,7 @@ from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import FAR, MOST_ENTRIES, RawExperiment, is_length
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
+from glacier_inversion.workspace import last_part
 
 _MOST_PIXELS = 4096
 _FARTHEST_MULTIPLE = 100
@@ -295,10 +296,11 @@ def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
     for key, what in (
         ("features", "feature"),
         ("profiles", "profile"),
-        ("models", "model"),
         ("statistics", "statistic"),
     ):
         yield from _twice(view.strings("drawing_description", key), what)
+    models = view.strings("drawing_description", "models")
+    yield from _twice(((path, last_part(model)) for path, model in models), "model")
     resolution = view.value("drawing_description", "resolution")
     finest = min(view.resolutions("inputs", "outputs"), default=None)
     if finest is not None and is_length(resolution) and not ratio(resolution, finest):

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.application import Application, is_application
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.messages import find_refusals
@@ -202,21 +203,49 @@ def load_experiment(
         The file is missing or no JSON, which the line and column say; or values are
         wrong, all of them reported, a line each, with their JSON paths.
     """
+    return parse_experiment(_read(path), str(path), warn)
+
+
+def _read(path: Path | str) -> str:
     try:
-        text = read_text(Path(path))
+        return read_text(Path(path))
     except (OSError, ValueError) as error:
         message = (
             f"{path}: cannot be read ({error}). Must be a JSON file in UTF-8, of 10 MB "
             "at most. Name the file that you mean."
         )
         raise ExperimentError(message) from error
-    return parse_experiment(text, str(path), warn)
+
+
+def load_application(
+    path: Path | str, warn: Callable[[str], object] = logger.warning
+) -> Experiment | Application:
+    """
+    Read and check a file that is complete for drawing, if not for training.
+
+    Parameters and errors are those of `load_experiment`.
+    """
+    return _parse(_read(path), str(path), warn)
 
 
 def parse_experiment(
     text: str, where: str, warn: Callable[[str], object] = logger.warning
 ) -> Experiment:
     """Check the *text* of an experiment file, which errors call *where*."""
+    experiment = _parse(text, where, warn)
+    if isinstance(experiment, Application):
+        message = (
+            f"{where}: holds dataset_description and drawing_description alone, which "
+            "is enough to check, build-dataset and draw. Must hold the network and its "
+            "training, too. Add them, or draw models that are trained."
+        )
+        raise ExperimentError(message)
+    return experiment
+
+
+def _parse(
+    text: str, where: str, warn: Callable[[str], object]
+) -> Experiment | Application:
     try:
         raw, slips = parse_json(text)
     except JSONDecodeError as error:
@@ -228,6 +257,8 @@ def parse_experiment(
         raise ExperimentError(message) from error
     if raw is None and slips:  # no more can be looked at
         raise ExperimentError(_listed(where, slips, len(slips)))
+    if isinstance(raw, dict) and is_application(raw):
+        return _check(Application, raw, where, slips)
     experiment = check_experiment(raw, where, slips)
     for path, what in find_ignored(raw):
         warn(f"{where}: {path}: {what}")
@@ -249,14 +280,23 @@ def check_experiment(raw: Any, where: str, slips: Sequence[Problem] = ()) -> Exp
         kind = "a list" if isinstance(raw, list) else "a single value"
         message = f"{where}: holds {kind}. Must hold one JSON object, in {{ and }}."
         raise ExperimentError(message)
+    return _check(Experiment, raw, where, slips)
+
+
+_Checked = TypeVar("_Checked", Experiment, Application)
+
+
+def _check(
+    kind: type[_Checked], raw: dict[str, Any], where: str, slips: Sequence[Problem]
+) -> _Checked:
     said = {path for path, _ in slips}
     experiment, refusals = None, []
     try:
-        experiment = Experiment.model_validate(raw)
+        experiment = kind.model_validate(raw)
     except ValidationError as error:
         refusals = [r for r in find_refusals(error, raw) if r.path not in said]
     more = (problem for problem in find_problems(raw) if problem[0] not in said)
-    refused = ((refusal.path, refusal.explain(Experiment)) for refusal in refusals)
+    refused = ((refusal.path, refusal.explain(kind)) for refusal in refusals)
     # a message takes time to make: no more of them than are shown
     shown = list(islice(chain(slips, refused, more), _MOST_SHOWN))
     n_more = max(0, len(slips) + len(refusals) - _MOST_SHOWN) + sum(1 for _ in more)
@@ -289,5 +329,13 @@ def json_schema() -> dict[str, Any]:
     branch = {"$ref": main.pop("$ref")}
     nested = {"type": "object", "properties": {"main": branch}, "required": ["main"]}
     main["anyOf"] = [branch, nested | {"additionalProperties": False}]
+    alone = Application.model_json_schema()
+    schema["anyOf"] = [
+        {"required": schema.pop("required")},
+        {
+            "required": alone["required"],
+            "propertyNames": {"enum": [*alone["properties"]]},
+        },
+    ]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema

@@ -29,6 +29,7 @@ from glacier_inversion.experiment.values import (
     DataFile,
     FolderName,
     Length,
+    ModelPlace,
     Numbers,
     PositiveInt,
     Section,
@@ -196,8 +197,10 @@ class DrawingDescription(Section):
         max_length=MOST_ENTRIES,
         description="Names of line files in data/profiles, without .shp.",
     )
-    models: list[FolderName] = Field(
-        max_length=MOST_ENTRIES, description="Names of trained models."
+    models: list[ModelPlace] = Field(
+        max_length=MOST_ENTRIES,
+        description="Trained models: names in the workspace, or paths to the folders "
+        "of models elsewhere, absolute or relative to the workspace.",
     )
     statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
         default=["mean", "std"],

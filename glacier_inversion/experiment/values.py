@@ -20,7 +20,7 @@ from glacier_inversion.experiment.raw import (
     FAR,
     SHORTEST,
 )
-from glacier_inversion.workspace import name_problem, path_problem
+from glacier_inversion.workspace import last_part, name_problem, path_problem
 
 
 def _lower(value: Any) -> Any:
@@ -41,7 +41,17 @@ def _data_file(value: str) -> str:
     return value
 
 
+def _model_place(value: str) -> str:
+    if problem := path_problem(value) or name_problem(last_part(value)):
+        message = f"{problem}. Must be the name of a model, or the path to its folder"
+        raise ValueError(message)
+    return value
+
+
 FolderName = Annotated[str, AfterValidator(_folder_name)]
+
+
+ModelPlace = Annotated[str, AfterValidator(_model_place)]
 
 
 DataFile = Annotated[str, AfterValidator(_data_file)]

@@ -36,6 +36,8 @@ class TrainingData:
         Digests of the dataset, as `tiles.contents` returns them.
     splits : mapping of lists of str
         The features that train, validate and test.
+    units : mapping of str or None
+        Of inputs and outputs.
     """
 
     train: Samples
@@ -43,10 +45,17 @@ class TrainingData:
     scales: Scales
     contents: Mapping[str, str]
     splits: Mapping[str, list[str]]
+    units: Mapping[str, str | None]
 
     def model(self, experiment: Experiment) -> Model:
         """Return the model that members trained on this belong to."""
-        return Model(experiment, self.scales, dict(self.contents), dict(self.splits))
+        return Model(
+            experiment,
+            self.scales,
+            dict(self.contents),
+            dict(self.splits),
+            dict(self.units),
+        )
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the same on a device."""
@@ -59,6 +68,7 @@ def prepare(
     experiment: Experiment,
     tiles: Mapping[str, list[Tiles]],
     test_features: Collection[str] = (),
+    units: Mapping[str, str | None] | None = None,
 ) -> TrainingData:
     """
     Make the samples and the normalisation that every member is trained with.
@@ -69,6 +79,8 @@ def prepare(
         Of the splits 'train' and 'validation'.
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
+    units : mapping of str or None
+        Of the rasters, likewise.
 
     Raises
     ------
@@ -95,4 +107,15 @@ def prepare(
     read = contents(part for parts in tiles.values() for part in parts)
     splits = {split: [part.feature for part in parts] for split, parts in tiles.items()}
     splits["test"] = list(test_features)
-    return TrainingData(samples["train"], samples["validation"], scales, read, splits)
+    known = units or {}
+    return TrainingData(
+        samples["train"],
+        samples["validation"],
+        scales,
+        read,
+        splits,
+        {
+            variable.name: known.get(variable.name)
+            for variable in experiment.variables()
+        },
+    )

@@ -74,6 +74,7 @@ def train_members(
     tensorboard: bool = False,
     device: Device = CPU,
     test_features: Collection[str] = (),
+    units: Mapping[str, str | None] | None = None,
 ) -> list[Path]:
     """
     Train the members that are not finished.
@@ -101,6 +102,8 @@ def train_members(
     device : Device
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
+    units : mapping of str or None
+        Of the rasters, likewise.
 
     Returns
     -------
@@ -129,7 +132,7 @@ def train_members(
     """
     seeds = list(range(experiment.seeds_number)) if seeds is None else seeds
     check_network(experiment)
-    data = prepare(experiment, tiles, test_features)
+    data = prepare(experiment, tiles, test_features, units)
     logger.info(
         "%d training and %d validation samples an epoch, from %d and %d points",
         len(data.train),
@@ -322,7 +325,7 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
                 "or start anew with --overwrite."
             )
             raise ModelError(message)
-        is_same = there.splits == model.splits
+        is_same = (there.splits, there.units) == (model.splits, model.units)
         if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
             return
     write_model(model, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.interrupts import postponing
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.training.engine import check_network, train_members
 from glacier_inversion.training.network.devices import open_device
@@ -81,10 +82,11 @@ def train(
         The model cannot be written, or another command is training it.
     """
     # the engine knows arrays only: here alone it meets the room that reads rasters
-    from glacier_inversion.dataset.opened import (  # noqa: PLC0415
-        open_dataset,
-        read_training_tiles,
-    )
+    with postponing():  # half an import leaves libraries broken
+        from glacier_inversion.dataset.opened import (  # noqa: PLC0415
+            open_dataset,
+            read_training_tiles,
+        )
 
     progress = progress or Silent()
     opened = open_device(device)  # before data are read: it may not be there
@@ -101,5 +103,6 @@ def train(
         tensorboard=tensorboard,
         device=opened,
         test_features=dataset.select("test"),
+        units=dataset.units,
     )
     return TrainingReport(workspace.model(experiment.model_name), members)

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import (
     Experiment,
     check_experiment,
@@ -195,6 +196,7 @@ def test_the_schema_describes_every_key():
             described += "description" in key
     assert described > 60
     assert {c.__name__ for c in Section.__subclasses__()} - set(schema["$defs"]) == {
+        Application.__name__,
         Experiment.__name__,
         Operation.__name__,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,15 @@ class Model:
     splits : dict of lists of str, None where an earlier version did not keep them
         The features that it was trained on, validated on and kept apart from: the
         values of 'train', 'validation' and 'test'.
+    units : dict of str or None
+        Of inputs and outputs, by name, as far as they are known.
     """
 
     experiment: Experiment
     scales: Scales
     contents: dict[str, str]
     splits: dict[str, list[str]] | None = None
+    units: dict[str, str | None] = field(default_factory=dict)
 
     def differing(self, other: Model) -> list[str]:
         """Name the keys of experiment and dataset in which another model differs."""
@@ -144,6 +147,7 @@ def write_model(model: Model, folder: Path) -> None:
             },
             "dataset": model.contents,
             "splits": model.splits,
+            "units": model.units,
             "versions": {
                 "glacier_inversion": glacier_inversion.__version__,
                 "python": platform.python_version(),
@@ -181,7 +185,8 @@ def read_model(folder: Path) -> Model:
         if not all(isinstance(digest, str) for digest in contents.values()):
             message = "no digests of the dataset"
             raise ValueError(message)
-        return Model(experiment, scales, contents, _read_splits(content))
+        splits, units = _read_splits(content), _read_units(content)
+        return Model(experiment, scales, contents, splits, units)
     except NewerFileError as error:
         raise ModelError(str(error)) from error
     except (
@@ -209,6 +214,15 @@ def _read_splits(content: dict[str, Any]) -> dict[str, list[str]] | None:
         message = "the features of the splits are no ids"
         raise ValueError(message)
     return features
+
+
+def _read_units(content: dict[str, Any]) -> dict[str, str | None]:
+    """Return the units of the variables, none where there is no word of them."""
+    units = dict(content.get("units", {}))
+    if not all(unit is None or isinstance(unit, str) for unit in units.values()):
+        message = "the units are no texts"
+        raise ValueError(message)
+    return units
 
 
 def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
