@@ -16,7 +16,7 @@ _LONGEST_NAME = 120
 _LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at least
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Workspace:
     """
     The folder in which everything lives: data, datasets, models and drawings.
@@ -36,12 +36,12 @@ class Workspace:
 
     root: Path
 
-    def __post_init__(self) -> None:
-        """Follow the links on the way; a path without any stays as it is given."""
-        given = Path(self.root)
+    def __init__(self, root: Path | str) -> None:
+        # follows the links on the way; a path without any stays as it is given
+        given = Path(root)
         place = Path(os.path.realpath(given))
-        root = given if place == given.absolute() else place
-        object.__setattr__(self, "root", root)
+        is_plain = place == given.absolute()
+        object.__setattr__(self, "root", given if is_plain else place)
         try:
             str(self.root).encode()
         except UnicodeEncodeError as error:
@@ -65,18 +65,22 @@ class Workspace:
         return _below(self.root / "datasets", dataset)
 
     def model(self, model: str) -> Path:
+        """Return the folder of a model."""
+        return _below(self.root / "models", model)
+
+    def model_to_read(self, place: str) -> Path:
         """
-        Return the folder of a model.
+        Return the folder of a model that is only read.
 
         Parameters
         ----------
-        model : str
-            Its name; or, with a separator in it, the path to its folder, absolute or
-            relative to the workspace, which is only read.
+        place : str
+            The model's name; or, with a separator in it, the path to its folder,
+            absolute or relative to the workspace.
         """
-        if last_part(model) != model:
-            return self.root / model
-        return _below(self.root / "models", model)
+        if last_part(place) != place:
+            return self.root / place
+        return self.model(place)
 
     def member(self, model: str, seed: int) -> Path:
         """Return the folder of one member of a model's ensemble."""

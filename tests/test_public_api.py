@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import glacier_inversion
 from glacier_inversion import (
@@ -19,6 +20,7 @@ from glacier_inversion.errors import ModelError
 from glacier_inversion.patches.tiles import tiles_of_arrays
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import CPU
+from tests.helpers import read_all
 
 ENTRY_POINTS = ["build_dataset", "check", "draw", "train"]
 
@@ -58,7 +60,8 @@ def test_a_model_is_opened_by_its_folder_or_its_workspace(finished):
     "As text, too; a model that is not there is named with the nearest."
     by_folder = open_model(str(finished.root / "models" / "small"))
     by_name = open_model(Workspace(finished.root), "small")
-    assert by_folder.seeds == by_name.seeds
+    by_both = open_model(finished.root, "small")
+    assert by_folder.seeds == by_name.seeds == by_both.seeds
     with pytest.raises(ModelError, match="Did you mean 'small'"):
         open_model(Workspace(finished.root), "smal")
     with pytest.raises(ValueError, match="Invalid name None"):
@@ -99,6 +102,11 @@ def test_predictions_do_not_depend_on_blocks(finished, arrays):
         (lambda a, t: (a | {"slope": a["slope"][0]}, t), "Must have rows and columns"),
         (lambda a, t: (a, (2 * t[0], *t[1:])), "Must be north up"),
         (lambda a, t: (a, (t[0], 1.0, *t[2:])), "Must be north up"),
+        (lambda a, t: (a, t[:4]), "Must be north up"),
+        (lambda a, t: (a, (*t[:2], float("nan"), *t[3:])), "Must be north up"),
+        (lambda a, t: (a | {3: a["slope"]}, t), "Invalid inputs"),
+        (lambda a, t: (a | {"slope": a["slope"] * 1j}, t), "of complex"),
+        (lambda a, t: (a | {"slope": a["slope"] > 0}, t), "of bool"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays, change, message):
@@ -106,3 +114,58 @@ def test_arrays_that_do_not_fit_are_refused(arrays, change, message):
     experiment, inputs, transform = arrays
     with pytest.raises(ValueError, match=message):
         tiles_of_arrays(experiment, *change(inputs, transform))
+
+
+def test_what_is_masked_or_infinite_is_unknown(finished, arrays):
+    "As rasterio reads nodata: it must not be taken for a number."
+    _, inputs, transform = arrays
+    model = open_model(finished.root / "models" / "small")
+    slope = inputs["slope"].astype(np.float64)
+    hole = np.zeros(slope.shape, dtype=bool)
+    hole[5:9, 3:12] = True
+    unknown = np.where(hole, np.nan, slope)
+    expected = model.predict(inputs | {"slope": unknown}, transform)
+    for given in (
+        np.ma.array(np.where(hole, -9999.0, slope), mask=hole),
+        np.where(hole, np.inf, slope),
+        np.where(hole, 1e300, slope),
+    ):
+        maps = model.predict(inputs | {"slope": given}, transform)
+        for output, predicted in maps.items():
+            np.testing.assert_array_equal(predicted.members, expected[output].members)
+    assert not np.ma.isMaskedArray(inputs["slope"])
+
+
+def test_a_transform_may_be_rounded(finished, arrays):
+    "By less than can be seen; an Affine has nine numbers."
+    _, inputs, transform = arrays
+    model = open_model(finished.root / "models" / "small")
+    a, b, left, d, e, top = transform
+    rounded = Affine(a * (1 + 1e-12), b, left, d, e, top)
+    for predicted in model.predict(inputs, rounded).values():
+        assert predicted.transform.a == a
+        with pytest.raises(ValueError, match="Invalid statistic 'mode'"):
+            predicted.statistic("mode")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda e, w: glacier_inversion.build_dataset(e, w, jobs=0), "Invalid jobs 0"),
+        (lambda e, w: glacier_inversion.train(e, w, jobs=0), "Invalid jobs 0"),
+        (lambda e, w: glacier_inversion.train(e, w, seeds=[7]), r"Invalid seeds \[7\]"),
+        (lambda e, w: glacier_inversion.train(e, w, seeds=[-1]), "Invalid seeds"),
+        (lambda e, w: glacier_inversion.train(e, w, seeds=[]), "Invalid seeds"),
+        (lambda e, w: glacier_inversion.train(e, w, device="gpu"), "Invalid device"),
+        (lambda e, w: glacier_inversion.draw(e, w, method="foo"), "Invalid method"),
+        (lambda e, w: glacier_inversion.draw(e, w, device="gpu"), "Invalid device"),
+        (lambda e, w: open_model(w, "small", device="gpu"), "Invalid device"),
+        (lambda e, w: open_dataset(e, w).select("tset"), "Invalid features"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(finished, call, message):
+    "Before anything is touched."
+    before = read_all(finished.root)
+    with pytest.raises(ValueError, match=message):
+        call(load_experiment(finished.file), Workspace(finished.root))
+    assert read_all(finished.root) == before

@@ -23,6 +23,10 @@ from glacier_inversion.workspace import Workspace
 
 if TYPE_CHECKING:
     from glacier_inversion.training.cost import Cost
+    from glacier_inversion.training.model.model import Model
+
+Splits = dict[str, list[str]] | None
+"""The features of each split that a model remembers."""
 
 
 def check(
@@ -56,20 +60,25 @@ def check(
     problems = [*survey.problems]
     models = _open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings]
-    network = training = None
-    costs = []
+    networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
-        models = [experiment]
+        name = experiment.model_name
+        remembered = [s for trained, s in networks if trained.model_name == name]
+        networks = [(experiment, remembered[0] if remembered else None)]
     else:
-        for trained in models:
+        for trained, _ in networks:
             beside += find_small_buffer(experiment.dataset_description, trained)
-    for trained in models:
+    drawn = []
+    for trained, splits in networks:
         try:
-            costs.append((trained, measure_cost(trained)))
+            cost = measure_cost(trained)
         except ExperimentError as error:
             problems.append(f"{where}: {error}")
+            cost = None
+        features = _features_of(experiment, survey, splits)
+        drawn.append((trained, features, cost))
+    network = training = None
     if isinstance(experiment, Experiment):
-        cost = costs[0][1] if costs else None
         network = _describe_network(experiment, cost)
         training = _describe_training(experiment, survey, cost)
     return CheckReport(
@@ -77,30 +86,42 @@ def check(
         warnings=list(dict.fromkeys(beside)),
         outlines=survey.outlines,
         splits=survey.splits,
-        rasters=[_with_role(raster, models) for raster in survey.rasters],
+        rasters=[_with_role(raster, networks) for raster in survey.rasters],
         leaks=survey.leaks,
         samples=survey.samples,
         features=survey.features,
         network=network,
         train=training,
-        draw=_describe_drawing(experiment, survey, costs),
+        draw=_describe_drawing(experiment, survey, drawn),
     )
 
 
-def _with_role(raster: RasterReport, models: list[Experiment]) -> RasterReport:
+def _with_role(
+    raster: RasterReport, networks: list[tuple[Experiment, Splits]]
+) -> RasterReport:
     """Say what a raster is to the networks."""
-    if any(v.name == raster.name for model in models for v in model.outputs):
+    if any(v.name == raster.name for network, _ in networks for v in network.outputs):
         return replace(raster, role="output")
-    if any(v.name == raster.name for model in models for v in model.inputs):
+    if any(v.name == raster.name for network, _ in networks for v in network.inputs):
         return replace(raster, role="input")
     return raster
 
 
+def _features_of(
+    experiment: Experiment | Application, survey: Survey, splits: Splits
+) -> list[str] | None:
+    """Return the features that a model draws: a split is the one that it remembers."""
+    wanted = experiment.drawing_description.features
+    if splits is None or not isinstance(wanted, str) or wanted not in splits:
+        return survey.drawn
+    return [f for f in splits[wanted] if f in survey.plan.ownership.bounds]
+
+
 def _open_models(
     experiment: Experiment | Application, workspace: Workspace, problems: list[str]
-) -> list[Experiment]:
+) -> list[Model]:
     """
-    Return the experiments of the models to be drawn, and note what is wrong with them.
+    Return the models to be drawn, and note what is wrong with them.
 
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have.
@@ -113,7 +134,7 @@ def _open_models(
     own = experiment.model_name if isinstance(experiment, Experiment) else None
     found = []
     for name in experiment.drawing_description.models:
-        folder = workspace.model(name)
+        folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
             continue
         try:
@@ -121,7 +142,7 @@ def _open_models(
             problems += find_unusable_members(folder, model)
             if name != own:
                 check_serves(experiment.dataset_description, model.experiment)
-            found.append(model.experiment)
+            found.append(model)
         except (DatasetError, ModelError) as error:
             problems.append(str(error))
     return found
@@ -173,22 +194,33 @@ def _describe_training(
 def _describe_drawing(
     experiment: Experiment | Application,
     survey: Survey,
-    costs: list[tuple[Experiment, Cost]],
+    drawn: list[tuple[Experiment, list[str] | None, Cost | None]],
 ) -> DrawingCost:
     """Add up what the networks take that are drawn, each with its own patch."""
-    n_features = None if survey.drawn is None else len(survey.drawn)
-    report = DrawingCost(n_features, None)
-    n_pixels, seconds, per_pixel, memory = 0, 0.0, 0.0, 0
-    for trained, cost in costs:
-        n = survey.count_pixels(
-            experiment.drawing_description, trained.finest_resolution, trained.window_px
+    known = [features for _, features, _ in drawn if features is not None]
+    if not known or len(known) < len(drawn):
+        n_features = n_pixels = None
+    else:
+        n_features = len(set().union(*known))
+        n_pixels = sum(
+            survey.count_pixels(
+                features or [],
+                experiment.drawing_description,
+                trained.finest_resolution,
+                trained.window_px,
+            )
+            for trained, features, _ in drawn
         )
-        n_pixels += n or 0
-        seconds += cost.drawing_seconds(trained, n or 0)
-        per_pixel += cost.drawing_seconds(trained, 1)
-        memory = max(memory, cost.drawing_bytes(trained))
-    if not costs:
+    report = DrawingCost(n_features, n_pixels)
+    costs = [(trained, cost) for trained, _, cost in drawn if cost is not None]
+    if len(costs) < len(drawn) or not costs:
         return report
-    if n_features is None:
-        return replace(report, seconds_per_pixel=per_pixel, memory_bytes=memory)
-    return DrawingCost(n_features, n_pixels, per_pixel, seconds, memory)
+    # of one pixel, which of several networks each draws
+    per_pixel = sum(cost.drawing_seconds(trained, 1) for trained, cost in costs)
+    seconds = None
+    if n_pixels is not None:
+        seconds = per_pixel * n_pixels / len(costs)
+    memory = max(cost.drawing_bytes(trained) for trained, cost in costs)
+    return replace(
+        report, seconds_per_pixel=per_pixel, seconds=seconds, memory_bytes=memory
+    )

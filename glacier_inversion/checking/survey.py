@@ -67,22 +67,26 @@ class Survey:
     drawn: list[str] | None
 
     def count_pixels(
-        self, description: DrawingDescription, finest: float, window_px: int
-    ) -> int | None:
+        self,
+        features: Iterable[str],
+        description: DrawingDescription,
+        finest: float,
+        window_px: int,
+    ) -> int:
         """
-        Count the pixels of the maps, as a network draws them.
+        Count the pixels of maps, as a network draws them.
 
         Parameters
         ----------
+        features : iterable of str
+            Of those that get tiles.
         finest : float
             The network's finest resolution, CRS units.
         window_px : int
             The side of its patch in such pixels.
         """
-        if self.drawn is None:
-            return None
         ownership, area = self.plan.ownership, 0.0
-        for feature in self.drawn:
+        for feature in features:
             tile = Grid.from_bounds(ownership.bounds[feature], finest)
             points = lattice(tile, window_px)
             box = shapely.box(*points.bounds)

@@ -15,7 +15,7 @@ from glacier_inversion.dataset.sources import (
     record_sources,
     write_sources,
 )
-from glacier_inversion.dataset.summary import SUMMARY, write_summary
+from glacier_inversion.dataset.summary import SUMMARY, refuse_newer, write_summary
 from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
 from glacier_inversion.errors import DatasetError, RasterError, WorkspaceError
 from glacier_inversion.experiment.application import Application
@@ -74,6 +74,9 @@ def build_dataset(
     WorkspaceError
         The dataset cannot be written, or another command is building it.
     """
+    if jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least."
+        raise ValueError(message)
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)
     plan.check_buildable()
@@ -90,6 +93,7 @@ def build_dataset(
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
         record = record_sources(rasters, plan.sources)
+        refuse_newer(folder)
         changed = find_changed(folder, record)
         _move_out_of_splits(folder)
         _clear(folder, todo, list(record), changed)
@@ -118,6 +122,8 @@ def build_dataset(
 
 def _move_out_of_splits(folder: Path) -> None:
     """Move tiles to where they lie today: earlier versions had a folder a split."""
+    for path in _of_splits(folder):  # all or nothing
+        refuse_links(path)
     for path in _of_splits(folder):
         to = folder / path.parent.name / path.name
         is_ours = not is_scratch(path) and "GINV_FINGERPRINT" in read_tags(path)
@@ -138,9 +144,8 @@ def _clear(
     """
     Remove the summary, the tiles of changed rasters, and those not wanted any more.
 
-    Tiles that nobody wants are ours by their tags.
-
-    All or nothing: what cannot be removed, or is a link, is found before.
+    Of the tiles that are not wanted those are removed that a build made, which their
+    tags tell. All or nothing: what cannot be removed, or is a link, is found before.
     """
     wanted = {job.tile(raster) for job in todo for raster in rasters}
     for feature in {path.parent for path in wanted}:

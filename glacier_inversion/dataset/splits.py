@@ -226,6 +226,9 @@ def select_features(
         Ids that the dataset does not hold, each with the nearest that it does.
     """
     if isinstance(wanted, str):
+        if wanted not in ("all", *SPLITS):
+            message = f"Invalid features {wanted!r}. Must be 'all', a split, or ids."
+            raise ValueError(message)
         return [f for f in features if wanted in ("all", splits.get(f))]
     missing = [feature for feature in wanted if feature not in features]
     if missing:

@@ -111,6 +111,16 @@ def write_summary(folder: Path, content: dict[str, Any]) -> None:
     write_state(folder / SUMMARY, content, _FORMAT)
 
 
+def refuse_newer(folder: Path) -> None:
+    """Raise DatasetError if a newer version built the dataset, or began to."""
+    try:
+        read_state(folder / SUMMARY, _FORMAT)
+    except NewerFileError as error:
+        raise DatasetError(str(error)) from error
+    except (OSError, ValueError):  # none, or broken: it is written anew
+        return
+
+
 def read_summary(folder: Path) -> Summary:
     """Read summary.json; DatasetError if it is missing or not as it was written."""
     cause: Exception
@@ -120,8 +130,7 @@ def read_summary(folder: Path) -> Summary:
             message = (
                 f"{folder}: was built by an earlier version, which kept tiles in a "
                 "folder for each split. Must be brought up to date. Run 'ginv "
-                "build-dataset', which moves them and makes none anew that is as it "
-                "should be."
+                "build-dataset', which moves the tiles and keeps all that are right."
             )
             raise DatasetError(message)
         return Summary.model_validate(content)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,13 @@ from glacier_inversion.training.model.model import (
     read_model,
 )
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+_MOST_NAMED = 20  # features that are not there
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ def draw(
     WorkspaceError
         Drawings cannot be written, or another command is drawing them.
     """
+    if method not in get_args(DrawingMethod):
+        message = (
+            f"Invalid method {method!r}. Must be one of {get_args(DrawingMethod)}."
+        )
+        raise ValueError(message)
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
@@ -105,8 +112,7 @@ def draw(
     maps = {
         ensemble.name: [
             lay_map(experiment, ensemble, dataset, feature, description.clip_to_outline)
-            for feature in _features_of(ensemble.model, description.features, named)
-            if feature in dataset.rows
+            for feature in _features_of(ensemble, dataset, description.features, named)
         ]
         for ensemble in ensembles
     }
@@ -157,11 +163,28 @@ def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | Non
         return None
 
 
-def _features_of(model: Model, wanted: list[str] | str, named: list[str]) -> list[str]:
+def _features_of(
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    wanted: list[str] | str,
+    named: list[str],
+) -> list[str]:
     """Return the features to be drawn: a split is the one that a model remembers."""
-    if model.splits is not None and isinstance(wanted, str):
-        return model.splits.get(wanted, named)
-    return named
+    splits = ensemble.model.splits
+    if splits is None or not isinstance(wanted, str) or wanted not in splits:
+        return named
+    missing = [feature for feature in splits[wanted] if feature not in dataset.rows]
+    if missing:
+        logger.warning(
+            "%s: %d of the %d features that it remembers as %s are not in the dataset: "
+            "%s",
+            ensemble.name,
+            len(missing),
+            len(splits[wanted]),
+            wanted,
+            ", ".join(missing[:_MOST_NAMED]),
+        )
+    return [feature for feature in splits[wanted] if feature in dataset.rows]
 
 
 def _open_ensembles(
@@ -175,20 +198,21 @@ def _open_ensembles(
     """Open every model that can be used, and note why others cannot."""
     ensembles: list[Ensemble] = []
     for name in experiment.drawing_description.models:
+        folder = workspace.model_to_read(name)
         try:
-            model = read_model(workspace.model(name))
+            model = read_model(folder)
             check_serves(experiment.dataset_description, model.experiment)
-            problems += find_unusable_members(workspace.model(name), model)
+            problems += find_unusable_members(folder, model)
         except (ModelError, DatasetError) as error:
             problems.append(str(error))
             continue
-        ensemble = Ensemble(workspace.model(name), model, method, device)
+        ensemble = Ensemble(folder, model, method, device)
         _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)
         if not ensemble.seeds:
             problems.append(
-                f"{workspace.model(name)}: has no finished member. Must have one at "
+                f"{folder}: has no finished member. Must have one at "
                 "least. Run 'ginv train'."
             )
         elif method == "dense" and not ensemble.plan.is_partly_dense:
@@ -225,7 +249,8 @@ def _warn_of_changes(
             logger.warning("%s: differs from training: %s", ensemble.name, change)
         return
     contents = {**model.contents, **dataset.input_contents(experiment)}
-    differing = model.differing(Model(experiment, model.scales, contents))
+    splits = {split: dataset.select(split) for split in SPLITS}
+    differing = model.differing(Model(experiment, model.scales, contents, splits))
     if differing:
         logger.warning(
             "%s: was trained with other values of: %s. It is drawn as it was trained",

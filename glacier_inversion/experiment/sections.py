@@ -191,7 +191,10 @@ class DrawingDescription(Section):
     features: Annotated[
         list[str] | FeatureGroup,
         BeforeValidator(_ids, json_schema_input_type=list[str | int] | FeatureGroup),
-    ] = Field(description="Ids of features, or 'all', 'train', 'validation', 'test'.")
+    ] = Field(
+        description="Ids of features, or 'all'; or 'train', 'validation' or 'test': "
+        "the features that the model was trained, validated or tested on."
+    )
     profiles: list[FolderName] = Field(
         default=[],
         max_length=MOST_ENTRIES,

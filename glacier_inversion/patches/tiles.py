@@ -6,12 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, common_multiple
+
+_SAME = 1e-9  # of a pixel: the rounding of a transform
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -41,7 +45,9 @@ class Tiles:
 
 
 def tiles_of_arrays(
-    experiment: Experiment, inputs: Mapping[str, ArrayLike], transform: Sequence[float]
+    experiment: Experiment,
+    inputs: Mapping[str, ArrayLike],
+    transform: Affine | Sequence[float],
 ) -> Tiles:
     """
     Take arrays for the input tiles of a feature.
@@ -49,7 +55,8 @@ def tiles_of_arrays(
     Parameters
     ----------
     inputs : mapping of arrays, shape (n_rows, n_cols) of their own resolution
-        Every input of the experiment, of the same ground.
+        Every input of the experiment, of the same ground. Masked and infinite values
+        become NaN.
     transform : six numbers or more
         Of the finest input, as `affine.Affine` has them: north up.
 
@@ -61,17 +68,24 @@ def tiles_of_arrays(
     """
     names = [variable.name for variable in experiment.inputs]
     if set(inputs) != set(names):
-        message = f"Invalid inputs {sorted(inputs)}. Must be {sorted(names)}."
+        message = f"Invalid inputs {sorted(map(str, inputs))}. Must be {sorted(names)}."
         raise ValueError(message)
     finest = min(variable.resolution for variable in experiment.inputs)
-    a, b, left, d, e, top = (float(number) for number in transform[:6])
-    if (a, b, d, e) != (finest, 0.0, 0.0, -finest):
+    numbers = np.array([*transform][:6], dtype=np.float64)
+    expected = np.array([finest, 0.0, np.nan, 0.0, -finest, np.nan])
+    is_place = np.isnan(expected)
+    if (
+        numbers.shape != expected.shape
+        or not np.isfinite(numbers).all()
+        or np.abs(numbers - expected)[~is_place].max() > _SAME * finest
+    ):
         message = (
-            f"Invalid transform {(a, b, left, d, e, top)}. Must be north up, with the "
+            f"Invalid transform {tuple(numbers.tolist())}. Must be north up, with the "
             f"pixels of the finest input: ({finest:g}, 0, left, 0, -{finest:g}, top)."
         )
         raise ValueError(message)
-    arrays = {name: np.asarray(inputs[name], dtype=np.float32) for name in names}
+    left, top = numbers[is_place].tolist()
+    arrays = {name: _as_tile(name, inputs[name]) for name in names}
     sizes = {}
     for variable in experiment.inputs:
         array = arrays[variable.name]
@@ -97,6 +111,19 @@ def tiles_of_arrays(
     bounds = left, top - height, left + width, top
     grid = Grid.from_bounds(bounds, experiment.finest_resolution)
     return Tiles("", None, grid, arrays, {})
+
+
+def _as_tile(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    """Return an array of a user's as a tile: NaN where it is masked or no number."""
+    array: np.ma.MaskedArray[Any, Any] = np.ma.asarray(values)
+    if array.dtype.kind not in "iuf":
+        kind = array.dtype
+        message = f"Invalid inputs[{name!r}] of {kind}. Must be integers or floats."
+        raise ValueError(message)
+    with np.errstate(over="ignore"):
+        tile = np.ma.filled(array.astype(np.float32), np.nan)
+    tile[~np.isfinite(tile)] = np.nan
+    return tile
 
 
 def digest(array: NDArray[np.float32]) -> str:

@@ -130,7 +130,14 @@ def train_members(
     WorkspaceError
         The model cannot be written, or another command is training it.
     """
-    seeds = list(range(experiment.seeds_number)) if seeds is None else seeds
+    every = range(experiment.seeds_number)
+    seeds = list(every) if seeds is None else seeds
+    if not seeds or not set(seeds) <= set(every):
+        message = f"Invalid seeds {seeds}. Must be some of 0 to {len(every) - 1}."
+        raise ValueError(message)
+    if jobs is not None and jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
+        raise ValueError(message)
     check_network(experiment)
     data = prepare(experiment, tiles, test_features, units)
     logger.info(

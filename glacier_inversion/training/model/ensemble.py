@@ -109,7 +109,7 @@ class Ensemble:
         self._loaded: list[Network] = []
 
     def predict(
-        self, inputs: Mapping[str, ArrayLike], transform: Sequence[float]
+        self, inputs: Mapping[str, ArrayLike], transform: Affine | Sequence[float]
     ) -> dict[str, PredictedMap]:
         """
         Predict the outputs wherever the arrays hold the patch around a point.
@@ -118,8 +118,8 @@ class Ensemble:
         ----------
         inputs : mapping of arrays, shape (n_rows, n_cols) each
             Every input of the model by its name, in the unit and at the resolution that
-            it was trained with, NaN where unknown. All cover the same ground: the
-            n_rows of one are those of another times the ratio of their resolutions.
+            it was trained with, NaN or masked where unknown. All cover the same ground:
+            the n_rows of one are those of another times the ratio of their resolutions.
         transform : affine.Affine, or its first six numbers
             From (col, row) of the finest input to (x, y): north up.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 # Points whose values are widened to float64 at once.
 _SLICE = 65_536
+_NAMES = "mean, std, median, min, max, or a quantile such as q05"
+_STATISTIC = re.compile(r"mean|std|median|min|max|q\d\d")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if len(values) < 2:
             return np.full(values.shape[1:], np.nan)
         return np.asarray(values.std(axis=0, ddof=1))
+    if not _STATISTIC.fullmatch(name):
+        message = f"Invalid statistic {name!r}. Must be one of {_NAMES}."
+        raise ValueError(message)
     share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
     share = int(name[1:]) / 100 if share is None else share
     return np.asarray(np.quantile(values, share, axis=0))

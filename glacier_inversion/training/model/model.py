@@ -33,6 +33,7 @@ from glacier_inversion.training.network.network import Network
 from glacier_inversion.workspace import SPLITS, member_path
 
 _FORMAT = 1  # of model.json; its first files had no number
+_TRAINED = "train", "validation"  # the splits that training reads
 _LARGEST = float(np.finfo(np.float32).max)  # of a normalisation
 # What may change while an ensemble grows: how many members, what is drawn, and the
 # dataset's description, whose effect on the tiles is compared instead.
@@ -71,6 +72,12 @@ class Model:
             {**_flat(_training_part(_dump(model.experiment))), **model._fitted()}
             for model in (self, other)
         )
+        if self.splits is not None and other.splits is not None:
+            moved = [s for s in _TRAINED if set(self.splits[s]) != set(other.splits[s])]
+            if moved:  # all that is fitted differs then, and says nothing more
+                mine = _flat(_training_part(_dump(self.experiment)))
+                others = _flat(_training_part(_dump(other.experiment)))
+                mine[f"dataset_description.split ({' and '.join(moved)})"] = True
         return sorted(
             key
             for key in mine.keys() | others.keys()

@@ -24,9 +24,9 @@ def open_model(
     Parameters
     ----------
     place : Path, str or Workspace
-        The model's folder, or the workspace that it is in.
+        The model's folder; with a name, the workspace that it is in.
     name : str, optional
-        Of the model, in a workspace.
+        Of the model.
     device : {"auto", "cpu", "cuda"}
 
     Raises
@@ -36,11 +36,12 @@ def open_model(
     DeviceError
         There is no such device.
     """
-    if isinstance(place, Workspace):
-        if name is None:
-            message = "Invalid name None. Must be that of a model in the workspace."
-            raise ValueError(message)
+    if name is not None:
+        place = place if isinstance(place, Workspace) else Workspace(place)
         folder = place.model(name)
+    elif isinstance(place, Workspace):
+        message = "Invalid name None. Must be that of a model in the workspace."
+        raise ValueError(message)
     else:
         folder = Path(place)
     model = read_model(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import torch
 
@@ -174,7 +174,12 @@ def open_device(name: DeviceName) -> Device:
     ------
     DeviceError
         There is no GPU that torch can use, or it fails.
+    ValueError
+        There is no such name.
     """
+    if name not in get_args(DeviceName):
+        message = f"Invalid device {name!r}. Must be one of {get_args(DeviceName)}."
+        raise ValueError(message)
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
         message = (
