@@ -193,6 +193,7 @@ def test_what_is_no_number_of_a_format_is_said(tmp_path, number):
         ("datasets/region/summary.json", "draw", 1),
         ("datasets/region/summary.json", "train", 1),
         ("datasets/region/sources.json", "build-dataset", 1),
+        ("datasets/region/summary.json", "build-dataset", 1),
         ("models/small/model.json", "draw", 1),
         ("models/small/model.json", "check", 1),
         ("models/small/status.json", "train", 0),

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from glacier_inversion.dataset.outlines import read_written_outlines
+from glacier_inversion.dataset.outlines import read_columns, read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import find_splits, select_features
 from glacier_inversion.dataset.summary import read_summary
@@ -238,7 +238,8 @@ def open_dataset(
         It is not built, its build was interrupted, or it was built from another
         description, of which the keys that differ are named.
     OutlineError
-        The column of the split does not exist, or holds something else than one.
+        The outlines' file is there and cannot be read, or the column of the split does
+        not exist, or holds something else than one.
     """
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
@@ -253,7 +254,10 @@ def open_dataset(
         raise DatasetError(message)
     rows = {row.feature: row.model_dump() for row in summary.features}
     shapefile = workspace.data(description.shapefile_file)
-    splits = find_splits(experiment, shapefile, summary.columns)
+    columns = summary.columns  # as they were, where the file is not at hand
+    if shapefile.exists():
+        columns = read_columns(shapefile, description.shapefile_fieldname)
+    splits = find_splits(experiment, shapefile, columns)
     return BuiltDataset(
         folder,
         rows,

@@ -30,6 +30,9 @@ from glacier_inversion.geodata.vectors import (
 )
 from glacier_inversion.workspace import Workspace, name_problem, same_names
 
+# What lies beside the folders of features, in datasets and drawings.
+_OURS = {"summary.json", "sources.json", "outlines.gpkg", "profiles"}
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -74,16 +77,40 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
         if next(iter(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
             raise OutlineError(message)
-        if fieldname not in columns:
-            message = (
-                f"{path}: has no column {fieldname!r}. {nearest(fieldname, columns)} "
-                "Correct shapefile_fieldname."
-            )
-            raise OutlineError(message)
+        _check_column(path, fieldname, columns)
         to_tiles = transformer_of(path, src, epsg)
         outlines = [_outline(record, fieldname, to_tiles) for record in src]
     _check_ids(path, fieldname, [outline.feature for outline in outlines])
     return outlines
+
+
+def read_columns(path: Path, fieldname: str) -> dict[str, dict[str, Any]]:
+    """
+    Read what the columns of a file of outlines say of each feature, by its id.
+
+    Raises
+    ------
+    OutlineError
+        As `read_outlines` does, but for places.
+    """
+    with opened_vectors(path) as src:
+        _check_column(path, fieldname, list(src.schema["properties"]))
+        rows = [
+            {name: _plain(value) for name, value in record.properties.items()}
+            for record in src
+        ]
+    ids = [_id(row[fieldname]) for row in rows]
+    _check_ids(path, fieldname, ids)
+    return dict(zip(ids, rows, strict=True))
+
+
+def _check_column(path: Path, fieldname: str, columns: list[str]) -> None:
+    if fieldname not in columns:
+        message = (
+            f"{path}: has no column {fieldname!r}. {nearest(fieldname, columns)} "
+            "Correct shapefile_fieldname."
+        )
+        raise OutlineError(message)
 
 
 def read_profiles(
@@ -170,6 +197,11 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         f"{feature!r} {problem}"
         for feature in ids
         if (problem := name_problem(feature))
+    ]
+    problems += [
+        f"{feature!r} is what a file of ours is called"
+        for feature in ids
+        if feature.casefold() in _OURS
     ]
     problems += [
         f"{' and '.join(map(repr, group))} would share a folder"

@@ -140,7 +140,7 @@ def plan_dataset(
         if n_without and isinstance(experiment, Experiment):
             warnings.append(
                 f"{shapefile}: {n_without} features have no split: they can be drawn, "
-                "and train, validate and test nothing"
+                "but are not used for training, validation or test"
             )
     except OutlineError as error:
         problems.append(error)

@@ -22,11 +22,16 @@ def criteria(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
     """
     names = ["loss"]
     for output in outputs:
-        own = metrics.get(output, [])
-        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
+        own = _metrics_of(output, metrics)
         names += [f"{output}_loss", *(f"{output}_{metric}" for metric in own)]
         names += own if len(outputs) == 1 else []
     return [*names, *(f"val_{name}" for name in names)]
+
+
+def _metrics_of(output: str, metrics: dict[str, Any]) -> list[str]:
+    """Return the metrics of an output, as far as the file names them rightly."""
+    own = metrics.get(output, [])
+    return [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
 
 
 def log_columns(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
@@ -38,8 +43,7 @@ def log_columns(outputs: list[str], metrics: dict[str, Any]) -> list[str]:
     """
     names = ["loss"]
     for output in outputs:
-        own = metrics.get(output, [])
-        own = [m for m in own if isinstance(m, str)] if isinstance(own, list) else []
+        own = _metrics_of(output, metrics)
         names += [f"{output}_{error}" for error in ("loss", *dict.fromkeys(own))]
     return ["epoch", "learning_rate", *names, *(f"val_{name}" for name in names)]
 

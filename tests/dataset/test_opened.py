@@ -5,9 +5,11 @@ import pytest
 import rasterio
 
 from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.workspace import Workspace
+from tests import synthetic
 from tests.dataset.helpers import build
 
 
@@ -81,3 +83,37 @@ def test_reading_tells_how_far_it_is(run):
     read_training_tiles(dataset, checked, Heard())
     features = ["north-1", "north-2", "west", "east"]
     assert heard == [("reading", 4, "feature"), *features]
+
+
+def test_splits_are_those_of_the_outlines_as_they_are_now(run):
+    "Edited after the build, with columns that are new; or as they were, without them."
+    build(run)
+    place = Workspace(run.root)
+    features = [(p | {"part": (p["train"] + 1) % 3}, g) for p, g in synthetic.FEATURES]
+    features[0][0]["train"] = 2
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    first = features[0][0]["id"]
+    checked = check_experiment(run.raw, "exp")
+    assert open_dataset(checked, place).splits[first] == "test"
+    run.raw["dataset_description"]["split"] = {"field": "part"}
+    moved = open_dataset(check_experiment(run.raw, "exp"), place)
+    assert moved.select("train") == ["south"]
+    for path in (run.root / "data").glob("glaciers.*"):
+        path.unlink()
+    assert open_dataset(checked, place).splits[first] == "train"
+
+
+def test_a_feature_that_is_new_in_the_outlines_is_not_in_the_dataset(run):
+    "But counts where chance shares features out, as it does for the check."
+    build(run)
+    features = [
+        *synthetic.FEATURES,
+        ({"id": "new", "train": 0}, synthetic.FEATURES[0][1]),
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    run.raw["dataset_description"]["split"] = {"fractions": [0.4, 0.3, 0.3]}
+    checked, place = check_experiment(run.raw, "exp"), Workspace(run.root)
+    planned = plan_dataset(checked, place).ownership.splits
+    opened = open_dataset(checked, place).splits
+    assert "new" in planned
+    assert opened == {f: split for f, split in planned.items() if f != "new"}

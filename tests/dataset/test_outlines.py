@@ -150,3 +150,12 @@ def test_parts_of_a_feature_stay_together(tmp_path):
     synthetic.write_outlines(tmp_path / "o.gpkg", [({"id": "a"}, parts)])
     (outline,) = read_outlines(tmp_path / "o.gpkg", "id", synthetic.EPSG)
     assert outline.polygon.area == 20_000
+
+
+@pytest.mark.parametrize("name", ["summary.json", "Outlines.gpkg", "profiles"])
+def test_ids_that_are_names_of_our_files_are_refused(tmp_path, name):
+    "A feature's folder would lie in their place."
+    path = tmp_path / "o.shp"
+    synthetic.write_outlines(path, [({"id": name}, synthetic.box(0, 0, 100, 100))])
+    with pytest.raises(OutlineError, match="is what a file of ours is called"):
+        read_outlines(path, "id", synthetic.EPSG)

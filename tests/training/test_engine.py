@@ -13,7 +13,7 @@ from glacier_inversion.training import member as member_module
 from glacier_inversion.training.model.model import finished_seeds
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.helpers import read_all
+from tests.helpers import Run, read_all
 from tests.processes import AS_NOBODY, hand_over, run_code
 from tests.training.helpers import experiment, some_tiles, train_all
 
@@ -181,3 +181,41 @@ def test_members_are_not_trained_through_a_link(tmp_path, linked, overwrite):
     after = read_all(tmp_path)
     keys = before.keys() if overwrite else [k for k in before if "theirs" in k]
     assert {key: after[key] for key in keys} == {key: before[key] for key in keys}
+
+
+def test_a_changed_split_is_named_and_nothing_that_follows_from_it(finished, tmp_path):
+    "By train as by draw, which goes on; check and draw agree on the features."
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    run = Run(tmp_path, tmp_path / "exp.json", json.loads(finished.file.read_text()))
+    features = [(dict(p), g) for p, g in synthetic.FEATURES]
+    features[0][0]["train"], features[-1][0]["train"] = 2, 0
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    run.raw["drawing_description"]["features"] = "test"
+    run.write()
+    result = run("train")
+    assert result.exit_code == 1
+    assert "other values of: dataset_description.split (train). Must" in result.stderr
+    assert json.loads(run("check", "--json").stdout)["draw"]["features"] == 1
+    shutil.rmtree(run.root / "drawings")
+    drawn = run("draw")
+    assert "other values of: dataset_description.split (train)." in drawn.stderr
+    assert {p.name for p in (run.root / "drawings/small").iterdir()} == {
+        "profiles",
+        "south",
+    }
+
+
+def test_features_that_a_model_remembers_and_the_dataset_lacks_are_named(
+    finished, tmp_path
+):
+    "They cannot be drawn."
+    shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)
+    run = Run(tmp_path, tmp_path / "exp.json", json.loads(finished.file.read_text()))
+    synthetic.write_outlines(run.root / "data/glaciers.shp", synthetic.FEATURES[:-1])
+    run.raw["drawing_description"] |= {"features": "test", "profiles": []}
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    result = run("draw")
+    assert result.exit_code == 0
+    assert "1 of the 1 features that it remembers as test are not" in result.stderr
+    assert "south" in result.stderr
