@@ -1,0 +1,142 @@
+"""The models that are drawn: opened, with what is not as it was in training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from glacier_inversion.choices import DrawingMethod
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.plan import check_serves
+from glacier_inversion.errors import DatasetError, ModelError
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.model.model import (
+    Model,
+    find_unusable_members,
+    read_model,
+)
+from glacier_inversion.training.network.devices import Device
+from glacier_inversion.workspace import SPLITS, Workspace
+
+logger = logging.getLogger(__name__)
+
+_MOST_NAMED = 20  # features that are not there
+
+
+def features_of(
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    wanted: list[str] | str,
+    named: list[str],
+) -> list[str]:
+    """Return the features to be drawn: a split is the one that a model remembers."""
+    splits = ensemble.model.splits
+    if splits is None or not isinstance(wanted, str) or wanted not in splits:
+        return named
+    missing = [feature for feature in splits[wanted] if feature not in dataset.rows]
+    if missing:
+        logger.warning(
+            "%s: %d of the %d features that it remembers as %s are not in the dataset: "
+            "%s",
+            ensemble.name,
+            len(missing),
+            len(splits[wanted]),
+            wanted,
+            ", ".join(missing[:_MOST_NAMED]),
+        )
+    return [feature for feature in splits[wanted] if feature in dataset.rows]
+
+
+def open_ensembles(
+    experiment: Experiment | Application,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    method: DrawingMethod,
+    device: Device,
+    problems: list[str],
+) -> list[Ensemble]:
+    """Open every model that can be used, and note why others cannot."""
+    ensembles: list[Ensemble] = []
+    for name in experiment.drawing_description.models:
+        folder = workspace.model_to_read(name)
+        try:
+            model = read_model(folder)
+            check_serves(experiment.dataset_description, model.experiment)
+            problems += find_unusable_members(folder, model)
+        except (ModelError, DatasetError) as error:
+            problems.append(str(error))
+            continue
+        ensemble = Ensemble(folder, model, method, device)
+        _warn_of_changes(experiment, ensemble, dataset)
+        n_asked = model.experiment.seeds_number
+        n_members = len(ensemble.seeds)
+        if not ensemble.seeds:
+            problems.append(
+                f"{folder}: has no finished member. Must have one at "
+                "least. Run 'ginv train'."
+            )
+        elif method == "dense" and not ensemble.plan.is_partly_dense:
+            problems.append(
+                f"--method: dense is not exact for the model {name!r} "
+                f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
+                "it. Leave the option out, or change the network."
+            )
+        elif n_members < n_asked:
+            logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
+        ensembles.append(ensemble)
+    return ensembles
+
+
+def describe_way(ensemble: Ensemble) -> str:
+    """Say how an ensemble is evaluated, and why."""
+    if ensemble.method == "patches":
+        return "patch by patch, as asked"
+    obstacles = "; ".join(ensemble.plan.obstacles)
+    if not ensemble.plan.is_partly_dense:
+        return f"patch by patch: {obstacles}"
+    if obstacles:
+        return f"by dense passes as far as they are exact: {obstacles}"
+    return "by dense passes, which are exact: no operation pads with zeros"
+
+
+def _warn_of_changes(
+    experiment: Experiment | Application, ensemble: Ensemble, dataset: BuiltDataset
+) -> None:
+    """Say what is not as it was when a model was trained."""
+    model = ensemble.model
+    if isinstance(experiment, Application) or ensemble.name != experiment.model_name:
+        for change in _find_other_sources(experiment, model, dataset):
+            logger.warning("%s: differs from training: %s", ensemble.name, change)
+        return
+    contents = {**model.contents, **dataset.input_contents(experiment)}
+    splits = {split: dataset.select(split) for split in SPLITS}
+    differing = model.differing(Model(experiment, model.scales, contents, splits))
+    if differing:
+        logger.warning(
+            "%s: was trained with other values of: %s. It is drawn as it was trained",
+            ensemble.name,
+            ", ".join(differing),
+        )
+
+
+def _find_other_sources(
+    experiment: Experiment | Application, model: Model, dataset: BuiltDataset
+) -> Iterator[str]:
+    """Yield the inputs that do not come from what a model was trained on."""
+    for variable in model.experiment.inputs:
+        name = variable.name
+        now, then = (
+            description.raster(name).model_dump(mode="json")
+            for description in (
+                experiment.dataset_description,
+                model.experiment.dataset_description,
+            )
+        )
+        now["unit"] = dataset.units[name]
+        then["unit"] = model.units.get(name, now["unit"])  # earlier models keep none
+        changed = [key for key in now if now[key] != then[key]]
+        if changed:
+            shown = (f"{key} {then[key]} → {now[key]}" for key in changed)
+            yield f"{name}: {', '.join(shown)}"
