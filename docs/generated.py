@@ -49,7 +49,9 @@ def reference() -> str:
         where = ", ".join(f"`{place}`" for place in dict.fromkeys(found))
         if names:
             called = " and ".join(f"`{n}`" for n in names)
-            lines += [f"### Operation{'s' * (len(names) > 1)} {called}", ""]
+            is_derived = found[0].endswith(".derive")
+            what = "Derived raster" if is_derived else "Operation"
+            lines += [f"### {what}{'s' * (len(names) > 1)} {called}", ""]
         else:
             lines += [f"### {where}", ""]
         lines += _section(section)
@@ -78,7 +80,7 @@ def _references(value: Key, suffix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _names(section: Key) -> list[str]:
-    """Return the names that an operation goes by, none of other sections."""
+    """Return the names of an operation or a derivation, none of other sections."""
     name = section["properties"].get("name", {})
     return [name["const"]] if "const" in name else name.get("enum", [])
 
@@ -92,7 +94,7 @@ def _section(section: Key) -> list[str]:
     )
     lines += [
         f"| `{name}` | {_type(key)} | {_default(key, name in required)} "
-        f"| {_allowed(key)} | {key.get('description', 'Which operation.')} |"
+        f"| {_allowed(key)} | {key.get('description', 'Which one.')} |"
         for name, key in section["properties"].items()
     ]
     return [*lines, ""]

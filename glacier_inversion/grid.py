@@ -198,6 +198,18 @@ class Grid:
             cols.stop - cols.start,
         )
 
+    def grown(self, n_pixels: int) -> Grid:
+        """
+        Return the grid with more pixels on each side.
+
+        >>> Grid(0.0, 100.0, 10.0, 10, 12).grown(2)
+        Grid(left=-20.0, top=120.0, resolution=10.0, n_rows=14, n_cols=16)
+        """
+        return self.window(
+            slice(-n_pixels, self.n_rows + n_pixels),
+            slice(-n_pixels, self.n_cols + n_pixels),
+        )
+
     def covering(self, bounds: Bounds) -> tuple[slice, slice]:
         """
         Return the rows and columns whose pixel centres lie within *bounds*.

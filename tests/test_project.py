@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from glacier_inversion import __version__
 from glacier_inversion.cli import main
 from glacier_inversion.experiment.consistency import architectures
+from glacier_inversion.experiment.derivation import find_derivations
 from glacier_inversion.experiment.experiment import json_schema, load_application
 from tests.helpers import README, ROOT, WRITTEN
 
@@ -160,6 +161,8 @@ def test_the_reference_has_every_key_of_the_experiment_file():
     operations = schema["$defs"]["Branch"]["properties"]["operations"]["items"]
     for name in operations["discriminator"]["mapping"]:
         assert re.search(rf"### Operations? .*`{name}`", page)
+    for name in find_derivations():
+        assert f"### Derived raster `{name}`" in page
     for name in architectures():
         assert f"**`{name}`**" in page
 

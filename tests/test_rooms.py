@@ -16,9 +16,11 @@ ORDER = [
     "",  # the modules beside the rooms, but for those at the end
     "experiment",
     "experiment/operations",
+    "experiment/derivations",
     "geodata",
     "patches",
     "dataset",
+    "dataset/derivations",
     "training/network",
     "training/network/operations",
     "training/architectures",

@@ -11,12 +11,13 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.choices import Resampling
+from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.rasterizing import inside
-from glacier_inversion.geodata.rasters import Source, warp
+from glacier_inversion.geodata.rasters import warp
 from glacier_inversion.grid import Grid, lattice, snap_bounds
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import Layout, to_lattice
@@ -25,6 +26,7 @@ from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.workspace import SPLITS
 
 _BUDGET = 6_000_000  # values that are read exactly, about a second's work
+_DERIVED = 5  # rasters that are read while one is derived, roughly
 _MOST_FEATURES = 50  # of a split that are read
 _MOST_READS = 1000  # tiles that are read, of one feature of each split at least
 _COARSE_PX = 64  # side of a tile that is read coarsely
@@ -65,9 +67,7 @@ class Reading:
 
 
 def read_features(
-    experiment: Experiment | Application,
-    sources: Mapping[str, Source],
-    ownership: Ownership,
+    experiment: Experiment | Application, rasters: Rasters, ownership: Ownership
 ) -> Iterator[tuple[str, Reading]]:
     """
     Read the features that tell enough of all, in a second or so.
@@ -77,16 +77,17 @@ def read_features(
     steps.
     """
     budget = _BUDGET
-    n_rasters = len(experiment.dataset_description.rasters)
+    described = experiment.dataset_description.rasters
+    n_rasters = sum(1 if r.derive is None else _DERIVED for r in described)
     groups = {ownership.splits.get(feature) for feature in ownership.bounds}
     n_most = max(_MOST_READS // n_rasters, len(groups))
     for feature in _choose(ownership.splits, ownership.bounds)[:n_most]:
         left, bottom, right, top = ownership.bounds[feature]
         pixels = (right - left) * (top - bottom) / experiment.finest_resolution**2
-        cost = pixels * len(experiment.dataset_description.rasters)
+        cost = pixels * n_rasters
         exact = cost <= budget
         budget -= round(cost) if exact else 0
-        yield feature, _read_feature(experiment, sources, ownership, feature, exact)
+        yield feature, _read_feature(experiment, rasters, ownership, feature, exact)
 
 
 def _choose(splits: Mapping[str, str], features: Iterable[str]) -> list[str]:
@@ -107,7 +108,7 @@ def _choose(splits: Mapping[str, str], features: Iterable[str]) -> list[str]:
 
 def _read_feature(
     experiment: Experiment | Application,
-    sources: Mapping[str, Source],
+    rasters: Rasters,
     ownership: Ownership,
     feature: str,
     exact: bool,
@@ -118,22 +119,20 @@ def _read_feature(
     valid, valid_in_tile, n_known = {}, {}, {}
     problems = []
     within: dict[Grid, NDArray[np.bool_]] = {}
-    for raster in description.rasters:
-        if raster.name not in sources:
-            continue
-        source = sources[raster.name]
+    read = rasters if exact else rasters.resampled_by("nearest")
+    for raster in map(description.raster, rasters.usable):
         grid = Grid.from_bounds(ownership.bounds[feature], raster.resolution)
         asked = grid if exact else _coarser(grid)
-        how = source if exact else source.resampled_by("nearest")
         try:
-            tile = warp(how, asked)
+            tile = read.on(raster.name, asked)
         except RasterError as error:
             problems.append(str(error))
             continue
         known = np.isfinite(tile)
         valid_in_tile[raster.name] = float(known.mean())
         if raster.name in outputs:
-            tile[ownership.foreign(feature, asked, how.warping)] = np.nan
+            warping = read.sources[raster.name].warping
+            tile[ownership.foreign(feature, asked, warping)] = np.nan
             known = np.isfinite(tile)
             pixels = grid.n_rows * grid.n_cols / known.size
             n_known[raster.name] = round(known.sum() * pixels)
@@ -149,7 +148,7 @@ def _read_feature(
             n_points = len(targets)
         else:
             n_points, n_samples = _estimate_samples(
-                experiment, sources, ownership, feature
+                experiment, rasters, ownership, feature
             )
     return Reading(
         exact,
@@ -206,7 +205,7 @@ def _find_samples(
 
 def _estimate_samples(
     experiment: Experiment,
-    sources: Mapping[str, Source],
+    rasters: Rasters,
     ownership: Ownership,
     feature: str,
 ) -> tuple[int, int]:
@@ -220,14 +219,14 @@ def _estimate_samples(
     points = lattice(tile, experiment.window_px)
     if 0 in points.shape:
         return 0, 0
-    given = experiment, sources, ownership, feature, points
+    given = experiment, rasters, ownership, feature, points
     # the greatest value of a cell is known where any of its values is
     return _count_known(*given, finest, "nearest"), _count_known(*given, spacing, "max")
 
 
 def _count_known(
     experiment: Experiment,
-    sources: Mapping[str, Source],
+    rasters: Rasters,
     ownership: Ownership,
     feature: str,
     points: Grid,
@@ -240,7 +239,7 @@ def _count_known(
     cells = Grid.from_bounds(snap_bounds(points.bounds, 0.0, size), size)
     known = np.zeros(cells.shape, dtype=np.bool_)
     for variable in experiment.outputs:
-        source = sources[variable.name].resampled_by(resampling)
+        source = rasters.sources[variable.name].resampled_by(resampling)
         foreign = ownership.foreign(feature, cells, source.warping)
         known |= np.isfinite(warp(source, cells)) & ~foreign
     return int(known.sum()) * step**2

@@ -37,7 +37,13 @@ class RasterReport:
 
     Attributes
     ----------
+    file : str, None where it is derived
+    status : {"found", "unusable", "missing"}
+        Of the file, or of the worst of the files that it is derived from.
     role : {"input", "output"}, None where no variable of the network
+    band : int, None where it is derived
+    derive : dict
+        How it is derived, as the experiment has it; then nothing is said of a file.
     resolution : float
         Of the tiles, CRS units.
     pixel_size : float
@@ -51,11 +57,12 @@ class RasterReport:
     """
 
     name: str
-    file: str
+    file: str | None
     status: FileStatus
     role: Literal["input", "output"] | None
-    band: int
+    band: int | None
     resolution: float
+    derive: dict[str, Any] | None = None
     crs: str | None = None
     pixel_size: float | None = None
     n_rows: int | None = None
@@ -120,7 +127,7 @@ class FeatureReport:
     ----------
     split : {"train", "validation", "test"}, None where it is only drawn
     coverage : dict of float
-        Share of the tile that each raster's extent covers.
+        Share of the tile that the extent of each raster's file covers.
     read : {"exactly", "coarsely"}
     valid, valid_in_tile : dict of float
         Share of valid pixels in the outline and in the tile, by raster.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -103,18 +104,18 @@ def survey_data(experiment: Experiment | Application, workspace: Workspace) -> S
     Nothing is written, and nothing that is missing keeps the rest from being told.
     """
     plan = plan_dataset(experiment, workspace)
-    bounds, sources = plan.ownership.bounds, plan.sources
+    bounds, sources, usable = plan.ownership.bounds, plan.sources, plan.rasters.usable
     problems = [*map(str, plan.problems)]
     problems += [f"{feature}: {why}" for feature, why in plan.failures.items()]
     if plan.outlines and not bounds and not problems:
         problems.append(describe_empty(plan.folder, {}))
     coverage = {name: find_coverage(source, bounds) for name, source in sources.items()}
-    readings = dict(read_features(experiment, sources, plan.ownership))
+    readings = dict(read_features(experiment, plan.rasters, plan.ownership))
     for reading in readings.values():
         problems += reading.problems
     known = {
         name: any(r.valid_in_tile.get(name, 0) > 0 for r in readings.values())
-        for name in sources
+        for name in usable
         if readings.keys() == bounds.keys() and readings
     }
     warnings = [*plan.warnings, *plan.find_oddities(known)]
@@ -192,7 +193,7 @@ def _count_samples(
 ) -> SamplesReport:
     """Count the samples of an epoch, or estimate them from what was read."""
     used = {variable.name for variable in experiment.variables()}
-    exact = used <= plan.sources.keys() and bool(readings)
+    exact = used <= set(plan.rasters.usable) and bool(readings)
     n_points: dict[str, int | None] = {}
     n_samples: dict[str, int | None] = {}
     for split in _TRAINED:
@@ -281,25 +282,40 @@ def _describe_raster(
 ) -> RasterReport:
     """Return what the file says, and what features found in it, if it is there."""
     name, source = raster.name, plan.sources.get(raster.name)
-    found = {}
-    if source is not None:
+    found: dict[str, Any] = {}
+    if name in plan.rasters.usable:
         shares = [r.valid[name] for r in readings if name in r.valid]
         found = {
-            **describe_source(source),
-            "unit": raster.unit or source.unit,
+            "unit": plan.rasters.unit(name),
             "valid_min": min(shares, default=None),
             "valid_median": float(np.median(shares)) if shares else None,
-            "not_covered": [f for f, share in coverage[name].items() if share < 1],
         }
+    if source is not None:
+        found |= describe_source(source)
+        shares_covered = coverage[name].items()
+        found["not_covered"] = [f for f, share in shares_covered if share < 1]
     return RasterReport(
         name=name,
         file=raster.file,
-        status=_status(workspace.data(raster.file), source is not None),
+        status=_find_status(plan, workspace, raster),
         role=None,  # the networks know
-        band=raster.band,
+        band=None if raster.file is None else raster.band,
         resolution=raster.resolution,
+        derive=None if raster.derive is None else raster.derive.model_dump(),
         **found,
     )
+
+
+def _find_status(plan: DatasetPlan, workspace: Workspace, raster: Raster) -> FileStatus:
+    """Return the status of a raster's file, or the worst of those it is made from."""
+    used = [raster, *plan.description.ancestors(raster.name)]
+    found = {
+        _status(workspace.data(r.file), r.name in plan.sources)
+        for r in used
+        if r.file is not None
+    }
+    worst: tuple[FileStatus, ...] = "missing", "unusable"
+    return next((status for status in worst if status in found), "found")
 
 
 def _describe_feature(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
-from glacier_inversion.checking.report import CheckReport, NetworkReport
+from glacier_inversion.checking.report import CheckReport, NetworkReport, RasterReport
 from glacier_inversion.progress import duration, two_digits
 
 _MOST_NAMED = 4  # features named in a line
@@ -44,18 +45,17 @@ def _format_data(report: CheckReport) -> list[str]:
 def _format_rasters(report: CheckReport) -> list[str]:
     rows = [["raster", "", "file", "CRS", "pixel", "tile", "nodata"]]
     rows[0] += ["valid in outlines: least", "median"]
+    serving = {of for r in report.rasters for of in (r.derive or {}).get("of", [])}
     for raster in report.rasters:
-        row = [raster.name, raster.role or "unused", raster.file]
+        role = raster.role or ("derived from" if raster.name in serving else "unused")
+        row = [raster.name, role, raster.file or _derivation(raster.derive or {})]
         if raster.status != "found":
             rows.append([*row, raster.status.upper()])
             continue
         rows.append(
             [
                 *row,
-                raster.crs or "?",
-                "?" if (size := raster.pixel_size) is None else f"{size:.4g} m",
-                f"{raster.resolution:g} m {raster.resampling}",
-                _numbers(raster.nodata or []),
+                *_of_file(raster),
                 _percent(raster.valid_min),
                 _percent(raster.valid_median),
             ]
@@ -72,6 +72,30 @@ def _format_rasters(report: CheckReport) -> list[str]:
                 f"wholly: {shown}"
             )
     return lines
+
+
+def _of_file(raster: RasterReport) -> list[str]:
+    """Say of what CRS, pixels and nodata a file is, and what tiles are made of it."""
+    if raster.file is None:
+        return ["", "", f"{raster.resolution:g} m", ""]
+    size = raster.pixel_size
+    return [
+        raster.crs or "?",
+        "?" if size is None else f"{size:.4g} m",
+        f"{raster.resolution:g} m {raster.resampling}",
+        _numbers(raster.nodata or []),
+    ]
+
+
+def _derivation(derive: dict[str, Any]) -> str:
+    """
+    Name a derivation and what it derives from.
+
+    >>> _derivation({"name": "slope", "of": ["dem"]}), _derivation({"name": "inside"})
+    ('slope of dem', 'inside')
+    """
+    of = ", ".join(derive.get("of", []))
+    return f"{derive['name']} of {of}" if of else str(derive["name"])
 
 
 def _format_samples(report: CheckReport) -> list[str]:
@@ -100,7 +124,11 @@ def _format_samples(report: CheckReport) -> list[str]:
 def _format_features(report: CheckReport) -> list[str]:
     names = [raster.name for raster in report.rasters if raster.status == "found"]
     rows = [["feature", "split", "km2", "samples"]]
-    rows[0] += [f"{name} covered, valid" for name in names]
+    rows[0] += [
+        f"{raster.name} {'valid' if raster.file is None else 'covered, valid'}"
+        for raster in report.rasters
+        if raster.name in names
+    ]
     for feature in report.features:
         valid = feature.valid or {}
         rows.append(
@@ -111,6 +139,8 @@ def _format_features(report: CheckReport) -> list[str]:
                 _count(feature.samples),
                 *(
                     f"{_percent(feature.coverage[n])}, {_percent(valid.get(n))}"
+                    if n in feature.coverage
+                    else _percent(valid.get(n))
                     for n in names
                 ),
             ]

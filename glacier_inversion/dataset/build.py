@@ -92,7 +92,7 @@ def build_dataset(
         ]
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
-        record = record_sources(rasters, plan.sources)
+        record = record_sources(plan.description, plan.sources)
         refuse_newer(folder)
         changed = find_changed(folder, record)
         _move_out_of_splits(folder)
@@ -102,7 +102,7 @@ def build_dataset(
         n_written = 0
         progress.start("building", len(todo), "feature")
         # closed, so that its processes end before the folder is let go
-        with closing(tile_features(experiment, plan.sources, todo, jobs)) as results:
+        with closing(tile_features(plan.rasters, todo, jobs)) as results:
             for feature, result in results:
                 if isinstance(result, RasterError):
                     failures[feature] = str(result)
@@ -203,8 +203,8 @@ def _finish(
         plan.folder,
         {
             "description": plan.description.model_dump(mode="json"),
-            "warping": {r.name: asdict(plan.sources[r.name].warping) for r in rasters},
-            "units": {r.name: r.unit or plan.sources[r.name].unit for r in rasters},
+            "warping": {n: asdict(s.warping) for n, s in plan.sources.items()},
+            "units": {r.name: plan.rasters.unit(r.name) for r in rasters},
             "features": [rows[f] for f in plan.ownership.bounds if f in rows],
             "failed": [
                 {"feature": feature, "problem": problem, "columns": columns[feature]}

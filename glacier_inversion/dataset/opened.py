@@ -52,7 +52,7 @@ class BuiltDataset:
     resolutions, units : dict
         Of the tiles, by raster.
     warping : dict of Warping
-        How the tiles were made, by raster.
+        How the tiles were made, by raster, but for those that are derived.
     """
 
     folder: Path
@@ -85,8 +85,9 @@ class BuiltDataset:
         return select_features(wanted, self.rows, self.splits, self.folder)
 
     def has_truth(self, variable: Variable) -> bool:
-        """Tell whether there is a raster of what a model predicts."""
-        return self.resolutions.get(variable.name) == variable.resolution
+        """Tell whether there is a raster, read from a file, of an output."""
+        is_read = variable.name in self.warping
+        return is_read and self.resolutions[variable.name] == variable.resolution
 
     def grid(self, feature: str, resolution: float) -> Grid:
         """Return the grid of a feature's tiles at *resolution*."""
@@ -271,7 +272,11 @@ def open_dataset(
 def _differing(
     built: dict[str, Any], experiment: Experiment | Application
 ) -> list[str]:
-    """Name the differences that matter to *experiment*, unused rasters left out."""
+    """
+    Name the differences that matter to *experiment*.
+
+    Left out are rasters that it neither reads nor derives others from.
+    """
     description = experiment.dataset_description
     wanted = description.model_dump(mode="json")
     differing = [
@@ -281,7 +286,9 @@ def _differing(
     ]
     built_rasters = {raster["name"]: raster for raster in built["rasters"]}
     names = [variable.name for variable in experiment.variables()]
-    for name in names or [raster.name for raster in description.rasters]:
+    used = [description.raster(name) for name in names] or [*description.rasters]
+    used += [a for raster in used for a in description.ancestors(raster.name)]
+    for name in dict.fromkeys(raster.name for raster in used):
         raster = description.raster(name).model_dump(mode="json")
         own = built_rasters.get(name)
         if own is None:

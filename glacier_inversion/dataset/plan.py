@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.outlines import Outline, read_outlines
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import (
@@ -42,7 +43,7 @@ class DatasetPlan:
     outlines : list of Outline
         All of the file, in its order.
     sources : dict of Source
-        The rasters that can be used, by name.
+        The files that can be used, by the names of their rasters.
     ownership : Ownership
         Of the features that get tiles: their bounds, and the splits of those that have
         one; and the outlines of all.
@@ -68,6 +69,11 @@ class DatasetPlan:
         if self.problems:
             message = "\n".join(dict.fromkeys(map(str, self.problems)))
             raise type(self.problems[0])(message)
+
+    @cached_property
+    def rasters(self) -> Rasters:
+        """The rasters that can be used, those that are derived too."""
+        return Rasters.of(self.description, self.sources, self.ownership.outlines)
 
     @cached_property
     def overlaps(self) -> list[dict[str, Any]]:
@@ -108,7 +114,7 @@ class DatasetPlan:
             yield f"{n_more} more such pairs, in the leaks of 'ginv check --json'"
         for raster in self.description.rasters:
             if not known.get(raster.name, True):
-                yield f"{raster.name}: no valid pixel in any feature: {raster.file}"
+                yield f"{raster.name}: no valid pixel in any feature: {raster.origin}"
 
 
 _MOST_NAMED = 5  # of pairs that overlap
@@ -178,6 +184,8 @@ def _open_sources(
     sources: dict[str, Source] = {}
     problems: list[RasterError] = []
     for raster in description.rasters:
+        if raster.file is None:
+            continue
         try:
             sources[raster.name] = open_source(
                 workspace.data(raster.file),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.experiment.sections import Raster
+from glacier_inversion.experiment.sections import DatasetDescription, Raster
 from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
 
@@ -18,21 +18,38 @@ Record = dict[str, Any]
 """What is known of the files of each raster, by its name."""
 
 
-def record_sources(rasters: list[Raster], sources: Mapping[str, Source]) -> Record:
-    """Return the name, size and time of each file of every raster."""
+def record_sources(
+    description: DatasetDescription, sources: Mapping[str, Source]
+) -> Record:
+    """
+    Return the name, size and time of each file of every raster.
+
+    Of one that is derived how, and the records of all that it is derived from.
+    """
+    own = {raster.name: _record(raster, sources) for raster in description.rasters}
+    for raster in description.rasters:
+        if raster.derive is not None:
+            ancestors = description.ancestors(raster.name)
+            own[raster.name] = {
+                **own[raster.name],
+                "of": {a.name: _record(a, sources) for a in ancestors},
+            }
+    return own
+
+
+def _record(raster: Raster, sources: Mapping[str, Source]) -> Record:
+    if raster.derive is not None:
+        return {"derive": raster.derive.model_dump(mode="json")}
     return {
-        raster.name: {
-            "file": raster.file,
-            "parts": [
-                {
-                    "file": path.name,
-                    "bytes": path.stat().st_size,
-                    "modified_ns": path.stat().st_mtime_ns,
-                }
-                for path in sources[raster.name].files
-            ],
-        }
-        for raster in rasters
+        "file": raster.file,
+        "parts": [
+            {
+                "file": path.name,
+                "bytes": path.stat().st_size,
+                "modified_ns": path.stat().st_mtime_ns,
+            }
+            for path in sources[raster.name].files
+        ],
     }
 
 

@@ -50,6 +50,7 @@ class _Raster(_Part):
 
     name: FolderName
     resolution: Length
+    derive: dict[str, Any] | None = None
 
 
 class _Description(_Part):
@@ -89,9 +90,10 @@ class Summary(_Part):
             if not (left < right and bottom < top and n_pixels <= 2 * MOST_PIXELS):
                 message = f"the bounds of {row.feature!r} are none: {row.bounds}"
                 raise ValueError(message)
-        told = [set(self.warping), set(self.units)]
-        for there in (*told, *(set(row.rasters) for row in self.features)):
-            if missing := sorted(names - there):
+        read = {r.name for r in self.description.rasters if r.derive is None}
+        told = [(read, set(self.warping)), (names, set(self.units))]
+        for wanted, there in (*told, *((names, set(r.rasters)) for r in self.features)):
+            if missing := sorted(wanted - there):
                 message = f"it does not tell all of {missing[0]!r}"
                 raise ValueError(message)
         for name, warping in self.warping.items():

@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
-from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Raster
 from glacier_inversion.geodata.geotiffs import read_tags, read_tile, write_tile
-from glacier_inversion.geodata.rasters import Source, warp
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest
 from glacier_inversion.workspace import tile_path
@@ -29,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Part of every tile's fingerprint: raise it when the same inputs give other tiles.
 _FORMAT = 2
+# Likewise of derived tiles: raise it when the same derivation gives other values.
+_DERIVED_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,15 @@ TilingResult = TiledFeature | RasterError
 
 
 def tile_features(
-    experiment: Experiment | Application,
-    sources: dict[str, Source],
-    todo: list[TilingJob],
-    jobs: int,
+    rasters: Rasters, todo: list[TilingJob], jobs: int
 ) -> Generator[tuple[str, TilingResult], None, None]:
     """Yield each feature with its row, or why it has none, as its tiles are made."""
     if jobs == 1 or len(todo) < 2:
         for job in todo:
-            yield job.outline.feature, _try_feature(experiment, sources, job)
+            yield job.outline.feature, _try_feature(rasters, job)
         return
     # Processes, since rasterio warps into arrays with a race between threads.
-    given = experiment, sources
+    given = (rasters,)
     try:
         for job, result in each(_try_feature, given, todo, jobs):
             yield job.outline.feature, result
@@ -80,11 +77,9 @@ def tile_features(
         raise DatasetError(message) from error
 
 
-def _try_feature(
-    experiment: Experiment | Application, sources: dict[str, Source], job: TilingJob
-) -> TilingResult:
+def _try_feature(rasters: Rasters, job: TilingJob) -> TilingResult:
     try:
-        return _tile_feature(experiment, sources, job)
+        return _tile_feature(rasters, job)
     except RasterError as error:
         return error
     except MemoryError:
@@ -94,15 +89,13 @@ def _try_feature(
         return RasterError(message)
 
 
-def _tile_feature(
-    experiment: Experiment | Application, sources: dict[str, Source], job: TilingJob
-) -> TiledFeature:
+def _tile_feature(rasters: Rasters, job: TilingJob) -> TiledFeature:
     """Make the tiles of one feature."""
     begun = time.perf_counter()
     tiles: dict[str, dict[str, Any]] = {}
     n_written = 0
-    for raster in experiment.dataset_description.rasters:
-        tags, written = _build_tile(experiment, sources[raster.name], raster, job)
+    for raster in rasters.description.rasters:
+        tags, written = _build_tile(rasters, raster, job)
         tiles[raster.name] = {
             "valid": float(tags["GINV_VALID"]),
             "sha256": tags["GINV_SHA256"],
@@ -122,24 +115,27 @@ def _tile_feature(
 
 
 def _build_tile(
-    experiment: Experiment | Application, source: Source, raster: Raster, job: TilingJob
+    rasters: Rasters, raster: Raster, job: TilingJob
 ) -> tuple[dict[str, str], bool]:
     path = job.tile(raster.name)
-    epsg = experiment.dataset_description.epsg
+    epsg = rasters.description.epsg
     grid = Grid.from_bounds(job.bounds, raster.resolution)
-    fingerprint = _fingerprint(source, epsg, grid)
+    fingerprint = _fingerprint(rasters, raster.name, grid, {})
     tags = read_tags(path) if path.exists() else {}
     if tags.get("GINV_FINGERPRINT") == fingerprint:
         if _is_whole(path, tags):
             return tags, False
         logger.info("%s: is damaged: made anew", path)
-    tile = warp(source, grid)
+    tile = rasters.on(raster.name, grid)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
         "GINV_SHA256": digest(tile),
         "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
-        "GINV_RESAMPLING": source.warping.method,
     }
+    if raster.derive is None:
+        tags["GINV_RESAMPLING"] = rasters.sources[raster.name].warping.method
+    else:
+        tags["GINV_DERIVATION"] = raster.derive.model_dump_json()
     write_tile(path, tile, grid, epsg, tags)
     return tags, True
 
@@ -152,20 +148,30 @@ def _is_whole(path: Path, tags: dict[str, str]) -> bool:
         return False
 
 
-def _fingerprint(source: Source, epsg: int, grid: Grid) -> str:
+def _fingerprint(rasters: Rasters, name: str, grid: Grid, known: dict[str, str]) -> str:
     """
     Identify what a tile is made of: description and place.
 
-    Not the files, whose times would change the bytes of tiles that hold the same: those
-    are in sources.json, and what was made from others is not there any more.
+    Of a derived tile what it is derived from, too, and the outlines if it depends on
+    them. Not the files, whose times would change the bytes of tiles that hold the same:
+    those are in sources.json, and what was made from others is not there any more.
+
+    Parameters
+    ----------
+    known : dict of str
+        Fingerprints of other rasters on the same grid, to which this one is added.
     """
-    parts = [
-        _FORMAT,
-        epsg,
-        grid.bounds,
-        grid.resolution,
-        source.band,
-        repr(source.nodata),
-        source.warping.method,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    if name in known:
+        return known[name]
+    derivation = rasters.description.raster(name).derive
+    parts: list[Any] = [rasters.description.epsg, grid.bounds, grid.resolution]
+    if derivation is None:
+        source = rasters.sources[name]
+        own = [source.band, repr(source.nodata), source.warping.method]
+        parts = [_FORMAT, *parts, *own]
+    else:
+        given = [_fingerprint(rasters, n, grid, known) for n in derivation.rasters]
+        ice = rasters.ice.digest if derivation.uses_outlines else None
+        parts = [_DERIVED_FORMAT, *parts, derivation.model_dump(), given, ice]
+    known[name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return known[name]

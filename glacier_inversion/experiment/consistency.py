@@ -17,6 +17,7 @@ from glacier_inversion.experiment.criterion import (
     find_colliding_columns,
     find_wrong_criterion,
 )
+from glacier_inversion.experiment.deriving import find_wrong_derivations
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import FAR, MOST_ENTRIES, RawExperiment, is_length
 from glacier_inversion.grid import common_multiple, ratio
@@ -38,6 +39,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     """Yield everything that does not fit together in the experiment *raw*."""
     view = RawExperiment(raw)
     yield from _of_rasters(view)
+    yield from find_wrong_derivations(view)
     yield from _of_variables(view)
     yield from _of_area_size(view)
     yield from _of_losses(view)

@@ -86,9 +86,11 @@ def _explained(
         return f"{shown} is not allowed. Must be {context['expected']}. Use one of them"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = value.get("name") if isinstance(value, dict) else value
+        what = "derivation" if keys[-1] == "derive" else "operation"
+        known = _names(_candidates(details["loc"], root))
         return (
-            f"the operation {tag!r} does not exist. "
-            f"{nearest(str(tag), _operation_names(root))} Use one of them"
+            f"the {what} {tag!r} does not exist. {nearest(str(tag), known)} Use one of "
+            "them"
         )
     if kind == "value_error":
         return f"{shown}: {context['error']}"
@@ -104,32 +106,33 @@ def _explained(
     return f"{shown} is not allowed. {rule}. Change it"
 
 
-def _operation_names(root: type[Section]) -> list[str]:
-    names: list[str] = []
-    branch = _sections(root.model_fields["model_description"].annotation)[0]
-    for section in _sections(_branch(branch).model_fields["operations"].annotation):
-        names += get_args(section.model_fields["name"].annotation)
-    return names
-
-
-def _branch(description: type[Section]) -> type[Section]:
-    return _sections(description.model_fields["main"].annotation)[0]
-
-
 def _known_keys(location: tuple[int | str, ...], root: type[Section]) -> list[str]:
     """Return the keys of the section in which pydantic met an unknown one."""
+    candidates = _candidates(location[:-1], root)
+    fields = candidates[0].model_fields.items() if candidates else []
+    return [field.alias or name for name, field in fields]
+
+
+def _names(candidates: list[type[Section]]) -> list[str]:
+    """Return the names by which sections are told apart."""
+    return [
+        name
+        for candidate in candidates
+        for name in get_args(candidate.model_fields["name"].annotation)
+    ]
+
+
+def _candidates(
+    location: tuple[int | str, ...], root: type[Section]
+) -> list[type[Section]]:
+    """Return the sections that what is at a location of pydantic may be."""
     candidates: list[type[Section]] = [root]
-    for key in location[:-1]:
+    for key in location:
         if len(candidates) == 1 and key in candidates[0].model_fields:
             candidates = _sections(candidates[0].model_fields[str(key)].annotation)
         elif len(candidates) > 1 and isinstance(key, str):
-            candidates = [
-                candidate
-                for candidate in candidates
-                if key in get_args(candidate.model_fields["name"].annotation)
-            ]
-    fields = candidates[0].model_fields.items() if candidates else []
-    return [field.alias or name for name, field in fields]
+            candidates = [c for c in candidates if key in _names([c])]
+    return candidates
 
 
 def _sections(annotation: Any) -> list[type[Section]]:

@@ -20,6 +20,8 @@ from glacier_inversion.choices import (
     FeatureGroup,
     Resampling,
 )
+from glacier_inversion.experiment.derivation import Derivation, find_derivations
+from glacier_inversion.experiment.deriving import find_ancestors
 from glacier_inversion.experiment.operation import Operation, find_operations
 from glacier_inversion.experiment.raw import (
     MOST_ENTRIES,
@@ -41,9 +43,14 @@ _N_STATISTICS = 5 + 100
 
 if TYPE_CHECKING:
     AnyOperation = Operation
-else:  # which there are is known when their folder has been looked at
+    AnyDerivation = Derivation
+else:  # which there are is known when their folders have been looked at
     AnyOperation = Annotated[
         Union[tuple(find_operations().values())],  # noqa: UP007
+        Field(discriminator="name"),
+    ]
+    AnyDerivation = Annotated[
+        Union[tuple(find_derivations().values())],  # noqa: UP007
         Field(discriminator="name"),
     ]
 
@@ -91,13 +98,19 @@ class ModelDescription(Section):
 
 
 class Raster(Section):
-    """A variable of the dataset, and the file that it comes from."""
+    """A variable of the dataset: read from a file, or derived from other rasters."""
 
     name: FolderName = Field(description="The variable; names the tiles.")
     resolution: Length = Field(description="Side of the tiles' pixels, in CRS units.")
-    file: DataFile = Field(
+    file: DataFile | None = Field(
+        default=None,
         description="File in the workspace's data folder, or its whole path; in any "
-        "CRS."
+        "CRS. Either this or 'derive' is required.",
+    )
+    derive: AnyDerivation | None = Field(
+        default=None,
+        description="How it is computed from other rasters, or from the outlines, "
+        "instead of being read from a file.",
     )
     resampling: Resampling | None = Field(
         default=None,
@@ -112,8 +125,26 @@ class Raster(Section):
     band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
     unit: Text | None = Field(
         default=None,
-        description="Unit of the values, written into the maps. Default: the file's.",
+        description="Unit of the values, written into the maps. Default: the file's, "
+        "or what the derivation gives.",
     )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Raster:
+        if (self.file is None) == (self.derive is None):
+            message = "Must hold either 'file' or 'derive'"
+            raise ValueError(message)
+        of_files = {"band": 1, "nodata": None, "resampling": None}
+        given = [key for key, unset in of_files.items() if getattr(self, key) != unset]
+        if self.derive is not None and given:
+            message = f"{given[0]!r} is for a file. Must not be with 'derive'"
+            raise ValueError(message)
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The file that it is read from, or how it is derived."""
+        return self.file if self.file is not None else str(self.derive)
 
 
 class Split(Section):
@@ -173,6 +204,11 @@ class DatasetDescription(Section):
     def raster(self, name: str) -> Raster:
         """Return the raster called *name*."""
         return next(raster for raster in self.rasters if raster.name == name)
+
+    def ancestors(self, name: str) -> list[Raster]:
+        """Return the rasters that one is derived from, at whatever remove."""
+        parents = {r.name: r.derive.rasters if r.derive else [] for r in self.rasters}
+        return [self.raster(ancestor) for ancestor in find_ancestors(name, parents)]
 
 
 def _ids(value: Any) -> Any:

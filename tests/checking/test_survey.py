@@ -1,5 +1,7 @@
 """Data that are missing or broken: a message each, and the rest is said."""
 
+import json
+
 import numpy as np
 import pytest
 import rasterio
@@ -145,3 +147,66 @@ def test_broken_data_give_a_message_each(run, breaks, message):
     text = run("check", "-v")
     assert text.exit_code == 1
     assert message in text.stdout
+
+
+def with_derived(run):
+    """Derive rasters of the slope, one of them an input."""
+    run.raw["dataset_description"]["rasters"] += [
+        {"name": "smooth", "resolution": 50.0, "derive": SMOOTH},
+        {
+            "name": "margin",
+            "resolution": 50.0,
+            "derive": {"name": "distance_to_margin"},
+        },
+    ]
+    run.raw["inputs"][0]["name"] = "smooth"
+    inputs = run.raw["model_description"]["inputs"]
+    inputs["smooth"] = inputs.pop("slope")
+    run.write()
+
+
+SMOOTH = {"name": "smooth", "of": ["slope"], "sigma": 100.0, "within": "everywhere"}
+
+
+def test_derived_rasters_are_surveyed_as_they_will_be_built(run):
+    "Of no file; their valid pixels are those that smoothing leaves."
+    with_derived(run)
+    report = report_of(run)
+    rasters = {raster["name"]: raster for raster in report["rasters"]}
+    smooth, margin = rasters["smooth"], rasters["margin"]
+    assert (smooth["file"], smooth["band"], smooth["status"]) == (None, None, "found")
+    assert (smooth["derive"], smooth["role"]) == (SMOOTH, "input")
+    assert (smooth["valid_min"], margin["unit"]) == (1, "m")
+    assert rasters["slope"]["valid_min"] < 1  # the hole that is filled
+    assert report["features"][0]["coverage"].keys() == {"slope", "speed", "thickness"}
+    assert report["samples"]["exact"]
+    assert run("build-dataset").exit_code == 0
+    rows = json.loads((run.root / "datasets/region/summary.json").read_text())
+    for feature, row in zip(report["features"], rows["features"], strict=True):
+        for name, share in feature["valid_in_tile"].items():
+            assert share == pytest.approx(row["rasters"][name]["valid"], abs=1e-6)
+
+
+def test_derived_rasters_are_estimated_in_coarse_steps(run, monkeypatch):
+    "Where all would take too long."
+    with_derived(run)
+    exact = report_of(run)
+    monkeypatch.setattr("glacier_inversion.checking.preview._BUDGET", 0)
+    monkeypatch.setattr("glacier_inversion.checking.preview._COARSE_PX", 8)
+    coarse = report_of(run)
+    for mine, other in zip(coarse["features"], exact["features"], strict=True):
+        for name in ("smooth", "margin"):
+            assert mine["valid"][name] == pytest.approx(other["valid"][name], abs=0.1)
+
+
+def test_what_is_derived_of_a_missing_file_is_missing(run):
+    "One problem; what needs no file is told all the same."
+    with_derived(run)
+    (run.root / "data/slope.tif").unlink()
+    report = report_of(run, 1)
+    assert len(report["problems"]) == 1
+    status = {raster["name"]: raster["status"] for raster in report["rasters"]}
+    assert (status["slope"], status["smooth"], status["margin"]) == (
+        *("missing", "missing", "found"),
+    )
+    assert report["features"][0]["valid"].keys() == {"speed", "thickness", "margin"}

@@ -56,3 +56,26 @@ def test_several_numbers_that_mean_no_data_are_shown(run):
     assert f"{synthetic.NODATA:g}, 0, 1, ..." in result.stdout
     rasters = json.loads(run("check", "--json").stdout)["rasters"]
     assert rasters[0]["nodata"] == [synthetic.NODATA, 0, 1, 2]
+
+
+def test_derived_rasters_say_of_what(run):
+    "Instead of a file; what serves them alone is not unused."
+    run.raw["dataset_description"]["rasters"] += [
+        {"name": name, "resolution": 50.0, "derive": derive}
+        for name, derive in (
+            ("steep", {"name": "sine", "of": "slope"}),
+            ("log", {"name": "log", "of": "steep", "floor": 0.01}),
+            ("ice", {"name": "inside"}),
+        )
+    ]
+    run.write()
+    lines = run("check", "-v").stdout.splitlines()
+    assert [line.split()[:6] for line in lines if "of slope" in line] == [
+        ["steep", "derived", "from", "sine", "of", "slope"]
+    ]
+    assert [line.split()[:5] for line in lines if "of steep" in line] == [
+        ["log", "unused", "log", "of", "steep"]
+    ]
+    (ice,) = (line.split() for line in lines if line.split()[:1] == ["ice"])
+    assert ice[:5] == ["ice", "unused", "inside", "50", "m"]
+    assert "steep valid" in "\n".join(lines)

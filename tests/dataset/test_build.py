@@ -221,7 +221,7 @@ def test_a_build_takes_the_cores_that_it_may_use(run, monkeypatch):
 
     heard = []
 
-    def note(experiment, sources, todo, jobs):
+    def note(rasters, todo, jobs):
         heard.append(jobs)
         yield from ()
 

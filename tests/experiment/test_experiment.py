@@ -8,6 +8,7 @@ import pytest
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.derivation import Derivation
 from glacier_inversion.experiment.experiment import (
     Experiment,
     check_experiment,
@@ -199,6 +200,7 @@ def test_the_schema_describes_every_key():
         Application.__name__,
         Experiment.__name__,
         Operation.__name__,
+        Derivation.__name__,
     }
 
 

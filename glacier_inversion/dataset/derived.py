@@ -1,0 +1,149 @@
+"""The rasters of a dataset on any grid: warped from files, or derived from others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from glacier_inversion import choices
+from glacier_inversion.dataset.derivation import Place, Values, find_computation
+from glacier_inversion.dataset.ice import Ice
+from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.geodata.rasters import Source, warp
+from glacier_inversion.grid import Grid, snap_bounds
+
+_NO_ICE = Ice({})
+
+
+@dataclass(frozen=True)
+class Rasters:
+    """
+    The rasters of a dataset, those that are derived from others too.
+
+    A derived raster is computed with as many pixels around as it depends on, so it has
+    no seams: a pixel has the same value whichever tile it lies in.
+
+    Attributes
+    ----------
+    description : DatasetDescription
+    sources : mapping of Source
+        The files that can be used, by raster.
+    ice : Ice
+        Where it is, of all outlines.
+    """
+
+    description: DatasetDescription
+    sources: Mapping[str, Source]
+    ice: Ice = field(repr=False)
+    _ranges: dict[tuple[str, int, float], tuple[float, float]] = field(
+        default_factory=dict, repr=False
+    )
+
+    @classmethod
+    def of(
+        cls,
+        description: DatasetDescription,
+        sources: Mapping[str, Source],
+        outlines: Mapping[str, shapely.Geometry],
+    ) -> Rasters:
+        """Take the outlines for ice, where any raster depends on them."""
+        derived = [raster.derive for raster in description.rasters]
+        uses_outlines = any(d is not None and d.uses_outlines for d in derived)
+        return cls(description, sources, Ice(outlines) if uses_outlines else _NO_ICE)
+
+    @property
+    def usable(self) -> list[str]:
+        """The rasters whose files can be used, in the order of the description."""
+        return [
+            raster.name
+            for raster in self.description.rasters
+            if all(
+                used.derive is not None or used.name in self.sources
+                for used in (raster, *self.description.ancestors(raster.name))
+            )
+        ]
+
+    def unit(self, name: str) -> str | None:
+        """Return the unit of a raster's values: the experiment's, else its own."""
+        raster = self.description.raster(name)
+        if raster.unit:
+            return raster.unit
+        if raster.derive is None:
+            return self.sources[name].unit
+        return raster.derive.unit([self.unit(of) for of in raster.derive.rasters])
+
+    def resampled_by(self, method: choices.Resampling) -> Rasters:
+        """Return the same rasters, their files resampled in another way."""
+        sources = {n: s.resampled_by(method) for n, s in self.sources.items()}
+        return replace(self, sources=sources, _ranges={})
+
+    def on(
+        self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values] | None = None
+    ) -> NDArray[np.float32]:
+        """
+        Return the values of a raster on *grid*, NaN where unknown.
+
+        Parameters
+        ----------
+        made : dict, optional
+            Rasters that were made on the way to it, which serve again.
+
+        Returns
+        -------
+        values : float32 array, shape (grid.n_rows, grid.n_cols), the raster's unit
+
+        Raises
+        ------
+        RasterError
+            A file that it needs cannot be read.
+        """
+        derivation = self.description.raster(name).derive
+        if derivation is None:
+            return warp(self.sources[name], grid)
+        made = {} if made is None else made
+        reach = derivation.reach_px(grid.resolution)
+        wide = grid.grown(reach)
+        values = find_computation(derivation.name).compute(
+            derivation,
+            [self._given(of, wide, made) for of in derivation.rasters],
+            Place(
+                wide,
+                self.ice,
+                lambda outline: self._range(
+                    derivation.rasters[0], outline, grid.resolution
+                ),
+            ),
+        )
+        own = slice(reach, reach + grid.n_rows), slice(reach, reach + grid.n_cols)
+        tile: NDArray[np.float32] = values[own].astype(np.float32)
+        tile[np.isinf(tile)] = np.nan
+        return tile
+
+    def _given(
+        self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values]
+    ) -> Values:
+        """Return values as a tile holds them, to compute with."""
+        if (name, grid) not in made:
+            made[name, grid] = self.on(name, grid, made).astype(np.float64)
+        return made[name, grid]
+
+    def _range(self, name: str, outline: int, resolution: float) -> tuple[float, float]:
+        """Return the least and the highest value inside an outline."""
+        key = name, outline, resolution
+        if key not in self._ranges:
+            polygon = self.ice.outline(outline)
+            bounds = snap_bounds(polygon.bounds, 0.0, resolution)
+            grid = Grid.from_bounds(bounds, resolution)
+            values = self.on(name, grid)[inside([polygon], grid)]
+            known = values[np.isfinite(values)]
+            self._ranges[key] = (
+                (float(known.min()), float(known.max()))
+                if known.size
+                else (np.nan, np.nan)
+            )
+        return self._ranges[key]
