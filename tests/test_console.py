@@ -30,7 +30,7 @@ from glacier_inversion import console
 from glacier_inversion.experiment import experiment
 def slip(*_):
     raise {raised}
-experiment.load_experiment = slip
+experiment.load_experiment = experiment.load_application = slip
 console.run(cli.main)
 """
 

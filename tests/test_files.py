@@ -101,7 +101,9 @@ def limited(n_bytes: int) -> str:
         (["build-dataset", "--jobs", "2"], 1500, "slope.tif"),
         (["build-dataset", "--jobs", "1"], 8000, "outlines.gpkg"),
         (["train", "--jobs", "1", "--tensorboard"], 9000, "checkpoint.pt"),
-        (["train", "--jobs", "2"], 9000, "samples.pt"),
+        pytest.param(
+            ["train", "--jobs", "2"], 9000, "samples.pt", marks=pytest.mark.slow
+        ),
         (["draw"], 1000, "thickness_mean.tif"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,

@@ -154,7 +154,7 @@ def test_a_model_of_other_rasters_is_refused(finished, tmp_path):
     path.write_text(text)
     result = run("draw")
     assert result.exit_code == 1
-    assert "needs 'elevation' at 100; the dataset has it not at all" in result.stderr
+    assert "reads 'elevation' at 100 (not at all). The dataset must" in result.stderr
 
 
 def test_a_renamed_model_draws_with_its_own_members(finished, tmp_path):

@@ -125,7 +125,9 @@ def n_rows(model: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("jobs", [(1, 1, 1, 1), (2, 1, 2, 2)])
+@pytest.mark.parametrize(
+    "jobs", [(1, 1, 1, 1), pytest.param((2, 1, 2, 2), marks=pytest.mark.slow)]
+)
 def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
     "Three times, then it runs to its end: the bytes of the run that was not killed."
     model = copy_untrained(finished, tmp_path)
@@ -156,7 +158,7 @@ def test_the_command_may_be_killed_at_any_moment(finished, tmp_path, jobs):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
     "Ctrl-C reaches the whole group: one message, nothing left over, nothing lost."
