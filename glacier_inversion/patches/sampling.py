@@ -129,8 +129,9 @@ def check_targets(
         ("validation", experiment.criterion.startswith("val_")),
     ):
         if needed and len(targets[split]) == 0:
+            word = "training" if split == "train" else split
             message = (
-                f"{experiment.dataset_description.dataset_name}: the {split} features "
+                f"{experiment.dataset_description.dataset_name}: the {word} features "
                 f"({n_features[split]}) hold no samples. Must hold one at least: a "
                 "point with a known target whose window lies in the tile and is valid. "
                 "Look at the split and the shares of valid pixels, which 'ginv check "

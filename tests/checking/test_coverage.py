@@ -62,7 +62,7 @@ def test_a_raster_elsewhere_covers_nothing(run):
     assert (
         "thickness: no valid pixel in any feature: thickness.tif" in report["warnings"]
     )
-    assert "the train features (3) hold no samples" in report["problems"][0]
+    assert "the training features (3) hold no samples" in report["problems"][0]
     assert {f["coverage"]["thickness"] for f in report["features"]} == {0.0}
     assert run("build-dataset").exit_code == 0
     assert report["problems"][0] in run("train").stderr

@@ -13,7 +13,9 @@ from tests.training.helpers import experiment, some_tiles
 def test_no_samples_are_an_error():
     "In training always, in validation if the criterion needs it."
     tiles = some_tiles()
-    with pytest.raises(DatasetError, match=r"the train features \(0\) hold no samples"):
+    with pytest.raises(
+        DatasetError, match=r"the training features \(0\) hold no samples"
+    ):
         prepare(experiment(), {**tiles, "train": []})
     with pytest.raises(
         DatasetError, match=r"the validation features \(0\) hold no samples"
