@@ -41,6 +41,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Modules of tests in a room that have no module of that name to test, and why.
 WITHOUT_NAMESAKE = {
     "dataset/test_earlier_layout.py": "datasets as other versions laid them out",
+    "dataset/test_vectors.py": "one subject of several modules, from files to tiles",
     "drawing/test_methods.py": "one subject of draw, on every device, too long for it",
     "training/model/test_earlier_versions.py": "models as files of other versions",
 }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from glacier_inversion import choices
 from glacier_inversion.dataset.derivation import Place, Values, find_computation
 from glacier_inversion.dataset.ice import Ice
-from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.experiment.sections import DatasetDescription, Raster
+from glacier_inversion.geodata.convergence import turn_to_tile_axes
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import Source, warp
 from glacier_inversion.grid import Grid, snap_bounds
@@ -63,10 +64,14 @@ class Rasters:
             raster.name
             for raster in self.description.rasters
             if all(
-                used.derive is not None or used.name in self.sources
+                used.derive is not None or self.sources.keys() >= self._read_for(used)
                 for used in (raster, *self.description.ancestors(raster.name))
             )
         ]
+
+    def _read_for(self, raster: Raster) -> set[str]:
+        """Return the rasters whose files are read for one that has a file."""
+        return {raster.name, *(self.description.pair_of(raster.name) or [])}
 
     def unit(self, name: str) -> str | None:
         """Return the unit of a raster's values: the experiment's, else its own."""
@@ -104,7 +109,7 @@ class Rasters:
         """
         derivation = self.description.raster(name).derive
         if derivation is None:
-            return warp(self.sources[name], grid)
+            return self._read(name, grid)
         made = {} if made is None else made
         reach = derivation.reach_px(grid.resolution)
         wide = grid.grown(reach)
@@ -123,6 +128,15 @@ class Rasters:
         tile: NDArray[np.float32] = values[own].astype(np.float32)
         tile[np.isinf(tile)] = np.nan
         return tile
+
+    def _read(self, name: str, grid: Grid) -> NDArray[np.float32]:
+        """Return what the file holds; of a component, along the axes of the tiles."""
+        pair = turned_with(self.description, self.sources, name)
+        if pair is None:
+            return warp(self.sources[name], grid)
+        along_x, along_y = (warp(self.sources[component], grid) for component in pair)
+        warping = self.sources[name].warping
+        return turn_to_tile_axes(along_x, along_y, warping, grid)[pair.index(name)]
 
     def _given(
         self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values]
@@ -147,3 +161,15 @@ class Rasters:
                 else (np.nan, np.nan)
             )
         return self._ranges[key]
+
+
+def turned_with(
+    description: DatasetDescription, sources: Mapping[str, Source], name: str
+) -> list[str] | None:
+    """
+    Return the vector that a raster is a component of, where its axes are turned.
+
+    None where it is in the CRS of the tiles already, or is derived.
+    """
+    turned = name in sources and sources[name].warping.to_file is not None
+    return description.pair_of(name) if turned else None

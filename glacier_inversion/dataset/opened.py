@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glacier_inversion.dataset.outlines import read_columns, read_written_outlines
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import find_splits, select_features
-from glacier_inversion.dataset.summary import read_summary
+from glacier_inversion.dataset.summary import Summary, read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -245,7 +245,7 @@ def open_dataset(
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
     summary = read_summary(folder)
-    differing = _differing(summary.description.model_dump(), experiment)
+    differing = _differing(summary, experiment)
     if differing:
         message = (
             f"{folder}: was built from another description: {'; '.join(differing)}. "
@@ -269,15 +269,16 @@ def open_dataset(
     )
 
 
-def _differing(
-    built: dict[str, Any], experiment: Experiment | Application
-) -> list[str]:
+def _differing(summary: Summary, experiment: Experiment | Application) -> list[str]:
     """
     Name the differences that matter to *experiment*.
 
     Left out are rasters that it neither reads nor derives others from.
     """
-    description = experiment.dataset_description
+    description, built = (
+        experiment.dataset_description,
+        summary.description.model_dump(),
+    )
     wanted = description.model_dump(mode="json")
     differing = [
         f"{key} {built.get(key)} → {wanted[key]}"
@@ -299,6 +300,12 @@ def _differing(
                 for key in raster
                 if own.get(key) != raster[key]
             ]
+        if name in summary.warping and summary.warping[name].to_file is not None:
+            pairs = summary.description.vectors
+            before = next((pair for pair in pairs if name in pair), None)
+            now = description.pair_of(name)
+            if before != now:
+                differing.append(f"vectors: {name}: {before} → {now}")
     return differing
 
 

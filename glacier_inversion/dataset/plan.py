@@ -153,6 +153,8 @@ def plan_dataset(
     if isinstance(experiment, Experiment):
         warnings += find_small_buffer(description, experiment)
     sources, of_sources = _open_sources(description, workspace)
+    of_sources += _find_unlike_components(description, sources)
+    warnings += _find_unnamed_vectors(description, sources)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
     step = common_multiple(raster.resolution for raster in description.rasters)
     bounds = {
@@ -198,6 +200,47 @@ def _open_sources(
         except RasterError as error:
             problems.append(error)
     return sources, problems
+
+
+def _find_unlike_components(
+    description: DatasetDescription, sources: dict[str, Source]
+) -> list[RasterError]:
+    """Refuse vectors whose components cannot be turned together."""
+    problems = []
+    for first, second in description.vectors:
+        if not {first, second} <= sources.keys():
+            continue
+        one, other = sources[first].warping, sources[second].warping
+        if one != other and (one.to_file or other.to_file):
+            message = (
+                f"dataset_description.vectors: {sources[first].path} and "
+                f"{sources[second].path}, of {first} and {second}, differ in CRS, "
+                "pixels or resampling. The components of a vector must be alike, to be "
+                "turned to the axes of the tiles. Warp one to the other, or take both "
+                "from one product."
+            )
+            problems.append(RasterError(message))
+    return problems
+
+
+def _find_unnamed_vectors(
+    description: DatasetDescription, sources: dict[str, Source]
+) -> Iterator[str]:
+    """Say which rasters look like components that should be turned, and are not."""
+    for name, source in sources.items():
+        if source.warping.to_file is None or description.pair_of(name):
+            continue
+        others = {
+            f"{name[:place]}{'y' if letter == 'x' else 'Y'}{name[place + 1 :]}"
+            for place, letter in enumerate(name)
+            if letter in "xX"
+        }
+        for other in sorted(others & sources.keys()):
+            yield (
+                f"{name}, {other}: look like the components of a vector, and are in "
+                "another CRS than the tiles. Name them in dataset_description.vectors, "
+                "to have them turned to the tiles' axes"
+            )
 
 
 def find_small_buffer(

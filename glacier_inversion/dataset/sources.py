@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glacier_inversion.dataset.derived import turned_with
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.sections import DatasetDescription, Raster
 from glacier_inversion.geodata.rasters import Source
@@ -24,17 +25,28 @@ def record_sources(
     """
     Return the name, size and time of each file of every raster.
 
-    Of one that is derived how, and the records of all that it is derived from.
+    Of one that is derived how, and the records of all that it is derived from; of a
+    component that is turned, the record of the other one, too.
     """
-    own = {raster.name: _record(raster, sources) for raster in description.rasters}
-    for raster in description.rasters:
-        if raster.derive is not None:
-            ancestors = description.ancestors(raster.name)
-            own[raster.name] = {
-                **own[raster.name],
-                "of": {a.name: _record(a, sources) for a in ancestors},
-            }
-    return own
+    records = {raster.name: _record(raster, sources) for raster in description.rasters}
+    turned = {
+        name: {
+            **record,
+            "turned": {component: records[component] for component in pair},
+        }
+        for name, record in records.items()
+        if (pair := turned_with(description, sources, name))
+    }
+    records |= turned
+    derived = {
+        raster.name: {
+            **records[raster.name],
+            "of": {a.name: records[a.name] for a in description.ancestors(raster.name)},
+        }
+        for raster in description.rasters
+        if raster.derive is not None
+    }
+    return records | derived
 
 
 def _record(raster: Raster, sources: Mapping[str, Source]) -> Record:

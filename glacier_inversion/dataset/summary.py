@@ -57,6 +57,7 @@ class _Description(_Part):
     model_config = ConfigDict(extra="allow")
 
     rasters: list[_Raster] = Field(min_length=1)
+    vectors: list[list[str]] = []
 
 
 class Summary(_Part):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from glacier_inversion.dataset.derived import Rasters
+from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
@@ -166,9 +166,13 @@ def _fingerprint(rasters: Rasters, name: str, grid: Grid, known: dict[str, str])
     derivation = rasters.description.raster(name).derive
     parts: list[Any] = [rasters.description.epsg, grid.bounds, grid.resolution]
     if derivation is None:
-        source = rasters.sources[name]
-        own = [source.band, repr(source.nodata), source.warping.method]
-        parts = [_FORMAT, *parts, *own]
+        pair = turned_with(rasters.description, rasters.sources, name)
+        of_vector = ["turned", pair.index(name)] if pair else []
+        for component in [name] if pair is None else pair:
+            source = rasters.sources[component]
+            own = [source.band, repr(source.nodata), source.warping.method]
+            of_vector += own
+        parts = [_FORMAT, *parts, *of_vector]
     else:
         given = [_fingerprint(rasters, n, grid, known) for n in derivation.rasters]
         ice = rasters.ice.digest if derivation.uses_outlines else None

@@ -134,6 +134,8 @@ def _find_other_sources(
                 model.experiment.dataset_description,
             )
         )
+        now["vector"] = experiment.dataset_description.pair_of(name)
+        then["vector"] = model.experiment.dataset_description.pair_of(name)
         now["unit"] = dataset.units[name]
         then["unit"] = model.units.get(name, now["unit"])  # earlier models keep none
         changed = [key for key in now if now[key] != then[key]]

@@ -8,7 +8,7 @@ report: so everything that is wrong with a file is found at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ from glacier_inversion.experiment.criterion import (
 )
 from glacier_inversion.experiment.deriving import find_wrong_derivations
 from glacier_inversion.experiment.operation import find_operations
-from glacier_inversion.experiment.raw import FAR, MOST_ENTRIES, RawExperiment, is_length
+from glacier_inversion.experiment.raw import (
+    FAR,
+    MOST_ENTRIES,
+    RawExperiment,
+    find_repeated,
+    is_length,
+)
+from glacier_inversion.experiment.vectors import find_wrong_vectors
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
 from glacier_inversion.workspace import last_part
@@ -47,7 +54,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _of_activations(view)
     yield from find_wrong_criterion(view)
     yield from _of_network(view)
-    yield from _of_augmentation(view)
+    yield from find_wrong_vectors(view)
     yield from _of_drawing(view)
     yield from _of_epsg(view)
 
@@ -62,21 +69,9 @@ def find_ignored(raw: dict[str, Any]) -> Iterator[Problem]:
                 yield write_path([key, name]), f"{name!r} is no output: ignored"
 
 
-def _twice(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    for path, name in named:
-        if name in seen:
-            yield (
-                path,
-                f"{what} {name!r} is named twice, also at {seen[name]}. Must be named "
-                "once. Remove one",
-            )
-        seen.setdefault(name, path)
-
-
 def _of_rasters(view: RawExperiment) -> Iterator[Problem]:
     rasters = view.items("dataset_description", "rasters")
-    yield from _twice(((path, item["name"]) for path, item in rasters), "raster")
+    yield from find_repeated(((path, item["name"]) for path, item in rasters), "raster")
     sizes = {i["resolution"] for _, i in rasters if is_length(i.get("resolution"))}
     if sizes and common_multiple(sizes) > _FARTHEST_MULTIPLE * max(sizes):
         shown = ", ".join(f"{size:g}" for size in sorted(sizes))
@@ -92,7 +87,9 @@ def _of_variables(view: RawExperiment) -> Iterator[Problem]:
     both = [*view.items("inputs"), *view.items("outputs")]
     for section in ("inputs", "outputs"):
         items = view.items(section)
-        yield from _twice(((path, item["name"]) for path, item in items), "variable")
+        yield from find_repeated(
+            ((path, item["name"]) for path, item in items), "variable"
+        )
     finest = min(view.resolutions("inputs", "outputs"), default=None)
     for path, item in both:
         name, resolution = item["name"], item.get("resolution")
@@ -260,49 +257,17 @@ def _operations(view: RawExperiment) -> Iterator[tuple[str, str]]:
         yield from ((path, item["name"]) for path, item in view.items(*keys))
 
 
-def _of_augmentation(view: RawExperiment) -> Iterator[Problem]:
-    pairs = view.value("augmentation", "vectors")
-    inputs = {item["name"]: item for _, item in view.items("inputs")}
-    for i, pair in enumerate(pairs if isinstance(pairs, list) else []):
-        path = f"augmentation.vectors[{i}]"
-        names = (
-            [n for n in pair if isinstance(n, str)] if isinstance(pair, list) else []
-        )
-        for name in names:
-            if name not in inputs:
-                yield (
-                    path,
-                    f"{name!r} is no input. {nearest(name, inputs)} Name two inputs",
-                )
-        shapes = {
-            (str(inputs[n].get("resolution")), inputs[n].get("scalar") is True)
-            for n in names
-            if n in inputs
-        }
-        if len(shapes) > 1:
-            yield (
-                path,
-                f"{names} differ in resolution or scalar. Must be alike, as the "
-                "components of one vector. Make them so",
-            )
-    flat = [
-        (f"augmentation.vectors[{i}]", name)
-        for i, pair in enumerate(pairs if isinstance(pairs, list) else [])
-        for name in (pair if isinstance(pair, list) else [])
-        if isinstance(name, str)
-    ]
-    yield from _twice(flat, "component")
-
-
 def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
     for key, what in (
         ("features", "feature"),
         ("profiles", "profile"),
         ("statistics", "statistic"),
     ):
-        yield from _twice(view.strings("drawing_description", key), what)
+        yield from find_repeated(view.strings("drawing_description", key), what)
     models = view.strings("drawing_description", "models")
-    yield from _twice(((path, last_part(model)) for path, model in models), "model")
+    yield from find_repeated(
+        ((path, last_part(model)) for path, model in models), "model"
+    )
     resolution = view.value("drawing_description", "resolution")
     finest = min(view.resolutions("inputs", "outputs"), default=None)
     if finest is not None and is_length(resolution) and not ratio(resolution, finest):

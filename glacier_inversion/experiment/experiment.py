@@ -9,7 +9,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from glacier_inversion.choices import Loss, Metric
 from glacier_inversion.errors import ExperimentError
@@ -35,6 +35,7 @@ from glacier_inversion.experiment.values import (
     Section,
     Text,
 )
+from glacier_inversion.experiment.vectors import with_vectors
 from glacier_inversion.grid import ratio
 from glacier_inversion.json_files import Problem, parse_json, read_text
 
@@ -139,6 +140,12 @@ class Experiment(Section):
     schema_: Text | None = Field(
         default=None, alias="$schema", description="For editors; without effect."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _turned_vectors(cls, raw: Any) -> Any:
+        """Turn the vectors of the dataset with the patches."""
+        return with_vectors(raw)
 
     @field_validator("outputs", mode="after")
     @classmethod

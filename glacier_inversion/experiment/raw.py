@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeGuard
 
-from glacier_inversion.json_files import write_path
+from glacier_inversion.json_files import Problem, write_path
 
 # Lengths in metres: no pixel is as small, and nothing on the Earth is as long.
 SHORTEST, FAR = 1e-3, 1e9
@@ -73,3 +74,16 @@ def is_length(value: Any) -> TypeGuard[float]:
         and not isinstance(value, bool)
         and SHORTEST <= value < FAR
     )
+
+
+def find_repeated(named: Iterable[tuple[str, str]], what: str) -> Iterator[Problem]:
+    """Yield the names, given with their paths, that stand there more than once."""
+    seen: dict[str, str] = {}
+    for path, name in named:
+        if name in seen:
+            yield (
+                path,
+                f"{what} {name!r} is named twice, also at {seen[name]}. Must be named "
+                "once. Remove one",
+            )
+        seen.setdefault(name, path)

@@ -55,6 +55,10 @@ else:  # which there are is known when their folders have been looked at
     ]
 
 
+Pair = Annotated[list[Text], Field(min_length=2, max_length=2)]
+"""The names of the components of a vector, along x and along y."""
+
+
 class Variable(Section):
     """A variable that the network reads or predicts."""
 
@@ -195,6 +199,14 @@ class DatasetDescription(Section):
     rasters: list[Raster] = Field(
         min_length=1, max_length=MOST_ENTRIES, description="The variables."
     )
+    vectors: list[Pair] = Field(
+        default=[],
+        max_length=MOST_VARIABLES,
+        description="Pairs of rasters, the components of a vector along x and y of "
+        "their files' CRS, in a geographic one towards east and north. Where that is "
+        "another CRS they are turned to the axes of the tiles; and augmentation turns "
+        "them with the image.",
+    )
     split: Split | None = Field(
         default=None,
         description="Default: by the column 'train' where there is one, else fractions "
@@ -204,6 +216,10 @@ class DatasetDescription(Section):
     def raster(self, name: str) -> Raster:
         """Return the raster called *name*."""
         return next(raster for raster in self.rasters if raster.name == name)
+
+    def pair_of(self, name: str) -> list[str] | None:
+        """Return the names of the vector that a raster is a component of."""
+        return next((pair for pair in self.vectors if name in pair), None)
 
     def ancestors(self, name: str) -> list[Raster]:
         """Return the rasters that one is derived from, at whatever remove."""
@@ -288,9 +304,10 @@ class Augmentation(Section):
 
     flips: bool = Field(default=False, description="Mirror patches.")
     rotations: bool = Field(default=False, description="Turn patches by 90 degrees.")
-    vectors: list[Annotated[list[Text], Field(min_length=2, max_length=2)]] = Field(
+    vectors: list[Pair] = Field(
         default=[],
         max_length=MOST_VARIABLES,
-        description="Pairs of inputs, the components of a vector towards east and "
-        "north: they turn with the image.",
+        description="Pairs of inputs, the components of a vector along x and y of the "
+        "tiles: they turn with the image. Default: those of "
+        "dataset_description.vectors.",
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import rasterio
+from pyproj import CRS, Transformer
 
 from glacier_inversion.geodata.rasters import open_source
 from glacier_inversion.grid import Grid
@@ -28,3 +29,29 @@ def noise(path, epsg, resolution=20.0, dtype="f4"):
         )
     write_raster(path, values, left - 1007, top + 1003, resolution, epsg)
     return path
+
+
+def components(azimuth, length, x, y, epsg):
+    """Return vectors towards an azimuth from true north, along the axes of a CRS."""
+    crs = CRS.from_epsg(epsg)
+    if crs.is_geographic:
+        angle = np.radians(np.full(np.shape(x), azimuth))
+        return length * np.sin(angle), length * np.cos(angle)
+    to_map = Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+    lon, lat = to_map.transform(x, y, direction="INVERSE")
+    step = np.full(np.shape(x), 1.0)  # metres
+    lon, lat, _ = crs.get_geod().fwd(lon, lat, azimuth * step, step)
+    to_x, to_y = to_map.transform(lon, lat)
+    norm = length / np.hypot(to_x - x, to_y - y)
+    return norm * (to_x - x), norm * (to_y - y)
+
+
+def azimuths(along_x, along_y, x, y, epsg):
+    """Return where vectors of a projected CRS lead, in degrees from true north."""
+    crs = CRS.from_epsg(epsg)
+    to_ground = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    norm = np.hypot(along_x, along_y).astype(float)
+    ends = x + along_x / norm, y + along_y / norm  # a metre further
+    return crs.get_geod().inv(*to_ground.transform(x, y), *to_ground.transform(*ends))[
+        0
+    ]
