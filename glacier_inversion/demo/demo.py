@@ -136,12 +136,13 @@ def _write_demo(folder: Path, progress: Progress) -> Path:
         write_bytes(experiment, text.encode())
     if not data.exists():
         with making_folder(data) as unfinished:
-            _write_data(unfinished, progress)
+            write_region(unfinished, _SEED, progress)
     return experiment
 
 
-def _write_data(folder: Path, progress: Progress) -> None:
-    mountains, rheology = build_mountains(_SEED), Rheology()
+def write_region(folder: Path, seed: int, progress: Progress) -> None:
+    """Write the data of a made-up region, another one for each seed, into a folder."""
+    mountains, rheology = build_mountains(seed), Rheology()
     logger.info("growing the ice of %d valleys", len(mountains.floors))
     thickness, imbalance = grow_ice(mountains, rheology, progress)
     glaciers = find_glaciers(mountains, thickness)
@@ -152,4 +153,4 @@ def _write_data(folder: Path, progress: Progress) -> None:
         100 * imbalance,
     )
     velocity = surface_velocity(thickness, mountains.bed, mountains.cell_size, rheology)
-    write_observations(folder, mountains, thickness, velocity, glaciers, _SEED)
+    write_observations(folder, mountains, thickness, velocity, glaciers, seed)

@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from glacier_inversion import Workspace, build_dataset, draw, load_application
 from glacier_inversion.cli import main
+from glacier_inversion.demo.demo import write_region
+from glacier_inversion.demo.scores import find_errors
+from glacier_inversion.geodata.geotiffs import read_grid
+from glacier_inversion.progress import Silent
 from tests.demo.helpers import read
 from tests.helpers import README, WRITTEN
+from tests.synthetic import write_json
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +59,54 @@ def test_demo_beats_simpler_methods(demo):
         assert src.crs.to_epsg() == 2056
         assert np.isfinite(drawn).any()
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+UNMEASURED = {
+    "dataset_name": "unmeasured",
+    "epsg": 2056,
+    "shapefile_file": "glaciers.shp",
+    "shapefile_fieldname": "id",
+    "buffer_distance": 600.0,
+    "rasters": [
+        {"name": "dem", "resolution": 50.0, "file": "dem.tif"},
+        {"name": "vx", "resolution": 100.0, "file": "vx.tif"},
+        {"name": "vy", "resolution": 100.0, "file": "vy.tif"},
+        {"name": "slope", "resolution": 50.0, "derive": {"name": "slope", "of": "dem"}},
+        {
+            "name": "speed",
+            "resolution": 100.0,
+            "derive": {"name": "magnitude", "of": ["vx", "vy"]},
+        },
+    ],
+    "vectors": [["vx", "vy"]],
+}
+
+
+@pytest.mark.slow
+def test_model_maps_a_region_that_nobody_measured(demo, tmp_path):
+    "Outlines, a DEM and a velocity of other mountains; the truth is kept aside."
+    folder, printed = demo
+    truth, data = tmp_path / "truth", tmp_path / "region" / "data"
+    truth.mkdir()
+    write_region(truth, 1, Silent())
+    data.mkdir(parents=True)
+    for path in truth.iterdir():
+        if path.stem in ("glaciers", "dem", "vx", "vy"):
+            shutil.copy(path, data)
+    drawing = {"features": "all", "models": [str(folder / "models" / "demo")]}
+    raw = {"dataset_description": UNMEASURED, "drawing_description": drawing}
+    application = load_application(write_json(data.parent / "apply.json", raw))
+    workspace = Workspace(data.parent)
+    build_dataset(application, workspace)
+    draw(application, workspace)
+    thickness, src = read(truth / "thickness_true.tif")
+    grid = read_grid(Path(src.name))
+    maps = sorted(data.parent.glob("drawings/demo/*/thickness_mean.tif"))
+    assert len(maps) >= 24
+    errors = np.concatenate([find_errors(m, thickness, grid).ravel() for m in maps])
+    rmse = np.sqrt(np.nanmean(errors**2))
+    own = float(re.findall(r"ensemble +([\d.]+) m", printed)[0])
+    assert rmse <= 1.2 * own
 
 
 @pytest.mark.slow
