@@ -15,7 +15,7 @@ class OutlinesReport:
     file: str
     status: FileStatus
     crs: str | None
-    column: str
+    column: str | None
     features: int | None
     repaired: int | None
 

@@ -169,7 +169,7 @@ def _describe_outlines(plan: DatasetPlan, path: Path) -> OutlinesReport:
     return OutlinesReport(
         file=description.shapefile_file,
         status=_status(path, bool(outlines)),
-        crs=read_crs(path) if outlines else None,
+        crs=read_crs(path, description.shapefile_layer) if outlines else None,
         column=description.shapefile_fieldname,
         features=len(outlines) if outlines else None,
         repaired=n_repaired if outlines else None,

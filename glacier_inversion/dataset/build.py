@@ -80,6 +80,12 @@ def build_dataset(
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)
     plan.check_buildable()
+    if experiment.dataset_description.shapefile_fieldname is None:
+        logger.info(
+            "%s: ids are those of column %r",
+            plan.description.shapefile_file,
+            plan.description.shapefile_fieldname,
+        )
     for warning in plan.warnings:
         logger.warning("%s", warning)
     rasters, folder = plan.description.rasters, plan.folder

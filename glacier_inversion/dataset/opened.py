@@ -32,9 +32,12 @@ _STRIP = 2**22  # pixels of a tile that are read at once to check it
 _DESCRIBING = (
     "epsg",
     "shapefile_file",
+    "shapefile_layer",
     "shapefile_fieldname",
     "buffer_distance",
 )
+# Found by the build where they are left out, before or now.
+_FOUND = ("shapefile_layer", "shapefile_fieldname")
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,11 @@ def open_dataset(
     shapefile = workspace.data(description.shapefile_file)
     columns = summary.columns  # as they were, where the file is not at hand
     if shapefile.exists():
-        columns = read_columns(shapefile, description.shapefile_fieldname)
+        columns = read_columns(
+            shapefile,
+            summary.description.shapefile_fieldname,
+            summary.description.shapefile_layer,
+        )
     splits = find_splits(experiment, shapefile, columns)
     return BuiltDataset(
         folder,
@@ -284,6 +291,7 @@ def _differing(summary: Summary, experiment: Experiment | Application) -> list[s
         f"{key} {built.get(key)} → {wanted[key]}"
         for key in _DESCRIBING
         if built.get(key) != wanted[key]
+        and not (key in _FOUND and None in (built.get(key), wanted[key]))
     ]
     built_rasters = {raster["name"]: raster for raster in built["rasters"]}
     names = [variable.name for variable in experiment.variables()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import (
     opened_vectors,
@@ -29,6 +31,9 @@ from glacier_inversion.geodata.vectors import (
     transformer_of,
 )
 from glacier_inversion.workspace import Workspace, name_problem, same_names
+
+ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
+"""The columns of ids of the inventories that are known."""
 
 # What lies beside the folders of features, in datasets and drawings.
 _OURS = {"summary.json", "sources.json", "outlines.gpkg", "profiles"}
@@ -58,7 +63,59 @@ class Outline:
     problem: str | None = None
 
 
-def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
+def name_outlines(path: Path, description: DatasetDescription) -> DatasetDescription:
+    """
+    Return a description that names the layer and the column of ids of its outlines.
+
+    A column that is left out is the one of a known inventory, if there is one such.
+
+    Raises
+    ------
+    OutlineError
+        The file is missing or unreadable, or it cannot be known which layer or column.
+    """
+    with opened_vectors(path, description.shapefile_layer) as src:
+        columns, layer = list(src.schema["properties"]), src.name
+    fieldname = description.shapefile_fieldname
+    if fieldname is None:
+        fieldname = find_id_column(path, columns)
+    names = {"shapefile_fieldname": fieldname, "shapefile_layer": layer}
+    return description.model_copy(update=names)
+
+
+def find_id_column(path: Path, columns: Sequence[str]) -> str:
+    """
+    Return the one column that holds the ids of a known inventory.
+
+    Capitals do not matter, as not all programs and formats keep them.
+
+    Raises
+    ------
+    OutlineError
+        There is none, or more than one.
+
+    Examples
+    --------
+    >>> find_id_column(Path("glaciers.shp"), ["o1region", "rgi_id", "area_km2"])
+    'rgi_id'
+    """
+    inventories = {known.casefold() for known in ID_COLUMNS}
+    found = [column for column in columns if column.casefold() in inventories]
+    if len(found) != 1:
+        known = ", ".join(f"{name} ({whose})" for name, whose in ID_COLUMNS.items())
+        message = (
+            f"{path}: {' and '.join(found) or 'no column'} could be the ids of a known "
+            f"inventory, among {', '.join(columns) or 'none'}. Must be one of {known} "
+            "where shapefile_fieldname is left out. Name the column of ids in "
+            "dataset_description.shapefile_fieldname."
+        )
+        raise OutlineError(message)
+    return found[0]
+
+
+def read_outlines(
+    path: Path, fieldname: str, epsg: int, layer: str | None = None
+) -> list[Outline]:
     """
     Read the outlines of a vector file, in the order of the file.
 
@@ -72,7 +129,7 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
         The file is missing, unreadable, has no CRS or no such column, or its ids cannot
         name folders: empty, unsafe, or twice the same.
     """
-    with opened_vectors(path) as src:
+    with opened_vectors(path, layer) as src:
         columns = list(src.schema["properties"])
         if next(iter(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
@@ -84,7 +141,9 @@ def read_outlines(path: Path, fieldname: str, epsg: int) -> list[Outline]:
     return outlines
 
 
-def read_columns(path: Path, fieldname: str) -> dict[str, dict[str, Any]]:
+def read_columns(
+    path: Path, fieldname: str, layer: str | None = None
+) -> dict[str, dict[str, Any]]:
     """
     Read what the columns of a file of outlines say of each feature, by its id.
 
@@ -93,7 +152,7 @@ def read_columns(path: Path, fieldname: str) -> dict[str, dict[str, Any]]:
     OutlineError
         As `read_outlines` does, but for places.
     """
-    with opened_vectors(path) as src:
+    with opened_vectors(path, layer) as src:
         _check_column(path, fieldname, list(src.schema["properties"]))
         rows = [
             {name: _plain(value) for name, value in record.properties.items()}

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.dataset.derived import Rasters
-from glacier_inversion.dataset.outlines import Outline, read_outlines
+from glacier_inversion.dataset.outlines import (
+    Outline,
+    name_outlines,
+    read_outlines,
+)
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import (
     find_overlaps,
@@ -136,9 +140,15 @@ def plan_dataset(
     outlines: list[Outline] = []
     splits: dict[str, str] = {}
     try:
+        description = name_outlines(shapefile, description)
         outlines = _refuse_large(
             description,
-            read_outlines(shapefile, description.shapefile_fieldname, description.epsg),
+            read_outlines(
+                shapefile,
+                str(description.shapefile_fieldname),
+                description.epsg,
+                description.shapefile_layer,
+            ),
         )
         columns = {outline.feature: outline.columns for outline in outlines}
         splits = find_splits(experiment, shapefile, columns)

@@ -56,6 +56,8 @@ class _Raster(_Part):
 class _Description(_Part):
     model_config = ConfigDict(extra="allow")
 
+    shapefile_fieldname: str
+    shapefile_layer: str | None = None
     rasters: list[_Raster] = Field(min_length=1)
     vectors: list[list[str]] = []
 

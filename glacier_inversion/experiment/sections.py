@@ -190,8 +190,14 @@ class DatasetDescription(Section):
         description="Outlines: any vector file that OGR reads, in the data folder, or "
         "its whole path."
     )
-    shapefile_fieldname: Text = Field(
-        description="Column of the outlines that holds the feature's id."
+    shapefile_layer: Text | None = Field(
+        default=None,
+        description="Layer of the file of outlines. Needed where it holds several.",
+    )
+    shapefile_fieldname: Text | None = Field(
+        default=None,
+        description="Column of the outlines that holds the feature's id. Default: that "
+        "of RGI 6 (RGIId), RGI 7 (rgi_id) or SGI 2016 (sgi-id), whichever there is.",
     )
     buffer_distance: Annotated[float, Field(ge=0, le=1e6)] = Field(
         description="Distance added to an outline's bounds on each side, CRS units."

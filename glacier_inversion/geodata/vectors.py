@@ -20,6 +20,7 @@ from shapely.geometry import shape
 from glacier_inversion.errors import (
     OutlineError,
     first_line,
+    nearest,
     unprinted,
 )
 
@@ -70,9 +71,9 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
     return lines
 
 
-def read_crs(path: Path) -> str:
+def read_crs(path: Path, layer: str | None = None) -> str:
     """Return the name of a vector file's CRS."""
-    with opened_vectors(path) as src:
+    with opened_vectors(path, layer) as src:
         return name_crs(_crs_wkt(path, src))
 
 
@@ -90,19 +91,25 @@ def name_crs(wkt: str) -> str:
 
 
 @contextmanager
-def opened_vectors(path: Path) -> Iterator[Any]:
-    """Open a vector file of one layer; OutlineError if it is not there or none."""
+def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
+    """Open a layer of a vector file, the only one where none is named; OutlineError."""
     check_exists(path)
     try:
         with unprinted():
             layers = _layers(path)
-            if len(layers) > 1:
+            if layer is not None and layer not in layers:
                 message = (
-                    f"{path}: holds the layers {', '.join(layers)}. Must hold one. "
-                    "Export the right one to a file of its own."
+                    f"{path}: has no layer {layer!r}. {nearest(layer, layers)} "
+                    "Correct shapefile_layer."
                 )
                 raise OutlineError(message)
-            with fiona.open(path, layer=layers[0] if layers else None) as src:
+            if layer is None and len(layers) > 1:
+                message = (
+                    f"{path}: holds the layers {', '.join(layers)}. Must be told which "
+                    "one to read. Name it in dataset_description.shapefile_layer."
+                )
+                raise OutlineError(message)
+            with fiona.open(path, layer=layer or next(iter(layers), None)) as src:
                 yield src
     except OutlineError:
         raise
