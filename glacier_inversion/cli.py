@@ -29,6 +29,7 @@ from glacier_inversion.console import (
 )
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.progress import working
+from glacier_inversion.starting_commands import new_command, schema_command
 
 FAILED_FEATURES = 3
 
@@ -300,13 +301,8 @@ def demo_command(
     _end(ctx, report.failures)
 
 
-@main.command("schema", epilog=examples("ginv schema > ginv.schema.json"))
-def schema_command() -> None:
-    """Print the JSON Schema of the experiment file, for editors."""
-    from glacier_inversion.experiment.experiment import json_schema
-
-    click.echo(json.dumps(json_schema(), indent=2))
-
+for command in (new_command, schema_command):
+    main.add_command(command)
 
 logger = logging.getLogger(__name__)
 

@@ -223,6 +223,7 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
 # In helps, \b keeps the lines of a paragraph as they are.
 WAY_AND_EXIT_CODES = """\b
 From your data to maps:
+  ginv new exp.json            propose an experiment for what lies in data/
   ginv check exp.json          see what is missing, and what it will cost
   ginv build-dataset exp.json  cut the rasters out around the outlines
   ginv train exp.json          train one network for each seed
@@ -264,7 +265,7 @@ def note_workspace(
 _EXPERIMENT = click.argument(
     "experiment", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-_WORKSPACE = click.option(
+WORKSPACE = click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
@@ -285,7 +286,7 @@ QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 
 def with_common_options(command: Command) -> Command:
     """Give a command the argument and options that all of them have."""
-    for decorate in (QUIET, VERBOSE, _WORKSPACE, _EXPERIMENT):
+    for decorate in (QUIET, VERBOSE, WORKSPACE, _EXPERIMENT):
         command = decorate(command)
     return command
 

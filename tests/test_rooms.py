@@ -28,14 +28,24 @@ ORDER = [
     "training",
     "drawing",
     "checking",
+    "proposing",
     "demo",
     "console",
+    "starting_commands",
     "cli",
     "__main__",
 ]
-LAST = {"console", "cli", "__main__"}
+LAST = {"console", "starting_commands", "cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
-WITHOUT_TORCH = ["", "experiment", "geodata", "dataset", "checking", "demo"]
+WITHOUT_TORCH = [
+    "",
+    "experiment",
+    "geodata",
+    "dataset",
+    "checking",
+    "proposing",
+    "demo",
+]
 WITHOUT_GEODATA = ["", "experiment", "patches", "training"]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Modules of tests in a room that have no module of that name to test, and why.

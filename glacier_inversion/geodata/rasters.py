@@ -27,7 +27,7 @@ from glacier_inversion.grid import Grid
 
 # Numbers that stand for "no data" where a file does not say so. None of them is a
 # slope, a speed, a thickness, an elevation or a class.
-_USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
+USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
 # Of a pixel of the file: GDAL's coordinates are then exact. (With 0 rasterio fails.)
 _EXACT = 1e-9
 # Whole numbers of these types are exact in float32.
@@ -238,7 +238,7 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
         named |= (
             np.isnan(values) if math.isnan(number) else values == dtype.type(number)
         )
-    for number in _USUAL_NODATA:
+    for number in USUAL_NODATA:
         if _fits(number, dtype.name) and bool(
             ((values == dtype.type(number)) & ~named).any()
         ):

@@ -1,0 +1,1 @@
+"""A first experiment, proposed from what lies in the data folder."""

@@ -1,0 +1,97 @@
+"""Propose to apply trained models to glaciers that nobody measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.proposing.names import recognize
+from glacier_inversion.proposing.proposal import (
+    Proposal,
+    describe_entries,
+    list_entries,
+)
+from glacier_inversion.proposing.rasters import FoundRaster, describe_raster
+from glacier_inversion.workspace import Workspace
+
+
+def propose_application(
+    workspace: Workspace,
+    described: dict[str, Any],
+    found: dict[str, FoundRaster],
+    models: list[str],
+    reasons: list[str],
+) -> Proposal:
+    """Propose to apply trained models."""
+    if not models:
+        folders = sorted(workspace.root.glob("models/*/model.json"))
+        models = [path.parent.name for path in folders]
+    if not models:
+        message = (
+            f"{workspace.data('')}: holds no ice thickness at the outlines, and "
+            f"{workspace.root / 'models'} no model. Must have either, to train or to "
+            "apply. Put measurements there as ice_thickness.tif, or name a trained "
+            "model with '--model PATH'."
+        )
+        raise DatasetError(message)
+    from glacier_inversion.training.model.model import read_model  # noqa: PLC0415 torch
+
+    entries: list[dict[str, Any]] = []
+    inputs: list[str] = []
+    buffer = 0.0
+    for model in models:
+        trained = read_model(workspace.model_to_read(model)).experiment
+        for variable in trained.inputs:
+            entries += _serve(trained, variable.name, found, model)
+            inputs.append(variable.name)
+        coarsest = max(variable.resolution for variable in trained.variables())
+        buffer = max(buffer, trained.area_size / 2 + 2 * coarsest)
+    content = {
+        "dataset_description": {
+            **described,
+            "buffer_distance": buffer,
+            **describe_entries(entries),
+        },
+        "drawing_description": {"features": "all", "models": models},
+    }
+    reasons += [
+        f"models {', '.join(models)}: trained ones are applied",
+        f"buffer_distance {buffer:g} m: half of what models look at, and two pixels",
+        *list_entries(entries, inputs),
+    ]
+    return Proposal(content, reasons)
+
+
+def _serve(
+    trained: Experiment, name: str, found: dict[str, FoundRaster], model: str
+) -> list[dict[str, Any]]:
+    """Return the entries that give a model one of its rasters, by its name there."""
+    raster = trained.dataset_description.raster(name)
+    if raster.derive is not None:
+        parts = [
+            entry
+            for of in raster.derive.rasters
+            for entry in _serve(trained, of, found, model)
+        ]
+        derive = raster.derive.model_dump(mode="json", exclude_defaults=True)
+        derive["name"] = raster.derive.name
+        own = {"name": name, "resolution": raster.resolution, "derive": derive}
+        return [*parts, own]
+    stem = Path(str(raster.file)).stem
+    variable = recognize(name, raster.unit) or recognize(stem)
+    entries = (
+        []
+        if variable is None
+        else describe_raster(found, variable, name, raster.resolution)
+    )
+    if not entries:
+        there = ", ".join(f"{r.file} ({v})" for v, r in found.items()) or "none"
+        message = (
+            f"{model}: reads {name!r}, and no raster that covers outlines was found to "
+            f"be that. Must be among the files in the data folder: {there}. Put it "
+            f"there, named {variable or name}.tif."
+        )
+        raise RasterError(message)
+    return entries

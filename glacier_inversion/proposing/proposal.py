@@ -1,0 +1,99 @@
+"""What is proposed: the content of an experiment file, why, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.files import write_bytes
+from glacier_inversion.proposing.network import OUTPUT
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """
+    An experiment, and why it is as it is.
+
+    Attributes
+    ----------
+    content : dict
+        What the file holds.
+    reasons : list of str
+        What was chosen, a line each.
+    """
+
+    content: dict[str, Any]
+    reasons: list[str]
+
+
+def describe_entries(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what describes rasters, each once, and the vectors among them."""
+    unique = list({entry["name"]: entry for entry in entries}.values())
+    names = {entry["name"] for entry in unique}
+    vectors = {"vectors": [["vx", "vy"]]} if {"vx", "vy"} <= names else {}
+    return {"rasters": unique, **vectors}
+
+
+def list_entries(entries: list[dict[str, Any]], inputs: list[str]) -> list[str]:
+    """Say what each raster is to the network, and what it comes from, a line each."""
+    lines = []
+    for entry in {entry["name"]: entry for entry in entries}.values():
+        origin = entry.get("file")
+        if origin is None:
+            of = entry["derive"].get("of", "the outlines")
+            of = of if isinstance(of, str) else " and ".join(of)
+            origin = f"{entry['derive']['name']} of {of}"
+        role = " (input)" if entry["name"] in inputs else ""
+        role = " (output)" if entry["name"] == OUTPUT else role
+        nodata = f", nodata {entry['nodata']}: a guess" if "nodata" in entry else ""
+        lines.append(f"{entry['name']}{role}: {origin}{nodata}")
+    return lines
+
+
+def write_experiment(proposal: Proposal, path: Path) -> None:
+    """
+    Write a proposal to a file that is not there yet.
+
+    Raises
+    ------
+    WorkspaceError
+        It is, or cannot be written.
+    """
+    check_new(path)
+    write_bytes(path, (format_json(proposal.content) + "\n").encode())
+
+
+def check_new(path: Path) -> None:
+    """Raise WorkspaceError if a file is there already."""
+    if path.exists() or path.is_symlink():
+        message = (
+            f"{path}: exists. Must be a new file, as nothing of yours is overwritten. "
+            "Remove it, or name another: 'ginv new FILE'."
+        )
+        raise WorkspaceError(message)
+
+
+def format_json(value: Any, indent: str = "") -> str:
+    """
+    Write JSON with a line for each entry that fits in one.
+
+    >>> print(format_json({"a": [{"b": 1}], "c": 2}))
+    {"a": [{"b": 1}], "c": 2}
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(indent) + len(line) <= 84:
+        return line
+    inner = indent + "    "
+    if isinstance(value, dict):
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {format_json(item, inner)}"
+            for key, item in value.items()
+        ]
+    else:
+        parts = [format_json(item, inner) for item in value]
+    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    lines = f",\n{inner}".join(parts)
+    return f"{opening}\n{inner}{lines}\n{indent}{closing}"

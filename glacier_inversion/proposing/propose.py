@@ -1,0 +1,185 @@
+"""Propose an experiment for what lies in the data folder of a workspace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from glacier_inversion.checking.survey import survey_data
+from glacier_inversion.dataset.splits import assign_splits
+from glacier_inversion.errors import RasterError
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.experiment.sections import Split
+from glacier_inversion.proposing.applying import propose_application
+from glacier_inversion.proposing.network import (
+    OUTPUT,
+    WINDOW_PX,
+    propose_training,
+)
+from glacier_inversion.proposing.outlines import FoundOutlines, choose_outlines
+from glacier_inversion.proposing.proposal import (
+    Proposal,
+    describe_entries,
+    list_entries,
+)
+from glacier_inversion.proposing.rasters import (
+    FoundRaster,
+    describe_raster,
+    find_parts,
+    find_rasters,
+)
+from glacier_inversion.workspace import Workspace, name_problem
+
+# Beyond them slopes and speeds are those of crevasses, or no longer those of a glacier.
+_RESOLUTIONS = (20.0, 25.0, 50.0, 100.0, 200.0)
+_FRACTIONS = [0.7, 0.15, 0.15]
+_MOST_SEEDS = 1000  # of splits that are tried
+
+
+def propose_experiment(
+    workspace: Workspace, *, outlines: str | None = None, models: Sequence[str] = ()
+) -> Proposal:
+    """
+    Propose an experiment for the outlines and rasters in a workspace's data folder.
+
+    With a raster of ice thickness it trains; without one, or with *models*, it applies
+    trained models.
+
+    Parameters
+    ----------
+    outlines : str, optional
+        File of the outlines in the data folder; needed where there are several.
+    models : sequence of str
+        Paths to the folders of trained models. Default: those in the workspace, where
+        there is no thickness.
+
+    Raises
+    ------
+    OutlineError, RasterError
+        There are no outlines, or it cannot be known which; or no rasters.
+    DatasetError, ModelError
+        There is neither a thickness nor a model, or what a model reads is not there.
+    """
+    data = workspace.data("")
+    chosen = choose_outlines(data, outlines)
+    epsg, why = chosen.propose_epsg()
+    polygons = chosen.read(epsg)
+    found = find_rasters(data, polygons, epsg)
+    reasons = [_describe_outlines(chosen, len(polygons)), f"epsg {epsg}: {why}"]
+    name = chosen.path.stem if not name_problem(chosen.path.stem) else "region"
+    described = {
+        "dataset_name": name,
+        "epsg": epsg,
+        "shapefile_file": chosen.path.relative_to(data).as_posix(),
+        **({"shapefile_layer": chosen.layer} if chosen.layer else {}),
+        "shapefile_fieldname": chosen.column,
+    }
+    if models or OUTPUT not in found:
+        return propose_application(workspace, described, found, list(models), reasons)
+    return _train(workspace, described, found, chosen, reasons)
+
+
+def _describe_outlines(chosen: FoundOutlines, n_features: int) -> str:
+    guess = "" if chosen.is_known else ", a guess: see shapefile_fieldname"
+    return (
+        f"outlines: {chosen.path.name}, {n_features} features by "
+        f"{chosen.column!r}{guess}"
+    )
+
+
+def _train(
+    workspace: Workspace,
+    described: dict[str, Any],
+    found: dict[str, FoundRaster],
+    chosen: FoundOutlines,
+    reasons: list[str],
+) -> Proposal:
+    """Propose to train a network on the slope and the speed, as far as they are."""
+    parts = {name: find_parts(found, name) for name in ("slope", "speed")}
+    inputs = [name for name in parts if parts[name]]
+    if not inputs:
+        message = (
+            f"{workspace.data('')}: holds no raster that tells of the thickness. Must "
+            "hold a slope or an elevation, or a speed or its components, that cover "
+            "outlines. Put them there, named so: slope.tif, dem.tif, speed.tif, vx.tif "
+            "and vy.tif."
+        )
+        raise RasterError(message)
+    used = {OUTPUT, *(part for name in inputs for part in parts[name])}
+    coarsest = max(found[part].pixel_size for part in used)
+    resolution = _round(coarsest)
+    entries = [
+        entry
+        for name in (*inputs, OUTPUT)
+        for entry in describe_raster(found, name, name, resolution)
+    ]
+    content = propose_training(described["dataset_name"], inputs, resolution)
+    content["dataset_description"] = {
+        **described,
+        "buffer_distance": (WINDOW_PX // 2 + 2) * resolution,
+        **describe_entries(entries),
+    }
+    content["drawing_description"] = {
+        "features": "all",
+        "models": [content["model_name"]],
+    }
+    reasons += [
+        f"resolution {resolution:g} m: of the coarsest raster, {coarsest:.4g} m, "
+        "rounded",
+        f"area_size {content['area_size']:g} m: {WINDOW_PX} pixels; buffer_distance "
+        "half of it and two pixels",
+        *list_entries(entries, inputs),
+    ]
+    reasons.append(_split(workspace, content, chosen))
+    reasons.append(
+        "network: vggnet without padding, 5 seeds, as in experiments/aletsch"
+    )
+    return Proposal(content, reasons)
+
+
+def _split(workspace: Workspace, content: dict[str, Any], chosen: FoundOutlines) -> str:
+    """Add a split in which each part has measurements, as far as that can be."""
+    description = content["dataset_description"]
+    field = chosen.find_split()
+    if field is not None:
+        description["split"] = {"field": field}
+        content["drawing_description"]["features"] = "test"
+        return f"split: by the column {field!r}"
+    description["split"] = {"fractions": _FRACTIONS, "seed": 0}
+    survey = survey_data(check_experiment(content, "proposal"), workspace)
+    measured = {
+        feature.id
+        for feature in survey.features
+        if (feature.known_pixels or {}).get(OUTPUT)
+    }
+    columns: dict[str, dict[str, Any]] = {feature.id: {} for feature in survey.features}
+    for seed in range(_MOST_SEEDS):
+        split = Split(fractions=_FRACTIONS, seed=seed)
+        splits = assign_splits(chosen.path, columns, split)
+        with_targets = [splits[feature] for feature in measured]
+        n_train = with_targets.count("train")
+        if set(with_targets) == set(splits.values()) and 2 * n_train >= len(measured):
+            break
+    else:
+        return (
+            f"split: by chance; only {len(measured)} of {len(columns)} features have "
+            "measurements, too few: cut the outlines into basins"
+        )
+    description["split"]["seed"] = seed
+    if "test" in with_targets:
+        content["drawing_description"]["features"] = "test"
+    return (
+        f"split: by chance, seed {seed}: {len(measured)} of {len(columns)} features "
+        "have measurements, and each part of the split some"
+    )
+
+
+def _round(pixel_size: float) -> float:
+    """
+    Return the resolution that is nearest to the side of a pixel, as a ratio.
+
+    >>> _round(30.9), _round(90.0), _round(2.0), _round(5000.0)
+    (25.0, 100.0, 20.0, 200.0)
+    """
+    return min(_RESOLUTIONS, key=lambda known: abs(math.log(known / pixel_size)))

@@ -1,0 +1,80 @@
+"""The commands that need no experiment yet: the one that proposes it, its schema."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import click
+
+from glacier_inversion.console import (
+    QUIET,
+    VERBOSE,
+    WORKSPACE,
+    FriendlyCommand,
+    configure_logging,
+    examples,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(
+    "new",
+    cls=FriendlyCommand,
+    epilog=examples("ginv new", "ginv new exp.json --model ../alps/models/alps"),
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@WORKSPACE
+@click.option("--outlines", default=None, help="File of outlines in data/ to take.")
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    help="Folder of a trained model to apply; may be repeated.",
+)
+@VERBOSE
+@QUIET
+def new_command(
+    file: Path | None,
+    workspace: Path,
+    outlines: str | None,
+    models: tuple[Path, ...],
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """
+    Propose an experiment for what lies in data/.
+
+    Looks for outlines and rasters, and writes FILE (default: experiment.json in the
+    workspace), which must not exist. Says what it chose, and why. Without a raster of
+    ice thickness, trained models are applied: those in models/, or of --model.
+    """
+    configure_logging(verbose, quiet)
+    from glacier_inversion.proposing.proposal import check_new, write_experiment
+    from glacier_inversion.proposing.propose import propose_experiment
+    from glacier_inversion.workspace import Workspace
+
+    path = file or workspace / "experiment.json"
+    check_new(path)
+    proposal = propose_experiment(
+        Workspace(workspace),
+        outlines=outlines,
+        models=[str(model.absolute()) for model in models],
+    )
+    write_experiment(proposal, path)
+    for reason in proposal.reasons:
+        logger.info("%s", reason)
+    click.echo(path)
+
+
+@click.command(
+    "schema", cls=FriendlyCommand, epilog=examples("ginv schema > ginv.schema.json")
+)
+def schema_command() -> None:
+    """Print the JSON Schema of the experiment file, for editors."""
+    from glacier_inversion.experiment.experiment import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,220 @@
+"""Experiments proposed for made-up data: accepted by check, and they train."""
+
+import json
+import shutil
+
+import geopandas
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glacier_inversion.cli import main
+from glacier_inversion.experiment.experiment import load_application
+from tests import synthetic
+
+
+def surface_m(x, y):
+    """A surface of some 20 degrees."""
+    return 2500 + 0.36 * (x - synthetic.LEFT) + 60 * np.sin(y / 300)
+
+
+def ginv(*words):
+    """Run a command; whatever is no error of ours is raised."""
+    return CliRunner().invoke(
+        main, [str(word) for word in words], catch_exceptions=False
+    )
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """The region's data, alone."""
+    synthetic.write_region(tmp_path)
+    return tmp_path
+
+
+def propose(workspace, *options):
+    """Run new, which succeeds; return what it says, and what it wrote."""
+    result = ginv("new", "--workspace", workspace, *options)
+    assert result.exit_code == 0, result.output
+    path = workspace / "experiment.json"
+    assert result.stdout == f"{path}\n"
+    return result.stderr, json.loads(path.read_text(encoding="utf-8"))
+
+
+def check(workspace):
+    """Check the proposal, which is accepted without a problem."""
+    path = workspace / "experiment.json"
+    result = ginv("check", path, "--workspace", workspace)
+    assert result.exit_code == 0, result.output
+
+
+def write_elevation(workspace, name="dem.tif"):
+    """Write an elevation, and no slope any more."""
+    values = synthetic.sample(surface_m, synthetic.LEFT, synthetic.TOP, 25.0, 130, 140)
+    path = workspace / "data" / name
+    synthetic.write_raster(path, values, synthetic.LEFT, synthetic.TOP, 25.0)
+    (workspace / "data" / "slope.tif").unlink()
+
+
+def write_components(workspace, epsg=synthetic.EPSG):
+    """Write the components of a velocity, and no speed any more."""
+    x, y = np.array([synthetic.LEFT]), np.array([synthetic.TOP])
+    if epsg != synthetic.EPSG:
+        to_other = synthetic.Transformer.from_crs(synthetic.EPSG, epsg, always_xy=True)
+        x, y = to_other.transform(x, y)
+    left, top = float(x[0]) - 400, float(y[0]) + 400
+    values = synthetic.sample(synthetic.speed_m_per_yr, left, top, 50.0, 84, 90, epsg)
+    for name, factor in (("vx", 0.6), ("vy", 0.8)):
+        path = workspace / "data" / f"ITS_LIVE_velocity_120m_RGI11A_0000_v02_{name}.tif"
+        synthetic.write_raster(path, factor * values, left, top, 50.0, epsg)
+    (workspace / "data" / "speed.tif").unlink()
+
+
+def test_a_proposal_is_accepted_and_trains(workspace):
+    "Ten lines or so say why; slope and speed are read, thickness is predicted."
+    said, content = propose(workspace)
+    assert 8 <= len(said.splitlines()) <= 12
+    assert "by 'id', a guess: see shapefile_fieldname" in said
+    assert [variable["name"] for variable in content["inputs"]] == ["slope", "speed"]
+    description = content["dataset_description"]
+    assert description["epsg"] == synthetic.EPSG
+    assert description["split"] == {"field": "train"}
+    assert {raster["resolution"] for raster in description["rasters"]} == {50.0}
+    assert content["area_size"] == 800.0
+    check(workspace)
+    path = workspace / "experiment.json"
+    content.update(epochs=1, seeds_number=1)
+    synthetic.write_json(path, content)
+    for command in ("build-dataset", "train", "draw"):
+        assert ginv(command, path, "--workspace", workspace).exit_code == 0
+    assert (workspace / "drawings/glaciers/south/ice_thickness_mean.tif").exists()
+
+
+def test_what_is_missing_is_derived(workspace):
+    "Slope of the elevation, speed of components that are named as a vector."
+    write_elevation(workspace, "Copernicus_DSM_COG_10_N46_00_E007_00_DEM.tif")
+    write_components(workspace, synthetic.OTHER_EPSG)
+    said, content = propose(workspace)
+    assert "slope (input): slope of dem" in said
+    assert "speed (input): magnitude of vx and vy" in said
+    assert content["dataset_description"]["vectors"] == [["vx", "vy"]]
+    check(workspace)
+
+
+def test_geographic_outlines_get_their_utm_zone(workspace):
+    "And a split by chance in which each part has measurements."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path).to_crs(4326).drop(columns="train")
+    table.rename(columns={"id": "RGIId"}).to_file(path)
+    said, content = propose(workspace)
+    assert content["dataset_description"]["epsg"] == 32632
+    assert "UTM zone" in said
+    assert "by 'RGIId'\n" in said
+    assert "5 of 5 features have measurements" in said
+    check(workspace)
+
+
+def test_undeclared_nodata_is_named(workspace):
+    "And said to be a guess."
+    path = workspace / "data" / "slope.tif"
+    values = synthetic.sample(
+        synthetic.slope_deg, synthetic.LEFT, synthetic.TOP, 25.0, 130, 140
+    )
+    values[60:64, 70:78] = -9999
+    synthetic.write_raster(
+        path, values, synthetic.LEFT, synthetic.TOP, 25.0, nodata=None
+    )
+    assert "nodata [-9999.0]: a guess" in propose(workspace)[0]
+    check(workspace)
+
+
+def test_of_several_outlines_those_of_an_inventory_are_taken(workspace):
+    "Else they are listed, and one is named."
+    data = workspace / "data"
+    table = geopandas.read_file(data / "glaciers.shp")
+    table.to_file(data / "others.gpkg")
+    refused = ginv("new", "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert "holds several outlines: glaciers.shp, others.gpkg" in refused.stderr
+    assert not (workspace / "experiment.json").exists()
+    _, content = propose(workspace, "--outlines", "others.gpkg")
+    assert content["dataset_description"]["shapefile_file"] == "others.gpkg"
+    (workspace / "experiment.json").unlink()
+    table.rename(columns={"id": "rgi_id"}).to_file(data / "rgi.gpkg")
+    assert "outlines: rgi.gpkg, 5 features by 'rgi_id'\n" in propose(workspace)[0]
+
+
+def test_columns_that_name_nothing_are_refused(workspace):
+    "With those that there are."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path)[["train", "geometry"]]
+    table.to_file(path)
+    refused = ginv("new", "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert "no column, among train, holds a different name" in refused.stderr
+
+
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_nothing_at_all_is_refused(tmp_path, with_folder):
+    "Nothing is written."
+    if with_folder:
+        (tmp_path / "data").mkdir()
+    refused = ginv("new", "--workspace", tmp_path)
+    assert refused.exit_code == 1
+    assert "holds no outlines. Must hold a vector file" in refused.stderr
+    assert not (tmp_path / "experiment.json").exists()
+
+
+def test_outlines_alone_are_refused(workspace):
+    "Without a slope or speed nothing tells of the thickness."
+    for name in ("slope", "speed"):
+        (workspace / "data" / f"{name}.tif").unlink()
+    refused = ginv("new", "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert "holds no raster that tells of the thickness" in refused.stderr
+
+
+def test_an_experiment_is_not_overwritten(workspace):
+    "Whatever it holds."
+    path = workspace / "experiment.json"
+    path.write_text("mine")
+    refused = ginv("new", "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert "exists. Must be a new file" in refused.stderr
+    assert path.read_text() == "mine"
+
+
+def test_without_thickness_a_model_is_needed(workspace):
+    "The message says how to name one."
+    (workspace / "data" / "thickness.tif").unlink()
+    refused = ginv("new", "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert "'--model PATH'" in refused.stderr
+
+
+def test_a_model_is_applied_where_there_is_no_thickness(finished, workspace):
+    "Rasters are named and resolved as it reads them; what is missing is derived."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_elevation(workspace)
+    said, content = propose(workspace, "--model", finished.root / "models" / "small")
+    assert content.keys() == {"dataset_description", "drawing_description"}
+    rasters = content["dataset_description"]["rasters"]
+    resolutions = {raster["name"]: raster["resolution"] for raster in rasters}
+    assert resolutions == {"dem": 50.0, "slope": 50.0, "speed": 100.0}
+    assert "slope (input): slope of dem" in said
+    check(workspace)
+    shutil.copytree(finished.root / "models", workspace / "models")
+    (workspace / "experiment.json").unlink()
+    assert propose(workspace)[1]["drawing_description"]["models"] == ["small"]
+    load_application(workspace / "experiment.json")
+
+
+def test_what_a_model_reads_must_be_there(finished, workspace):
+    "The message names it and the files that there are."
+    (workspace / "data" / "thickness.tif").unlink()
+    (workspace / "data" / "speed.tif").unlink()
+    model = finished.root / "models" / "small"
+    refused = ginv("new", "--workspace", workspace, "--model", model)
+    assert refused.exit_code == 1
+    assert "reads 'speed', and no raster" in refused.stderr
+    assert "slope.tif (slope)" in refused.stderr
