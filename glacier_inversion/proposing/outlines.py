@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +142,12 @@ def choose_outlines(data: Path, file: str | None = None) -> FoundOutlines:
         )
         raise OutlineError(message)
     listed = ", ".join(
-        str(o.path.relative_to(data)) + (f" (layer {o.layer})" if o.layer else "")
+        os.path.relpath(o.path, data) + (f" (layer {o.layer})" if o.layer else "")
         for o in chosen
     )
-    several = "Keep one layer" if len({o.path for o in chosen}) == 1 else "Name one"
     message = (
-        f"{data}: holds several outlines: {listed}. Must be told which to take. "
-        f"{several}, with '--outlines FILE'."
-        if several == "Name one"
-        else f"{data}: holds several outlines: {listed}. Must be told which to take. "
-        "Export the right layer to a file of its own."
+        f"{data}: holds several outlines: {listed}. Must be told which to take. Name "
+        "the file with '--outlines FILE', and keep one layer of polygons in it."
     )
     raise OutlineError(message)
 

@@ -29,7 +29,7 @@ from glacier_inversion.proposing.rasters import (
     find_parts,
     find_rasters,
 )
-from glacier_inversion.workspace import Workspace, name_problem
+from glacier_inversion.workspace import SPLITS, Workspace, name_problem
 
 # Beyond them slopes and speeds are those of crevasses, or no longer those of a glacier.
 _RESOLUTIONS = (20.0, 25.0, 50.0, 100.0, 200.0)
@@ -71,7 +71,7 @@ def propose_experiment(
     described = {
         "dataset_name": name,
         "epsg": epsg,
-        "shapefile_file": chosen.path.relative_to(data).as_posix(),
+        "shapefile_file": outlines or chosen.path.relative_to(data).as_posix(),
         **({"shapefile_layer": chosen.layer} if chosen.layer else {}),
         "shapefile_fieldname": chosen.column,
     }
@@ -153,7 +153,8 @@ def _split(workspace: Workspace, content: dict[str, Any], chosen: FoundOutlines)
         for feature in survey.features
         if (feature.known_pixels or {}).get(OUTPUT)
     }
-    columns: dict[str, dict[str, Any]] = {feature.id: {} for feature in survey.features}
+    columns: dict[str, dict[str, Any]] = {o.feature: {} for o in survey.plan.outlines}
+    n_read = sum(feature.known_pixels is not None for feature in survey.features)
     for seed in range(_MOST_SEEDS):
         split = Split(fractions=_FRACTIONS, seed=seed)
         splits = assign_splits(chosen.path, columns, split)
@@ -163,16 +164,17 @@ def _split(workspace: Workspace, content: dict[str, Any], chosen: FoundOutlines)
             break
     else:
         return (
-            f"split: by chance; only {len(measured)} of {len(columns)} features have "
-            "measurements, too few: cut the outlines into basins"
+            f"split: by chance; only {len(measured)} of {n_read} features that were "
+            "looked at have measurements, too few: change 'split', or cut the outlines "
+            "into basins"
         )
     description["split"]["seed"] = seed
     if "test" in with_targets:
         content["drawing_description"]["features"] = "test"
-    return (
-        f"split: by chance, seed {seed}: {len(measured)} of {len(columns)} features "
-        "have measurements, and each part of the split some"
+    counts = ", ".join(
+        f"{with_targets.count(part)} {part}" for part in SPLITS if part in with_targets
     )
+    return f"split: by chance, seed {seed}: of the features with measurements {counts}"
 
 
 def _round(pixel_size: float) -> float:

@@ -110,7 +110,7 @@ def test_geographic_outlines_get_their_utm_zone(workspace):
     assert content["dataset_description"]["epsg"] == 32632
     assert "UTM zone" in said
     assert "by 'RGIId'\n" in said
-    assert "5 of 5 features have measurements" in said
+    assert "of the features with measurements 3 train, 1 validation, 1 test" in said
     check(workspace)
 
 
@@ -142,6 +142,26 @@ def test_of_several_outlines_those_of_an_inventory_are_taken(workspace):
     (workspace / "experiment.json").unlink()
     table.rename(columns={"id": "rgi_id"}).to_file(data / "rgi.gpkg")
     assert "outlines: rgi.gpkg, 5 features by 'rgi_id'\n" in propose(workspace)[0]
+
+
+def test_outlines_may_lie_elsewhere(workspace, tmp_path_factory):
+    "By their whole path, as in the experiment."
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "mine.gpkg"
+    geopandas.read_file(workspace / "data" / "glaciers.shp").to_file(elsewhere)
+    _, content = propose(workspace, "--outlines", elsewhere)
+    assert content["dataset_description"]["shapefile_file"] == str(elsewhere)
+    check(workspace)
+
+
+def test_one_glacier_is_not_split(workspace):
+    "It trains, and is drawn; the split says so."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path)[["id", "geometry"]]
+    table.iloc[:1].to_file(path)
+    said, content = propose(workspace)
+    assert "of the features with measurements 1 train\n" in said
+    assert content["drawing_description"]["features"] == "all"
+    check(workspace)
 
 
 def test_columns_that_name_nothing_are_refused(workspace):
