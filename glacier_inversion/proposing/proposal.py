@@ -63,7 +63,6 @@ def write_experiment(proposal: Proposal, path: Path) -> None:
         It is, or cannot be written.
     """
     check_new(path)
-    check_new(path)
     write_bytes(path, (format_json(proposal.content) + "\n").encode())
 
 
