@@ -28,6 +28,9 @@ def test_three_commands_make_maps_and_say_where(finished, tmp_path):
     assert [Path(p).name for p in drawn.stdout.splitlines()] == [
         "thickness_mean.tif",
         "thickness_std.tif",
+        "thickness_mean.vrt",
+        "thickness_std.vrt",
+        "overview.png",
         "along_thickness.csv",
     ]
     assert all(Path(path).exists() for path in drawn.stdout.splitlines())

@@ -52,6 +52,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 WITHOUT_NAMESAKE = {
     "dataset/test_earlier_layout.py": "datasets as other versions laid them out",
     "dataset/test_vectors.py": "one subject of several modules, from files to tiles",
+    "drawing/test_qgis.py": "what draw writes, seen by another program",
     "drawing/test_methods.py": "one subject of draw, on every device, too long for it",
     "training/model/test_earlier_versions.py": "models as files of other versions",
 }

@@ -22,7 +22,15 @@ from glacier_inversion.drawing.models import (
     features_of,
     open_ensembles,
 )
+from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
+from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
+from glacier_inversion.drawing.styles import (
+    DrawnMaps,
+    ranges_of,
+    style_maps,
+    style_path,
+)
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
@@ -31,7 +39,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import locked
+from glacier_inversion.files import locked, remove
 from glacier_inversion.geodata.geotiffs import NewGeoTiff, geotiff_writers
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, Silent, duration
@@ -128,15 +136,31 @@ def draw(
             describe_way(ensemble),
         )
         folder = workspace.drawings(ensemble.name)
+        of_run: DrawnMaps = {}
         with locked(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
-                    written += _draw_feature(
+                    of_feature = _draw_feature(
                         experiment, workspace, ensemble, dataset, drawn, progress
                     )
+                    if not of_run:  # what shows maps of an earlier run is outdated
+                        remove_mosaics(folder, ensemble.layout.outputs)
+                        remove(folder / OVERVIEW)
+                    remove(*map(style_path, of_feature.values()))
+                    written += of_feature.values()
+                    for of_what, path in of_feature.items():
+                        of_run.setdefault(of_what, []).append(path)
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", drawn.feature, error)
                     failures[drawn.feature] = str(error)
+            ranges = ranges_of(of_run)
+            style_maps(of_run, ranges)
+            written += write_mosaics(folder, of_run, ranges)
+            if of_run:
+                paths = next(iter(of_run.values()))
+                outlines = [dataset.outlines[path.parent.name] for path in paths]
+                overview = write_overview(folder, ensemble.name, ranges, outlines)
+                written.append(overview)
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
@@ -165,7 +189,8 @@ def _draw_feature(
     dataset: BuiltDataset,
     drawn: Map,
     progress: Progress,
-) -> list[Path]:
+) -> dict[tuple[str, str], Path]:
+    """Draw the maps of a feature; return them by output and statistic."""
     description = experiment.drawing_description
     if 0 in drawn.grid.shape:
         message = (
@@ -218,7 +243,7 @@ def _draw_feature(
             "enough valid pixels of every input",
             drawn.feature,
         )
-    return list(written.values())
+    return written
 
 
 def _unit(ensemble: Ensemble, dataset: BuiltDataset, output: str) -> str | None:

@@ -38,7 +38,8 @@ from glacier_inversion.experiment.values import (
     Text,
 )
 
-_PATTERN_OF_STATISTIC = r"^(mean|std|median|min|max|q\d\d)$"
+STATISTIC = r"mean|std|median|min|max|q\d\d"
+"""The names of statistics, as a pattern."""
 _N_STATISTICS = 5 + 100
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class DrawingDescription(Section):
         description="Trained models: names in the workspace, or paths to the folders "
         "of models elsewhere, absolute or relative to the workspace.",
     )
-    statistics: list[Annotated[str, Field(pattern=_PATTERN_OF_STATISTIC)]] = Field(
+    statistics: list[Annotated[str, Field(pattern=f"^({STATISTIC})$")]] = Field(
         default=["mean", "std"],
         min_length=1,
         max_length=_N_STATISTICS,

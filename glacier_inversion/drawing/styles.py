@@ -1,0 +1,194 @@
+"""Styles of maps in QGIS: the colours, and one range for all features of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import numpy as np
+
+from glacier_inversion.files import write_bytes
+from glacier_inversion.geodata.geotiffs import opened
+
+# Nine stops of matplotlib's viridis and magma, which colour-blind people read.
+_VIRIDIS = [
+    "#440154",
+    "#472d7b",
+    "#3b528b",
+    "#2c728e",
+    "#21918c",
+    "#28ae80",
+    "#5ec962",
+    "#addc30",
+    "#fde725",
+]
+_MAGMA = [
+    "#000004",
+    "#1d1147",
+    "#51127c",
+    "#832681",
+    "#b73779",
+    "#e75263",
+    "#fc8961",
+    "#fec488",
+    "#fcfdbf",
+]
+_INTERVALS = 5  # of a range, at most about
+
+Range = tuple[float, float]
+"""The lowest and the highest value that has a colour of its own."""
+
+
+DrawnMaps = dict[tuple[str, str], list[Path]]
+"""The maps of a run, one for each feature, by output and statistic."""
+Ranges = dict[tuple[str, str], Range]
+"""The range of each output and statistic, that of all features of a run."""
+
+
+def style_maps(maps: DrawnMaps, ranges: Ranges) -> None:
+    """
+    Write the styles of a run's maps.
+
+    Raises
+    ------
+    WorkspaceError
+        A style cannot be written.
+    """
+    for (output, statistic), paths in maps.items():
+        for path in paths:
+            write_style(path, statistic, ranges[output, statistic])
+
+
+def ranges_of(maps: DrawnMaps) -> Ranges:
+    """
+    Return the ranges of a run's maps.
+
+    The standard deviations of an output have one range, all other statistics another,
+    so that the features can be compared, and their quantiles with their means.
+
+    Raises
+    ------
+    RasterError
+        A map cannot be read.
+    """
+    together: dict[tuple[str, bool], list[Path]] = {}
+    for (output, statistic), paths in maps.items():
+        together.setdefault((output, statistic == "std"), []).extend(paths)
+    ranges = {
+        (output, is_std): common_range(paths, from_zero=is_std)
+        for (output, is_std), paths in together.items()
+    }
+    return {what: ranges[what[0], what[1] == "std"] for what in maps}
+
+
+def style_path(raster: Path) -> Path:
+    """Return where QGIS looks for the style of a raster."""
+    return raster.with_suffix(".qml")
+
+
+def common_range(paths: Iterable[Path], from_zero: bool = False) -> Range:
+    """
+    Return one range for the values of several maps, rounded outward to nice numbers.
+
+    Read block by block; what is not finite is left out. (0, 1) without any value.
+
+    Parameters
+    ----------
+    from_zero : bool
+        Begin at 0, as for a spread.
+
+    Raises
+    ------
+    RasterError
+        A map cannot be read.
+    """
+    lowest, highest = math.inf, -math.inf
+    for path in paths:
+        with opened(path) as src:
+            for _, window in src.block_windows(1):
+                values = src.read(1, window=window)
+                values = values[np.isfinite(values)]
+                if values.size:
+                    lowest = min(lowest, float(values.min()))
+                    highest = max(highest, float(values.max()))
+    if lowest > highest:
+        return 0.0, 1.0
+    return nice_range(0.0 if from_zero else lowest, highest)
+
+
+def nice_range(lowest: float, highest: float) -> Range:
+    """
+    Widen a range to whole multiples of 1, 2 or 5 times a power of ten.
+
+    >>> nice_range(3.2, 287.9), nice_range(0, 0.42), nice_range(7, 7)
+    ((0.0, 300.0), (0.0, 0.5), (7.0, 8.0))
+    """
+    width = highest - lowest
+    if width <= 1e-6 * max(abs(lowest), abs(highest)):  # float32 tells no more apart
+        width = float(_INTERVALS)
+    power = 10.0 ** math.floor(math.log10(width / _INTERVALS))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= width / _INTERVALS)
+    first, last = math.floor(lowest / step), math.ceil(highest / step)
+    # multiples of a power of ten are not exact in binary: 3 * 0.1
+    digits = max(0, 1 - math.floor(math.log10(step)))
+    return round(first * step, digits), round(max(last, first + 1) * step, digits)
+
+
+def colours_of(statistic: str) -> list[str]:
+    """Return the colours of a map, at equal steps of its range."""
+    return _MAGMA if statistic == "std" else _VIRIDIS
+
+
+def write_style(raster: Path, statistic: str, shown: Range) -> Path:
+    """
+    Write the style that QGIS finds beside a raster of this name, and return its path.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written.
+    """
+    path = style_path(raster)
+    write_bytes(path, _style(statistic, shown))
+    return path
+
+
+def _style(statistic: str, shown: Range) -> bytes:
+    colours = colours_of(statistic)
+    low, high = map(str, shown)
+    # without the version, QGIS would take it for a style of its first release
+    style = Element("qgis", version="3.22", styleCategories="Symbology")
+    pipe = SubElement(style, "pipe")
+    renderer = SubElement(
+        pipe,
+        "rasterrenderer",
+        type="singlebandpseudocolor",
+        band="1",
+        opacity="1",
+        classificationMin=low,
+        classificationMax=high,
+    )
+    origin = SubElement(renderer, "minMaxOrigin")
+    SubElement(origin, "limits").text = "None"  # the user's own: as they are given
+    shader = SubElement(
+        SubElement(renderer, "rastershader"),
+        "colorrampshader",
+        colorRampType="INTERPOLATED",
+        classificationMode="1",
+        minimumValue=low,
+        maximumValue=high,
+        clip="0",
+    )
+    for value, colour in zip(np.linspace(*shown, len(colours)), colours, strict=True):
+        SubElement(
+            shader,
+            "item",
+            value=repr(float(value)),
+            label=f"{value:g}",
+            color=colour,
+            alpha="255",
+        )
+    indent(style)
+    return b"<!DOCTYPE qgis>\n" + tostring(style) + b"\n"

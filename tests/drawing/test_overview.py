@@ -1,0 +1,33 @@
+"""The picture of a run: everything that was drawn, in the colours of its range."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import shapely
+
+from glacier_inversion.drawing.mosaics import write_mosaics
+from glacier_inversion.drawing.overview import write_overview
+from glacier_inversion.geodata.geotiffs import write_tile
+from glacier_inversion.grid import Grid
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (1, 1), (400, 3000)])
+def test_an_overview_shows_mean_and_std(tmp_path, shape):
+    "Whatever the shape, a mosaic that is read with fewer pixels included."
+    paths = {}
+    values = np.full(shape, 200, dtype="float32")
+    grid = Grid(600_000, 5_100_000, 25, *shape)
+    for name in ("mean", "q05", "std"):
+        paths["ice", name] = [tmp_path / "Rhône" / f"ice_{name}.tif"]
+        write_tile(paths["ice", name][0], values, grid, 32632, {})
+    ranges = dict.fromkeys(paths, (0.0, 200.0))
+    write_mosaics(tmp_path, paths, ranges)
+    outline = shapely.box(*grid.bounds)
+    picture = write_overview(tmp_path, "$a_$", ranges, [outline])
+    pixels = (mpl.image.imread(picture)[..., :3] * 255).round().astype(int)
+    flat = {tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}
+    for cmap in ("viridis", "magma"):
+        last = mpl.colormaps[cmap](1.0)
+        assert tuple(round(255 * part) for part in last[:3]) in flat
+    again = picture.read_bytes()
+    assert write_overview(tmp_path, "$a_$", ranges, [outline]).read_bytes() == again
