@@ -48,8 +48,10 @@ def test_modules_of_an_operation_keep_to_the_convention(name):
 
 
 def test_nothing_else_knows_an_operation():
-    "Neither by import nor by name."
+    "Neither by import nor by name, but for the network that is proposed to users."
     for module, path in MODULES.items():
+        if module == "glacier_inversion.proposing.network":
+            continue
         inner = module.removeprefix("glacier_inversion.")
         others = [m.removeprefix("glacier_inversion.") for m in imports(module)]
         imported = {m.rpartition(".")[2] for m in others if m.startswith(FOLDERS)}
