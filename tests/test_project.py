@@ -64,7 +64,7 @@ def test_links_lead_somewhere():
 def test_the_command_that_ci_runs_is_in_the_readme():
     "On a line of its own, as is the first that users run."
     lines = README.splitlines()
-    assert 'pip install -e ".[test]" && pytest' in lines
+    assert 'pip install -e ".[test]" && pytest -n auto' in lines
     assert "pip install . && ginv demo" in lines
 
 
