@@ -143,9 +143,8 @@ def draw(
                     of_feature = _draw_feature(
                         experiment, workspace, ensemble, dataset, drawn, progress
                     )
-                    if not of_run:  # what shows maps of an earlier run is outdated
-                        remove_mosaics(folder, ensemble.layout.outputs)
-                        remove(folder / OVERVIEW)
+                    if not of_run:
+                        _remove_outdated(folder, ensemble)
                     remove(*map(style_path, of_feature.values()))
                     written += of_feature.values()
                     for of_what, path in of_feature.items():
@@ -153,14 +152,11 @@ def draw(
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", drawn.feature, error)
                     failures[drawn.feature] = str(error)
-            ranges = ranges_of(of_run)
-            style_maps(of_run, ranges)
-            written += write_mosaics(folder, of_run, ranges)
-            if of_run:
-                paths = next(iter(of_run.values()))
-                outlines = [dataset.outlines[path.parent.name] for path in paths]
-                overview = write_overview(folder, ensemble.name, ranges, outlines)
-                written.append(overview)
+            try:
+                written += _show_together(ensemble.name, folder, of_run, dataset)
+            except RasterError as error:  # a map that was drawn is gone
+                logger.error("%s: %s", ensemble.name, error)
+                failures[f"mosaics of {ensemble.name}"] = str(error)
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
@@ -244,6 +240,27 @@ def _draw_feature(
             drawn.feature,
         )
     return written
+
+
+def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
+    """Remove what shows the maps of an earlier run together, once one has changed."""
+    remove_mosaics(folder, ensemble.layout.outputs)
+    if (folder / OVERVIEW).is_file():
+        remove(folder / OVERVIEW)
+
+
+def _show_together(
+    model: str, folder: Path, maps: DrawnMaps, dataset: BuiltDataset
+) -> list[Path]:
+    """Style the maps of a run alike, join them and picture them."""
+    if not maps:
+        return []
+    ranges = ranges_of(maps)
+    style_maps(maps, ranges)
+    mosaics = write_mosaics(folder, maps, ranges)
+    paths = next(iter(maps.values()))
+    outlines = [dataset.outlines[path.parent.name] for path in paths]
+    return [*mosaics, write_overview(folder, model, ranges, outlines)]
 
 
 def _unit(ensemble: Ensemble, dataset: BuiltDataset, output: str) -> str | None:

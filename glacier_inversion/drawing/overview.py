@@ -23,6 +23,7 @@ OVERVIEW = "overview.png"
 """The name of the picture, in the folder of a model's drawings."""
 _LONGEST_PX = 2000  # that is read of a mosaic's side
 _INCHES = 6.5  # of a panel's longer side
+_OUTLINE = "#999999"  # is seen on the dark ends of the colours, and on white
 _MARGIN = 0.02  # around what is drawn, of its longer side
 
 
@@ -55,8 +56,8 @@ def write_overview(
     shown = [name for name in ("mean", "std") if name in statistics] or statistics[:2]
     rings = [
         shapely.get_coordinates(ring)
-        for outline in outlines
-        for ring in shapely.get_rings(outline)
+        for polygon in shapely.get_parts(outlines)  # of several there are no rings
+        for ring in shapely.get_rings(polygon)
     ]
     read = {
         (output, name): _read(folder / f"{output}_{name}.vrt")
@@ -95,7 +96,7 @@ def write_overview(
         bar = figure.colorbar(picture, ax=axis, shrink=0.8)
         bar.set_label(unit or "", parse_math=False)
         for ring in rings:
-            axis.plot(*ring.T, color="black", linewidth=0.5)
+            axis.plot(*ring.T, color=_OUTLINE, linewidth=0.6)
         axis.set_title(f"{output} {name}", parse_math=False)
         axis.set(aspect="equal", xticks=[], yticks=[])
         axis.set(xlim=(left - margin, right + margin))

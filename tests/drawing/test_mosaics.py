@@ -8,6 +8,7 @@ import pytest
 import rasterio
 
 from glacier_inversion.drawing.mosaics import write_mosaics
+from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.geotiffs import write_tile
 from glacier_inversion.grid import Grid
 from tests.helpers import copy_of
@@ -89,6 +90,23 @@ def test_maps_of_an_earlier_run_are_in_no_mosaic(drawn, tmp_path):
     }
     names = ET.fromstring((folder / "thickness_mean.vrt").read_bytes())
     assert [n.text for n in names.iter("SourceFilename")] == ["east/thickness_mean.tif"]
+
+
+def test_a_map_that_vanishes_is_a_failure_of_the_mosaics_alone(
+    drawn, tmp_path, monkeypatch
+):
+    "Profiles are drawn all the same, and the rest is listed."
+    run = copy_of(drawn, tmp_path)
+
+    def vanished(maps):
+        message = "east/thickness_mean.tif: does not exist"
+        raise RasterError(message)
+
+    monkeypatch.setattr("glacier_inversion.drawing.draw.ranges_of", vanished)
+    result = run("draw")
+    assert result.exit_code == 3
+    assert "mosaics of small" in result.stderr
+    assert list((run.root / "drawings/small/profiles").glob("*.csv"))
 
 
 def test_drawing_profiles_alone_keeps_the_mosaics(drawn, tmp_path):
