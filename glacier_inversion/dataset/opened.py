@@ -12,7 +12,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from glacier_inversion.dataset.outlines import read_columns, read_written_outlines
+from glacier_inversion.dataset.outlines import (
+    name_outlines,
+    read_columns,
+    read_written_outlines,
+)
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import find_splits, select_features
 from glacier_inversion.dataset.summary import Summary, read_summary
@@ -36,7 +40,7 @@ _DESCRIBING = (
     "shapefile_fieldname",
     "buffer_distance",
 )
-# Found by the build where they are left out, before or now.
+# Found where they are left out, if the file is at hand.
 _FOUND = ("shapefile_layer", "shapefile_fieldname")
 
 
@@ -248,7 +252,11 @@ def open_dataset(
     description = experiment.dataset_description
     folder = workspace.dataset(description.dataset_name)
     summary = read_summary(folder)
-    differing = _differing(summary, experiment)
+    shapefile = workspace.data(description.shapefile_file)
+    named = description
+    if shapefile.exists():
+        named = name_outlines(shapefile, description)
+    differing = _differing(summary, named.shapefile_fieldname, experiment)
     if differing:
         message = (
             f"{folder}: was built from another description: {'; '.join(differing)}. "
@@ -257,13 +265,12 @@ def open_dataset(
         )
         raise DatasetError(message)
     rows = {row.feature: row.model_dump() for row in summary.features}
-    shapefile = workspace.data(description.shapefile_file)
     columns = summary.columns  # as they were, where the file is not at hand
     if shapefile.exists():
         columns = read_columns(
             shapefile,
-            summary.description.shapefile_fieldname,
-            summary.description.shapefile_layer,
+            str(named.shapefile_fieldname),
+            named.shapefile_layer,
         )
     splits = find_splits(experiment, shapefile, columns)
     return BuiltDataset(
@@ -276,17 +283,17 @@ def open_dataset(
     )
 
 
-def _differing(summary: Summary, experiment: Experiment | Application) -> list[str]:
+def _differing(
+    summary: Summary, fieldname: str | None, experiment: Experiment | Application
+) -> list[str]:
     """
-    Name the differences that matter to *experiment*.
+    Name the differences that matter to *experiment*, whose ids are in *fieldname*.
 
     Left out are rasters that it neither reads nor derives others from.
     """
-    description, built = (
-        experiment.dataset_description,
-        summary.description.model_dump(),
-    )
-    wanted = description.model_dump(mode="json")
+    description = experiment.dataset_description
+    built = summary.description.model_dump()
+    wanted = {**description.model_dump(mode="json"), "shapefile_fieldname": fieldname}
     differing = [
         f"{key} {built.get(key)} → {wanted[key]}"
         for key in _DESCRIBING

@@ -36,7 +36,8 @@ ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
 """The columns of ids of the inventories that are known."""
 
 # What lies beside the folders of features, in datasets and drawings.
-_OURS = {"summary.json", "sources.json", "outlines.gpkg", "profiles"}
+_OURS = {"summary.json", "sources.json", "outlines.gpkg", "profiles", "overview.png"}
+_OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
     problems += [
         f"{feature!r} is what a file of ours is called"
         for feature in ids
-        if feature.casefold() in _OURS
+        if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]
     problems += [
         f"{' and '.join(map(repr, group))} would share a folder"

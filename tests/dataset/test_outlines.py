@@ -155,7 +155,9 @@ def test_parts_of_a_feature_stay_together(tmp_path):
     assert outline.polygon.area == 20_000
 
 
-@pytest.mark.parametrize("name", ["summary.json", "Outlines.gpkg", "profiles"])
+@pytest.mark.parametrize(
+    "name", ["summary.json", "Outlines.gpkg", "profiles", "overview.png", "a_mean.VRT"]
+)
 def test_ids_that_are_names_of_our_files_are_refused(tmp_path, name):
     "A feature's folder would lie in their place."
     path = tmp_path / "o.shp"
@@ -234,6 +236,21 @@ def test_leaving_out_what_is_found_changes_no_dataset(run):
     described["shapefile_fieldname"] = "train"
     with pytest.raises(DatasetError, match="shapefile_fieldname rgi_id → train"):
         open_dataset(check_experiment(run.raw, "exp"), place)
+
+
+def test_another_column_than_that_of_the_build_is_noticed_where_it_is_found(run):
+    "It was named for the build, and is left out now."
+    write_layers(run, "outlines")
+    described = run.raw["dataset_description"]
+    path = run.root / "data" / "rgi.gpkg"
+    table = geopandas.read_file(path).assign(name=list("abcde"))
+    table.to_file(path, layer="outlines")
+    described["shapefile_fieldname"] = "name"
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    del described["shapefile_fieldname"]
+    with pytest.raises(DatasetError, match="shapefile_fieldname name → rgi_id"):
+        open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 
 def test_of_several_layers_one_must_be_named(run):
