@@ -315,6 +315,6 @@ class Augmentation(Section):
         default=[],
         max_length=MOST_VARIABLES,
         description="Pairs of inputs, the components of a vector along x and y of the "
-        "tiles: they turn with the image. Default: those of "
-        "dataset_description.vectors.",
+        "tiles: they turn with the image. Where they are left out, those of "
+        "dataset_description.vectors do.",
     )

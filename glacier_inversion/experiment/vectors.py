@@ -34,12 +34,12 @@ def _read_inputs(view: RawExperiment) -> list[list[str]]:
 
 
 def _find_pairs(view: RawExperiment, section: str) -> list[tuple[str, list[str]]]:
-    """Return the pairs of names in a section's vectors, with their paths."""
+    """Return what are pairs of names in a section's vectors, with their paths."""
     pairs = view.value(section, "vectors")
     return [
         (f"{section}.vectors[{i}]", pair)
         for i, pair in enumerate(pairs if isinstance(pairs, list) else [])
-        if isinstance(pair, list) and all(isinstance(name, str) for name in pair)
+        if isinstance(pair, list) and [type(name) for name in pair] == [str, str]
     ]
 
 

@@ -97,6 +97,14 @@ def test_wrong_vectors_are_named(raw, message):
         check_experiment(raw, "exp")
 
 
+def test_a_vector_that_is_none_is_told_at_its_own_place():
+    "Not at those of the augmentation, which would turn it."
+    with pytest.raises(ExperimentError) as caught:
+        check_experiment(experiment([["vx"]], TURNING), "exp")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("exp: dataset_description.vectors[0]: ")
+
+
 def test_components_that_are_read_in_different_ways_are_refused():
     "Where they would be turned together."
     raw = experiment([PAIR], TURNING)
