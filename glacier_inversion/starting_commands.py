@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @WORKSPACE
 @click.option("--outlines", default=None, help="File of outlines in data/ to take.")
+@click.option("--layer", default=None, help="Layer of the outlines to take.")
 @click.option(
     "--model",
     "models",
@@ -41,6 +42,7 @@ def new_command(
     file: Path | None,
     workspace: Path,
     outlines: str | None,
+    layer: str | None,
     models: tuple[Path, ...],
     verbose: bool,
     quiet: bool,
@@ -62,6 +64,7 @@ def new_command(
     proposal = propose_experiment(
         Workspace(workspace),
         outlines=outlines,
+        layer=layer,
         models=[str(model.absolute()) for model in models],
     )
     write_experiment(proposal, path)

@@ -94,23 +94,37 @@ def name_crs(wkt: str) -> str:
 def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
     """Open a layer of a vector file, the only one where none is named; OutlineError."""
     check_exists(path)
+    with _refusing_broken(path):
+        layers = _layers(path)
+        if layer is not None and layer not in layers:
+            message = (
+                f"{path}: has no layer {layer!r}. {nearest(layer, layers)} "
+                "Correct shapefile_layer."
+            )
+            raise OutlineError(message)
+        if layer is None and len(layers) > 1:
+            message = (
+                f"{path}: holds the layers {', '.join(layers)}. Must be told which "
+                "one to read. Name it in dataset_description.shapefile_layer."
+            )
+            raise OutlineError(message)
+        with fiona.open(path, layer=layer or next(iter(layers), None)) as src:
+            yield src
+
+
+def list_layers(path: Path) -> list[str]:
+    """Return the layers of a vector file; OutlineError if it cannot be read."""
+    check_exists(path)
+    with _refusing_broken(path):
+        return _layers(path)
+
+
+@contextmanager
+def _refusing_broken(path: Path) -> Iterator[None]:
+    """Raise OutlineError where the libraries cannot read a file."""
     try:
         with unprinted():
-            layers = _layers(path)
-            if layer is not None and layer not in layers:
-                message = (
-                    f"{path}: has no layer {layer!r}. {nearest(layer, layers)} "
-                    "Correct shapefile_layer."
-                )
-                raise OutlineError(message)
-            if layer is None and len(layers) > 1:
-                message = (
-                    f"{path}: holds the layers {', '.join(layers)}. Must be told which "
-                    "one to read. Name it in dataset_description.shapefile_layer."
-                )
-                raise OutlineError(message)
-            with fiona.open(path, layer=layer or next(iter(layers), None)) as src:
-                yield src
+            yield
     except OutlineError:
         raise
     # dates, texts and geometries that are none, too

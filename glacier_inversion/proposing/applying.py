@@ -8,12 +8,19 @@ from typing import Any
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.proposing.names import recognize
+from glacier_inversion.proposing.network import needed_buffer
 from glacier_inversion.proposing.proposal import (
     Proposal,
-    describe_entries,
     list_entries,
+    list_unused,
+    merge_entries,
 )
-from glacier_inversion.proposing.rasters import FoundRaster, describe_raster
+from glacier_inversion.proposing.rasters import (
+    COMPONENTS,
+    FoundRaster,
+    describe_raster,
+    describe_rasters,
+)
 from glacier_inversion.workspace import Workspace
 
 
@@ -38,21 +45,24 @@ def propose_application(
         raise DatasetError(message)
     from glacier_inversion.training.model.model import read_model  # noqa: PLC0415 torch
 
-    entries: list[dict[str, Any]] = []
+    wanted: list[dict[str, Any]] = []
     inputs: list[str] = []
+    vectors: list[list[str]] = []
     buffer = 0.0
     for model in models:
         trained = read_model(workspace.model_to_read(model)).experiment
         for variable in trained.inputs:
-            entries += _serve(trained, variable.name, found, model)
+            wanted += _serve(trained, variable.name, found, model)
             inputs.append(variable.name)
+        vectors += trained.dataset_description.vectors
         coarsest = max(variable.resolution for variable in trained.variables())
-        buffer = max(buffer, trained.area_size / 2 + 2 * coarsest)
+        buffer = max(buffer, needed_buffer(trained.area_size, coarsest))
+    entries = merge_entries(wanted)
     content = {
         "dataset_description": {
             **described,
             "buffer_distance": buffer,
-            **describe_entries(entries),
+            **describe_rasters(entries, vectors),
         },
         "drawing_description": {"features": "all", "models": models},
     }
@@ -60,6 +70,7 @@ def propose_application(
         f"models {', '.join(models)}: trained ones are applied",
         f"buffer_distance {buffer:g} m: half of what models look at, and two pixels",
         *list_entries(entries, inputs),
+        list_unused(found, entries),
     ]
     return Proposal(content, reasons)
 
@@ -79,8 +90,10 @@ def _serve(
         derive["name"] = raster.derive.name
         own = {"name": name, "resolution": raster.resolution, "derive": derive}
         return [*parts, own]
-    stem = Path(str(raster.file)).stem
-    variable = recognize(name, raster.unit) or recognize(stem)
+    # what the file of training was called says more than what the experiment calls it
+    variable = recognize(Path(str(raster.file)).stem) or recognize(name)
+    if trained.dataset_description.pair_of(name) and variable not in COMPONENTS:
+        variable = None  # one component is no speed
     entries = (
         []
         if variable is None
@@ -91,7 +104,7 @@ def _serve(
         message = (
             f"{model}: reads {name!r}, and no raster that covers outlines was found to "
             f"be that. Must be among the files in the data folder: {there}. Put it "
-            f"there, named {variable or name}.tif."
+            f"there, named {variable or name}.tif, or write the entry yourself."
         )
         raise RasterError(message)
     return entries

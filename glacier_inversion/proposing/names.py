@@ -1,8 +1,9 @@
-"""What a raster is, as far as the name of its file and its unit tell."""
+"""What a raster is, as far as its name tells."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 # In the order in which they are looked for: "surface_velocity_vx" is vx.
 _WORDS = {
@@ -17,20 +18,19 @@ _WORDS = {
         *("rema", "srtm", "nasadem", "gdem", "aw3d30", "copdem"),
     },
 }
-# Of files that say how good others are, or what shall not be taken for a surface.
+# Of files that say how good others are, how something changes, one component of what
+# is not along x or y, or what shall not be taken for a surface.
 _OTHERS = {
     *("error", "err", "std", "stderr", "uncertainty", "sigma", "nmad", "count"),
-    *("mask", "date", "quality", "hillshade", "aspect", "bed", "dhdt"),
-}
-_UNITS = {
-    **dict.fromkeys(("degree", "degrees", "deg"), "slope"),
-    **dict.fromkeys(("m/yr", "m/y", "m/a", "m yr-1", "m a-1", "meter/year"), "speed"),
+    *("mask", "date", "quality", "hillshade", "hs", "aspect", "curvature"),
+    *("change", "difference", "diff", "dh", "dhdt", "balance", "smb", "melt"),
+    *("temperature", "bed", "bedrock", "rock", "east", "north", "u"),
 }
 
 
-def recognize(name: str, unit: str | None = None) -> str | None:
+def recognize(name: str) -> str | None:
     """
-    Return the variable that a raster holds, None where neither name nor unit tells.
+    Return the variable that a raster of this name holds, None where it does not tell.
 
     Names as those of Copernicus, swissALTI3D, ITS_LIVE, Millan et al. (2022) and
     Farinotti et al. (2019) are known.
@@ -41,20 +41,17 @@ def recognize(name: str, unit: str | None = None) -> str | None:
     ('dem', 'ice_thickness')
     >>> recognize("ITS_LIVE_velocity_120m_RGI11A_0000_v02_v"), recognize("vx_error")
     ('speed', None)
+    >>> recognize("Slope25m"), recognize("velocity_x"), recognize("dem_change")
+    ('slope', 'vx', None)
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    words = {
-        word
-        for text in (name, spaced)
-        for word in re.split(r"[^a-z0-9]+", text.casefold())
-    }
+    parts = [re.split(r"[^a-z0-9]+", text.casefold()) for text in (name, spaced)]
+    words = {word for text in parts for word in text}
+    # without years and sizes: "dem2010"; but a version, "v02", is no speed
+    words |= {re.sub(r"^\d+|\d+m?$", "", word) for word in words} - {"v", "u"}
     if words & _OTHERS:
         return None
-    if words & _WORDS["speed"]:
-        for axis in "xy":
-            if axis in words:
-                return f"v{axis}"
-    for variable, known in _WORDS.items():
-        if words & known:
-            return variable
-    return _UNITS.get((unit or "").strip().casefold())
+    for first, second in pairwise(parts[0]):
+        if first in _WORDS["speed"] and second in ("x", "y"):
+            return f"v{second}"
+    return next((found for found, known in _WORDS.items() if words & known), None)

@@ -8,6 +8,11 @@ WINDOW_PX = 16
 OUTPUT = "ice_thickness"
 
 
+def needed_buffer(area_size: float, coarsest: float) -> float:
+    """Return the buffer with which margins are drawn: half a patch and two pixels."""
+    return area_size / 2 + 2 * coarsest
+
+
 def propose_training(name: str, inputs: list[str], resolution: float) -> dict[str, Any]:
     """
     Return all of an experiment but for its dataset and its drawings.

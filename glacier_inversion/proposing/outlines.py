@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fiona
 from pyproj import CRS
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
@@ -22,9 +22,12 @@ from glacier_inversion.dataset.outlines import (
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import OutlineError
 from glacier_inversion.experiment.sections import Split
-from glacier_inversion.geodata.vectors import UNREADABLE, opened_vectors
+from glacier_inversion.geodata.vectors import list_layers, opened_vectors
 
-_ENDINGS = {".shp", ".gpkg", ".geojson", ".fgb", ".gml", ".kml"}
+logger = logging.getLogger(__name__)
+
+_VECTOR_ENDINGS = {".shp", ".gpkg", ".geojson", ".fgb", ".gml", ".kml"}
+_POLYGONS = {"Polygon", "MultiPolygon", "Unknown", "GeometryCollection"}
 _WEB_MERCATOR = 3857  # lengths in it are not metres on the ground
 
 
@@ -52,17 +55,19 @@ class FoundOutlines:
         """Read the outlines, in a CRS."""
         return read_outlines(self.path, self.column, epsg, self.layer)
 
-    def find_split(self) -> str | None:
-        """Return the column that says who trains, validates and tests, if any does."""
+    def find_split(self) -> tuple[str, set[str]] | None:
+        """Return the column that says who trains and who validates, and its splits."""
         columns = read_columns(self.path, self.column, self.layer)
         for name in ("train", "split"):
             if name in next(iter(columns.values())):
                 try:
-                    splits = assign_splits(self.path, columns, Split(field=name))
-                except OutlineError:
+                    assigned = assign_splits(self.path, columns, Split(field=name))
+                except OutlineError as error:
+                    logger.info("%s", error)
                     continue
-                if {"train", "validation"} <= set(splits.values()):
-                    return name
+                splits = set(assigned.values())
+                if {"train", "validation"} <= splits:
+                    return name, splits
         return None
 
     def propose_epsg(self) -> tuple[int, str]:
@@ -95,93 +100,105 @@ class FoundOutlines:
         return int(zones[0].code), "UTM zone of the outlines' middle"
 
 
-def choose_outlines(data: Path, file: str | None = None) -> FoundOutlines:
+def choose_outlines(
+    data: Path, file: str | None = None, layer: str | None = None
+) -> FoundOutlines:
     """
     Choose the outlines in a data folder.
 
     The only ones of a known inventory, or else the only ones at all, whose column of
-    ids is then the first of text or whole numbers that are all different.
+    ids is then the first of text or whole numbers that are all different. Files that
+    cannot be read are logged.
 
     Parameters
     ----------
-    file : str, optional
-        Look at this file alone.
+    file, layer : str, optional
+        Look at this file, or at layers of this name, alone.
 
     Raises
     ------
     OutlineError
-        There are none, or several, or no column can name them.
+        There are none, or several, or no column can name them; or *file* cannot be
+        read.
     """
-    paths = sorted(
-        path
-        for path in data.rglob("*")
-        if path.suffix.casefold() in _ENDINGS
-        and path.parent != data / "profiles"
-        and not path.name.startswith(".")
-    )
-    if file is not None:
-        paths = [data / file]
-    layers = [layer for path in paths for layer in _polygon_layers(path)]
+    layers = list(_find_layers(data, file, layer))
     if not layers:
+        where = data if file is None else data / file
+        which = "outlines" if layer is None else f"polygons in a layer {layer!r}"
         message = (
-            f"{data if file is None else paths[0]}: holds no outlines. Must hold a "
-            "vector file with polygons. Put one there (.shp with .shx, .dbf and .prj)."
+            f"{where}: holds no {which}. Must hold a vector file with polygons. Put "
+            "one there (.shp with .shx, .dbf and .prj), or name another."
         )
         raise OutlineError(message)
-    found = [usable for layer in layers if (usable := _with_ids(*layer)) is not None]
+    found, reasons = [], []
+    for of_file in layers:
+        try:
+            found.append(_with_ids(*of_file))
+        except OutlineError as error:
+            reasons.append(error)
     known = [outlines for outlines in found if outlines.is_known]
     chosen = known if len(known) == 1 else found
+    if not chosen:
+        raise reasons[0]
     if len(chosen) == 1:
         return chosen[0]
-    if not chosen:
-        path, _, columns = layers[0]
-        message = (
-            f"{path}: no column, among {', '.join(columns) or 'none'}, holds a "
-            "different name for each outline. Must have one. Add it, in QGIS for "
-            "example."
-        )
-        raise OutlineError(message)
     listed = ", ".join(
         os.path.relpath(o.path, data) + (f" (layer {o.layer})" if o.layer else "")
         for o in chosen
     )
     message = (
         f"{data}: holds several outlines: {listed}. Must be told which to take. Name "
-        "the file with '--outlines FILE', and keep one layer of polygons in it."
+        "the file with '--outlines FILE', and its layer with '--layer NAME'."
     )
     raise OutlineError(message)
 
 
-def _polygon_layers(path: Path) -> Iterator[tuple[Path, str | None, list[str]]]:
-    """Yield the layers of polygons of a file, with their columns."""
-    try:
-        names = fiona.listlayers(path)
-        for name in names:
-            with fiona.open(path, layer=name) as src:
-                if src.schema["geometry"].removeprefix("3D ") in _POLYGONS:
-                    layer = name if len(names) > 1 else None
-                    yield path, layer, list(src.schema["properties"])
-    except (*UNREADABLE, ValueError):
-        return
+def _find_layers(
+    data: Path, file: str | None, layer: str | None
+) -> Iterator[tuple[Path, str | None, list[str]]]:
+    """Yield the layers of polygons of files, with their columns."""
+    paths = [data / file] if file else sorted(data.rglob("*"))
+    for path in paths:
+        if file is None and (
+            path.suffix.casefold() not in _VECTOR_ENDINGS
+            or path.parent == data / "profiles"
+            or path.name.startswith(".")
+        ):
+            continue
+        try:
+            names = list_layers(path)
+            for name in names if layer is None else {layer} & {*names}:
+                with opened_vectors(path, name) as src:
+                    kind = src.schema["geometry"].removeprefix("3D ")
+                    columns = list(src.schema["properties"])
+                if kind in _POLYGONS:
+                    yield path, name if len(names) > 1 else None, columns
+        except OutlineError as error:
+            if file is not None:
+                raise
+            logger.warning("%s", error)
 
 
-_POLYGONS = {"Polygon", "MultiPolygon", "Unknown", "GeometryCollection"}
-
-
-def _with_ids(
-    path: Path, layer: str | None, columns: list[str]
-) -> FoundOutlines | None:
-    """Find the column of ids of a layer, None if there is none."""
+def _with_ids(path: Path, layer: str | None, columns: list[str]) -> FoundOutlines:
+    """Find the column of ids of a layer; OutlineError if there is none."""
     try:
         return FoundOutlines(path, layer, find_id_column(path, columns), is_known=True)
     except OutlineError:
         pass
     named = [c for c in columns if c.casefold() in ("id", "name", "glacier_id")]
+    reasons = []
     for column in dict.fromkeys([*named, *columns]):
         try:
             rows: dict[str, dict[str, Any]] = read_columns(path, column, layer)
-        except OutlineError:
+        except OutlineError as error:
+            reasons.append(str(error).removeprefix(f"{path}: ").partition(". ")[0])
             continue
         if not any(isinstance(row[column], float) for row in rows.values()):
             return FoundOutlines(path, layer, column, is_known=False)
-    return None
+    shown = f" ({reasons[0]})" if reasons else ""
+    message = (
+        f"{path}: no column, among {', '.join(columns) or 'none'}, can name the "
+        f"outlines{shown}. Must be one of text or whole numbers that can name folders, "
+        "all different. Add it, in QGIS for example."
+    )
+    raise OutlineError(message)

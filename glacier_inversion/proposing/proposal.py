@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.errors import RasterError, WorkspaceError
 from glacier_inversion.files import write_bytes
 from glacier_inversion.proposing.network import OUTPUT
+from glacier_inversion.proposing.rasters import FoundRaster
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,32 @@ class Proposal:
     reasons: list[str]
 
 
-def describe_entries(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what describes rasters, each once, and the vectors among them."""
-    unique = list({entry["name"]: entry for entry in entries}.values())
-    names = {entry["name"] for entry in unique}
-    vectors = {"vectors": [["vx", "vy"]]} if {"vx", "vy"} <= names else {}
-    return {"rasters": unique, **vectors}
+def merge_entries(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Return the entries of rasters, each once.
+
+    Raises
+    ------
+    RasterError
+        Two of one name are not the same.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        name = entry["name"]
+        if merged.setdefault(name, entry) != entry:
+            message = (
+                f"{name}: two of the models read it, one as {format_json(entry)} and "
+                f"one as {format_json(merged[name])}. Must be the same in one dataset. "
+                "Name one of the models with '--model PATH'."
+            )
+            raise RasterError(message)
+    return list(merged.values())
 
 
 def list_entries(entries: list[dict[str, Any]], inputs: list[str]) -> list[str]:
     """Say what each raster is to the network, and what it comes from, a line each."""
     lines = []
-    for entry in {entry["name"]: entry for entry in entries}.values():
+    for entry in entries:
         origin = entry.get("file")
         if origin is None:
             of = entry["derive"].get("of", "the outlines")
@@ -48,9 +64,20 @@ def list_entries(entries: list[dict[str, Any]], inputs: list[str]) -> list[str]:
             origin = f"{entry['derive']['name']} of {of}"
         role = " (input)" if entry["name"] in inputs else ""
         role = " (output)" if entry["name"] == OUTPUT else role
-        nodata = f", nodata {entry['nodata']}: a guess" if "nodata" in entry else ""
-        lines.append(f"{entry['name']}{role}: {origin}{nodata}")
+        guesses = "".join(
+            f", {key} {entry[key]}: a guess"
+            for key in ("nodata", "unit")
+            if key in entry
+        )
+        lines.append(f"{entry['name']}{role}: {origin}{guesses}")
     return lines
+
+
+def list_unused(found: Mapping[str, FoundRaster], entries: list[dict[str, Any]]) -> str:
+    """Say which files were recognized, and are not needed."""
+    used = {entry.get("file") for entry in entries}
+    files = sorted(raster.file for raster in found.values() if raster.file not in used)
+    return f"not needed: {', '.join(files)}" if files else "not needed: no raster"
 
 
 def write_experiment(proposal: Proposal, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import Any
 
 from glacier_inversion.checking.survey import survey_data
@@ -15,17 +16,21 @@ from glacier_inversion.proposing.applying import propose_application
 from glacier_inversion.proposing.network import (
     OUTPUT,
     WINDOW_PX,
+    needed_buffer,
     propose_training,
 )
 from glacier_inversion.proposing.outlines import FoundOutlines, choose_outlines
 from glacier_inversion.proposing.proposal import (
     Proposal,
-    describe_entries,
     list_entries,
+    list_unused,
+    merge_entries,
 )
 from glacier_inversion.proposing.rasters import (
+    COMPONENTS,
     FoundRaster,
     describe_raster,
+    describe_rasters,
     find_parts,
     find_rasters,
 )
@@ -38,7 +43,11 @@ _MOST_SEEDS = 1000  # of splits that are tried
 
 
 def propose_experiment(
-    workspace: Workspace, *, outlines: str | None = None, models: Sequence[str] = ()
+    workspace: Workspace,
+    *,
+    outlines: str | None = None,
+    layer: str | None = None,
+    models: Sequence[str] = (),
 ) -> Proposal:
     """
     Propose an experiment for the outlines and rasters in a workspace's data folder.
@@ -50,6 +59,8 @@ def propose_experiment(
     ----------
     outlines : str, optional
         File of the outlines in the data folder; needed where there are several.
+    layer : str, optional
+        Layer of the outlines; needed where the file has several.
     models : sequence of str
         Paths to the folders of trained models. Default: those in the workspace, where
         there is no thickness.
@@ -62,12 +73,14 @@ def propose_experiment(
         There is neither a thickness nor a model, or what a model reads is not there.
     """
     data = workspace.data("")
-    chosen = choose_outlines(data, outlines)
+    chosen = choose_outlines(data, outlines, layer)
     epsg, why = chosen.propose_epsg()
     polygons = chosen.read(epsg)
     found = find_rasters(data, polygons, epsg)
     reasons = [_describe_outlines(chosen, len(polygons)), f"epsg {epsg}: {why}"]
-    name = chosen.path.stem if not name_problem(chosen.path.stem) else "region"
+    name, taken = _free_name(workspace, chosen.path.stem)
+    if taken:
+        reasons.append(f"dataset and model {name}: {taken} is there already")
     described = {
         "dataset_name": name,
         "epsg": epsg,
@@ -80,10 +93,23 @@ def propose_experiment(
     return _train(workspace, described, found, chosen, reasons)
 
 
+def _free_name(workspace: Workspace, stem: str) -> tuple[str, str]:
+    """Return a name for dataset and model, and which one is taken, if any is."""
+    first = "region" if name_problem(stem) else stem
+    names = chain([first], (f"{first}-{n}" for n in count(2)))
+    name = next(
+        name
+        for name in names
+        if not workspace.dataset(name).exists() and not workspace.model(name).exists()
+    )
+    return name, "" if name == first else first
+
+
 def _describe_outlines(chosen: FoundOutlines, n_features: int) -> str:
     guess = "" if chosen.is_known else ", a guess: see shapefile_fieldname"
+    layer = f" (layer {chosen.layer})" if chosen.layer else ""
     return (
-        f"outlines: {chosen.path.name}, {n_features} features by "
+        f"outlines: {chosen.path.name}{layer}, {n_features} features by "
         f"{chosen.column!r}{guess}"
     )
 
@@ -109,16 +135,16 @@ def _train(
     used = {OUTPUT, *(part for name in inputs for part in parts[name])}
     coarsest = max(found[part].pixel_size for part in used)
     resolution = _round(coarsest)
-    entries = [
+    entries = merge_entries(
         entry
         for name in (*inputs, OUTPUT)
         for entry in describe_raster(found, name, name, resolution)
-    ]
+    )
     content = propose_training(described["dataset_name"], inputs, resolution)
     content["dataset_description"] = {
         **described,
-        "buffer_distance": (WINDOW_PX // 2 + 2) * resolution,
-        **describe_entries(entries),
+        "buffer_distance": needed_buffer(content["area_size"], resolution),
+        **describe_rasters(entries, [COMPONENTS]),
     }
     content["drawing_description"] = {
         "features": "all",
@@ -130,6 +156,7 @@ def _train(
         f"area_size {content['area_size']:g} m: {WINDOW_PX} pixels; buffer_distance "
         "half of it and two pixels",
         *list_entries(entries, inputs),
+        list_unused(found, entries),
     ]
     reasons.append(_split(workspace, content, chosen))
     reasons.append(
@@ -141,10 +168,12 @@ def _train(
 def _split(workspace: Workspace, content: dict[str, Any], chosen: FoundOutlines) -> str:
     """Add a split in which each part has measurements, as far as that can be."""
     description = content["dataset_description"]
-    field = chosen.find_split()
-    if field is not None:
+    found = chosen.find_split()
+    if found is not None:
+        field, parts = found
         description["split"] = {"field": field}
-        content["drawing_description"]["features"] = "test"
+        if "test" in parts:
+            content["drawing_description"]["features"] = "test"
         return f"split: by the column {field!r}"
     description["split"] = {"fractions": _FRACTIONS, "seed": 0}
     survey = survey_data(check_experiment(content, "proposal"), workspace)

@@ -17,12 +17,14 @@ from glacier_inversion.proposing.names import recognize
 
 logger = logging.getLogger(__name__)
 
-_ENDINGS = {".tif", ".tiff", ".vrt", ".img", ".asc", ".nc"}
+_RASTER_ENDINGS = {".tif", ".tiff", ".vrt", ".img", ".asc", ".nc"}
 _LOOKED_AT = 512  # pixels a side, for numbers that mean no data
-_UNITS = {"slope": "degree", "speed": "m/yr", "vx": "m/yr", "vy": "m/yr"}
+_UNIT_OF = {"slope": "degree", "speed": "m/yr", "vx": "m/yr", "vy": "m/yr"}
 
+COMPONENTS = ["vx", "vy"]
+"""The variables that are the components of a vector."""
 # How a variable that has no file is derived, and from which others.
-_DERIVATIONS = {"slope": ("slope", ["dem"]), "speed": ("magnitude", ["vx", "vy"])}
+_DERIVATIONS = {"slope": ("slope", ["dem"]), "speed": ("magnitude", COMPONENTS)}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class FoundRaster:
         if self.nodata:
             entry["nodata"] = list(self.nodata)
         if self.unit is None:
-            entry["unit"] = _UNITS.get(self.variable, "m")
+            entry["unit"] = _UNIT_OF.get(self.variable, "m")
         return entry
 
 
@@ -75,7 +77,7 @@ def find_rasters(
     places = _places_of(outlines)
     found: dict[str, FoundRaster] = {}
     for path in sorted(data.rglob("*"), key=lambda path: (len(path.name), path)):
-        if path.suffix.casefold() not in _ENDINGS or path.name.startswith("."):
+        if path.suffix.casefold() not in _RASTER_ENDINGS or path.name.startswith("."):
             continue
         try:
             raster = _describe(path, data, places, epsg)
@@ -115,11 +117,9 @@ def _describe(path: Path, data: Path, places: Any, epsg: int) -> FoundRaster | N
     """Describe a file, None where it is of no use."""
     file = path.relative_to(data).as_posix()
     source = open_source(path, 1, None, None, 1.0, epsg)
-    variable = recognize(path.stem, source.unit)
+    variable = recognize(path.stem)
     if variable is None:
-        logger.info(
-            "%s: left aside, as neither its name nor its unit says what it is", file
-        )
+        logger.info("%s: left aside, as its name does not say what it is", file)
         return None
     cols, rows = source.warping.places(*places)
     n_rows, n_cols = source.warping.shape
@@ -165,3 +165,13 @@ def describe_raster(
     }
     entries = [found[part].entry(part, resolution) for part in parts]
     return [*entries, {"name": name, "resolution": resolution, "derive": derive}]
+
+
+def describe_rasters(
+    entries: list[dict[str, Any]], vectors: list[list[str]]
+) -> dict[str, Any]:
+    """Return what describes the rasters of a dataset, and the vectors among them."""
+    names = {entry["name"] for entry in entries}
+    there = [pair for pair in vectors if names >= set(pair)]
+    unique = [pair for i, pair in enumerate(there) if pair not in there[:i]]
+    return {"rasters": entries, **({"vectors": unique} if unique else {})}

@@ -171,7 +171,72 @@ def test_columns_that_name_nothing_are_refused(workspace):
     table.to_file(path)
     refused = ginv("new", "--workspace", workspace)
     assert refused.exit_code == 1
-    assert "no column, among train, holds a different name" in refused.stderr
+    assert "no column, among train, can name the outlines" in refused.stderr
+    table["name"] = ["a/b", "b", "c", "d", "e"]
+    table.to_file(path)
+    refused = ginv("new", "--workspace", workspace)
+    assert "no column, among train, name, can name the outlines" in refused.stderr
+    assert "'a/b'" in refused.stderr
+
+
+def test_outlines_that_cannot_be_read_are_told_of(workspace):
+    "Each one; and the one that was named is refused."
+    broken = workspace / "data" / "broken.gpkg"
+    broken.write_bytes(b"none")
+    assert "broken.gpkg: cannot be read" in propose(workspace)[0]
+    (workspace / "experiment.json").unlink()
+    for name, said in (("broken.gpkg", "cannot be read"), ("no.shp", "does not exist")):
+        refused = ginv("new", "--workspace", workspace, "--outlines", name)
+        assert refused.exit_code == 1
+        assert f"{name}: {said}" in refused.stderr
+
+
+def test_one_of_several_layers_is_named(workspace):
+    "The messages say how, and which one was taken."
+    data = workspace / "data"
+    table = geopandas.read_file(data / "glaciers.shp")
+    for layer in ("now", "then"):
+        table.to_file(data / "two.gpkg", layer=layer)
+    refused = ginv("new", "--workspace", workspace, "--outlines", "two.gpkg")
+    assert "'--layer NAME'" in refused.stderr
+    said, content = propose(workspace, "--outlines", "two.gpkg", "--layer", "then")
+    assert "two.gpkg (layer then), 5 features" in said
+    assert content["dataset_description"]["shapefile_layer"] == "then"
+    check(workspace)
+    refused = ginv(
+        "new", "x.json", "--workspace", workspace, "--outlines", "two.gpkg",
+        "--layer", "later",
+    )  # fmt: skip
+    assert "no polygons in a layer 'later'" in refused.stderr
+
+
+def test_without_test_features_all_are_drawn(workspace):
+    "A column of the split may know none."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path)
+    table["train"] = table["train"].clip(upper=1)
+    table.to_file(path)
+    _, content = propose(workspace)
+    assert content["dataset_description"]["split"] == {"field": "train"}
+    assert content["drawing_description"]["features"] == "all"
+
+
+def test_names_are_free(workspace):
+    "What is built or trained already is left alone."
+    (workspace / "datasets" / "glaciers").mkdir(parents=True)
+    (workspace / "models" / "glaciers-2").mkdir(parents=True)
+    said, content = propose(workspace)
+    assert content["model_name"] == "glaciers-3"
+    assert content["dataset_description"]["dataset_name"] == "glaciers-3"
+    assert "dataset and model glaciers-3: glaciers is there already" in said
+
+
+def test_what_is_not_needed_is_told_of(workspace):
+    "And which units are a guess."
+    shutil.copy(workspace / "data" / "slope.tif", workspace / "data" / "dem.tif")
+    said, _ = propose(workspace)
+    assert "not needed: dem.tif" in said
+    assert "speed (input): speed.tif, unit m/yr: a guess" in said
 
 
 @pytest.mark.parametrize("with_folder", [True, False])
@@ -227,6 +292,63 @@ def test_a_model_is_applied_where_there_is_no_thickness(finished, workspace):
     (workspace / "experiment.json").unlink()
     assert propose(workspace)[1]["drawing_description"]["models"] == ["small"]
     load_application(workspace / "experiment.json")
+
+
+def trained_on(finished, folder, **changes):
+    """Copy a model, and change what its experiment says of its data."""
+    shutil.copytree(finished.root / "models" / "small", folder)
+    path = folder / "model.json"
+    model = json.loads(path.read_text(encoding="utf-8"))
+    description = model["experiment"]["dataset_description"]
+    for raster in description["rasters"]:
+        raster.update(changes.get(raster["name"], {}))
+    resolutions = {r["name"]: r["resolution"] for r in description["rasters"]}
+    for variable in model["experiment"]["inputs"]:
+        variable["resolution"] = resolutions[variable["name"]]
+    description["vectors"] = changes.get("vectors", [])
+    synthetic.write_json(path, model)
+    return folder
+
+
+def test_components_that_a_model_reads_are_served_as_such(finished, workspace):
+    "By the files that it was trained on, whatever it calls them, and named as a vector."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_components(workspace, synthetic.OTHER_EPSG)
+    model = trained_on(
+        finished,
+        workspace.parent / "uv",
+        slope={"file": "vx.tif", "unit": "m/yr"},
+        speed={"file": "v_y.tif", "unit": "m/yr", "resolution": 50.0},
+        vectors=[["slope", "speed"]],
+    )
+    _, content = propose(workspace, "--model", model)
+    assert content["dataset_description"]["vectors"] == [["slope", "speed"]]
+    files = {r["name"]: r["file"] for r in content["dataset_description"]["rasters"]}
+    assert files["slope"].endswith("_vx.tif")
+    assert files["speed"].endswith("_vy.tif")
+    (workspace / "experiment.json").unlink()
+    unknown = trained_on(
+        finished,
+        workspace.parent / "unknown",
+        slope={"file": "a.tif"},
+        speed={"resolution": 50.0},
+        vectors=[["slope", "speed"]],
+    )
+    refused = ginv("new", "--workspace", workspace, "--model", unknown)
+    assert "reads 'slope', and no raster that covers outlines" in refused.stderr
+
+
+def test_models_that_read_the_same_otherwise_are_refused(finished, workspace):
+    "One dataset cannot serve both."
+    (workspace / "data" / "thickness.tif").unlink()
+    first = finished.root / "models" / "small"
+    second = trained_on(finished, workspace.parent / "fine", speed={"resolution": 50.0})
+    refused = ginv(
+        "new", "--workspace", workspace, "--model", first, "--model", second
+    )  # fmt: skip
+    assert refused.exit_code == 1
+    assert "speed: two of the models read it" in refused.stderr
+    assert not (workspace / "experiment.json").exists()
 
 
 def test_what_a_model_reads_must_be_there(finished, workspace):
