@@ -122,16 +122,24 @@ def _read_feature(
     read = rasters if exact else rasters.resampled_by("nearest")
     for raster in map(description.raster, rasters.usable):
         grid = Grid.from_bounds(ownership.bounds[feature], raster.resolution)
+        if raster.name in rasters.points and not exact:
+            n_cells = len(rasters.points[raster.name].cells(feature, grid).mean)
+            area = float(shapely.area(ownership.outlines[feature]))
+            if raster.name in outputs:
+                n_known[raster.name] = n_cells
+            valid_in_tile[raster.name] = n_cells / (grid.n_rows * grid.n_cols)
+            valid[raster.name] = min(n_cells * grid.resolution**2 / area, 1.0)
+            continue
         asked = grid if exact else _coarser(grid)
         try:
-            tile = read.on(raster.name, asked)
+            tile = read.tile(raster.name, asked, feature)
         except RasterError as error:
             problems.append(str(error))
             continue
         known = np.isfinite(tile)
         valid_in_tile[raster.name] = float(known.mean())
         if raster.name in outputs:
-            warping = read.sources[raster.name].warping
+            warping = read.warping(raster.name)
             tile[ownership.foreign(feature, asked, warping)] = np.nan
             known = np.isfinite(tile)
             pixels = grid.n_rows * grid.n_cols / known.size
@@ -142,7 +150,7 @@ def _read_feature(
         tiles[raster.name] = tile
     targets = None
     n_points = n_samples = None
-    if isinstance(experiment, Experiment) and outputs <= tiles.keys():
+    if isinstance(experiment, Experiment) and outputs <= valid.keys():
         if exact:
             targets, n_samples = _find_samples(experiment, ownership, feature, tiles)
             n_points = len(targets)
@@ -235,11 +243,17 @@ def _count_known(
 ) -> int:
     """Count the cells of *size* with a target, of every step-th row and column."""
     step = math.ceil(max(points.shape) * points.resolution / size / _ESTIMATE_PX)
+    fine = Grid.from_bounds(snap_bounds(points.bounds, 0.0, size), size)
     size *= step
     cells = Grid.from_bounds(snap_bounds(points.bounds, 0.0, size), size)
     known = np.zeros(cells.shape, dtype=np.bool_)
+    n_of_points = 0
     for variable in experiment.outputs:
+        if variable.name in rasters.points:
+            own = rasters.points[variable.name].cells(feature, fine)
+            n_of_points = max(n_of_points, len(own.mean))
+            continue
         source = rasters.sources[variable.name].resampled_by(resampling)
         foreign = ownership.foreign(feature, cells, source.warping)
         known |= np.isfinite(warp(source, cells)) & ~foreign
-    return int(known.sum()) * step**2
+    return max(int(known.sum()) * step**2, n_of_points)

@@ -41,7 +41,10 @@ class RasterReport:
     status : {"found", "unusable", "missing"}
         Of the file, or of the worst of the files that it is derived from.
     role : {"input", "output"}, None where no variable of the network
-    band : int, None where it is derived
+    band : int, None where it is derived, or gridded from points
+    points : dict of int
+        Where the file holds points: what became of its rows, as
+        `dataset.point_targets.PointTargets.counts` has it.
     derive : dict
         How it is derived, as the experiment has it; then nothing is said of a file.
     resolution : float
@@ -73,6 +76,7 @@ class RasterReport:
     valid_min: float | None = None
     valid_median: float | None = None
     not_covered: list[str] | None = None
+    points: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)

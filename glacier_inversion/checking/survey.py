@@ -28,7 +28,8 @@ from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import DrawingDescription, Raster
+from glacier_inversion.experiment.rasters import Raster
+from glacier_inversion.experiment.sections import DrawingDescription
 from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
@@ -294,12 +295,15 @@ def _describe_raster(
         found |= describe_source(source)
         shares_covered = coverage[name].items()
         found["not_covered"] = [f for f, share in shares_covered if share < 1]
+    if name in plan.points:
+        points = plan.rasters.points[name]
+        found |= {"crs": points.source.crs, "points": points.counts}
     return RasterReport(
         name=name,
         file=raster.file,
         status=_find_status(plan, workspace, raster),
         role=None,  # the networks know
-        band=None if raster.file is None else raster.band,
+        band=None if raster.file is None or raster.column else raster.band,
         resolution=raster.resolution,
         derive=None if raster.derive is None else raster.derive.model_dump(),
         **found,
@@ -310,7 +314,7 @@ def _find_status(plan: DatasetPlan, workspace: Workspace, raster: Raster) -> Fil
     """Return the status of a raster's file, or the worst of those it is made from."""
     used = [raster, *plan.description.ancestors(raster.name)]
     found = {
-        _status(workspace.data(r.file), r.name in plan.sources)
+        _status(workspace.data(r.file), r.name in plan.sources | plan.points)
         for r in used
         if r.file is not None
     }

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from glacier_inversion.checking.report import CheckReport, NetworkReport, RasterReport
+from glacier_inversion.dataset.point_targets import describe_counts
 from glacier_inversion.progress import duration, two_digits
 
 _MOST_NAMED = 4  # features named in a line
@@ -63,6 +64,8 @@ def _format_rasters(report: CheckReport) -> list[str]:
     lines = _table(rows)
     for raster in report.rasters:
         names = raster.not_covered
+        if raster.points:
+            lines.append(f"{raster.name}: {describe_counts(raster.points)}")
         if names:
             shown = ", ".join(names[:_MOST_NAMED])
             shown += ", ..." if len(names) > _MOST_NAMED else ""
@@ -78,6 +81,8 @@ def _of_file(raster: RasterReport) -> list[str]:
     """Say of what CRS, pixels and nodata a file is, and what tiles are made of it."""
     if raster.file is None:
         return ["", "", f"{raster.resolution:g} m", ""]
+    if raster.points is not None:
+        return [raster.crs or "?", "points", f"{raster.resolution:g} m mean", ""]
     size = raster.pixel_size
     return [
         raster.crs or "?",
@@ -125,7 +130,7 @@ def _format_features(report: CheckReport) -> list[str]:
     names = [raster.name for raster in report.rasters if raster.status == "found"]
     rows = [["feature", "split", "km2", "samples"]]
     rows[0] += [
-        f"{raster.name} {'valid' if raster.file is None else 'covered, valid'}"
+        f"{raster.name} {'valid' if raster.not_covered is None else 'covered, valid'}"
         for raster in report.rasters
         if raster.name in names
     ]

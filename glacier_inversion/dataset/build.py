@@ -10,13 +10,19 @@ from typing import Any
 
 from glacier_inversion.dataset.outlines import write_outlines
 from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
+from glacier_inversion.dataset.point_targets import describe_counts
 from glacier_inversion.dataset.sources import (
     find_changed,
     record_sources,
     write_sources,
 )
 from glacier_inversion.dataset.summary import SUMMARY, refuse_newer, write_summary
-from glacier_inversion.dataset.tiling import TiledFeature, TilingJob, tile_features
+from glacier_inversion.dataset.tiling import (
+    TiledFeature,
+    TilingJob,
+    points_path,
+    tile_features,
+)
 from glacier_inversion.errors import DatasetError, RasterError, WorkspaceError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -86,6 +92,8 @@ def build_dataset(
             plan.description.shapefile_file,
             plan.description.shapefile_fieldname,
         )
+    for name, points in plan.rasters.points.items():
+        logger.info("%s: %s", name, describe_counts(points.counts))
     for warning in plan.warnings:
         logger.warning("%s", warning)
     rasters, folder = plan.description.rasters, plan.folder
@@ -98,7 +106,7 @@ def build_dataset(
         ]
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
-        record = record_sources(plan.description, plan.sources)
+        record = record_sources(plan.rasters)
         refuse_newer(folder)
         changed = find_changed(folder, record)
         _move_out_of_splits(folder)
@@ -169,7 +177,9 @@ def _clear(
             "Move it away."
         )
         raise WorkspaceError(message)
-    remove(folder / SUMMARY, *stale, *outdated)
+    gone = [*stale, *outdated]
+    tables = [points_path(p) for p in gone if "GINV_POINTS" in read_tags(p)]
+    remove(folder / SUMMARY, *gone, *tables)
     for emptied in {path.parent for path in stale}:
         remove_if_empty(emptied)
         if emptied.parent != folder:
@@ -209,7 +219,11 @@ def _finish(
         plan.folder,
         {
             "description": plan.description.model_dump(mode="json"),
-            "warping": {n: asdict(s.warping) for n, s in plan.sources.items()},
+            "warping": {
+                **{name: asdict(s.warping) for name, s in plan.sources.items()},
+                **dict.fromkeys(plan.points),
+            },
+            "points": {n: p.counts for n, p in plan.rasters.points.items()},
             "units": {r.name: plan.rasters.unit(r.name) for r in rasters},
             "features": [rows[f] for f in plan.ownership.bounds if f in rows],
             "failed": [

@@ -1,4 +1,4 @@
-"""The rasters of a dataset on any grid: warped from files, or derived from others."""
+"""The rasters of a dataset on any grid: warped, derived, or gridded from points."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion import choices
 from glacier_inversion.dataset.derivation import Place, Values, find_computation
 from glacier_inversion.dataset.ice import Ice
-from glacier_inversion.experiment.sections import DatasetDescription, Raster
+from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.point_targets import PointTargets
+from glacier_inversion.experiment.rasters import Raster
+from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.convergence import turn_to_tile_axes
+from glacier_inversion.geodata.points import PointSource
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import Source, warp
+from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid, snap_bounds
 
 _NO_ICE = Ice({})
@@ -34,12 +38,15 @@ class Rasters:
     description : DatasetDescription
     sources : mapping of Source
         The files that can be used, by raster.
+    points : mapping of PointTargets
+        Those of the files of points that can be used, by raster.
     ice : Ice
         Where it is, of all outlines.
     """
 
     description: DatasetDescription
     sources: Mapping[str, Source]
+    points: Mapping[str, PointTargets]
     ice: Ice = field(repr=False)
     _ranges: dict[tuple[str, int, float], tuple[float, float]] = field(
         default_factory=dict, repr=False
@@ -50,21 +57,28 @@ class Rasters:
         cls,
         description: DatasetDescription,
         sources: Mapping[str, Source],
-        outlines: Mapping[str, shapely.Geometry],
+        points: Mapping[str, PointSource],
+        ownership: Ownership,
     ) -> Rasters:
         """Take the outlines for ice, where any raster depends on them."""
         derived = [raster.derive for raster in description.rasters]
         uses_outlines = any(d is not None and d.uses_outlines for d in derived)
-        return cls(description, sources, Ice(outlines) if uses_outlines else _NO_ICE)
+        return cls(
+            description,
+            sources,
+            {name: PointTargets(source, ownership) for name, source in points.items()},
+            Ice(ownership.outlines) if uses_outlines else _NO_ICE,
+        )
 
     @property
     def usable(self) -> list[str]:
         """The rasters whose files can be used, in the order of the description."""
+        there = self.sources.keys() | self.points.keys()
         return [
             raster.name
             for raster in self.description.rasters
             if all(
-                used.derive is not None or self.sources.keys() >= self._read_for(used)
+                used.derive is not None or there >= self._read_for(used)
                 for used in (raster, *self.description.ancestors(raster.name))
             )
         ]
@@ -79,19 +93,36 @@ class Rasters:
         if raster.unit:
             return raster.unit
         if raster.derive is None:
-            return self.sources[name].unit
+            points = self.points.get(name)
+            return self.sources[name].unit if points is None else points.source.unit
         return raster.derive.unit([self.unit(of) for of in raster.derive.rasters])
+
+    def warping(self, name: str) -> Warping | None:
+        """Return how a raster is made from its file; None of points."""
+        return None if name in self.points else self.sources[name].warping
 
     def resampled_by(self, method: choices.Resampling) -> Rasters:
         """Return the same rasters, their files resampled in another way."""
         sources = {n: s.resampled_by(method) for n, s in self.sources.items()}
         return replace(self, sources=sources, _ranges={})
 
+    def tile(self, name: str, grid: Grid, feature: str) -> NDArray[np.float32]:
+        """
+        Return the values of a raster on *grid*, for the tile of a feature.
+
+        As `on` does; of points those that are the feature's own.
+        """
+        if name in self.points:
+            return self.points[name].cells(feature, grid).tile()
+        return self.on(name, grid)
+
     def on(
         self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values] | None = None
     ) -> NDArray[np.float32]:
         """
         Return the values of a raster on *grid*, NaN where unknown.
+
+        Not of points: whose they are depends on the feature.
 
         Parameters
         ----------

@@ -59,7 +59,8 @@ class BuiltDataset:
     resolutions, units : dict
         Of the tiles, by raster.
     warping : dict of Warping
-        How the tiles were made, by raster, but for those that are derived.
+        How the tiles were made, by raster, but for those that are derived; None of
+        those that are gridded from points.
     """
 
     folder: Path
@@ -67,7 +68,7 @@ class BuiltDataset:
     splits: dict[str, str] = field(repr=False)
     resolutions: dict[str, float]
     units: dict[str, str | None]
-    warping: dict[str, Warping]
+    warping: dict[str, Warping | None]
     _checked: set[Path] = field(default_factory=set, repr=False)
 
     @cached_property
@@ -315,7 +316,8 @@ def _differing(
                 for key in raster
                 if own.get(key) != raster[key]
             ]
-        if name in summary.warping and summary.warping[name].to_file is not None:
+        warping = summary.warping.get(name)
+        if warping is not None and warping.to_file is not None:
             pairs = summary.description.vectors
             before = next((pair for pair in pairs if name in pair), None)
             now = description.pair_of(name)

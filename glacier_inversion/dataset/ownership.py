@@ -53,7 +53,9 @@ class Ownership:
         found = tree.query(geometry, predicate="intersects")
         return [features[i] for i in sorted(found.tolist())]
 
-    def foreign(self, feature: str, grid: Grid, warping: Warping) -> NDArray[np.bool_]:
+    def foreign(
+        self, feature: str, grid: Grid, warping: Warping | None
+    ) -> NDArray[np.bool_]:
         """
         Tell which pixels of a target are not the feature's own.
 
@@ -62,18 +64,23 @@ class Ownership:
         another split, or of none. Of the pixels outside every outline, those within a
         tile of the test split, for training features also of the validation split, and
         for features without a split of any. So a target never serves two splits.
+        A target that is gridded from points is made from the feature's own alone: of
+        it those pixels alone that have their centre inside another outline.
 
         Parameters
         ----------
         grid : Grid
             Of the feature's tile, or of a part of it.
         warping : Warping
-            How the tile is made from the target's file.
+            How the tile is made from the target's file; None of points.
         """
         split = self.splits.get(feature)
-        near = shapely.box(*grid.bounds).buffer(warping.reach(grid), join_style="mitre")
+        reach = 0.0 if warping is None else warping.reach(grid)
+        near = shapely.box(*grid.bounds).buffer(reach, join_style="mitre")
         others = [f for f in self.touching(near) if f != feature]
         foreign = inside([self.outlines[f] for f in others], grid)
+        if warping is None:
+            return foreign
         apart = [f for f in others if self.splits.get(f) != split]
         if apart:
             tile = Grid.from_bounds(self.bounds[feature], grid.resolution)

@@ -15,6 +15,11 @@ from glacier_inversion.dataset.outlines import (
     read_outlines,
 )
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.sources import (
+    find_unlike_components,
+    find_unnamed_vectors,
+    open_sources,
+)
 from glacier_inversion.dataset.splits import (
     find_overlaps,
     find_shared_areas,
@@ -24,7 +29,8 @@ from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
-from glacier_inversion.geodata.rasters import Source, open_source
+from glacier_inversion.geodata.points import PointSource
+from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.grid import (
     MOST_PIXELS,
     Grid,
@@ -48,6 +54,8 @@ class DatasetPlan:
         All of the file, in its order.
     sources : dict of Source
         The files that can be used, by the names of their rasters.
+    points : dict of PointSource
+        Those of points, likewise.
     ownership : Ownership
         Of the features that get tiles: their bounds, and the splits of those that have
         one; and the outlines of all.
@@ -63,6 +71,7 @@ class DatasetPlan:
     folder: Path
     outlines: list[Outline]
     sources: dict[str, Source]
+    points: dict[str, PointSource]
     ownership: Ownership
     failures: dict[str, str]
     problems: tuple[OutlineError | RasterError, ...]
@@ -77,7 +86,7 @@ class DatasetPlan:
     @cached_property
     def rasters(self) -> Rasters:
         """The rasters that can be used, those that are derived too."""
-        return Rasters.of(self.description, self.sources, self.ownership.outlines)
+        return Rasters.of(self.description, self.sources, self.points, self.ownership)
 
     @cached_property
     def overlaps(self) -> list[dict[str, Any]]:
@@ -162,9 +171,9 @@ def plan_dataset(
         problems.append(error)
     if isinstance(experiment, Experiment):
         warnings += find_small_buffer(description, experiment)
-    sources, of_sources = _open_sources(description, workspace)
-    of_sources += _find_unlike_components(description, sources)
-    warnings += _find_unnamed_vectors(description, sources)
+    sources, points, of_sources = open_sources(description, workspace)
+    of_sources += find_unlike_components(description, sources)
+    warnings += find_unnamed_vectors(description, sources)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
     step = common_multiple(raster.resolution for raster in description.rasters)
     bounds = {
@@ -176,6 +185,7 @@ def plan_dataset(
         folder=workspace.dataset(description.dataset_name),
         outlines=outlines,
         sources=sources,
+        points=points,
         ownership=Ownership(
             polygons, bounds, {f: s for f, s in splits.items() if f in bounds}
         ),
@@ -187,70 +197,6 @@ def plan_dataset(
         problems=(*problems, *of_sources),
         warnings=tuple(warnings),
     )
-
-
-def _open_sources(
-    description: DatasetDescription, workspace: Workspace
-) -> tuple[dict[str, Source], list[RasterError]]:
-    """Open every raster once; return those that can be used, and why others cannot."""
-    sources: dict[str, Source] = {}
-    problems: list[RasterError] = []
-    for raster in description.rasters:
-        if raster.file is None:
-            continue
-        try:
-            sources[raster.name] = open_source(
-                workspace.data(raster.file),
-                raster.band,
-                raster.nodata,
-                raster.resampling,
-                raster.resolution,
-                description.epsg,
-            )
-        except RasterError as error:
-            problems.append(error)
-    return sources, problems
-
-
-def _find_unlike_components(
-    description: DatasetDescription, sources: dict[str, Source]
-) -> list[RasterError]:
-    """Refuse vectors whose components cannot be turned together."""
-    problems = []
-    for first, second in description.vectors:
-        if not {first, second} <= sources.keys():
-            continue
-        one, other = sources[first].warping, sources[second].warping
-        if one != other and (one.to_file or other.to_file):
-            message = (
-                f"dataset_description.vectors: {sources[first].path} and "
-                f"{sources[second].path}, of {first} and {second}, differ in CRS, "
-                "pixels or resampling. The components of a vector must be alike, to be "
-                "turned to the axes of the tiles. Warp one to the other, or take both "
-                "from one product."
-            )
-            problems.append(RasterError(message))
-    return problems
-
-
-def _find_unnamed_vectors(
-    description: DatasetDescription, sources: dict[str, Source]
-) -> Iterator[str]:
-    """Say which rasters look like components that should be turned, and are not."""
-    for name, source in sources.items():
-        if source.warping.to_file is None or description.pair_of(name):
-            continue
-        others = {
-            f"{name[:place]}{'y' if letter == 'x' else 'Y'}{name[place + 1 :]}"
-            for place, letter in enumerate(name)
-            if letter in "xX"
-        }
-        for other in sorted(others & sources.keys()):
-            yield (
-                f"{name}, {other}: look like the components of a vector, and are in "
-                "another CRS than the tiles. Name them in dataset_description.vectors, "
-                "to have them turned to the tiles' axes"
-            )
 
 
 def find_small_buffer(

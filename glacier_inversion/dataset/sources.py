@@ -1,34 +1,112 @@
-"""sources.json: the files that a dataset's tiles were made from, on record."""
+"""The files that a dataset's tiles are made from: opened, and on record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.dataset.derived import turned_with
-from glacier_inversion.errors import DatasetError
-from glacier_inversion.experiment.sections import DatasetDescription, Raster
-from glacier_inversion.geodata.rasters import Source
+from glacier_inversion.dataset.derived import Rasters, turned_with
+from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.experiment.rasters import Raster
+from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.geodata.points import PointSource, open_points
+from glacier_inversion.geodata.rasters import Source, open_source
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
+from glacier_inversion.workspace import Workspace
 
 SOURCES = "sources.json"
+"""The name of the record, in the folder of a dataset."""
 _FORMAT = 2  # 1 had no number, and the rasters side by side
 
 Record = dict[str, Any]
 """What is known of the files of each raster, by its name."""
 
 
-def record_sources(
-    description: DatasetDescription, sources: Mapping[str, Source]
-) -> Record:
+def open_sources(
+    description: DatasetDescription, workspace: Workspace
+) -> tuple[dict[str, Source], dict[str, PointSource], list[RasterError]]:
+    """
+    Open every file once; return those that can be used, and why others cannot.
+
+    Files of rasters, and those of points.
+    """
+    sources: dict[str, Source] = {}
+    points: dict[str, PointSource] = {}
+    problems: list[RasterError] = []
+    for raster in description.rasters:
+        if raster.file is None:
+            continue
+        path = workspace.data(raster.file)
+        try:
+            if raster.column is not None:
+                points[raster.name] = open_points(path, raster, description.epsg)
+                continue
+            sources[raster.name] = open_source(
+                path,
+                raster.band,
+                raster.nodata,
+                raster.resampling,
+                raster.resolution,
+                description.epsg,
+            )
+        except RasterError as error:
+            problems.append(error)
+    return sources, points, problems
+
+
+def find_unlike_components(
+    description: DatasetDescription, sources: dict[str, Source]
+) -> list[RasterError]:
+    """Refuse vectors whose components cannot be turned together."""
+    problems = []
+    for first, second in description.vectors:
+        if not {first, second} <= sources.keys():
+            continue
+        one, other = sources[first].warping, sources[second].warping
+        if one != other and (one.to_file or other.to_file):
+            message = (
+                f"dataset_description.vectors: {sources[first].path} and "
+                f"{sources[second].path}, of {first} and {second}, differ in CRS, "
+                "pixels or resampling. The components of a vector must be alike, to be "
+                "turned to the axes of the tiles. Warp one to the other, or take both "
+                "from one product."
+            )
+            problems.append(RasterError(message))
+    return problems
+
+
+def find_unnamed_vectors(
+    description: DatasetDescription, sources: dict[str, Source]
+) -> Iterator[str]:
+    """Say which rasters look like components that should be turned, and are not."""
+    for name, source in sources.items():
+        if source.warping.to_file is None or description.pair_of(name):
+            continue
+        others = {
+            f"{name[:place]}{'y' if letter == 'x' else 'Y'}{name[place + 1 :]}"
+            for place, letter in enumerate(name)
+            if letter in "xX"
+        }
+        for other in sorted(others & sources.keys()):
+            yield (
+                f"{name}, {other}: look like the components of a vector, and are in "
+                "another CRS than the tiles. Name them in dataset_description.vectors, "
+                "to have them turned to the tiles' axes"
+            )
+
+
+def record_sources(rasters: Rasters) -> Record:
     """
     Return the name, size and time of each file of every raster.
 
     Of one that is derived how, and the records of all that it is derived from; of a
     component that is turned, the record of the other one, too.
     """
-    records = {raster.name: _record(raster, sources) for raster in description.rasters}
+    description, sources = rasters.description, rasters.sources
+    files = {name: source.files for name, source in sources.items()}
+    files |= {name: points.source.files for name, points in rasters.points.items()}
+    records = {r.name: _record(r, files.get(r.name, ())) for r in description.rasters}
     turned = {
         name: {
             **record,
@@ -49,7 +127,7 @@ def record_sources(
     return records | derived
 
 
-def _record(raster: Raster, sources: Mapping[str, Source]) -> Record:
+def _record(raster: Raster, files: Sequence[Path]) -> Record:
     if raster.derive is not None:
         return {"derive": raster.derive.model_dump(mode="json")}
     return {
@@ -60,7 +138,7 @@ def _record(raster: Raster, sources: Mapping[str, Source]) -> Record:
                 "bytes": path.stat().st_size,
                 "modified_ns": path.stat().st_mtime_ns,
             }
-            for path in sources[raster.name].files
+            for path in files
         ],
     }
 

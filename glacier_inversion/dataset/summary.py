@@ -66,7 +66,7 @@ class Summary(_Part):
     """What summary.json holds of what is read again."""
 
     description: _Description
-    warping: dict[str, Warping]
+    warping: dict[str, Warping | None]  # None of what is gridded from points
     units: dict[str, str | None]
     features: list[_Row] = Field(min_length=1)
     failed: list[_Failed]
@@ -100,6 +100,8 @@ class Summary(_Part):
                 message = f"it does not tell all of {missing[0]!r}"
                 raise ValueError(message)
         for name, warping in self.warping.items():
+            if warping is None:
+                continue
             a, b, _, d, e, _ = warping.transform
             try:
                 known = warping.to_file is None or bool(warping.to_file)

@@ -17,7 +17,8 @@ from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
-from glacier_inversion.experiment.sections import Raster
+from glacier_inversion.experiment.rasters import Raster
+from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import read_tags, read_tile, write_tile
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 _FORMAT = 2
 # Likewise of derived tiles: raise it when the same derivation gives other values.
 _DERIVED_FORMAT = 1
+# Likewise of tiles of points: raise it when the same points give other values.
+_POINTS_FORMAT = "points 1"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class TilingJob:
     def tile(self, raster: str) -> Path:
         """Return the path of a tile."""
         return tile_path(self.dataset, self.outline.feature, raster)
+
+
+def points_path(tile: Path) -> Path:
+    """Return the path of the table of points beside the tile that is made of them."""
+    return tile.with_suffix(".points.csv")
 
 
 @dataclass(frozen=True)
@@ -120,19 +128,24 @@ def _build_tile(
     path = job.tile(raster.name)
     epsg = rasters.description.epsg
     grid = Grid.from_bounds(job.bounds, raster.resolution)
-    fingerprint = _fingerprint(rasters, raster.name, grid, {})
+    feature = job.outline.feature
+    fingerprint = _fingerprint(rasters, raster.name, grid, feature, {})
     tags = read_tags(path) if path.exists() else {}
     if tags.get("GINV_FINGERPRINT") == fingerprint:
         if _is_whole(path, tags):
             return tags, False
         logger.info("%s: is damaged: made anew", path)
-    tile = rasters.on(raster.name, grid)
+    tile = rasters.tile(raster.name, grid, feature)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
         "GINV_SHA256": digest(tile),
         "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
     }
-    if raster.derive is None:
+    if raster.name in rasters.points:
+        table = rasters.points[raster.name].cells(feature, grid).csv()
+        write_bytes(points_path(path), table)  # before the tile, which is looked for
+        tags["GINV_POINTS"] = hashlib.sha256(table).hexdigest()
+    elif raster.derive is None:
         tags["GINV_RESAMPLING"] = rasters.sources[raster.name].warping.method
     else:
         tags["GINV_DERIVATION"] = raster.derive.model_dump_json()
@@ -141,20 +154,27 @@ def _build_tile(
 
 
 def _is_whole(path: Path, tags: dict[str, str]) -> bool:
-    """Tell whether a tile's pixels are those that were written."""
+    """Tell whether a tile's pixels, and its points, are those that were written."""
     try:
-        return digest(read_tile(path)) == tags.get("GINV_SHA256")
-    except RasterError:
+        is_whole = digest(read_tile(path)) == tags.get("GINV_SHA256")
+        if "GINV_POINTS" in tags:
+            table = points_path(path).read_bytes()
+            is_whole &= hashlib.sha256(table).hexdigest() == tags["GINV_POINTS"]
+    except (RasterError, OSError):
         return False
+    return is_whole
 
 
-def _fingerprint(rasters: Rasters, name: str, grid: Grid, known: dict[str, str]) -> str:
+def _fingerprint(
+    rasters: Rasters, name: str, grid: Grid, feature: str, known: dict[str, str]
+) -> str:
     """
     Identify what a tile is made of: description and place.
 
     Of a derived tile what it is derived from, too, and the outlines if it depends on
-    them. Not the files, whose times would change the bytes of tiles that hold the same:
-    those are in sources.json, and what was made from others is not there any more.
+    them; of one of points the feature's own. Not the files, whose times would change
+    the bytes of tiles that hold the same: those are in sources.json, and what was made
+    from others is not there any more.
 
     Parameters
     ----------
@@ -165,7 +185,9 @@ def _fingerprint(rasters: Rasters, name: str, grid: Grid, known: dict[str, str])
         return known[name]
     derivation = rasters.description.raster(name).derive
     parts: list[Any] = [rasters.description.epsg, grid.bounds, grid.resolution]
-    if derivation is None:
+    if name in rasters.points:
+        parts = [_POINTS_FORMAT, *parts, rasters.points[name].digest(feature)]
+    elif derivation is None:
         pair = turned_with(rasters.description, rasters.sources, name)
         of_vector = ["turned", pair.index(name)] if pair else []
         for component in [name] if pair is None else pair:
@@ -174,7 +196,9 @@ def _fingerprint(rasters: Rasters, name: str, grid: Grid, known: dict[str, str])
             of_vector += own
         parts = [_FORMAT, *parts, *of_vector]
     else:
-        given = [_fingerprint(rasters, n, grid, known) for n in derivation.rasters]
+        given = [
+            _fingerprint(rasters, of, grid, feature, known) for of in derivation.rasters
+        ]
         ice = rasters.ice.digest if derivation.uses_outlines else None
         parts = [_DERIVED_FORMAT, *parts, derivation.model_dump(), given, ice]
     known[name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()

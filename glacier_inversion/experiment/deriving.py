@@ -91,6 +91,12 @@ def _of_parents(
                     f"dataset_description.rasters. {nearest(name, view.rasters)}",
                 )
             continue
+        if parent.get("column") is not None:
+            yield (
+                f"{path}.of",
+                f"{name!r} is gridded from points, each feature's own. Must be a "
+                "raster that is known around the outlines, too. Derive from another",
+            )
         its = parent.get("resolution")
         if is_length(own) and is_length(its) and own != its:
             yield (

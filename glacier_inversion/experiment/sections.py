@@ -16,13 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from glacier_inversion.choices import (
-    FeatureGroup,
-    Resampling,
-)
-from glacier_inversion.experiment.derivation import Derivation, find_derivations
+from glacier_inversion.choices import FeatureGroup
 from glacier_inversion.experiment.deriving import find_ancestors
 from glacier_inversion.experiment.operation import Operation, find_operations
+from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.raw import (
     MOST_ENTRIES,
     MOST_VARIABLES,
@@ -32,7 +29,6 @@ from glacier_inversion.experiment.values import (
     FolderName,
     Length,
     ModelPlace,
-    Numbers,
     PositiveInt,
     Section,
     Text,
@@ -44,14 +40,9 @@ _N_STATISTICS = 5 + 100
 
 if TYPE_CHECKING:
     AnyOperation = Operation
-    AnyDerivation = Derivation
 else:  # which there are is known when their folders have been looked at
     AnyOperation = Annotated[
         Union[tuple(find_operations().values())],  # noqa: UP007
-        Field(discriminator="name"),
-    ]
-    AnyDerivation = Annotated[
-        Union[tuple(find_derivations().values())],  # noqa: UP007
         Field(discriminator="name"),
     ]
 
@@ -100,56 +91,6 @@ class ModelDescription(Section):
         if isinstance(value, dict) and set(value) == {"main"}:
             return value["main"]
         return value
-
-
-class Raster(Section):
-    """A variable of the dataset: read from a file, or derived from other rasters."""
-
-    name: FolderName = Field(description="The variable; names the tiles.")
-    resolution: Length = Field(description="Side of the tiles' pixels, in CRS units.")
-    file: DataFile | None = Field(
-        default=None,
-        description="File in the workspace's data folder, or its whole path; in any "
-        "CRS. Either this or 'derive' is required.",
-    )
-    derive: AnyDerivation | None = Field(
-        default=None,
-        description="How it is computed from other rasters, or from the outlines, "
-        "instead of being read from a file.",
-    )
-    resampling: Resampling | None = Field(
-        default=None,
-        description="GDAL's resampling. Default: average when the pixels grow by 2 or "
-        "more, else bilinear.",
-    )
-    nodata: Numbers | None = Field(
-        default=None,
-        description="The number, or all the numbers, that mean no data, instead of "
-        "that which the file declares.",
-    )
-    band: PositiveInt = Field(default=1, description="Band of the file, from 1.")
-    unit: Text | None = Field(
-        default=None,
-        description="Unit of the values, written into the maps. Default: the file's, "
-        "or what the derivation gives.",
-    )
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Raster:
-        if (self.file is None) == (self.derive is None):
-            message = "Must hold either 'file' or 'derive'"
-            raise ValueError(message)
-        of_files = {"band": 1, "nodata": None, "resampling": None}
-        given = [key for key, unset in of_files.items() if getattr(self, key) != unset]
-        if self.derive is not None and given:
-            message = f"{given[0]!r} is for a file. Must not be with 'derive'"
-            raise ValueError(message)
-        return self
-
-    @property
-    def origin(self) -> str:
-        """The file that it is read from, or how it is derived."""
-        return self.file if self.file is not None else str(self.derive)
 
 
 class Split(Section):

@@ -96,6 +96,12 @@ def _of_rasters(view: RawExperiment, path: str, pair: list[str]) -> Iterator[Pro
                 f"{name!r} is not described. Must be among "
                 f"dataset_description.rasters. {nearest(name, view.rasters)}",
             )
+        if view.rasters.get(name, {}).get("column") is not None:
+            yield (
+                path,
+                f"{name!r} is gridded from points. The components of a vector must be "
+                "read from rasters. Leave the vector out",
+            )
     rasters = [view.rasters[name] for name in pair if name in view.rasters]
     if len({(str(r.get("resolution")), "derive" in r) for r in rasters}) > 1:
         yield (

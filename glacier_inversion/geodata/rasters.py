@@ -242,19 +242,20 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
         if _fits(number, dtype.name) and bool(
             ((values == dtype.type(number)) & ~named).any()
         ):
-            raise RasterError(_undeclared(source, number))
+            raise RasterError(undeclared(source.path, source.nodata, number))
     known: NDArray[Any] = values.astype("f4" if dtype.str[1:] in _SHORT else "f8")
     known[named | ~np.isfinite(known)] = np.nan
     return known
 
 
-def _undeclared(source: Source, number: float) -> str:
-    named = [known for known in source.nodata if not math.isnan(known)]
+def undeclared(path: Path, nodata: Sequence[float], number: float) -> str:
+    """Say that a file holds a usual nodata number that is not among the declared."""
+    named = [known for known in nodata if not math.isnan(known)]
     says = f"only {', '.join(f'{n:.9g}' for n in named)}" if named else "no number"
     wanted = ", ".join(f"{n!r}".removesuffix(".0") for n in (*named, number))
     wanted = f"[{wanted}]" if named else wanted
     return (
-        f"{source.path}: holds {number:.9g}, and {says} is declared as nodata. Must "
+        f"{path}: holds {number:.9g}, and {says} is declared as nodata. Must "
         f'say what is no data. Add "nodata": {wanted} to the raster in the experiment.'
     )
 

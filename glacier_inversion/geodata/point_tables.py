@@ -1,0 +1,276 @@
+"""Tables of points: CSV, Parquet and vector files; their columns, places and CRS."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyogrio
+from numpy.typing import NDArray
+
+from glacier_inversion.errors import RasterError, first_line, nearest
+
+_SEPARATORS = ",;\t|"
+_TABLES = {".csv", ".tsv", ".txt", ".parquet"}
+# As GlaThiDa 3 and 2, OGGM, GPX to CSV converters and people call them; in any case.
+_LONGITUDES = ("point_lon", "longitude", "lon", "long")
+_LATITUDES = ("point_lat", "latitude", "lat")
+_EASTINGS, _NORTHINGS = ("x", "easting"), ("y", "northing")
+_EPSG_OF_DEGREES = 4326
+# What pandas, pyarrow and pyogrio raise of a broken file.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    KeyError,
+    csv.Error,
+)
+
+
+@dataclass(frozen=True)
+class TableHead:
+    """
+    What a table of points says of itself before its rows are read.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    layer, crs : str, optional
+        Of a vector file: the layer that holds points, and its CRS as text.
+    separator : str
+        Of a text file.
+    """
+
+    columns: tuple[str, ...]
+    layer: str | None = None
+    crs: str | None = None
+    separator: str = ","
+
+    def find(self, names: Sequence[str]) -> str | None:
+        """Return the first of the columns called *names*, in any case."""
+        known = {column.strip().casefold(): column for column in self.columns}
+        return next((known[name] for name in names if name in known), None)
+
+
+def read_head(path: Path) -> TableHead:
+    """
+    Read the names of a table's columns.
+
+    Raises
+    ------
+    RasterError
+        The file is missing, unreadable, or holds no points.
+    """
+    if not path.is_file():
+        message = (
+            f"{path}: does not exist. Must be a file of points in the workspace's data "
+            "folder. Put it there, or correct 'file'."
+        )
+        raise RasterError(message)
+    ending = path.suffix.casefold()
+    with _refusing_broken(path):
+        if ending == ".parquet":
+            return TableHead(tuple(_parquet(path).read_schema(path).names))
+        if ending in _TABLES:
+            return _head_of_text(path)
+        return _head_of_vectors(path)
+
+
+def _parquet(path: Path) -> Any:
+    """Import what reads Parquet, which is an extra."""
+    try:
+        from pyarrow import parquet  # noqa: PLC0415  an extra
+    except ImportError as error:
+        message = (
+            f"{path}: cannot be read without the package pyarrow. Must be installed. "
+            "Run 'pip install pyarrow', or write the table as CSV."
+        )
+        raise RasterError(message) from error
+    return parquet
+
+
+def _head_of_text(path: Path) -> TableHead:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline(1_000_000)
+    separator = max(_SEPARATORS, key=line.count)
+    columns = pd.read_csv(path, sep=separator, nrows=0, **_TEXT).columns
+    return TableHead(tuple(map(str, columns)), separator=separator)
+
+
+_TEXT: dict[str, Any] = {"encoding": "utf-8-sig", "encoding_errors": "replace"}
+
+
+def _head_of_vectors(path: Path) -> TableHead:
+    layers = [
+        str(name)
+        for name, kind in pyogrio.list_layers(path)
+        if kind is not None and str(kind).startswith(("Point", "Unknown"))
+    ]
+    if len(layers) != 1:
+        holds = f"the layers of points {', '.join(layers)}" if layers else "no points"
+        message = (
+            f"{path}: holds {holds}. Must hold one layer of points. Write it to a file "
+            "of its own, for example with 'ogr2ogr POINTS.gpkg FILE LAYER'."
+        )
+        raise RasterError(message)
+    info = pyogrio.read_info(path, layer=layers[0])
+    return TableHead(tuple(map(str, info["fields"])), layers[0], info["crs"])
+
+
+@dataclass(frozen=True)
+class Places:
+    """
+    Where the points of a table are told.
+
+    Attributes
+    ----------
+    x, y : str, None where they are geometries
+        The columns; x is easting or longitude.
+    crs : str
+        As pyproj reads it.
+    """
+
+    x: str | None
+    y: str | None
+    crs: str
+
+
+def find_places(
+    path: Path, head: TableHead, points_epsg: int | None, epsg: int
+) -> Places:
+    """
+    Find where the points of a table are told, and in which CRS.
+
+    Longitude and latitude are taken before x and y, unless *points_epsg* says that
+    coordinates are something else.
+
+    Parameters
+    ----------
+    points_epsg : int, optional
+        What the experiment says.
+    epsg : int
+        Of the tiles: that of x and y, if nothing else is said.
+
+    Raises
+    ------
+    RasterError
+        There are no such columns, or a vector file has no CRS or another one.
+    """
+    told = None if points_epsg is None else f"EPSG:{points_epsg}"
+    if head.layer is not None:
+        if head.crs and told:
+            message = (
+                f"{path}: has a CRS of its own, and points_epsg is {points_epsg}. Must "
+                "be said by the file alone. Leave points_epsg out."
+            )
+            raise RasterError(message)
+        if not (head.crs or told):
+            message = (
+                f"{path}: has no CRS. Must say where its points are. Add points_epsg "
+                "to the raster in the experiment."
+            )
+            raise RasterError(message)
+        return Places(None, None, head.crs or str(told))
+    degrees = head.find(_LONGITUDES), head.find(_LATITUDES)
+    metres = head.find(_EASTINGS), head.find(_NORTHINGS)
+    kinds = [
+        (degrees, told or f"EPSG:{_EPSG_OF_DEGREES}"),
+        (metres, told or f"EPSG:{epsg}"),
+    ]
+    for (x, y), crs in reversed(kinds) if told else kinds:
+        if x is not None and y is not None:
+            return Places(x, y, crs)
+    message = (
+        f"{path}: no columns tell where the points are, among "
+        f"{', '.join(head.columns) or 'none'}. Must be longitude and latitude (also "
+        "lon and lat, or POINT_LON and POINT_LAT), or x and y. Rename them."
+    )
+    raise RasterError(message)
+
+
+def read_table(
+    path: Path, head: TableHead, columns: Sequence[str], places: Places
+) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Read some columns of a table, and the coordinates of its points.
+
+    Returns
+    -------
+    table : DataFrame
+    x, y : float64 arrays, shape (n_rows,)
+        In the CRS of the table, NaN where a row has no place.
+
+    Raises
+    ------
+    RasterError
+        The file cannot be read, or a column does not exist, or coordinates are text.
+    """
+    for column in columns:
+        if column not in head.columns:
+            message = (
+                f"{path}: has no column {column!r}. {nearest(column, head.columns)} "
+                "Correct its name in the experiment."
+            )
+            raise RasterError(message)
+    wanted = list(dict.fromkeys([*columns, *filter(None, (places.x, places.y))]))
+    with _refusing_broken(path):
+        if head.layer is not None:
+            table = pyogrio.read_dataframe(path, layer=head.layer, columns=wanted)
+            points = table.geometry
+            points = points.where(points.geom_type == "Point")
+            return table, points.x.to_numpy(float), points.y.to_numpy(float)
+        if path.suffix.casefold() == ".parquet":
+            table = _parquet(path).read_table(path, columns=wanted).to_pandas()
+        else:
+            table = pd.read_csv(
+                path, sep=head.separator, usecols=wanted, low_memory=False, **_TEXT
+            )
+    x, y = (
+        numbers_of(path, str(column), table[column]) for column in (places.x, places.y)
+    )
+    return table, x, y
+
+
+def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64]:
+    """
+    Return a column as numbers, NaN where it is empty.
+
+    Raises
+    ------
+    RasterError
+        A field holds something else.
+    """
+    numbers = pd.to_numeric(values, errors="coerce")
+    wrong = numbers.isna() & values.notna() & (values.astype(str).str.strip() != "")
+    if wrong.any():
+        row = int(np.argmax(wrong.to_numpy()))
+        message = (
+            f"{path}: {column} is {str(values.iloc[row])!r} in data row "
+            f"{values.index[row] + 1}. Must be a number, with a decimal point, or "
+            "empty. Correct it, or leave the row out by 'where'."
+        )
+        raise RasterError(message)
+    found: NDArray[np.float64] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    return found
+
+
+@contextmanager
+def _refusing_broken(path: Path) -> Iterator[None]:
+    """Raise RasterError where the libraries cannot read a table."""
+    try:
+        yield
+    except RasterError:
+        raise
+    except _UNREADABLE as error:
+        message = (
+            f"{path}: cannot be read ({first_line(error)}). Must be a table of points: "
+            "CSV, Parquet, or a vector file that OGR reads. Put it there again."
+        )
+        raise RasterError(message) from error

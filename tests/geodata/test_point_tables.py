@@ -1,0 +1,148 @@
+"""Tables of points: their columns, places and CRS, whatever the file."""
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.point_tables import (
+    find_places,
+    numbers_of,
+    read_head,
+    read_table,
+)
+
+TABLE = pd.DataFrame(
+    {"lon": [8.0, 8.1, 8.2], "lat": [46.5, 46.6, 46.7], "h": [1, 2.5, 3]}
+)
+EPSG = 32632
+
+
+def read(path, points_epsg=None, column="h"):
+    """Return what a file tells of its points."""
+    head = read_head(path)
+    places = find_places(path, head, points_epsg, EPSG)
+    table, x, y = read_table(path, head, [column], places)
+    return places, table[column].tolist(), x.tolist(), y.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.csv", lambda path: TABLE.to_csv(path, index=False)),
+        ("b.csv", lambda path: TABLE.to_csv(path, index=False, sep=";")),
+        ("c.txt", lambda path: TABLE.to_csv(path, index=False, sep="\t")),
+        ("d.CSV", lambda path: TABLE.to_csv(path, index=False, encoding="utf-8-sig")),
+        ("e.parquet", TABLE.to_parquet),
+    ],
+)
+def test_tables_of_any_kind_say_the_same(tmp_path, name, write):
+    write(tmp_path / name)
+    places, values, x, y = read(tmp_path / name)
+    assert places.crs == "EPSG:4326"
+    assert (values, x, y) == (TABLE.h.tolist(), TABLE.lon.tolist(), TABLE.lat.tolist())
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "shp", "geojson"])
+def test_geometries_are_places(tmp_path, ending):
+    "Those that are no single point are nowhere."
+    geometry = [shapely.Point(8.0, 46.5), None, shapely.Point(8.2, 46.7)]
+    path = tmp_path / f"points.{ending}"
+    geopandas.GeoDataFrame({"h": TABLE.h}, geometry=geometry, crs=4326).to_file(path)
+    places, values, x, y = read(path)
+    assert "4326" in places.crs
+    assert values == TABLE.h.tolist()
+    np.testing.assert_equal((x, y), ([8.0, np.nan, 8.2], [46.5, np.nan, 46.7]))
+
+
+@pytest.mark.parametrize(
+    ("columns", "epsg", "found"),
+    [
+        (["POINT_LON", "POINT_LAT", "THICKNESS"], None, ("POINT_LON", "EPSG:4326")),
+        (["longitude", "latitude", "x", "y"], None, ("longitude", "EPSG:4326")),
+        (["Easting", "Northing"], None, ("Easting", "EPSG:32632")),
+        (["x", "y"], 21781, ("x", "EPSG:21781")),
+        (["lon", "lat", "x", "y"], 21781, ("x", "EPSG:21781")),
+        (["lon", "lat"], 4258, ("lon", "EPSG:4258")),
+    ],
+)
+def test_places_are_found_by_the_names_of_columns(tmp_path, columns, epsg, found):
+    path = tmp_path / "points.csv"
+    path.write_text(",".join(columns) + "\n")
+    places = find_places(path, read_head(path), epsg, EPSG)
+    assert (places.x, places.crs) == found
+
+
+def box(x, y):
+    return shapely.box(x, y, x + 1, y + 1)
+
+
+def write_layers(path, *names, crs=4326, kind=shapely.Point):
+    """Write layers of a point each, or of what *kind* makes of it."""
+    for name in names:
+        points = geopandas.GeoDataFrame({"h": [1.0]}, geometry=[kind(8, 46)], crs=crs)
+        points.to_file(path, layer=name, driver="GPKG")
+
+
+def test_the_only_layer_of_points_is_taken(tmp_path):
+    "Outlines may lie in the same file."
+    write_layers(tmp_path / "a.gpkg", "radar")
+    write_layers(tmp_path / "a.gpkg", "glaciers", kind=box)
+    assert read_head(tmp_path / "a.gpkg").layer == "radar"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read (No columns to parse"),
+        (b"a,b\n1,2\n", "no columns tell where the points are, among a, b. Must be"),
+        (b"x,y\n1,2\n", "has no column 'h'. "),
+        (b"x,y,h\n1,2,3\n1,b,4\n", "y is 'b' in data row 2. Must be a number"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused(tmp_path, content, message):
+    path = tmp_path / "points.csv"
+    with pytest.raises(RasterError, match=r"does not exist. Must be a file of points"):
+        read(path)
+    path.write_bytes(content)
+    with pytest.raises(RasterError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("layers", "given", "epsg", "message"),
+    [
+        (["a", "b"], {}, None, "holds the layers of points a, b. Must hold one layer"),
+        (["a"], {}, 4326, "has a CRS of its own, and points_epsg is 4326. Must be"),
+        (["a"], {"crs": None}, None, "has no CRS. Must say where its points are."),
+        (["a"], {"kind": box}, None, "holds no points. Must hold one layer of points."),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+def test_layers_that_cannot_be_used_are_refused(tmp_path, layers, given, epsg, message):
+    path = tmp_path / "points.gpkg"
+    write_layers(path, *layers, **given)
+    with pytest.raises(RasterError) as caught:
+        read(path, epsg)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_broken_files_are_refused(tmp_path):
+    "Of every kind."
+    for name in ("a.parquet", "a.gpkg", "a.shp", "a.geojson"):
+        (tmp_path / name).write_bytes(b"\x00nothing\xff" * 50)
+        with pytest.raises(RasterError, match=f"{name}: cannot be read"):
+            read(tmp_path / name)
+
+
+def test_numbers_may_be_empty_or_text(tmp_path):
+    values = pd.Series([" 1.5 ", "", None, "2e1"])
+    found = numbers_of(tmp_path, "h", values)
+    np.testing.assert_equal(found, [1.5, np.nan, np.nan, 20.0])
+    with pytest.raises(
+        RasterError, match=r"h is '1,5' in data row 2. Must be a number"
+    ):
+        numbers_of(tmp_path, "h", pd.Series(["1", "1,5"]))
