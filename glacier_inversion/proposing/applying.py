@@ -39,8 +39,8 @@ def propose_application(
         message = (
             f"{workspace.data('')}: holds no ice thickness at the outlines, and "
             f"{workspace.root / 'models'} no model. Must have either, to train or to "
-            "apply. Put measurements there as ice_thickness.tif, or name a trained "
-            "model with '--model PATH'."
+            "apply. Put measurements there, as ice_thickness.tif or as a table with a "
+            "column 'thickness', or name a trained model with '--model PATH'."
         )
         raise DatasetError(message)
     from glacier_inversion.training.model.model import read_model  # noqa: PLC0415 torch

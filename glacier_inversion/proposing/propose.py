@@ -20,6 +20,7 @@ from glacier_inversion.proposing.network import (
     propose_training,
 )
 from glacier_inversion.proposing.outlines import FoundOutlines, choose_outlines
+from glacier_inversion.proposing.points import FoundPoints, find_points
 from glacier_inversion.proposing.proposal import (
     Proposal,
     list_entries,
@@ -52,8 +53,8 @@ def propose_experiment(
     """
     Propose an experiment for the outlines and rasters in a workspace's data folder.
 
-    With a raster of ice thickness it trains; without one, or with *models*, it applies
-    trained models.
+    With a raster or a table of ice thickness it trains; without one, or with *models*,
+    it applies trained models.
 
     Parameters
     ----------
@@ -88,9 +89,12 @@ def propose_experiment(
         **({"shapefile_layer": chosen.layer} if chosen.layer else {}),
         "shapefile_fieldname": chosen.column,
     }
-    if models or OUTPUT not in found:
+    target: FoundRaster | FoundPoints | None = found.get(OUTPUT)
+    if not models:
+        target = target or find_points(data, polygons, epsg, OUTPUT)
+    if models or target is None:
         return propose_application(workspace, described, found, list(models), reasons)
-    return _train(workspace, described, found, chosen, reasons)
+    return _train(workspace, described, found, target, chosen, reasons)
 
 
 def _free_name(workspace: Workspace, stem: str) -> tuple[str, str]:
@@ -118,6 +122,7 @@ def _train(
     workspace: Workspace,
     described: dict[str, Any],
     found: dict[str, FoundRaster],
+    target: FoundRaster | FoundPoints,
     chosen: FoundOutlines,
     reasons: list[str],
 ) -> Proposal:
@@ -132,14 +137,16 @@ def _train(
             "and vy.tif."
         )
         raise RasterError(message)
-    used = {OUTPUT, *(part for name in inputs for part in parts[name])}
-    coarsest = max(found[part].pixel_size for part in used)
+    used = [found[part] for name in inputs for part in parts[name]]
+    used += [target] if isinstance(target, FoundRaster) else []
+    coarsest = max(raster.pixel_size for raster in used)
     resolution = _round(coarsest)
     entries = merge_entries(
         entry
-        for name in (*inputs, OUTPUT)
+        for name in inputs
         for entry in describe_raster(found, name, name, resolution)
     )
+    entries.append(target.entry(OUTPUT, resolution))
     content = propose_training(described["dataset_name"], inputs, resolution)
     content["dataset_description"] = {
         **described,
@@ -156,6 +163,7 @@ def _train(
         f"area_size {content['area_size']:g} m: {WINDOW_PX} pixels; buffer_distance "
         "half of it and two pixels",
         *list_entries(entries, inputs),
+        *([target.describe()] if isinstance(target, FoundPoints) else []),
         list_unused(found, entries),
     ]
     reasons.append(_split(workspace, content, chosen))

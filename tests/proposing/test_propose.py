@@ -360,3 +360,22 @@ def test_what_a_model_reads_must_be_there(finished, workspace):
     assert refused.exit_code == 1
     assert "reads 'speed', and no raster" in refused.stderr
     assert "slope.tif (slope)" in refused.stderr
+
+
+def test_radar_points_train(workspace):
+    "Where there is no raster of the thickness; check accepts it."
+    rng = np.random.default_rng(0)
+    x = rng.uniform(synthetic.LEFT, synthetic.LEFT + 3500, 5000)
+    y = rng.uniform(synthetic.TOP - 3250, synthetic.TOP, 5000)
+    rows = np.column_stack([x, y, synthetic.thickness_m(x, y)])
+    header = "x,y,thickness"
+    np.savetxt(
+        workspace / "data/radar.csv", rows, delimiter=",", header=header, comments=""
+    )
+    (workspace / "data/thickness.tif").unlink()
+    said, content = propose(workspace)
+    assert "ice_thickness (output): radar.csv, unit m: a guess" in said
+    assert "radar.csv: " in said
+    assert "of 5,000 points are used; " in said
+    assert content["dataset_description"]["rasters"][-1]["column"] == "thickness"
+    check(workspace)
