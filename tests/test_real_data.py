@@ -5,6 +5,7 @@ import shutil
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -15,6 +16,7 @@ from glacier_inversion.cli import main
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.experiment.experiment import json_schema, load_experiment
+from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.training.model.model import read_member, read_model
 from glacier_inversion.training.network.dense import plan_dense
@@ -26,6 +28,7 @@ from tests import synthetic
 from tests.helpers import PUBLISHED, ROOT, SHARED
 
 ALETSCH = SHARED / "data" / "aletsch" / "data"
+OUTLINES = sorted(ALETSCH.glob("outlines.*"))
 
 
 def ginv(*arguments) -> str:
@@ -146,6 +149,42 @@ def test_aletsch_is_built_trained_and_drawn(tmp_path):
     assert len(error) == 222
     assert rmse < 0.8 * np.sqrt(np.square(known[inside[2]] - constant).mean())
     compare_ways(checked, Workspace(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ALETSCH.exists(), reason="the Aletsch data are not here")
+def test_a_table_of_aletschs_radar_gives_the_cells_of_a_plain_loop(tmp_path):
+    "Whose other rasters are derived from elevation and velocity alone."
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("dem.tif", "vx.tif", "vy.tif", *(p.name for p in OUTLINES)):
+        shutil.copy(ALETSCH / name, data)
+    with rasterio.open(ALETSCH / "ice_thickness.tif") as src:
+        rows, cols = np.nonzero(np.isfinite(radar := src.read(1)))
+        x, y = src.transform * (cols + 0.5, rows + 0.5)
+    value = radar[rows, cols].astype(float)
+    # several points a pixel, at places of their own
+    rng = np.random.default_rng(0)
+    x, y = (np.repeat(v, 4) + rng.uniform(-49, 49, 4 * len(v)) for v in (x, y))
+    value = np.repeat(value, 4) + rng.normal(0, 5, len(x))
+    table = pd.DataFrame({"X": x, "Y": y, "Z": value})
+    table.to_csv(data / "radar.csv", index=False)
+    file = ROOT / "experiments" / "aletsch" / "points.json"
+    ginv("build-dataset", file, "--workspace", tmp_path, "-q")
+    outlines = read_outlines(data / "outlines.shp", "name", 32632)
+    for outline in outlines:
+        path = tmp_path / f"datasets/aletsch_points/{outline.feature}/ice_thickness.tif"
+        tile, grid = read_tile(path), read_grid(path)
+        cells: dict[tuple[int, int], list[float]] = {}
+        for place_x, place_y, one in table.itertuples(index=False):
+            if shapely.intersects_xy(outline.polygon, place_x, place_y):
+                col = int((place_x - grid.left) // 100)
+                row = int((grid.top - place_y) // 100)
+                cells.setdefault((row, col), []).append(one)
+        expected = np.full(tile.shape, np.nan)
+        for cell, values in cells.items():
+            expected[cell] = sum(values) / len(values)
+        np.testing.assert_allclose(tile, expected, rtol=1e-6)
 
 
 def compare_ways(checked, place):
