@@ -51,6 +51,9 @@ class Rasters:
     _ranges: dict[tuple[str, int, float], tuple[float, float]] = field(
         default_factory=dict, repr=False
     )
+    _turned: dict[tuple[str, str, Grid], list[NDArray[np.float32]]] = field(
+        default_factory=dict, repr=False
+    )
 
     @classmethod
     def of(
@@ -104,7 +107,7 @@ class Rasters:
     def resampled_by(self, method: choices.Resampling) -> Rasters:
         """Return the same rasters, their files resampled in another way."""
         sources = {n: s.resampled_by(method) for n, s in self.sources.items()}
-        return replace(self, sources=sources, _ranges={})
+        return replace(self, sources=sources, _ranges={}, _turned={})
 
     def tile(self, name: str, grid: Grid, feature: str) -> NDArray[np.float32]:
         """
@@ -165,9 +168,14 @@ class Rasters:
         pair = turned_with(self.description, self.sources, name)
         if pair is None:
             return warp(self.sources[name], grid)
-        along_x, along_y = (warp(self.sources[component], grid) for component in pair)
-        warping = self.sources[name].warping
-        return turn_to_tile_axes(along_x, along_y, warping, grid)[pair.index(name)]
+        first, second = pair
+        if (first, second, grid) not in self._turned:
+            along_x, along_y = (warp(self.sources[c], grid) for c in pair)
+            warping = self.sources[name].warping
+            turned = turn_to_tile_axes(along_x, along_y, warping, grid)
+            self._turned.clear()  # the other one is mostly asked for next
+            self._turned[first, second, grid] = [*turned]
+        return self._turned[first, second, grid][pair.index(name)].copy()
 
     def _given(
         self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values]

@@ -9,6 +9,7 @@ from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.rasters import warp
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, points_of, tiles
@@ -164,3 +165,17 @@ def test_components_that_nobody_named_are_noticed(moving):
     assert any(warning in w for w in plan(moving).warnings)
     write_velocity(moving, synthetic.EPSG, 50.0)
     assert not any(warning in w for w in plan(moving).warnings)
+
+
+def test_a_vector_is_warped_once_for_both_components(moving, monkeypatch):
+    "And once more for what is derived from it, if that is on a grid of its own."
+    warped = []
+
+    def counted(source, grid):
+        warped.append(source.path.name)
+        return warp(source, grid)
+
+    monkeypatch.setattr("glacier_inversion.dataset.derived.warp", counted)
+    build(moving)
+    n_features = len(synthetic.FEATURES)
+    assert warped.count("vx.tif") == warped.count("vy.tif") == n_features
