@@ -12,7 +12,6 @@ from typing import TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
@@ -25,6 +24,7 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
+from glacier_inversion.drawing.provenance import tags_of
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -74,7 +74,8 @@ def draw(
     For every model, feature, output and statistic a GeoTIFF whose pixel centres are the
     points of the lattice; for every model, profile and output a CSV file. NaN, or an
     empty field, where a window reaches beyond its tile, where inputs are not valid
-    enough, and outside the outline if it clips. Memory is bounded by blocks.
+    enough, and outside the outline if it clips. Memory is bounded by blocks. Tags of a
+    map say how it came about; drawn again, its bytes are the same.
 
     Parameters
     ----------
@@ -209,7 +210,9 @@ def _draw_feature(
     }
     files = [
         NewGeoTiff(
-            path, _tags(ensemble, output, name), _unit(ensemble, dataset, output)
+            path,
+            tags_of(experiment, ensemble, output, name),
+            _unit(ensemble, dataset, output),
         )
         for (output, name), path in written.items()
     ]
@@ -266,16 +269,3 @@ def _show_together(
 def _unit(ensemble: Ensemble, dataset: BuiltDataset, output: str) -> str | None:
     """Return the unit of an output: that of the truth, else that of training."""
     return dataset.units.get(output) or ensemble.model.units.get(output)
-
-
-def _tags(ensemble: Ensemble, output: str, name: str) -> dict[str, str]:
-    tags = {
-        "model": ensemble.name,
-        "output": output,
-        "statistic": name,
-        "members": str(len(ensemble.seeds)),
-        "seeds": " ".join(map(str, ensemble.seeds)),
-        "device": str(ensemble.device),
-        "software": f"glacier_inversion {glacier_inversion.__version__}",
-    }
-    return {**tags, "ddof": "1"} if name == "std" else tags

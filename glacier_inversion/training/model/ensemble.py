@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +28,18 @@ from glacier_inversion.patches.lattice import (
 )
 from glacier_inversion.patches.tiles import Tiles, tiles_of_arrays
 from glacier_inversion.training.model.member_statistics import PredictedMap
+from glacier_inversion.training.model.members import (
+    WEIGHTS,
+    digest_weights,
+    read_weights,
+)
 from glacier_inversion.training.model.model import Model, finished_seeds, read_member
 from glacier_inversion.training.model.normalization import in_own_unit
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import BlockInputs, predict_points
+from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +116,25 @@ class Ensemble:
         self._given = device  # less at once where its memory has not sufficed
         self._loaded_seeds: list[int] = []
         self._loaded: list[Network] = []
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        What its predictions follow from, as a digest: network, normalisation, weights.
+
+        Raises
+        ------
+        ModelError
+            Weights are not those that were written.
+        """
+        identity = self.model.identity
+        paths = {seed: member_path(self.folder, seed) / WEIGHTS for seed in self.seeds}
+        members = [
+            digest_weights(read_weights(path, seed, identity))
+            for seed, path in paths.items()
+        ]
+        content = json.dumps([identity, members])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def predict(
         self, inputs: Mapping[str, ArrayLike], transform: Affine | Sequence[float]

@@ -64,7 +64,7 @@ def write_weights(
         They cannot be written.
     """
     contiguous = {name: w.cpu().contiguous() for name, w in weights.items()}
-    origin = {"seed": seed, "model": identity, "sha256": _digest(contiguous)}
+    origin = {"seed": seed, "model": identity, "sha256": digest_weights(contiguous)}
     # one key, as safetensors writes several in an order of chance
     metadata = {_ORIGIN: json.dumps(origin)}
     write_bytes(path, safetensors.torch.save(contiguous, metadata))
@@ -95,7 +95,7 @@ def read_weights(path: Path, seed: int, identity: str) -> dict[str, Tensor]:
         if _ORIGIN not in metadata:
             return weights
         origin = json.loads(metadata[_ORIGIN])
-        if origin["sha256"] != _digest(weights):
+        if origin["sha256"] != digest_weights(weights):
             raise _unusable(path, "it is damaged")
         if origin["model"] != identity:
             raise _unusable(path, "it is of another model, or model.json was changed")
@@ -108,7 +108,7 @@ def read_weights(path: Path, seed: int, identity: str) -> dict[str, Tensor]:
     return weights
 
 
-def _digest(weights: Mapping[str, Tensor]) -> str:
+def digest_weights(weights: Mapping[str, Tensor]) -> str:
     """Identify weights: names, types, shapes and bytes."""
     hashed = hashlib.sha256()
     for name, weight in sorted(weights.items()):
