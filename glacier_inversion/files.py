@@ -17,7 +17,7 @@ from pathlib import Path
 from glacier_inversion.errors import WorkspaceError, first_line
 
 _PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
-_NEARLYFULL = 2**20  # bytes
+_NEARLY_FULL = 2**20  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -66,22 +66,35 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
         The files cannot be written: no permission, no space, a link in their way.
     """
     scratches = [scratch_of(path) for path in paths]
-    ours: list[Path] = []
     try:
-        for path, scratch in zip(paths, scratches, strict=True):
+        for path in paths:
             refuse_links(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            scratch.unlink(missing_ok=True)  # never written through, if it is a link
-            ours.append(scratch)
-        yield scratches
-        for path, scratch in zip(paths, scratches, strict=True):
-            scratch.replace(path)
+        with discarding(scratches):
+            yield scratches
+            for path, scratch in zip(paths, scratches, strict=True):
+                scratch.replace(path)
     except WorkspaceError:
         raise
     except OSError as error:
         raise unwritable(paths[0] if len(paths) == 1 else path, error) from error
+
+
+@contextmanager
+def discarding(scratches: Sequence[Path]) -> Iterator[None]:
+    """
+    Remove files that are there for a block alone, whatever becomes of it.
+
+    Before it, too: what a killed run left, and a link, which is never written through.
+    """
+    ours: list[Path] = []
+    try:
+        for scratch in scratches:
+            scratch.unlink(missing_ok=True)
+            ours.append(scratch)
+        yield
     finally:
         for scratch in ours:
             with suppress(OSError):
@@ -113,15 +126,16 @@ def making_folder(path: Path) -> Iterator[Path]:
         remove(scratch)
 
 
-def unwritable(path: Path, error: Exception | str) -> WorkspaceError:
+def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> WorkspaceError:
     """
     Return the error for a file that cannot be written.
 
     Its `errno` is that of *error*. Libraries that write by themselves say little of why
-    they failed, so there one looks whether the disk is full.
+    they failed, so there one looks whether the disk is nearly full, or has less than
+    *n_bytes* free, which were to be written.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and _is_nearly_full(path):
+    if number is None and _has_less(path, max(n_bytes, _NEARLY_FULL)):
         number = errno.ENOSPC
     cause = error.__cause__ if isinstance(error, Exception) else None
     reason = os.strerror(number) if number else first_line(Exception(cause or error))
@@ -134,9 +148,10 @@ def unwritable(path: Path, error: Exception | str) -> WorkspaceError:
     return failure
 
 
-def _is_nearly_full(path: Path) -> bool:
+def _has_less(path: Path, n_bytes: int) -> bool:
+    """Tell whether less is free on the disk of a file."""
     try:
-        return shutil.disk_usage(path.parent).free < _NEARLYFULL
+        return shutil.disk_usage(path.parent).free < n_bytes
     except OSError:
         return False
 

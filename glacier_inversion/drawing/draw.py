@@ -24,7 +24,7 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.provenance import tags_of
+from glacier_inversion.drawing.provenance import describe_band, tags_of
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -40,7 +40,11 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, remove
-from glacier_inversion.geodata.geotiffs import NewGeoTiff, geotiff_writers
+from glacier_inversion.geodata.geotiffs import (
+    NewGeoTiff,
+    auxiliary_path,
+    cog_writers,
+)
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -71,11 +75,11 @@ def draw(
     """
     Draw what the experiment's drawing description names.
 
-    For every model, feature, output and statistic a GeoTIFF whose pixel centres are the
-    points of the lattice; for every model, profile and output a CSV file. NaN, or an
-    empty field, where a window reaches beyond its tile, where inputs are not valid
-    enough, and outside the outline if it clips. Memory is bounded by blocks. Tags of a
-    map say how it came about; drawn again, its bytes are the same.
+    For every model, feature, output and statistic a Cloud-Optimized GeoTIFF whose pixel
+    centres are the points of the lattice; for every model, profile and output a CSV
+    file. NaN, or an empty field, where a window reaches beyond its tile, where inputs
+    are not valid enough, and outside the outline if it clips. Memory is bounded by
+    blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
 
     Parameters
     ----------
@@ -147,6 +151,8 @@ def draw(
                     if not of_run:
                         _remove_outdated(folder, ensemble)
                     remove(*map(style_path, of_feature.values()))
+                    # what GDAL or QGIS found out of the map that was there
+                    remove(*map(auxiliary_path, of_feature.values()))
                     written += of_feature.values()
                     for of_what, path in of_feature.items():
                         of_run.setdefault(of_what, []).append(path)
@@ -213,12 +219,13 @@ def _draw_feature(
             path,
             tags_of(experiment, ensemble, output, name),
             _unit(ensemble, dataset, output),
+            describe_band(output, name),
         )
         for (output, name), path in written.items()
     ]
     epsg = experiment.dataset_description.epsg
     n_drawn, begun = 0, time.perf_counter()
-    with geotiff_writers(files, drawn.grid, epsg) as writers:
+    with cog_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
             progress.advance(drawn.feature)
             if values is None:

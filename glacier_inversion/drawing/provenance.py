@@ -38,6 +38,19 @@ def tags_of(
     return {**tags, "ddof": "1"} if statistic == "std" else tags
 
 
+def describe_band(output: str, statistic: str) -> str:
+    """
+    Say what the band of a map holds.
+
+    >>> describe_band("ice_thickness", "mean")
+    'ice_thickness mean'
+    >>> describe_band("ice_thickness", "std")
+    'ice_thickness std (spread of members)'
+    """
+    of_what = " (spread of members)" if statistic == "std" else ""
+    return f"{output} {statistic}{of_what}"
+
+
 def _digest(experiment: Experiment | Application) -> str:
     """Identify an experiment by all that has an effect."""
     content = experiment.model_dump(mode="json", by_alias=True, exclude={"schema_"})

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
@@ -21,10 +22,15 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from glacier_inversion.errors import RasterError, first_line, unprinted
-from glacier_inversion.files import replacing_all, unwritable
+from glacier_inversion.files import (
+    discarding,
+    replacing,
+    replacing_all,
+    scratch_of,
+    unwritable,
+)
 from glacier_inversion.grid import Grid
 
-_BLOCK_PX = 256
 _GEOTIFF = {
     "driver": "GTiff",
     "dtype": "float32",
@@ -33,8 +39,17 @@ _GEOTIFF = {
     "compress": "deflate",
     "predictor": 3,
     "tiled": True,
-    "blockxsize": _BLOCK_PX,
-    "blockysize": _BLOCK_PX,
+    "blockxsize": 256,
+    "blockysize": 256,
+    "BIGTIFF": "IF_SAFER",
+}
+_COG = {
+    "driver": "COG",
+    "blocksize": 512,
+    "compress": "deflate",
+    "predictor": "floating_point",
+    "overview_resampling": "average",
+    "statistics": "yes",
     "BIGTIFF": "IF_SAFER",
 }
 
@@ -103,6 +118,11 @@ def read_tags(path: Path) -> dict[str, str]:
         return {}
 
 
+def auxiliary_path(path: Path) -> Path:
+    """Return where GDAL keeps what it has found out of a raster, such as its mean."""
+    return path.with_name(f"{path.name}.aux.xml")
+
+
 @dataclass(frozen=True)
 class NewGeoTiff:
     """A GeoTIFF that is to be written: where, and what it says of itself."""
@@ -110,6 +130,7 @@ class NewGeoTiff:
     path: Path
     tags: Mapping[str, str]
     unit: str | None = None
+    description: str | None = None  # of its band
 
 
 Write = Callable[[NDArray[np.float32], slice, slice], None]
@@ -117,41 +138,59 @@ Write = Callable[[NDArray[np.float32], slice, slice], None]
 
 
 @contextmanager
-def geotiff_writers(
+def cog_writers(
     files: Sequence[NewGeoTiff], grid: Grid, epsg: int
 ) -> Iterator[list[Write]]:
     """
     Open float32 GeoTIFFs that belong together for writing, all of them or none.
 
-    What no window covers is NaN. GDAL does not report all that goes wrong when a file
-    is closed, on a full disk for one: so what was written is read again, of all files,
-    before the first takes its place. Windows must not overlap.
+    They become Cloud-Optimized GeoTIFFs: blocks of 512 pixels; overviews, each pixel of
+    which is the mean of the valid ones below it, until one fits into a block; minimum,
+    maximum, mean and standard deviation of the valid pixels as tags of the band. What
+    no window covers is NaN. Windows must not overlap, and are written to a plain
+    GeoTIFF beside, so that memory is bounded; it is removed at the end.
+
+    GDAL does not report all that goes wrong when a file is closed, on a full disk for
+    one: so what was written is read again, of all files, before the first takes its
+    place.
 
     Raises
     ------
     WorkspaceError
         A file cannot be written.
     """
+    paths = [file.path for file in files]
+    plain = [scratch_of(path.with_stem(f"{path.stem}.pixels")) for path in paths]
+    # where GDAL keeps overviews for a while
+    beside = [path.with_name(f"{scratch_of(path).name}.ovr.tmp") for path in paths]
     # within an Env, GDAL's own errors are logged by rasterio, else printed
-    with replacing_all([file.path for file in files]) as scratches, rasterio.Env():
+    with (
+        replacing_all(paths) as scratches,
+        discarding([*plain, *beside]),
+        rasterio.Env(),
+    ):
         with ExitStack() as stack:
             opened_files = [
                 stack.enter_context(_Writing(file, scratch, grid, epsg))
-                for file, scratch in zip(files, scratches, strict=True)
+                for file, scratch in zip(files, plain, strict=True)
             ]
             yield [file.write for file in opened_files]
-        for file in opened_files:
-            file.check()
+        for file, scratch in zip(opened_files, scratches, strict=True):
+            file.optimize(scratch)
+        for file, scratch in zip(opened_files, scratches, strict=True):
+            file.check(scratch)
 
 
 @contextmanager
 def geotiff_writer(
     path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
 ) -> Iterator[Write]:
-    """Open one GeoTIFF for writing, as `geotiff_writers` does several."""
+    """Open a plain GeoTIFF for writing, checked as `cog_writers` does."""
     file = NewGeoTiff(path, tags, unit)
-    with geotiff_writers([file], grid, epsg) as (write,):
-        yield write
+    with replacing(path) as scratch, rasterio.Env():
+        with _Writing(file, scratch, grid, epsg) as written:
+            yield written.write
+        written.check(scratch)
 
 
 class _Writing:
@@ -176,6 +215,8 @@ class _Writing:
             self._dst.update_tags(**self._tags)
             if file.unit is not None:
                 self._dst.set_band_unit(1, file.unit)
+            if file.description is not None:
+                self._dst.set_band_description(1, file.description)
 
     def write(self, values: NDArray[np.float32], rows: slice, cols: slice) -> None:
         """Write a window."""
@@ -193,9 +234,20 @@ class _Writing:
         with self._failing():
             self._dst.close()
 
-    def check(self) -> None:
+    def optimize(self, path: Path) -> None:
+        """Copy the file, once it is closed, to a Cloud-Optimized GeoTIFF."""
+        # a third more with overviews, which GDAL first keeps in a file of their own
+        n_bytes = 2 * self._scratch.stat().st_size
+        try:
+            with _libtiff_muted():
+                rasterio.shutil.copy(self._scratch, path, **_COG)
+        except (RasterioError, CPLE_BaseError, SystemError) as error:
+            # a SystemError where GDAL fails and says nothing
+            raise unwritable(self._file.path, error, n_bytes) from error
+
+    def check(self, path: Path) -> None:
         """Read all that was written again; WorkspaceError if it differs."""
-        with self._failing(), rasterio.open(self._scratch) as src:
+        with self._failing(), rasterio.open(path) as src:
             whole = (
                 self._tags.items() <= src.tags().items()
                 and all(
@@ -209,12 +261,13 @@ class _Writing:
 
     def _rest(self, src: Any) -> Iterator[Window]:
         """Iterate over the blocks of the file that no window has touched."""
-        touched = np.zeros((-(-src.height // _BLOCK_PX), -(-src.width // _BLOCK_PX)))
+        ((height, width),) = src.block_shapes
+        touched = np.zeros((-(-src.height // height), -(-src.width // width)))
         for window, _ in self._windows:
             rows, cols = window.toslices()
             touched[
-                rows.start // _BLOCK_PX : -(-rows.stop // _BLOCK_PX),
-                cols.start // _BLOCK_PX : -(-cols.stop // _BLOCK_PX),
+                rows.start // height : -(-rows.stop // height),
+                cols.start // width : -(-cols.stop // width),
             ] = 1
         for (row, col), window in src.block_windows(1):
             if not touched[row, col]:

@@ -319,3 +319,22 @@ def test_bounds_that_were_edited_are_not_drawn(finished, tmp_path):
     result = run("draw")
     assert result.exit_code == 3
     assert "is missing or damaged" in result.stderr
+
+
+def test_statistics_of_the_map_that_was_there_are_forgotten(finished, tmp_path):
+    "GDAL and QGIS keep them beside it, and believe them more than those in the map."
+    run = copy_of(finished, tmp_path)
+    path = run.root / "drawings/small/south/thickness_mean.tif"
+    beside = path.with_name("thickness_mean.tif.aux.xml")
+    stale = '<MDI key="STATISTICS_MEAN">-1</MDI>'
+    beside.write_text(
+        f'<PAMDataset><PAMRasterBand band="1"><Metadata>{stale}</Metadata>'
+        "</PAMRasterBand></PAMDataset>"
+    )
+    with rasterio.open(path) as src:
+        assert src.tags(1)["STATISTICS_MEAN"] == "-1"
+    assert run("draw").exit_code == 0
+    assert not beside.exists()
+    with rasterio.open(path) as src:
+        mean = np.nanmean(src.read(1), dtype=float)
+        assert float(src.tags(1)["STATISTICS_MEAN"]) == pytest.approx(mean)
