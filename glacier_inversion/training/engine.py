@@ -43,7 +43,7 @@ from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import best_number, train_side_by_side
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def check_network(experiment: Experiment) -> Network:
 def train_members(
     experiment: Experiment,
     tiles: Mapping[str, list[Tiles]],
-    workspace: Workspace,
+    folder: Path,
     *,
     seeds: list[int] | None = None,
     overwrite: bool = False,
@@ -87,6 +87,8 @@ def train_members(
     ----------
     tiles : mapping of lists of Tiles
         Of the splits 'train' and 'validation'.
+    folder : Path
+        The model's.
     seeds : list of int, optional
         A subset of the experiment's; default all.
     overwrite : bool
@@ -147,7 +149,6 @@ def train_members(
         len(data.train.points),
         len(data.validation.points),
     )
-    folder = workspace.model(experiment.model_name)
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with locked(folder, "training"):
         remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
@@ -156,7 +157,7 @@ def train_members(
         problems = find_unusable_members(folder, model)
         if problems:
             raise ModelError("\n".join(problems))
-        folders = {s: workspace.member(experiment.model_name, s) for s in seeds}
+        folders = {seed: member_path(folder, seed) for seed in seeds}
         states = _sort_by_state(folders)
         for seed in states["failed"]:
             reason = read_failure(folders[seed])
@@ -168,7 +169,7 @@ def train_members(
         try:
             _train_unfinished(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
-            _draw_curves(experiment, workspace)
+            _draw_curves(experiment, folder)
             n_finished = len(_sort_by_state(folders)["finished"])
             message = (
                 f"{folder}: stopped, {n_finished} of {len(seeds)} members finished. "
@@ -177,7 +178,7 @@ def train_members(
             raise StoppedError(message) from error
         finally:
             watch.close()
-        _draw_curves(experiment, workspace)
+        _draw_curves(experiment, folder)
     return _finished(folder, folders)
 
 
@@ -261,10 +262,9 @@ def _need(data: TrainingData, n_at_once: int) -> str:
     )
 
 
-def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
+def _draw_curves(experiment: Experiment, folder: Path) -> None:
     """Draw the curves of the members that are finished or in training."""
-    name = experiment.model_name
-    members = (workspace.member(name, s) for s in range(experiment.seeds_number))
+    members = (member_path(folder, s) for s in range(experiment.seeds_number))
     criterion = experiment.best_by
     shown = (member for member in members if member_state(member) != "failed")
     logs = read_logs(shown, criterion.column)
@@ -275,9 +275,9 @@ def _draw_curves(experiment: Experiment, workspace: Workspace) -> None:
         for seed, log in logs.items()
         if (epoch := criterion.best_epoch(log[criterion.column])) is not None
     }
-    path = workspace.model(name) / "training_curves.png"
+    path = folder / "training_curves.png"
     try:
-        draw_training_curves(path, name, logs, criterion.column, best)
+        draw_training_curves(path, folder.name, logs, criterion.column, best)
     except WorkspaceError as error:
         logger.warning("%s", error)
 

@@ -95,7 +95,7 @@ def train(
     members = train_members(
         experiment,
         read_training_tiles(dataset, experiment, progress),
-        workspace,
+        workspace.model(experiment.model_name),
         seeds=seeds,
         overwrite=overwrite,
         jobs=jobs,

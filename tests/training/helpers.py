@@ -104,7 +104,8 @@ def run_member(checked, folder, seed=0, tiles=None):
 
 def train_all(checked, root, tiles=None, **options):
     """Train an ensemble."""
-    return train_members(checked, tiles or some_tiles(), Workspace(root), **options)
+    folder = Workspace(root).model(checked.model_name)
+    return train_members(checked, tiles or some_tiles(), folder, **options)
 
 
 def flip_a_bit(models):

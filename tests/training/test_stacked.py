@@ -207,7 +207,7 @@ def test_all_that_training_does_is_done_on_a_gpu(tmp_path):
     with StandInGpu():
         place = Workspace(tmp_path)
         folders = train_members(
-            checked, parts, place, device=open_device("auto"), jobs=None
+            checked, parts, place.model("small"), device=open_device("auto"), jobs=None
         )
     assert [folder.name for folder in folders] == ["seed_000", "seed_001"]
     assert (place.model("small") / "training_curves.png").exists()
@@ -255,7 +255,9 @@ def test_samples_that_a_gpu_does_not_hold_are_named(tmp_path):
     with StandInGpu(capacity=10_000):
         device = open_device("cuda")
         with pytest.raises(DeviceMemoryError, match=words):
-            train_members(experiment(), some_tiles(), place, device=device)
+            train_members(
+                experiment(), some_tiles(), place.model("small"), device=device
+            )
 
 
 @pytest.mark.slow
@@ -266,7 +268,9 @@ def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
     with whole:
         device = open_device("cuda")
         every = Workspace(tmp_path / "whole")
-        train_members(checked, some_tiles(), every, device=device, jobs=3)
+        train_members(
+            checked, some_tiles(), every.model("small"), device=device, jobs=3
+        )
     words = (
         r"does not suffice \(CUDA out of memory\. Tried to allocate \d+ bytes\)\. Must "
         r"hold the samples, 1 MB, and a step of {}\. Say {}--device cpu, and it goes on "
@@ -280,9 +284,11 @@ def test_members_that_a_gpu_does_not_hold_go_on_where_they_were(tmp_path):
             StandInGpu(fail_at=place_of_failure),
             pytest.raises(DeviceMemoryError, match=words.format(*said)),
         ):
-            train_members(checked, some_tiles(), place, device=device, jobs=n)
+            train_members(
+                checked, some_tiles(), place.model("small"), device=device, jobs=n
+            )
     assert list(place.model("small").rglob("checkpoint.pt"))
-    train_members(checked, some_tiles(), place)
+    train_members(checked, some_tiles(), place.model("small"))
     for seed in range(3):
         compare_members(every.member("small", seed), place.member("small", seed))
 
@@ -324,9 +330,9 @@ def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
 def test_a_gpu_trains_every_kind_of_member(tmp_path, kind):
     "Crops and patches, all members at a time, within the tolerance."
     checked, parts = TRAINED_ON_A_GPU[kind]()
-    train_members(checked, parts, Workspace(tmp_path / "cpu"))
+    train_members(checked, parts, Workspace(tmp_path / "cpu").model("small"))
     place, device = Workspace(tmp_path / "gpu"), open_device("cuda")
-    train_members(checked, parts, place, device=device, jobs=None)
+    train_members(checked, parts, place.model("small"), device=device, jobs=None)
     for seed in range(checked.seeds_number):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")
@@ -341,9 +347,13 @@ def test_a_gpu_trains_the_same_members(tmp_path):
     checked = experiment(epochs=3, seeds_number=3, augmentation={"flips": True})
     device = open_device("cuda")
     train_members(
-        checked, some_tiles(), Workspace(tmp_path / "gpu"), device=device, jobs=None
+        checked,
+        some_tiles(),
+        Workspace(tmp_path / "gpu").model("small"),
+        device=device,
+        jobs=None,
     )
-    train_members(checked, some_tiles(), Workspace(tmp_path / "cpu"))
+    train_members(checked, some_tiles(), Workspace(tmp_path / "cpu").model("small"))
     for seed in range(3):
         one, other = (
             Workspace(tmp_path / name).member("small", seed) for name in ("cpu", "gpu")

@@ -18,9 +18,11 @@ def test_status_tells_what_every_member_is_doing(tmp_path):
     "Finished, in training, failed, waiting; the best epoch is that of the log."
     place = Workspace(tmp_path)
     checked = experiment(epochs=4, seeds_number=4, criterion="val_nan_mae")
-    train_members(checked, some_tiles(), place, seeds=[0])
+    train_members(checked, some_tiles(), place.model("small"), seeds=[0])
     with pytest.raises(KeyboardInterrupt):
-        train_members(checked, some_tiles(), place, seeds=[1], progress=Stopping(2))
+        train_members(
+            checked, some_tiles(), place.model("small"), seeds=[1], progress=Stopping(2)
+        )
     failed = place.member("small", 2)
     failed.mkdir()
     (failed / "failure.txt").write_text("it does not learn")
@@ -51,7 +53,7 @@ def test_status_survives_what_is_broken(tmp_path):
     "It is for looking, whatever state things are in."
     place = Workspace(tmp_path)
     checked = experiment(epochs=1)
-    train_members(checked, some_tiles(), place)
+    train_members(checked, some_tiles(), place.model("small"))
     for content in ("", "{}", "[]", '{"seconds_per_epoch": {}, "jobs": Infinity}'):
         (place.model("small") / "status.json").write_text(content)
         status = read_status(checked, place)

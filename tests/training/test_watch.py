@@ -22,9 +22,13 @@ def test_tensorboard_shows_each_epoch_once(tmp_path):
     checked = experiment(epochs=3, seeds_number=1)
     with pytest.raises(KeyboardInterrupt):
         train_members(
-            checked, some_tiles(), place, progress=Stopping(2), tensorboard=True
+            checked,
+            some_tiles(),
+            place.model("small"),
+            progress=Stopping(2),
+            tensorboard=True,
         )
-    train_members(checked, some_tiles(), place, tensorboard=True)
+    train_members(checked, some_tiles(), place.model("small"), tensorboard=True)
     events = EventAccumulator(str(place.model("small") / "tensorboard" / "seed_000"))
     events.Reload()
     log = read_log(place.member("small", 0))
@@ -41,7 +45,9 @@ def test_tensorboard_that_cannot_be_written_is_warned_of(tmp_path, caplog):
     place = Workspace(tmp_path)
     place.model("small").mkdir(parents=True)
     (place.model("small") / "tensorboard").write_text("")
-    train_members(experiment(epochs=2), some_tiles(), place, tensorboard=True)
+    train_members(
+        experiment(epochs=2), some_tiles(), place.model("small"), tensorboard=True
+    )
     assert caplog.text.count("no more is written for TensorBoard") == 1
     assert finished_seeds(place.model("small")) == [0, 1]
 

@@ -52,7 +52,9 @@ def test_the_number_of_jobs_does_not_matter(tmp_path):
     for jobs in (1, 2):
         heard = Listening()
         place = Workspace(tmp_path / str(jobs))
-        train_members(checked, some_tiles(), place, jobs=jobs, progress=heard)
+        train_members(
+            checked, some_tiles(), place.model("small"), jobs=jobs, progress=heard
+        )
         assert heard.n_epochs == heard.total == 9
     one, two = (read_members(tmp_path / f"{n}/models/small") for n in (1, 2))
     assert len(one) == 6
@@ -68,11 +70,11 @@ def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
     checked = experiment(epochs=1, seeds_number=3)
     place = Workspace(tmp_path)
     broken = place.member("small", 1)
-    train_members(checked, some_tiles(), place, seeds=[0])
+    train_members(checked, some_tiles(), place.model("small"), seeds=[0])
     broken.mkdir()
     (broken / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match="1 of 3 members could not be trained"):
-        train_members(checked, some_tiles(), place, jobs=2)
+        train_members(checked, some_tiles(), place.model("small"), jobs=2)
     assert "checkpoint.pt: cannot be used" in caplog.text
     assert (place.member("small", 2) / FILES[0]).exists()
 
@@ -94,13 +96,19 @@ def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, capl
 
     place = Workspace(tmp_path)
     with pytest.raises(TrainingError, match="1 of 3 members could not"):
-        train_members(checked, some_tiles(), place, jobs=2, progress=Listening(kill))
+        train_members(
+            checked,
+            some_tiles(),
+            place.model("small"),
+            jobs=2,
+            progress=Listening(kill),
+        )
     assert "its process ended without a word (signal 9)" in caplog.text
     n_trained = len(list(place.model("small").glob("*/best.safetensors")))
     assert n_trained == 2  # another took its place
-    train_members(checked, some_tiles(), place, jobs=2)
+    train_members(checked, some_tiles(), place.model("small"), jobs=2)
     whole = Workspace(tmp_path / "whole")
-    train_members(checked, some_tiles(), whole, jobs=1)
+    train_members(checked, some_tiles(), whole.model("small"), jobs=1)
     assert read_members(place.model("small")) == read_members(whole.model("small"))
 
 
@@ -198,7 +206,7 @@ def test_what_fails_in_a_process_is_raised_here(tmp_path, monkeypatch):
 
     monkeypatch.setattr("glacier_inversion.training.workers.torch.save", break_file)
     with pytest.raises(RuntimeError, match="Traceback"):
-        train_members(checked, some_tiles(), Workspace(tmp_path), jobs=2)
+        train_members(checked, some_tiles(), Workspace(tmp_path).model("small"), jobs=2)
     assert not (tmp_path / "models/small/samples.pt").exists()
 
 
@@ -211,7 +219,12 @@ def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
 
     monkeypatch.setattr("glacier_inversion.training.workers.torch.save", fail)
     with pytest.raises(WorkspaceError, match=r"samples\.pt: cannot be written"):
-        train_members(experiment(epochs=1), some_tiles(), Workspace(tmp_path), jobs=2)
+        train_members(
+            experiment(epochs=1),
+            some_tiles(),
+            Workspace(tmp_path).model("small"),
+            jobs=2,
+        )
 
 
 def test_jobs_are_as_many_as_end_soonest():
