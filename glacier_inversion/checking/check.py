@@ -18,6 +18,7 @@ from glacier_inversion.checking.survey import Survey, survey_data
 from glacier_inversion.dataset.plan import check_serves, find_small_buffer
 from glacier_inversion.errors import DatasetError, ExperimentError, ModelError
 from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.beds import Bed, find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.workspace import Workspace
 
@@ -68,6 +69,7 @@ def check(
     else:
         for trained, _ in networks:
             beside += find_small_buffer(experiment.dataset_description, trained)
+    problems += _find_bed_problems(experiment, survey, models)
     drawn = []
     for trained, splits in networks:
         try:
@@ -86,7 +88,10 @@ def check(
         warnings=list(dict.fromkeys(beside)),
         outlines=survey.outlines,
         splits=survey.splits,
-        rasters=[_with_role(raster, networks) for raster in survey.rasters],
+        rasters=[
+            _with_role(raster, networks, experiment.drawing_description.bed)
+            for raster in survey.rasters
+        ],
         leaks=survey.leaks,
         samples=survey.samples,
         features=survey.features,
@@ -97,14 +102,35 @@ def check(
 
 
 def _with_role(
-    raster: RasterReport, networks: list[tuple[Experiment, Splits]]
+    raster: RasterReport, networks: list[tuple[Experiment, Splits]], bed: Bed | None
 ) -> RasterReport:
-    """Say what a raster is to the networks."""
+    """Say what a raster is to the networks, or to the bed."""
     if any(v.name == raster.name for network, _ in networks for v in network.outputs):
         return replace(raster, role="output")
     if any(v.name == raster.name for network, _ in networks for v in network.inputs):
         return replace(raster, role="input")
+    if bed is not None and raster.name == bed.surface:
+        return replace(raster, role="surface")
     return raster
+
+
+def _find_bed_problems(
+    experiment: Experiment | Application, survey: Survey, models: list[Model]
+) -> list[str]:
+    """Return what keeps the bed from being drawn with the models, each once."""
+    bed = experiment.drawing_description.bed
+    if bed is None:
+        return []
+    found = {raster.name: raster.unit for raster in survey.rasters if raster.unit}
+    problems = []
+    if isinstance(experiment, Experiment):
+        outputs = [output.name for output in experiment.outputs]
+        problems += find_bed_problems(bed, "the experiment", outputs, found)
+    for model in models:
+        outputs = [output.name for output in model.experiment.outputs]
+        whose = f"the model {model.experiment.model_name!r}"
+        problems += find_bed_problems(bed, whose, outputs, {**model.units, **found})
+    return list(dict.fromkeys(problems))
 
 
 def _features_of(

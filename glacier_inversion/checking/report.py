@@ -40,7 +40,8 @@ class RasterReport:
     file : str, None where it is derived
     status : {"found", "unusable", "missing"}
         Of the file, or of the worst of the files that it is derived from.
-    role : {"input", "output"}, None where no variable of the network
+    role : {"input", "output", "surface"}
+        To the network, or of the bed; None where it is none of these.
     band : int, None where it is derived, or gridded from points
     points : dict of int
         Where the file holds points: what became of its rows, as
@@ -62,7 +63,7 @@ class RasterReport:
     name: str
     file: str | None
     status: FileStatus
-    role: Literal["input", "output"] | None
+    role: Literal["input", "output", "surface"] | None
     band: int | None
     resolution: float
     derive: dict[str, Any] | None = None

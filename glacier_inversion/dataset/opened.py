@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from glacier_inversion.dataset.changes import find_changes
 from glacier_inversion.dataset.outlines import (
     name_outlines,
     read_columns,
@@ -19,7 +20,7 @@ from glacier_inversion.dataset.outlines import (
 )
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import find_splits, select_features
-from glacier_inversion.dataset.summary import Summary, read_summary
+from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -32,16 +33,6 @@ from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import SPLITS, Workspace, tile_path
 
 _STRIP = 2**22  # pixels of a tile that are read at once to check it
-# What the tiles of a dataset follow from, besides the rasters.
-_DESCRIBING = (
-    "epsg",
-    "shapefile_file",
-    "shapefile_layer",
-    "shapefile_fieldname",
-    "buffer_distance",
-)
-# Found where they are left out, if the file is at hand.
-_FOUND = ("shapefile_layer", "shapefile_fieldname")
 
 
 @dataclass(frozen=True)
@@ -133,15 +124,18 @@ class BuiltDataset:
         grid = self.grid(feature, experiment.finest_resolution)
         rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
         part = grid.window(rows, cols)
-        inputs = {
-            variable.name: self._read(experiment, feature, variable, rows, cols)
-            for variable in experiment.inputs
-        }
+
+        def read(variable: Variable) -> NDArray[np.float32]:
+            factor = experiment.factor(variable)
+            own = (slice(s.start // factor, -(-s.stop // factor)) for s in (rows, cols))
+            return self.read_raster(feature, variable.name, *own)
+
+        inputs = {variable.name: read(variable) for variable in experiment.inputs}
         targets = {}
         for variable in experiment.outputs if with_targets else ():
             if not self.has_truth(variable):
                 continue
-            target = self._read(experiment, feature, variable, rows, cols)
+            target = read(variable)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
             foreign = self._ownership.foreign(
                 feature, own_grid, self.warping[variable.name]
@@ -150,9 +144,9 @@ class BuiltDataset:
             targets[variable.name] = target
         return Tiles(feature, self.splits.get(feature), part, inputs, targets)
 
-    def check_tiles(self, experiment: Experiment, feature: str) -> None:
+    def check_tiles(self, feature: str, rasters: Iterable[str]) -> None:
         """
-        Check that a feature's input tiles are those that were built, each once.
+        Check that tiles of a feature are those that were built, each once.
 
         Read in strips: windows that are read of them later are not checked any more.
 
@@ -161,12 +155,12 @@ class BuiltDataset:
         DatasetError
             A tile is missing, elsewhere or damaged.
         """
-        for variable in experiment.inputs:
+        for name in rasters:
             row = self.rows[feature]
-            path = tile_path(self.folder, feature, variable.name)
+            path = tile_path(self.folder, feature, name)
             if path in self._checked:
                 continue
-            grid = self.grid(feature, variable.resolution)
+            grid = self.grid(feature, self.resolutions[name])
             try:
                 is_ours = (
                     read_grid(path) == grid
@@ -174,7 +168,7 @@ class BuiltDataset:
                         read_tile(path, rows, slice(0, grid.n_cols))
                         for rows in _strips(grid)
                     )
-                    == row["rasters"][variable.name]["sha256"]
+                    == row["rasters"][name]["sha256"]
                 )
             except RasterError as error:
                 raise DatasetError(_damaged(path)) from error
@@ -182,25 +176,24 @@ class BuiltDataset:
                 raise DatasetError(_damaged(path))
             self._checked.add(path)
 
-    def _read(
-        self,
-        experiment: Experiment,
-        feature: str,
-        variable: Variable,
-        rows: slice,
-        cols: slice,
+    def read_raster(
+        self, feature: str, name: str, rows: slice, cols: slice
     ) -> NDArray[np.float32]:
-        factor = experiment.factor(variable)
-        path = tile_path(self.folder, feature, variable.name)
-        rows = slice(rows.start // factor, -(-rows.stop // factor))
-        cols = slice(cols.start // factor, -(-cols.stop // factor))
+        """
+        Read a window of a tile, given in its own pixels; NaN where there is none.
+
+        Raises
+        ------
+        DatasetError
+            As from `read_tiles`.
+        """
+        path = tile_path(self.folder, feature, name)
         try:
             values = read_tile(path, rows, cols)
         except RasterError as error:
             raise DatasetError(_damaged(path)) from error
-        grid = self.grid(feature, variable.resolution)
-        whole = values.shape == grid.shape
-        expected = self.rows[feature]["rasters"][variable.name]["sha256"]
+        whole = values.shape == self.grid(feature, self.resolutions[name]).shape
+        expected = self.rows[feature]["rasters"][name]["sha256"]
         if values.shape != (rows.stop - rows.start, cols.stop - cols.start) or (
             whole and digest(values) != expected
         ):
@@ -257,7 +250,7 @@ def open_dataset(
     named = description
     if shapefile.exists():
         named = name_outlines(shapefile, description)
-    differing = _differing(summary, named.shapefile_fieldname, experiment)
+    differing = find_changes(summary, named.shapefile_fieldname, experiment)
     if differing:
         message = (
             f"{folder}: was built from another description: {'; '.join(differing)}. "
@@ -282,48 +275,6 @@ def open_dataset(
         summary.units,
         summary.warping,
     )
-
-
-def _differing(
-    summary: Summary, fieldname: str | None, experiment: Experiment | Application
-) -> list[str]:
-    """
-    Name the differences that matter to *experiment*, whose ids are in *fieldname*.
-
-    Left out are rasters that it neither reads nor derives others from.
-    """
-    description = experiment.dataset_description
-    built = summary.description.model_dump()
-    wanted = {**description.model_dump(mode="json"), "shapefile_fieldname": fieldname}
-    differing = [
-        f"{key} {built.get(key)} → {wanted[key]}"
-        for key in _DESCRIBING
-        if built.get(key) != wanted[key]
-        and not (key in _FOUND and None in (built.get(key), wanted[key]))
-    ]
-    built_rasters = {raster["name"]: raster for raster in built["rasters"]}
-    names = [variable.name for variable in experiment.variables()]
-    used = [description.raster(name) for name in names] or [*description.rasters]
-    used += [a for raster in used for a in description.ancestors(raster.name)]
-    for name in dict.fromkeys(raster.name for raster in used):
-        raster = description.raster(name).model_dump(mode="json")
-        own = built_rasters.get(name)
-        if own is None:
-            differing.append(f"rasters: {name} is new")
-        else:
-            differing += [
-                f"rasters: {name}: {key} {own.get(key)} → {raster[key]}"
-                for key in raster
-                if own.get(key) != raster[key]
-            ]
-        warping = summary.warping.get(name)
-        if warping is not None and warping.to_file is not None:
-            pairs = summary.description.vectors
-            before = next((pair for pair in pairs if name in pair), None)
-            now = description.pair_of(name)
-            if before != now:
-                differing.append(f"vectors: {name}: {before} → {now}")
-    return differing
 
 
 def read_training_tiles(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
+from glacier_inversion.drawing.beds import with_bed
 from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
 from glacier_inversion.drawing.models import (
     describe_way,
@@ -38,6 +39,7 @@ from glacier_inversion.errors import (
     RasterError,
 )
 from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.beds import Bed, bed_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, remove
 from glacier_inversion.geodata.geotiffs import (
@@ -77,9 +79,10 @@ def draw(
 
     For every model, feature, output and statistic a Cloud-Optimized GeoTIFF whose pixel
     centres are the points of the lattice; for every model, profile and output a CSV
-    file. NaN, or an empty field, where a window reaches beyond its tile, where inputs
-    are not valid enough, and outside the outline if it clips. Memory is bounded by
-    blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
+    file. A bed has maps as an output has, but no profile. NaN, or an empty field, where
+    a window reaches beyond its tile, where inputs are not valid enough, and outside the
+    outline if it clips; in a bed also where its surface is not known. Memory is bounded
+    by blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
 
     Parameters
     ----------
@@ -201,7 +204,11 @@ def _draw_feature(
             "finer resolution, or leave it out."
         )
         raise DatasetError(message)
-    outline = dataset.outlines[drawn.feature]
+    outline, bed = dataset.outlines[drawn.feature], description.bed
+    outputs = [*ensemble.layout.outputs]
+    if bed is not None:
+        dataset.check_tiles(drawn.feature, [bed.surface])
+        outputs.append(bed.output)
 
     def wanted_in(block: Window) -> NDArray[np.bool_]:
         part = drawn.grid.window(*block)
@@ -211,14 +218,14 @@ def _draw_feature(
 
     written = {
         (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
-        for output in ensemble.layout.outputs
+        for output in outputs
         for name in description.statistics
     }
     files = [
         NewGeoTiff(
             path,
             tags_of(experiment, ensemble, output, name),
-            _unit(ensemble, dataset, output),
+            _unit(ensemble, dataset, output, bed),
             describe_band(output, name),
         )
         for (output, name), path in written.items()
@@ -231,8 +238,11 @@ def _draw_feature(
             if values is None:
                 continue
             n_drawn += int(values.predicted.sum())
+            shown = values
+            if bed is not None:
+                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
             for (output, name), write in zip(written, writers, strict=True):
-                write(values.image(output, name), *values.block)
+                write(shown.image(output, name), *shown.block)
     logger.debug(
         "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
         ensemble.name,
@@ -254,7 +264,8 @@ def _draw_feature(
 
 def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     """Remove what shows the maps of an earlier run together, once one has changed."""
-    remove_mosaics(folder, ensemble.layout.outputs)
+    outputs = ensemble.layout.outputs
+    remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
     if (folder / OVERVIEW).is_file():
         remove(folder / OVERVIEW)
 
@@ -273,6 +284,14 @@ def _show_together(
     return [*mosaics, write_overview(folder, model, ranges, outlines)]
 
 
-def _unit(ensemble: Ensemble, dataset: BuiltDataset, output: str) -> str | None:
-    """Return the unit of an output: that of the truth, else that of training."""
+def _unit(
+    ensemble: Ensemble, dataset: BuiltDataset, output: str, bed: Bed | None
+) -> str | None:
+    """
+    Return the unit of an output: that of the truth, else that of training.
+
+    That of a bed is its surface's.
+    """
+    if bed is not None and output == bed.output:
+        return dataset.units[bed.surface]
     return dataset.units.get(output) or ensemble.model.units.get(output)

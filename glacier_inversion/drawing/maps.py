@@ -42,6 +42,11 @@ class Map:
     col: int
     step: int
 
+    def points(self, block: Window) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows and columns of the lattice that a window's pixels are."""
+        rows, cols = (np.arange(part.start, part.stop) for part in block)
+        return rows * self.step + self.row, cols * self.step + self.col
+
     def blocks(self, block_px: int) -> list[Window]:
         """Return the windows of so many points that it is drawn in, in order."""
         side = max(block_px // self.step, 1)
@@ -151,15 +156,12 @@ def predict_blocks(
         A tile is not the one that was built.
     """
     experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
-    dataset.check_tiles(experiment, drawn.feature)
+    dataset.check_tiles(drawn.feature, [v.name for v in experiment.inputs])
     tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
     points = lattice(tile, window_px)
     align = ensemble.align
     for block in drawn.blocks(ensemble.device.block_px):
-        rows, cols = (
-            np.arange(part.start, part.stop) * drawn.step + first
-            for part, first in zip(block, (drawn.row, drawn.col), strict=True)
-        )
+        rows, cols = drawn.points(block)
         wanted = wanted_in(block)
         wanted &= ((rows >= 0) & (rows < points.n_rows))[:, None]
         wanted &= (cols >= 0) & (cols < points.n_cols)

@@ -10,6 +10,7 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.beds import find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import (
@@ -59,6 +60,7 @@ def open_ensembles(
 ) -> list[Ensemble]:
     """Open every model that can be used, and note why others cannot."""
     ensembles: list[Ensemble] = []
+    bed = experiment.drawing_description.bed
     for name in experiment.drawing_description.models:
         folder = workspace.model_to_read(name)
         try:
@@ -69,6 +71,11 @@ def open_ensembles(
             problems.append(str(error))
             continue
         ensemble = Ensemble(folder, model, method, device)
+        if bed is not None:
+            outputs = ensemble.layout.outputs
+            units = {o: model.units.get(o) for o in outputs}
+            units |= {name: unit for name, unit in dataset.units.items() if unit}
+            problems += find_bed_problems(bed, f"the model {name!r}", outputs, units)
         _warn_of_changes(experiment, ensemble, dataset)
         n_asked = model.experiment.seeds_number
         n_members = len(ensemble.seeds)

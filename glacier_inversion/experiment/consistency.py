@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.errors import nearest
+from glacier_inversion.experiment.beds import find_wrong_bed
 from glacier_inversion.experiment.criterion import (
     find_colliding_columns,
     find_wrong_criterion,
@@ -56,6 +57,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _of_network(view)
     yield from find_wrong_vectors(view)
     yield from _of_drawing(view)
+    yield from find_wrong_bed(view)
     yield from _of_epsg(view)
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from glacier_inversion.choices import FeatureGroup
+from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.deriving import find_ancestors
 from glacier_inversion.experiment.operation import Operation, find_operations
 from glacier_inversion.experiment.rasters import Raster
@@ -219,6 +220,10 @@ class DrawingDescription(Section):
         default=None,
         description="Distance of the drawn points, in CRS units: a whole multiple of "
         "the finest resolution, which is the default.",
+    )
+    bed: Bed | None = Field(
+        default=None,
+        description="Draw the bed below the ice, too, as THICKNESS_bed; null: no bed.",
     )
 
 
