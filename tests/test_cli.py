@@ -31,6 +31,7 @@ def test_three_commands_make_maps_and_say_where(finished, tmp_path):
         "thickness_mean.vrt",
         "thickness_std.vrt",
         "overview.png",
+        "holes.csv",
         "along_thickness.csv",
     ]
     assert all(Path(path).exists() for path in drawn.stdout.splitlines())

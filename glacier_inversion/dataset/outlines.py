@@ -36,7 +36,14 @@ ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
 """The columns of ids of the inventories that are known."""
 
 # What lies beside the folders of features, in datasets and drawings.
-_OURS = {"summary.json", "sources.json", "outlines.gpkg", "profiles", "overview.png"}
+_OURS = {
+    "summary.json",
+    "sources.json",
+    "outlines.gpkg",
+    "profiles",
+    "overview.png",
+    "holes.csv",
+}
 _OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 
 

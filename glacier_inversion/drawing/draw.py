@@ -16,6 +16,13 @@ from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.drawing.beds import with_bed
+from glacier_inversion.drawing.holes import (
+    HOLES,
+    HoleCounter,
+    Holes,
+    tell_holes,
+    write_holes,
+)
 from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
 from glacier_inversion.drawing.models import (
     describe_way,
@@ -145,12 +152,14 @@ def draw(
         )
         folder = workspace.drawings(ensemble.name)
         of_run: DrawnMaps = {}
+        holes: list[Holes] = []
         with locked(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
-                    of_feature = _draw_feature(
+                    of_feature, of_map = _draw_feature(
                         experiment, workspace, ensemble, dataset, drawn, progress
                     )
+                    holes.append(of_map)
                     if not of_run:
                         _remove_outdated(folder, ensemble)
                     remove(*map(style_path, of_feature.values()))
@@ -167,6 +176,8 @@ def draw(
             except RasterError as error:  # a map that was drawn is gone
                 logger.error("%s: %s", ensemble.name, error)
                 failures[f"mosaics of {ensemble.name}"] = str(error)
+            if holes:
+                written.append(write_holes(folder, holes))
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
@@ -195,8 +206,8 @@ def _draw_feature(
     dataset: BuiltDataset,
     drawn: Map,
     progress: Progress,
-) -> dict[tuple[str, str], Path]:
-    """Draw the maps of a feature; return them by output and statistic."""
+) -> tuple[dict[tuple[str, str], Path], Holes]:
+    """Draw the maps of a feature; return them by output and statistic, and holes."""
     description = experiment.drawing_description
     if 0 in drawn.grid.shape:
         message = (
@@ -231,6 +242,7 @@ def _draw_feature(
         for (output, name), path in written.items()
     ]
     epsg = experiment.dataset_description.epsg
+    counter = HoleCounter(experiment, ensemble, dataset, drawn)
     n_drawn, begun = 0, time.perf_counter()
     with cog_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
@@ -241,6 +253,7 @@ def _draw_feature(
             shown = values
             if bed is not None:
                 shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
+            counter.add(shown)
             for (output, name), write in zip(written, writers, strict=True):
                 write(shown.image(output, name), *shown.block)
     logger.debug(
@@ -253,21 +266,15 @@ def _draw_feature(
         describe_way(ensemble),
         duration(time.perf_counter() - begun),
     )
-    if n_drawn == 0:
-        logger.warning(
-            "%s: nothing could be drawn: no point has its window in the tile and "
-            "enough valid pixels of every input",
-            drawn.feature,
-        )
-    return written
+    tell_holes(counter.holes)
+    return written, counter.holes
 
 
 def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     """Remove what shows the maps of an earlier run together, once one has changed."""
     outputs = ensemble.layout.outputs
     remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
-    if (folder / OVERVIEW).is_file():
-        remove(folder / OVERVIEW)
+    remove(*(folder / name for name in (OVERVIEW, HOLES) if (folder / name).is_file()))
 
 
 def _show_together(

@@ -47,6 +47,13 @@ class Map:
         rows, cols = (np.arange(part.start, part.stop) for part in block)
         return rows * self.step + self.row, cols * self.step + self.col
 
+    def is_on(self, lattice: Grid, block: Window) -> NDArray[np.bool_]:
+        """Tell which of a window's pixels are points of a lattice: bool, its shape."""
+        rows, cols = self.points(block)
+        is_row = (rows >= 0) & (rows < lattice.n_rows)
+        is_col = (cols >= 0) & (cols < lattice.n_cols)
+        return is_row[:, None] & is_col
+
     def blocks(self, block_px: int) -> list[Window]:
         """Return the windows of so many points that it is drawn in, in order."""
         side = max(block_px // self.step, 1)
@@ -121,6 +128,8 @@ class PredictedBlock:
     values : dict of float32 arrays, shape (n_members, n_predicted), by output
     targets : dict of float32 arrays, shape (n_wanted,), by output
         Of those that there is a raster of.
+    lacking : dict of bool arrays, shape (n_wanted,), by input
+        Its patch has too few valid pixels; empty where all that is wanted is predicted.
     """
 
     block: Window
@@ -128,6 +137,7 @@ class PredictedBlock:
     predicted: NDArray[np.bool_]
     values: dict[str, NDArray[np.float32]]
     targets: dict[str, NDArray[np.float32]]
+    lacking: dict[str, NDArray[np.bool_]]
 
     def image(self, output: str, name: str) -> NDArray[np.float32]:
         """Return a statistic, or the 'target', at the block's pixels, else NaN."""
@@ -162,9 +172,7 @@ def predict_blocks(
     align = ensemble.align
     for block in drawn.blocks(ensemble.device.block_px):
         rows, cols = drawn.points(block)
-        wanted = wanted_in(block)
-        wanted &= ((rows >= 0) & (rows < points.n_rows))[:, None]
-        wanted &= (cols >= 0) & (cols < points.n_cols)
+        wanted = wanted_in(block) & drawn.is_on(points, block)
         if not wanted.any():
             yield None
             continue
@@ -185,5 +193,10 @@ def predict_blocks(
         predicted = wanted.copy()
         predicted[wanted] = prediction.predicted[at][kept]
         yield PredictedBlock(
-            block, wanted, predicted, prediction.values, prediction.targets
+            block,
+            wanted,
+            predicted,
+            prediction.values,
+            prediction.targets,
+            prediction.lacking,
         )

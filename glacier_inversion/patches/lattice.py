@@ -11,6 +11,7 @@ point's row and column on.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,12 +204,31 @@ def to_lattice(tiles: Tiles, layout: Layout) -> LatticeTiles:
         if name in tiles.targets
     }
     usable = np.ones(points.shape, dtype=np.bool_)
+    for _, is_valid in find_valid(images, scalars, layout, points):
+        usable &= is_valid
+    return LatticeTiles(points, images, scalars, targets, usable)
+
+
+def find_valid(
+    images: dict[str, Floats], scalars: dict[str, Floats], layout: Layout, points: Grid
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """
+    Find the points of a lattice whose patch has enough valid pixels, input by input.
+
+    Parameters
+    ----------
+    images, scalars : dict of float32 arrays
+        As `LatticeTiles` has them.
+
+    Yields
+    ------
+    name, is_valid : str, bool array of the lattice's shape
+        Of every input, scalars too: these are valid where they are known.
+    """
     for name, factor in layout.images.items():
         n_px = layout.patch_px(name)
         n_valid = windows_sum(np.isfinite(images[name]).astype("f4"), n_px, factor)
         n_least = math.ceil(layout.min_valid * n_px**2 - 1e-6)  # 0.07 * 100 > 7
-        usable &= n_valid[: points.n_rows, : points.n_cols] >= n_least
-    if layout.min_valid > 0:
-        for values in scalars.values():
-            usable &= np.isfinite(values)
-    return LatticeTiles(points, images, scalars, targets, usable)
+        yield name, n_valid[: points.n_rows, : points.n_cols] >= n_least
+    for name, values in scalars.items():
+        yield name, np.isfinite(values) | (layout.min_valid == 0)

@@ -156,7 +156,15 @@ def test_parts_of_a_feature_stay_together(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["summary.json", "Outlines.gpkg", "profiles", "overview.png", "a_mean.VRT"]
+    "name",
+    [
+        "summary.json",
+        "Outlines.gpkg",
+        "profiles",
+        "overview.png",
+        "holes.csv",
+        "a_mean.VRT",
+    ],
 )
 def test_ids_that_are_names_of_our_files_are_refused(tmp_path, name):
     "A feature's folder would lie in their place."

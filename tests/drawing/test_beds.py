@@ -129,7 +129,9 @@ def test_surfaces_of_any_resolution_are_read_where_the_drawn_points_lie(
     x, y = grid.window(*block).centres()
     everywhere = np.ones(x.shape, dtype=bool)
     members = np.zeros((2, x.size), dtype="f4")
-    values = PredictedBlock(block, everywhere, everywhere, {"thickness": members}, {})
+    values = PredictedBlock(
+        block, everywhere, everywhere, {"thickness": members}, {}, {}
+    )
     bed = Bed(surface=surface, thickness="thickness")
     mean = with_bed(values, bed, dataset, drawn, layout).image(bed.output, "mean")
     tile = place.dataset("region") / f"south/{surface}.tif"
@@ -150,7 +152,7 @@ def test_a_thickness_below_zero_leaves_the_surface(surveyed):
     block = slice(2, 3), slice(3, 7)
     wanted = np.array([[True, True, False, True]])
     thickness = np.array([[-5, -1, 10], [-7, 3, np.nan]], dtype="f4")
-    values = PredictedBlock(block, wanted, wanted, {"thickness": thickness}, {})
+    values = PredictedBlock(block, wanted, wanted, {"thickness": thickness}, {}, {})
     made = with_bed(values, BED, dataset, drawn, layout)
     x, y = points.window(*block).centres()
     surface = elevation_m(x, y)[wanted]

@@ -23,6 +23,7 @@ from glacier_inversion.grid import lattice
 from glacier_inversion.patches.lattice import (
     LatticeTiles,
     Layout,
+    find_valid,
     needed_pixels,
     to_lattice,
 )
@@ -62,11 +63,15 @@ class Prediction:
         In the outputs' units, points in row-major order.
     targets : dict of float32 arrays, by output
         Of all points that were wanted, in row-major order, NaN where unknown.
+    lacking : dict of bool arrays, by input
+        Of all points that were wanted, likewise: its patch has too few valid pixels.
+        Empty where all that was wanted is predicted.
     """
 
     predicted: NDArray[np.bool_]
     values: dict[str, Floats]
     targets: dict[str, Floats]
+    lacking: dict[str, NDArray[np.bool_]]
 
 
 class Ensemble:
@@ -228,7 +233,11 @@ class Ensemble:
             except DeviceMemoryError as error:
                 self._use_less(error)
         targets = {name: known[wanted] for name, known in part.targets.items()}
-        return Prediction(predicted, values, targets)
+        lacking = {}
+        if (wanted & ~predicted).any():
+            found = find_valid(part.images, part.scalars, self.layout, part.points)
+            lacking = {name: ~is_valid[wanted] for name, is_valid in found}
+        return Prediction(predicted, values, targets, lacking)
 
     def _need(self) -> str:
         side = self._given.block_px
