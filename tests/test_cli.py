@@ -30,6 +30,7 @@ def test_three_commands_make_maps_and_say_where(finished, tmp_path):
         "thickness_std.tif",
         "thickness_mean.vrt",
         "thickness_std.vrt",
+        "maps.qlr",
         "overview.png",
         "holes.csv",
         "along_thickness.csv",

@@ -43,6 +43,7 @@ _OURS = {
     "profiles",
     "overview.png",
     "holes.csv",
+    "maps.qlr",
 }
 _OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 

@@ -23,6 +23,7 @@ from glacier_inversion.drawing.holes import (
     tell_holes,
     write_holes,
 )
+from glacier_inversion.drawing.layers import LAYERS, write_layers
 from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
 from glacier_inversion.drawing.models import (
     describe_way,
@@ -172,7 +173,9 @@ def draw(
                     logger.error("%s: %s", drawn.feature, error)
                     failures[drawn.feature] = str(error)
             try:
-                written += _show_together(ensemble.name, folder, of_run, dataset)
+                written += _show_together(
+                    experiment, ensemble.name, folder, of_run, dataset
+                )
             except RasterError as error:  # a map that was drawn is gone
                 logger.error("%s: %s", ensemble.name, error)
                 failures[f"mosaics of {ensemble.name}"] = str(error)
@@ -274,13 +277,18 @@ def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     """Remove what shows the maps of an earlier run together, once one has changed."""
     outputs = ensemble.layout.outputs
     remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
-    remove(*(folder / name for name in (OVERVIEW, HOLES) if (folder / name).is_file()))
+    together = (folder / name for name in (LAYERS, OVERVIEW, HOLES))
+    remove(*(path for path in together if path.is_file()))
 
 
 def _show_together(
-    model: str, folder: Path, maps: DrawnMaps, dataset: BuiltDataset
+    experiment: Experiment | Application,
+    model: str,
+    folder: Path,
+    maps: DrawnMaps,
+    dataset: BuiltDataset,
 ) -> list[Path]:
-    """Style the maps of a run alike, join them and picture them."""
+    """Style the maps of a run alike, join, list and picture them."""
     if not maps:
         return []
     ranges = ranges_of(maps)
@@ -288,7 +296,9 @@ def _show_together(
     mosaics = write_mosaics(folder, maps, ranges)
     paths = next(iter(maps.values()))
     outlines = [dataset.outlines[path.parent.name] for path in paths]
-    return [*mosaics, write_overview(folder, model, ranges, outlines)]
+    epsg = experiment.dataset_description.epsg
+    layers = write_layers(folder, model, maps, ranges, epsg)
+    return [*mosaics, layers, write_overview(folder, model, ranges, outlines)]
 
 
 def _unit(

@@ -37,11 +37,16 @@ def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
     """
     written = []
     for (output, statistic), paths in maps.items():
-        mosaic = folder / f"{output}_{statistic}.vrt"
+        mosaic = mosaic_path(folder, output, statistic)
         write_bytes(mosaic, _mosaic(folder, paths))
         write_style(mosaic, statistic, ranges[output, statistic])
         written.append(mosaic)
     return written
+
+
+def mosaic_path(folder: Path, output: str, statistic: str) -> Path:
+    """Return the path of a mosaic in the folder of a model's drawings."""
+    return folder / f"{output}_{statistic}.vrt"
 
 
 def remove_mosaics(folder: Path, outputs: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from glacier_inversion.drawing.mosaics import mosaic_path
 from glacier_inversion.drawing.styles import Ranges, colours_of
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import opened
@@ -60,7 +61,7 @@ def write_overview(
         for ring in shapely.get_rings(polygon)
     ]
     read = {
-        (output, name): _read(folder / f"{output}_{name}.vrt")
+        (output, name): _read(mosaic_path(folder, output, name))
         for output in outputs
         for name in shown
     }

@@ -156,11 +156,18 @@ def write_style(raster: Path, statistic: str, shown: Range) -> Path:
 
 
 def _style(statistic: str, shown: Range) -> bytes:
-    colours = colours_of(statistic)
-    low, high = map(str, shown)
     # without the version, QGIS would take it for a style of its first release
     style = Element("qgis", version="3.22", styleCategories="Symbology")
-    pipe = SubElement(style, "pipe")
+    style.append(colouring(statistic, shown))
+    indent(style)
+    return b"<!DOCTYPE qgis>\n" + tostring(style) + b"\n"
+
+
+def colouring(statistic: str, shown: Range) -> Element:
+    """Return how QGIS colours a raster: the element 'pipe' of styles and layers."""
+    colours = colours_of(statistic)
+    low, high = map(str, shown)
+    pipe = Element("pipe")
     renderer = SubElement(
         pipe,
         "rasterrenderer",
@@ -190,5 +197,4 @@ def _style(statistic: str, shown: Range) -> bytes:
             color=colour,
             alpha="255",
         )
-    indent(style)
-    return b"<!DOCTYPE qgis>\n" + tostring(style) + b"\n"
+    return pipe

@@ -163,6 +163,7 @@ def test_parts_of_a_feature_stay_together(tmp_path):
         "profiles",
         "overview.png",
         "holes.csv",
+        "Maps.qlr",
         "a_mean.VRT",
     ],
 )

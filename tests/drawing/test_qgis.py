@@ -9,7 +9,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from glacier_inversion.drawing.layers import write_layers
+from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.drawing.styles import colours_of
+from glacier_inversion.geodata.geotiffs import write_tile
+from glacier_inversion.grid import Grid
 from tests.helpers import ROOT, copy_of
 
 PYTHON = "/usr/bin/python3"  # that which Debian's QGIS is for
@@ -27,6 +31,17 @@ def has_qgis() -> bool:
     return run.returncode == 0
 
 
+def said_by(script, home, *arguments):
+    """Run a script of this folder in QGIS, and return the JSON that it prints."""
+    done = subprocess.run(
+        [PYTHON, ROOT / "tests/drawing" / script, *arguments],
+        env={**ENVIRONMENT, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def test_qgis_shows_the_mosaic_and_its_maps_alike(finished, tmp_path):
     "One CRS, one range, the colours of the style; and pixels of these colours."
     if not has_qgis():
@@ -39,16 +54,8 @@ def test_qgis_shows_the_mosaic_and_its_maps_alike(finished, tmp_path):
     name = "thickness_mean"
     files = [folder / f"{name}.vrt"]
     files += [folder / feature / f"{name}.tif" for feature in ("south", "east")]
-    script = ROOT / "tests/drawing/look_in_qgis.py"
     picture = tmp_path / "seen.png"
-    command = [PYTHON, script, picture, *files]
-    done = subprocess.run(
-        command,
-        env={**ENVIRONMENT, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
-        capture_output=True,
-        check=True,
-    )
-    mosaic, *maps = json.loads(done.stdout.splitlines()[-1])
+    mosaic, *maps = said_by("look_in_qgis.py", tmp_path, picture, *files)
     assert maps == [mosaic, mosaic]
     assert mosaic["valid"]
     assert mosaic["crs"] == "EPSG:32632"
@@ -59,3 +66,46 @@ def test_qgis_shows_the_mosaic_and_its_maps_alike(finished, tmp_path):
     viridis = mpl.colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]
     far = np.abs(coloured[::50, None] - viridis).max(axis=-1).min(axis=1)
     assert far.max() < 0.03  # colours between nine stops, in whole steps of 1/255
+
+
+def test_qgis_loads_all_layers_of_a_run_by_their_names(tmp_path):
+    "From a folder that has moved, whatever its name; with their colours and range."
+    if not has_qgis():
+        pytest.skip("no QGIS for the system's Python")
+    folder, features = tmp_path / "run", ["a & b", "Rhône 5%", "x#1'"]
+    maps: dict = {("h", "mean"): [], ("h_bed", "std"): []}
+    for place, feature in enumerate(features):
+        (folder / feature).mkdir(parents=True)
+        for what, paths in maps.items():
+            values = np.full((2, 3), 10 * place + 1, dtype="f4")
+            path = folder / feature / f"{'_'.join(what)}.tif"
+            write_tile(
+                path, values, Grid(500_000 + 30 * place, 85, 10, 2, 3), 32632, {}
+            )
+            paths.append(path)
+    ranges = {("h", "mean"): (0.0, 20.0), ("h_bed", "std"): (0.0, 50.0)}
+    write_mosaics(folder, maps, ranges)
+    write_layers(folder, "swiss <alps>", maps, ranges, 32632)
+    moved = folder.rename(tmp_path / "elsewhere, Q1%20")
+    tree = said_by("load_in_qgis.py", tmp_path, moved / "maps.qlr")
+    (model,) = tree["children"]
+    assert model["name"] == "swiss <alps>"
+    mean, std, *groups = model["children"]
+    assert [group["name"] for group in groups] == features
+    assert [node["visible"] for node in model["children"]] == [True, *[False] * 4]
+    wholes = ["swiss <alps>", *features]
+    for number, (whole, (first, second)) in enumerate(
+        zip(wholes, [(mean, std), *(g["children"] for g in groups)], strict=True)
+    ):
+        assert first["name"] == f"{whole} h mean"
+        assert second["name"] == f"{whole} h_bed std"
+        for layer, shown, statistic in (
+            (first, [0, 20], "mean"),
+            (second, [0, 50], "std"),
+        ):
+            assert layer["valid"]
+            assert layer["crs"] == "EPSG:32632"
+            assert layer["range"] == shown
+            assert layer["colours"] == colours_of(statistic)
+            assert layer["source"].startswith(str(moved))
+            assert layer["first"] == max(number - 1, 0) * 10 + 1
