@@ -60,7 +60,7 @@ def find_wrong_bed(view: RawExperiment) -> Iterator[Problem]:
             f"{surface!r} is not described. Must be among "
             f"dataset_description.rasters. {nearest(surface, view.rasters)}",
         )
-    if isinstance(surface, str) and "column" in view.rasters.get(surface, {}):
+    if isinstance(surface, str) and view.is_of_points(surface):
         yield (
             f"{_PLACE}.surface",
             f"{surface!r} is gridded from points. Must be a raster that is known "

@@ -91,7 +91,7 @@ def _of_parents(
                     f"dataset_description.rasters. {nearest(name, view.rasters)}",
                 )
             continue
-        if parent.get("column") is not None:
+        if view.is_of_points(name):
             yield (
                 f"{path}.of",
                 f"{name!r} is gridded from points, each feature's own. Must be a "

@@ -22,6 +22,10 @@ class RawExperiment:
         rasters = self.items("dataset_description", "rasters")
         self.rasters = {item["name"]: item for _, item in rasters}
 
+    def is_of_points(self, raster: str) -> bool:
+        """Tell whether a raster is gridded from points."""
+        return self.rasters.get(raster, {}).get("column") is not None
+
     def value(self, *keys: str) -> Any:
         """Return what stands at the end of *keys*, None where nothing does."""
         value: Any = self.raw

@@ -96,7 +96,7 @@ def _of_rasters(view: RawExperiment, path: str, pair: list[str]) -> Iterator[Pro
                 f"{name!r} is not described. Must be among "
                 f"dataset_description.rasters. {nearest(name, view.rasters)}",
             )
-        if view.rasters.get(name, {}).get("column") is not None:
+        if view.is_of_points(name):
             yield (
                 path,
                 f"{name!r} is gridded from points. The components of a vector must be "

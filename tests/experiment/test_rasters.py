@@ -107,3 +107,20 @@ def test_nothing_is_derived_from_points():
         "Must be a raster that is known around the outlines, too."
     ) in of_derived
     assert "vectors[0]: 'thickness' is gridded from points." in of_vector
+
+
+def test_a_column_of_null_is_no_column():
+    "As the file that training keeps has it."
+    raw = synthetic.experiment()
+    for raster in raw["dataset_description"]["rasters"]:
+        raster["column"] = None
+    raw["dataset_description"]["vectors"] = [["slope", "thickness"]]
+    raw["dataset_description"]["rasters"].append(
+        {
+            "name": "smooth",
+            "resolution": 50.0,
+            "derive": {"name": "smooth", "of": "thickness", "sigma": 100},
+        }
+    )
+    raw["drawing_description"]["bed"] = {"surface": "slope", "thickness": "thickness"}
+    assert check_experiment(raw, "exp").dataset_description.raster("slope").file
