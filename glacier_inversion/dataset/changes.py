@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from glacier_inversion.dataset.summary import Summary
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -19,13 +21,16 @@ _FOUND = ("shapefile_layer", "shapefile_fieldname")
 
 
 def find_changes(
-    summary: Summary, fieldname: str | None, experiment: Experiment | Application
+    summary: Summary,
+    fieldname: str | None,
+    experiment: Experiment | Application,
+    rasters: Iterable[str] = (),
 ) -> list[str]:
     """
     Name the differences that matter to *experiment*, whose ids are in *fieldname*.
 
-    Left out are rasters that it neither reads, nor derives others from, nor takes for
-    the surface of a bed.
+    Left out are rasters that it neither reads nor derives others from, but for
+    *rasters*.
     """
     description = experiment.dataset_description
     built = summary.description.model_dump()
@@ -38,10 +43,8 @@ def find_changes(
     ]
     built_rasters = {raster["name"]: raster for raster in built["rasters"]}
     names = [variable.name for variable in experiment.variables()]
-    bed = experiment.drawing_description.bed
-    if names and bed is not None:
-        names.append(bed.surface)
     used = [description.raster(name) for name in names] or [*description.rasters]
+    used += [description.raster(name) for name in rasters]
     used += [a for raster in used for a in description.ancestors(raster.name)]
     for name in dict.fromkeys(raster.name for raster in used):
         raster = description.raster(name).model_dump(mode="json")

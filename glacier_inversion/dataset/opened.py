@@ -124,29 +124,34 @@ class BuiltDataset:
         grid = self.grid(feature, experiment.finest_resolution)
         rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
         part = grid.window(rows, cols)
-
-        def read(variable: Variable) -> NDArray[np.float32]:
-            factor = experiment.factor(variable)
-            own = (slice(s.start // factor, -(-s.stop // factor)) for s in (rows, cols))
-            return self.read_raster(feature, variable.name, *own)
-
-        inputs = {variable.name: read(variable) for variable in experiment.inputs}
+        inputs = {
+            variable.name: self._read(experiment, feature, variable, rows, cols)
+            for variable in experiment.inputs
+        }
         targets = {}
-        for variable in experiment.outputs if with_targets else ():
-            if not self.has_truth(variable):
-                continue
-            target = read(variable)
+        if with_targets:
+            targets = self.read_targets(experiment, feature, rows, cols)
+        return Tiles(feature, self.splits.get(feature), part, inputs, targets)
+
+    def read_targets(
+        self, experiment: Experiment, feature: str, rows: slice, cols: slice
+    ) -> dict[str, NDArray[np.float32]]:
+        """Read a window of the outputs there are rasters of, NaN where not its own."""
+        part = self.grid(feature, experiment.finest_resolution).window(rows, cols)
+        targets = {}
+        for variable in filter(self.has_truth, experiment.outputs):
+            target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
             foreign = self._ownership.foreign(
                 feature, own_grid, self.warping[variable.name]
             )
             target[foreign] = np.nan
             targets[variable.name] = target
-        return Tiles(feature, self.splits.get(feature), part, inputs, targets)
+        return targets
 
     def check_tiles(self, feature: str, rasters: Iterable[str]) -> None:
         """
-        Check that tiles of a feature are those that were built, each once.
+        Check that a feature's tiles are those that were built, each once.
 
         Read in strips: windows that are read of them later are not checked any more.
 
@@ -156,7 +161,6 @@ class BuiltDataset:
             A tile is missing, elsewhere or damaged.
         """
         for name in rasters:
-            row = self.rows[feature]
             path = tile_path(self.folder, feature, name)
             if path in self._checked:
                 continue
@@ -168,7 +172,7 @@ class BuiltDataset:
                         read_tile(path, rows, slice(0, grid.n_cols))
                         for rows in _strips(grid)
                     )
-                    == row["rasters"][name]["sha256"]
+                    == self.rows[feature]["rasters"][name]["sha256"]
                 )
             except RasterError as error:
                 raise DatasetError(_damaged(path)) from error
@@ -200,6 +204,19 @@ class BuiltDataset:
             raise DatasetError(_damaged(path))
         return values
 
+    def _read(
+        self,
+        experiment: Experiment,
+        feature: str,
+        variable: Variable,
+        rows: slice,
+        cols: slice,
+    ) -> NDArray[np.float32]:
+        """Read the tile of a variable; the window is in finest pixels."""
+        factor = experiment.factor(variable)
+        own = (slice(s.start // factor, -(-s.stop // factor)) for s in (rows, cols))
+        return self.read_raster(feature, variable.name, *own)
+
     def input_contents(self, experiment: Experiment) -> dict[str, str]:
         """Identify the inputs of training and validation, as `tiles.contents` does."""
         used = {f: split for f, split in self.splits.items() if split != "test"}
@@ -229,10 +246,17 @@ def _damaged(path: Path) -> str:
 
 
 def open_dataset(
-    experiment: Experiment | Application, workspace: Workspace
+    experiment: Experiment | Application,
+    workspace: Workspace,
+    rasters: Iterable[str] = (),
 ) -> BuiltDataset:
     """
     Open the dataset of an experiment.
+
+    Parameters
+    ----------
+    rasters : iterable of str
+        What is needed besides the inputs and outputs.
 
     Raises
     ------
@@ -250,7 +274,8 @@ def open_dataset(
     named = description
     if shapefile.exists():
         named = name_outlines(shapefile, description)
-    differing = find_changes(summary, named.shapefile_fieldname, experiment)
+    fieldname = named.shapefile_fieldname
+    differing = find_changes(summary, fieldname, experiment, rasters)
     if differing:
         message = (
             f"{folder}: was built from another description: {'; '.join(differing)}. "

@@ -120,8 +120,9 @@ def draw(
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
-    dataset = open_dataset(experiment, workspace)
     description = experiment.drawing_description
+    surfaces = [description.bed.surface] if description.bed else []
+    dataset = open_dataset(experiment, workspace, surfaces)
     problems: list[str] = []
     named = _or_problem(problems, lambda: dataset.select(description.features)) or []
     lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}

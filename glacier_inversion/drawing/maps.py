@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.patches.lattice import needed_pixels
-from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.model.ensemble import Ensemble, Prediction
 from glacier_inversion.training.model.member_statistics import statistic
 
 Window = tuple[slice, slice]
@@ -165,38 +165,66 @@ def predict_blocks(
     DatasetError
         A tile is not the one that was built.
     """
-    experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
-    dataset.check_tiles(drawn.feature, [v.name for v in experiment.inputs])
+    inputs = [variable.name for variable in ensemble.model.experiment.inputs]
+    dataset.check_tiles(drawn.feature, inputs)
     tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
-    points = lattice(tile, window_px)
-    align = ensemble.align
+    points = lattice(tile, ensemble.layout.window_px)
     for block in drawn.blocks(ensemble.device.block_px):
         rows, cols = drawn.points(block)
         wanted = wanted_in(block) & drawn.is_on(points, block)
         if not wanted.any():
             yield None
             continue
-        rows, cols = rows[wanted.any(axis=1)], cols[wanted.any(axis=0)]
-        kept = wanted[np.ix_(wanted.any(axis=1), wanted.any(axis=0))]
-        window = [
-            needed_pixels(part, window_px, align, n_px)
-            for part, n_px in ((rows, tile.n_rows), (cols, tile.n_cols))
-        ]
-        tiles = dataset.read_tiles(
-            experiment, drawn.feature, window[0], window[1], with_targets
+        of_block = predict_window(
+            ensemble, dataset, drawn.feature, rows, cols, wanted, with_targets
         )
-        at = np.ix_(rows - window[0].start, cols - window[1].start)
-        local = lattice(tiles.grid, window_px)
-        asked = np.zeros(local.shape, dtype=np.bool_)
-        asked[at] = kept
-        prediction = ensemble.predict_at(tiles, asked)
-        predicted = wanted.copy()
-        predicted[wanted] = prediction.predicted[at][kept]
         yield PredictedBlock(
             block,
             wanted,
-            predicted,
-            prediction.values,
-            prediction.targets,
-            prediction.lacking,
+            of_block.predicted,
+            of_block.values,
+            of_block.targets,
+            of_block.lacking,
         )
+
+
+def predict_window(
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    feature: str,
+    rows: NDArray[np.intp],
+    cols: NDArray[np.intp],
+    wanted: NDArray[np.bool_],
+    with_targets: bool = False,
+) -> Prediction:
+    """
+    Predict some points of a feature's lattice; no more than they need is read.
+
+    Parameters
+    ----------
+    rows, cols : arrays of int, shapes (n_rows,) and (n_cols,)
+        Of the lattice, in order.
+    wanted : bool array, shape (n_rows, n_cols)
+        One at least, and none beyond the lattice.
+
+    Returns
+    -------
+    prediction : Prediction
+        `predicted` has the shape of *wanted*.
+    """
+    experiment, window_px = ensemble.model.experiment, ensemble.layout.window_px
+    tile = dataset.grid(feature, ensemble.layout.resolution)
+    any_row, any_col = wanted.any(axis=1), wanted.any(axis=0)
+    rows, cols, kept = rows[any_row], cols[any_col], wanted[np.ix_(any_row, any_col)]
+    window = [
+        needed_pixels(part, window_px, ensemble.align, n_px)
+        for part, n_px in ((rows, tile.n_rows), (cols, tile.n_cols))
+    ]
+    tiles = dataset.read_tiles(experiment, feature, window[0], window[1], with_targets)
+    at = np.ix_(rows - window[0].start, cols - window[1].start)
+    asked = np.zeros(lattice(tiles.grid, window_px).shape, dtype=np.bool_)
+    asked[at] = kept
+    prediction = ensemble.predict_at(tiles, asked)
+    predicted = wanted.copy()
+    predicted[wanted] = prediction.predicted[at][kept]
+    return replace(prediction, predicted=predicted)

@@ -1,4 +1,4 @@
-"""The models that are drawn: opened, with what is not as it was in training."""
+"""Trained models that are used: opened, with what is not as it was in training."""
 
 from __future__ import annotations
 
@@ -58,42 +58,55 @@ def open_ensembles(
     device: Device,
     problems: list[str],
 ) -> list[Ensemble]:
-    """Open every model that can be used, and note why others cannot."""
-    ensembles: list[Ensemble] = []
-    bed = experiment.drawing_description.bed
-    for name in experiment.drawing_description.models:
-        folder = workspace.model_to_read(name)
-        try:
-            model = read_model(folder)
-            check_serves(experiment.dataset_description, model.experiment)
-            problems += find_unusable_members(folder, model)
-        except (ModelError, DatasetError) as error:
-            problems.append(str(error))
-            continue
-        ensemble = Ensemble(folder, model, method, device)
-        if bed is not None:
-            outputs = ensemble.layout.outputs
-            units = {o: model.units.get(o) for o in outputs}
-            units |= {name: unit for name, unit in dataset.units.items() if unit}
-            problems += find_bed_problems(bed, f"the model {name!r}", outputs, units)
-        _warn_of_changes(experiment, ensemble, dataset)
-        n_asked = model.experiment.seeds_number
-        n_members = len(ensemble.seeds)
-        if not ensemble.seeds:
-            problems.append(
-                f"{folder}: has no finished member. Must have one at "
-                "least. Run 'ginv train'."
-            )
-        elif method == "dense" and not ensemble.plan.is_partly_dense:
-            problems.append(
-                f"--method: dense is not exact for the model {name!r} "
-                f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
-                "it. Leave the option out, or change the network."
-            )
-        elif n_members < n_asked:
-            logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
-        ensembles.append(ensemble)
-    return ensembles
+    """Open every model that can be drawn, and note why others cannot."""
+    opened = [
+        open_ensemble(experiment, dataset, workspace, name, method, device, problems)
+        for name in experiment.drawing_description.models
+    ]
+    return [ensemble for ensemble in opened if ensemble is not None]
+
+
+def open_ensemble(
+    experiment: Experiment | Application,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    name: str,
+    method: DrawingMethod,
+    device: Device,
+    problems: list[str],
+) -> Ensemble | None:
+    """Open a model, and note why it cannot be used, if it cannot."""
+    folder, bed = workspace.model_to_read(name), experiment.drawing_description.bed
+    try:
+        model = read_model(folder)
+        check_serves(experiment.dataset_description, model.experiment)
+        problems += find_unusable_members(folder, model)
+    except (ModelError, DatasetError) as error:
+        problems.append(str(error))
+        return None
+    ensemble = Ensemble(folder, model, method, device)
+    if bed is not None:
+        outputs = ensemble.layout.outputs
+        units = {o: model.units.get(o) for o in outputs}
+        units |= {raster: unit for raster, unit in dataset.units.items() if unit}
+        problems += find_bed_problems(bed, f"the model {name!r}", outputs, units)
+    _warn_of_changes(experiment, ensemble, dataset)
+    n_asked = model.experiment.seeds_number
+    n_members = len(ensemble.seeds)
+    if not ensemble.seeds:
+        problems.append(
+            f"{folder}: has no finished member. Must have one at least. Run 'ginv "
+            "train'."
+        )
+    elif method == "dense" and not ensemble.plan.is_partly_dense:
+        problems.append(
+            f"--method: dense is not exact for the model {name!r} "
+            f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
+            "it. Leave the option out, or change the network."
+        )
+    elif n_members < n_asked:
+        logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
+    return ensemble
 
 
 def describe_way(ensemble: Ensemble) -> str:
@@ -122,7 +135,7 @@ def _warn_of_changes(
     differing = model.differing(Model(experiment, model.scales, contents, splits))
     if differing:
         logger.warning(
-            "%s: was trained with other values of: %s. It is drawn as it was trained",
+            "%s: was trained with other values of: %s. It is used as it was trained",
             ensemble.name,
             ", ".join(differing),
         )
