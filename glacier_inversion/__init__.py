@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glacier_inversion.demo.demo import run_demo
     from glacier_inversion.drawing.draw import draw
     from glacier_inversion.errors import GlacierInversionError
+    from glacier_inversion.evaluation.evaluate import evaluate
     from glacier_inversion.experiment.application import Application
     from glacier_inversion.experiment.experiment import (
         Experiment,
@@ -46,6 +47,7 @@ __all__ = [
     "build_dataset",
     "check",
     "draw",
+    "evaluate",
     "load_application",
     "load_experiment",
     "open_dataset",
@@ -62,6 +64,7 @@ _HOMES = {
     "build_dataset": "dataset.build",
     "check": "checking.check",
     "draw": "drawing.draw",
+    "evaluate": "evaluation.evaluate",
     "load_application": "experiment.experiment",
     "load_experiment": "experiment.experiment",
     "open_dataset": "dataset.opened",

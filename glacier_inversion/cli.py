@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import get_args
 
 import click
 
@@ -17,21 +16,24 @@ from glacier_inversion import __version__
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.console import (
     DEVICE,
+    METHOD,
     QUIET,
     VERBOSE,
     WAY_AND_EXIT_CODES,
     FriendlyGroup,
     SeedList,
     configure_logging,
+    end,
     examples,
     note_workspace,
     with_common_options,
 )
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.evaluating_commands import evaluate_command
 from glacier_inversion.progress import working
 from glacier_inversion.starting_commands import new_command, schema_command
 
-FAILED_FEATURES = 3
+logger = logging.getLogger(__name__)
 
 
 @click.group(
@@ -132,7 +134,7 @@ def build_dataset_command(
         )
     logger.info("%d tiles written, %d kept", report.n_written, report.n_kept)
     click.echo(report.folder / "summary.json")
-    _end(ctx, report.failures)
+    end(ctx, report.failures)
 
 
 @main.command(
@@ -220,15 +222,7 @@ def train_command(
 
 @main.command("draw", epilog=examples("ginv draw exp.json"))
 @with_common_options
-@click.option(
-    "--method",
-    type=click.Choice(get_args(DrawingMethod)),
-    default="auto",
-    show_default=True,
-    help="How pixels are evaluated: a block at once (dense), each by itself (patches), "
-    "or the faster of these that is exact (auto). The numbers are equal within "
-    "rounding.",
-)
+@METHOD
 @DEVICE
 @click.pass_context
 def draw_command(
@@ -259,7 +253,7 @@ def draw_command(
         report = draw(loaded, place, method=method, device=device, progress=progress)
     for path in report.written:
         click.echo(path)
-    _end(ctx, report.failures)
+    end(ctx, report.failures)
 
 
 @main.command("demo", epilog=examples("ginv demo"))
@@ -298,17 +292,8 @@ def demo_command(
     click.echo(f"{heading:<34} RMSE     bias")
     for row in report.scores:
         click.echo(f"  {row.method:<32}{row.rmse:5.1f} m {row.bias:+6.1f} m")
-    _end(ctx, report.failures)
+    end(ctx, report.failures)
 
 
-for command in (new_command, schema_command):
+for command in (evaluate_command, new_command, schema_command):
     main.add_command(command)
-
-logger = logging.getLogger(__name__)
-
-
-def _end(ctx: click.Context, failures: dict[str, str]) -> None:
-    """End with exit code 3 where features failed, naming them."""
-    if failures:
-        logger.error("%d features failed: %s", len(failures), ", ".join(failures))
-        ctx.exit(FAILED_FEATURES)

@@ -20,11 +20,14 @@ from typing import Any, NoReturn, TypeGuard, get_args
 import click
 
 from glacier_inversion import interrupts
-from glacier_inversion.choices import DeviceName
+from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
 from glacier_inversion.files import FULL
 from glacier_inversion.streams import open_streams
 
+logger = logging.getLogger(__name__)
+
+FAILED_FEATURES = 3
 UNEXPECTED = 70
 _ERROR_FILE = "ginv-error.txt"
 
@@ -228,6 +231,7 @@ From your data to maps:
   ginv build-dataset exp.json  cut the rasters out around the outlines
   ginv train exp.json          train one network for each seed
   ginv draw exp.json           draw maps of the mean and the spread
+  ginv evaluate exp.json       compare predictions with what is known
 
 Without data of your own, run ginv demo.
 
@@ -271,7 +275,7 @@ WORKSPACE = click.option(
     default=Path(),
     callback=note_workspace,
     show_default="the current folder",
-    help="Folder that holds data/; datasets/, models/ and drawings/ are made in it.",
+    help="Folder that holds data/; datasets/, models/ and so on are made in it.",
 )
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log details, too.")
 DEVICE = click.option(
@@ -281,6 +285,15 @@ DEVICE = click.option(
     show_default=True,
     help="What computes. With auto it is the GPU, if there is one.",
 )
+METHOD = click.option(
+    "--method",
+    type=click.Choice(get_args(DrawingMethod)),
+    default="auto",
+    show_default=True,
+    help="How pixels are evaluated: a block at once (dense), each by itself (patches), "
+    "or the faster of these that is exact (auto). The numbers are equal within "
+    "rounding.",
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 
 
@@ -289,6 +302,13 @@ def with_common_options(command: Command) -> Command:
     for decorate in (QUIET, VERBOSE, WORKSPACE, _EXPERIMENT):
         command = decorate(command)
     return command
+
+
+def end(ctx: click.Context, failures: dict[str, str]) -> None:
+    """End with exit code 3 where features failed, naming them."""
+    if failures:
+        logger.error("%d features failed: %s", len(failures), ", ".join(failures))
+        ctx.exit(FAILED_FEATURES)
 
 
 class SeedList(click.ParamType[list[int]]):

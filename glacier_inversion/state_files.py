@@ -20,8 +20,13 @@ class NewerFileError(ValueError):
 
 def write_state(path: Path, content: dict[str, Any], number: int) -> None:
     """Write *content* and the *number* of its format, whole or not at all."""
+    write_bytes(path, to_state(content, number))
+
+
+def to_state(content: dict[str, Any], number: int) -> bytes:
+    """Return what `write_state` writes."""
     text = json.dumps({"format": number, **content}, indent=2, ensure_ascii=False)
-    write_bytes(path, f"{text}\n".encode())
+    return f"{text}\n".encode()
 
 
 def read_state(path: Path, newest: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at le
 @dataclass(frozen=True, init=False)
 class Workspace:
     """
-    The folder in which everything lives: data, datasets, models and drawings.
+    The folder in which everything lives: data, datasets, models and what they give.
 
     Parameters
     ----------
@@ -94,6 +94,10 @@ class Workspace:
         """Return the path of a map."""
         path = _below(self.drawings(model), feature, output)
         return path.with_name(f"{output}_{statistic}.tif")
+
+    def evaluations(self, model: str, split: str) -> Path:
+        """Return the folder of how good a model is on the features of a split."""
+        return _below(self.root / "evaluations", model, split)
 
     def drawn_profile(self, model: str, profile: str, output: str) -> Path:
         """Return the path of what a model predicts along lines."""

@@ -13,6 +13,7 @@ import rasterio
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
+from tests.helpers import copy_of
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {bool: "boolean", int: "integer", float: "number", str: "text"}
@@ -82,6 +83,19 @@ def test_state_files(finished, golden, file):
     "What commands write for others, and for themselves."
     content = json.loads((finished.root / file).read_text())
     golden(f"{Path(file).stem}.txt", shape(content))
+
+
+def test_evaluation(finished, tmp_path, golden):
+    "What evaluate writes for programs, and the columns of its table."
+    run = copy_of(finished, tmp_path)
+    plasticity = {"name": "plasticity", "slope": "slope"}
+    run.raw["evaluation_description"] = {"baselines": {"thickness": [plasticity]}}
+    run.write()
+    assert run("evaluate", "--split", "all").exit_code == 0
+    folder = run.root / "evaluations/small/all"
+    golden("metrics.txt", shape(json.loads((folder / "metrics.json").read_text())))
+    with (folder / "metrics.csv").open(encoding="utf-8") as table:
+        golden("metrics_table.txt", next(table).strip().split(","))
 
 
 def test_maps(finished, golden):

@@ -22,7 +22,7 @@ from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import CPU
 from tests.helpers import read_all
 
-ENTRY_POINTS = ["build_dataset", "check", "draw", "train"]
+ENTRY_POINTS = ["build_dataset", "check", "draw", "evaluate", "train"]
 
 
 def test_the_public_names_are_all_that_is_listed():
@@ -159,6 +159,8 @@ def test_a_transform_may_be_rounded(finished, arrays):
         (lambda e, w: glacier_inversion.train(e, w, device="gpu"), "Invalid device"),
         (lambda e, w: glacier_inversion.draw(e, w, method="foo"), "Invalid method"),
         (lambda e, w: glacier_inversion.draw(e, w, device="gpu"), "Invalid device"),
+        (lambda e, w: glacier_inversion.evaluate(e, w, split="tset"), "Invalid split"),
+        (lambda e, w: glacier_inversion.evaluate(e, w, method="foo"), "Invalid method"),
         (lambda e, w: open_model(w, "small", device="gpu"), "Invalid device"),
         (lambda e, w: open_dataset(e, w).select("tset"), "Invalid features"),
     ],

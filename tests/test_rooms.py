@@ -27,15 +27,17 @@ ORDER = [
     "training/model",
     "training",
     "drawing",
+    "evaluation",
     "checking",
     "proposing",
     "demo",
     "console",
     "starting_commands",
+    "evaluating_commands",
     "cli",
     "__main__",
 ]
-LAST = {"console", "starting_commands", "cli", "__main__"}
+LAST = {"console", "starting_commands", "evaluating_commands", "cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
 WITHOUT_TORCH = [
     "",

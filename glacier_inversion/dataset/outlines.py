@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from glacier_inversion.geodata.vectors import (
     problem_of_place,
     read_lines,
     reprojected,
+    to_geopackage,
     transformer_of,
 )
 from glacier_inversion.workspace import Workspace, name_problem, same_names
@@ -293,10 +293,7 @@ def write_outlines(path: Path, outlines: list[Outline], epsg: int) -> None:
         geometry=[outline.polygon for outline in usable],
         crs=epsg,
     )
-    # in memory first: SQLite does not always say that a disk is full
-    content = io.BytesIO()
-    table.to_file(content, driver="GPKG", layer="outlines")
-    write_bytes(path, content.getvalue())
+    write_bytes(path, to_geopackage(table, "outlines"))
 
 
 def read_written_outlines(path: Path) -> dict[str, shapely.Geometry]:

@@ -19,6 +19,7 @@ from glacier_inversion.experiment.criterion import (
     find_wrong_criterion,
 )
 from glacier_inversion.experiment.deriving import find_wrong_derivations
+from glacier_inversion.experiment.evaluation import find_wrong_evaluation
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import (
     FAR,
@@ -58,6 +59,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from find_wrong_vectors(view)
     yield from _of_drawing(view)
     yield from find_wrong_bed(view)
+    yield from find_wrong_evaluation(view)
     yield from _of_epsg(view)
 
 

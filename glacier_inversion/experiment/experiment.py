@@ -16,6 +16,7 @@ from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application, is_application
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.criterion import Criterion
+from glacier_inversion.experiment.evaluation import EvaluationDescription
 from glacier_inversion.experiment.messages import find_refusals
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
@@ -38,14 +39,6 @@ from glacier_inversion.experiment.values import (
 from glacier_inversion.experiment.vectors import with_vectors
 from glacier_inversion.grid import ratio
 from glacier_inversion.json_files import Problem, parse_json, read_text
-
-__all__ = [
-    "Experiment",
-    "check_experiment",
-    "json_schema",
-    "load_experiment",
-    "parse_experiment",
-]
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +130,9 @@ class Experiment(Section):
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
     drawing_description: DrawingDescription = Field(description="The drawings.")
+    evaluation_description: EvaluationDescription = Field(
+        default=EvaluationDescription(), description="The evaluation."
+    )
     schema_: Text | None = Field(
         default=None, alias="$schema", description="For editors; without effect."
     )

@@ -87,6 +87,7 @@ def _explained(
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = value.get("name") if isinstance(value, dict) else value
         what = "derivation" if keys[-1] == "derive" else "operation"
+        what = "baseline" if "baselines" in keys else what
         known = _names(_candidates(details["loc"], root))
         return (
             f"the {what} {tag!r} does not exist. {nearest(str(tag), known)} Use one of "
@@ -131,7 +132,8 @@ def _candidates(
         if len(candidates) == 1 and key in candidates[0].model_fields:
             candidates = _sections(candidates[0].model_fields[str(key)].annotation)
         elif len(candidates) > 1 and isinstance(key, str):
-            candidates = [c for c in candidates if key in _names([c])]
+            # the name that tells them apart, but not that of an output before it
+            candidates = [c for c in candidates if key in _names([c])] or candidates
     return candidates
 
 

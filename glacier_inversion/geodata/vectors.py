@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import fiona
+import geopandas
 import numpy as np
+import pyogrio
 import shapely
 from fiona._err import CPLE_BaseError
 from fiona.errors import FionaError
@@ -117,6 +120,22 @@ def list_layers(path: Path) -> list[str]:
     check_exists(path)
     with _refusing_broken(path):
         return _layers(path)
+
+
+def to_geopackage(table: geopandas.GeoDataFrame, layer: str) -> bytes:
+    """
+    Return a table as a GeoPackage of one layer: equal tables, equal bytes.
+
+    Made in memory, as SQLite does not always say that a disk is full. The date of the
+    last change, which the format asks for, is none.
+    """
+    content = io.BytesIO()
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
+    try:
+        table.to_file(content, driver="GPKG", layer=layer, engine="pyogrio")
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+    return content.getvalue()
 
 
 @contextmanager

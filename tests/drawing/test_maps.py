@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -165,6 +166,20 @@ def test_coordinates_come_back_where_they_are(
                 0.0,
                 min(*resolutions.values(), output) / 2,
             )
+    # and at the centre of every known pixel its own coordinates are predicted
+    evaluated = run("evaluate", "--split", "all")
+    assert evaluated.exit_code == 0, evaluated.output
+    path = run.root / "evaluations/coordinates/all/residuals.gpkg"
+    region = shapely.union_all([outline for _, outline in features])
+    for axis, points in geopandas.read_file(path).groupby("output"):
+        expected = points.geometry.x - x0 if axis[-1] == "x" else points.geometry.y - y0
+        np.testing.assert_allclose(points.observed, expected, atol=2e-3)
+        within = points.intersects(region)
+        assert within.sum() == pytest.approx(region.area / output**2, rel=0.05)
+        error = np.abs(points["mean"] - expected)
+        assert error[within].max() < 2e-3
+        # towards a tile's sides half of the points around a pixel are enough
+        assert error.max() <= min(*resolutions.values(), output) / 2 + 2e-3
 
 
 def test_nothing_is_drawn_where_the_window_reaches_beyond_the_tile(finished, tmp_path):

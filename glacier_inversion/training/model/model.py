@@ -35,9 +35,15 @@ from glacier_inversion.workspace import SPLITS, member_path
 _FORMAT = 1  # of model.json; its first files had no number
 _TRAINED = "train", "validation"  # the splits that training reads
 _LARGEST = float(np.finfo(np.float32).max)  # of a normalisation
-# What may change while an ensemble grows: how many members, what is drawn, and the
-# dataset's description, whose effect on the tiles is compared instead.
-_MAY_CHANGE = ("seeds_number", "drawing_description", "dataset_description", "$schema")
+# What may change while an ensemble grows: how many members, what is drawn and compared,
+# and the dataset's description, whose effect on the tiles is compared instead.
+_MAY_CHANGE = (
+    "seeds_number",
+    "drawing_description",
+    "evaluation_description",
+    "dataset_description",
+    "$schema",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Evaluation: predictions beside what is known."""

@@ -1,0 +1,214 @@
+"""Evaluate: how far an ensemble is from what is known, beside simple methods."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import glacier_inversion
+from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
+from glacier_inversion.errors import DatasetError, ModelError
+from glacier_inversion.evaluation.baselines import fit_baselines
+from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
+from glacier_inversion.evaluation.predictions import KnownPixels, read_known_pixels
+from glacier_inversion.evaluation.scores import score_output
+from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
+from glacier_inversion.experiment.evaluation import rasters_of
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import locked, replacing_all
+from glacier_inversion.geodata.vectors import to_geopackage
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.state_files import to_state
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1  # of metrics.json
+_FILES = ("metrics.json", "metrics.csv", "residuals.gpkg")
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """
+    How good a model is.
+
+    Attributes
+    ----------
+    written : list of Path
+        metrics.json, metrics.csv and residuals.gpkg.
+    metrics : dict
+        What metrics.json holds.
+    failures : dict of str
+        Why features could not be read, by id; they are left out.
+    """
+
+    written: list[Path]
+    metrics: dict[str, Any]
+    failures: dict[str, str]
+
+
+def evaluate(
+    experiment: Experiment,
+    workspace: Workspace,
+    *,
+    split: FeatureGroup = "test",
+    method: DrawingMethod = "auto",
+    device: DeviceName | Device = "auto",
+    progress: Progress | None = None,
+) -> EvaluationReport:
+    """
+    Compare what the experiment's model predicts with what is known.
+
+    The ensemble predicts at the centres of the known pixels of its outputs, inside the
+    outlines and outside, as far as they are the features' own. It is measured there
+    beside each of its members, the mean of the training pixels, and what the
+    experiment's `evaluation_description` names. Numbers and points are written into
+    evaluations/MODEL/SPLIT, all of them or none.
+
+    Parameters
+    ----------
+    split : {"test", "validation", "train", "all"}
+        The features: those that the model remembers by this name, or all of the
+        dataset.
+    method : {"auto", "dense", "patches"}
+        How points are evaluated, as in `draw`.
+    device : {"auto", "cpu", "cuda"} or Device
+        "auto" is the GPU if there is one.
+
+    Raises
+    ------
+    DatasetError
+        The dataset is not built, or was built from another description; no output is
+        known on the features, or on those of training.
+    ModelError
+        The model is not trained or does not fit.
+    DeviceError
+        The GPU fails, or its memory does not suffice.
+    WorkspaceError
+        The files cannot be written, or another command is writing them.
+    """
+    for name, value, allowed in (
+        ("split", split, get_args(FeatureGroup)),
+        ("method", method, get_args(DrawingMethod)),
+    ):
+        if value not in allowed:
+            message = f"Invalid {name} {value!r}. Must be one of {allowed}."
+            raise ValueError(message)
+    progress = progress or Silent()
+    if isinstance(device, str):  # before data are read: it may not be there
+        device = open_device(device)
+    description = experiment.evaluation_description
+    dataset = open_dataset(experiment, workspace, description.rasters)
+    problems: list[str] = []
+    name = experiment.model_name
+    ensemble = open_ensemble(
+        experiment, dataset, workspace, name, method, device, problems
+    )
+    if problems or ensemble is None:
+        raise ModelError("\n".join(problems))
+    features, trained = (
+        features_of(ensemble, dataset, wanted, dataset.select(wanted))
+        for wanted in (split, "train")
+    )
+    logger.info(
+        "%s: evaluating %d members on %d features, %s",
+        name,
+        len(ensemble.seeds),
+        len(features),
+        describe_way(ensemble),
+    )
+    if split in ("train", "all"):
+        logger.warning(
+            "%s: was trained on features of these. Errors on others are larger", name
+        )
+    rasters = {
+        output: [raster for baseline in baselines for raster in rasters_of(baseline)]
+        for output, baselines in description.baselines.items()
+    }
+    own, failures = ensemble.model.experiment, dict[str, str]()
+    progress.start("evaluating", len(features) + len(trained), "feature")
+    training = read_known_pixels(own, dataset, trained, rasters, progress)
+    pixels = read_known_pixels(
+        own,
+        dataset,
+        features,
+        rasters,
+        progress,
+        ensemble=ensemble,
+        failures=failures,
+    )
+    for feature, why in failures.items():
+        logger.error("%s: %s", feature, why)
+    metrics = {
+        "model": name,
+        "split": split,
+        "features": features,
+        "seeds": ensemble.seeds,
+        "software": f"glacier_inversion {glacier_inversion.__version__}",
+        "outputs": _score(experiment, ensemble, dataset, split, training, pixels),
+    }
+    folder = workspace.evaluations(name, split)
+    written = [folder / file for file in _FILES]
+    epsg = experiment.dataset_description.epsg
+    with locked(folder, "evaluating into"):
+        residuals = tabulate_residuals(pixels, ensemble.seeds, epsg)
+        contents = (
+            to_state(metrics, _FORMAT),
+            format_csv(metrics).encode(),
+            to_geopackage(residuals, "residuals"),
+        )
+        with replacing_all(written) as scratches:
+            for scratch, content in zip(scratches, contents, strict=True):
+                scratch.write_bytes(content)
+    return EvaluationReport(written, metrics, failures)
+
+
+def _score(
+    experiment: Experiment,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    split: str,
+    training: dict[str, KnownPixels],
+    pixels: dict[str, KnownPixels],
+) -> dict[str, Any]:
+    """Score every output that is known and predicted somewhere."""
+    own, description = ensemble.model.experiment, experiment.evaluation_description
+    scores, unknown = {}, []
+    for output, known in pixels.items():
+        if not len(known.observed):
+            unknown.append(output)
+            continue
+        unit = dataset.units.get(output) or ensemble.model.units.get(output)
+        is_class = "binary_crossentropy" in own.losses_name[output]
+        methods = fit_baselines(
+            output,
+            description.baselines.get(output, []),
+            training[output],
+            known,
+            unit,
+        )
+        scores[output] = score_output(
+            CLASSIFICATION if is_class else REGRESSION,
+            known,
+            ensemble.seeds,
+            methods,
+            description.classes.get(output),
+            unit,
+        )
+    if not scores:
+        message = (
+            f"{dataset.folder}: {', '.join(unknown) or 'no output'} is known nowhere "
+            f"on the features of the split {split!r}. Must be known on one at least, "
+            "to be compared with. Evaluate another split, or build the dataset anew "
+            "with the measurements."
+        )
+        raise DatasetError(message)
+    for output in unknown:
+        logger.warning("%s: is known nowhere on these features: left out", output)
+    return scores

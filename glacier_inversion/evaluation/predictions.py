@@ -1,0 +1,302 @@
+"""The known pixels of features, and what is predicted at their centres."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.maps import predict_window
+from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.grid import Grid, lattice
+from glacier_inversion.patches.interpolation import read_at
+from glacier_inversion.progress import Progress
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.workspace import tile_path
+
+Floats = NDArray[np.float64]
+Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns of pixels."""
+
+
+@dataclass(frozen=True)
+class KnownPixels:
+    """
+    The pixels of features at which an output is known.
+
+    Attributes
+    ----------
+    features : list of str
+        All that were looked at, those without a known pixel, too.
+    feature : int array, shape (n_pixels,)
+        The number of each pixel's feature among them.
+    x, y : float64 arrays, shape (n_pixels,), CRS units
+        The pixels' centres.
+    observed : float64 array, shape (n_pixels,), the output's unit
+    rasters : dict of float64 arrays, shape (n_pixels,)
+        Other rasters there, read bilinearly, NaN where unknown.
+    members : float64 array, shape (n_members, n_pixels), the output's unit
+        What each member predicts, NaN where nothing can be predicted. No member where
+        nothing was asked for.
+    """
+
+    features: list[str]
+    feature: NDArray[np.intp]
+    x: Floats
+    y: Floats
+    observed: Floats
+    rasters: dict[str, Floats]
+    members: Floats
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Known pixels of one feature."""
+
+    x: Floats
+    y: Floats
+    observed: Floats
+    rasters: dict[str, Floats]
+    members: Floats
+
+
+def read_known_pixels(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    features: Sequence[str],
+    rasters: Mapping[str, Sequence[str]],
+    progress: Progress,
+    *,
+    ensemble: Ensemble | None = None,
+    failures: dict[str, str] | None = None,
+) -> dict[str, KnownPixels]:
+    """
+    Read where outputs are known, and predict there, in blocks of bounded memory.
+
+    A pixel is a feature's as in training: see `dataset.ownership`. One outside every
+    outline that lies in the tiles of several features counts for the first of them, and
+    does not count where nothing can be predicted: towards a tile's sides nothing can.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The model's.
+    rasters : mapping of sequences of str
+        Of other rasters to read there, by output.
+    ensemble : Ensemble, optional
+        What predicts. The prediction at the centre of a pixel is that of the point
+        there; where points are at the pixels' corners, or the other way round, it is
+        the mean of the four around it, of those that can be predicted, if two can: as a
+        map is read bilinearly.
+    failures : dict, optional
+        Takes down why features could not be read. Without it, that is raised.
+
+    Returns
+    -------
+    pixels : dict of KnownPixels
+        By output, of those that there is a raster of.
+
+    Raises
+    ------
+    DatasetError
+        A tile is not the one that was built.
+    """
+    outputs = [v for v in experiment.outputs if dataset.has_truth(v)]
+    parts: dict[str, list[tuple[int, _Part]]] = {v.name: [] for v in outputs}
+    for number, feature in enumerate(features):
+        try:
+            found = [
+                (name, part)
+                for block in _read_blocks(
+                    experiment, dataset, feature, rasters, ensemble
+                )
+                for name, part in block.items()
+            ]
+            for name, part in found:
+                parts[name].append((number, part))
+        except (DatasetError, RasterError) as error:
+            if failures is None:
+                raise
+            failures[feature] = str(error)
+        progress.advance(feature)
+    n_members = len(ensemble.seeds) if ensemble else 0
+    return {
+        variable.name: _joined(
+            list(features),
+            parts[variable.name],
+            rasters.get(variable.name, ()),
+            n_members,
+            variable.resolution,
+        )
+        for variable in outputs
+    }
+
+
+def _read_blocks(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    feature: str,
+    rasters: Mapping[str, Sequence[str]],
+    ensemble: Ensemble | None,
+) -> Iterator[dict[str, _Part]]:
+    """Yield the known pixels of a feature, block by block, by output."""
+    outputs = {v.name: v for v in experiment.outputs if dataset.has_truth(v)}
+    read = [*outputs, *(name for names in rasters.values() for name in names)]
+    if ensemble is not None:
+        read += [variable.name for variable in experiment.inputs]
+    dataset.check_tiles(feature, read)
+    grid = dataset.grid(feature, experiment.finest_resolution)
+    for rows, cols in _blocks(experiment, grid, ensemble):
+        targets = dataset.read_targets(experiment, feature, rows, cols)
+        places: dict[str, Places] = {}
+        observed: dict[str, Floats] = {}
+        for name, target in targets.items():
+            row, col = np.nonzero(np.isfinite(target))
+            if not len(row):
+                continue
+            observed[name] = target[row, col].astype(np.float64)
+            factor = experiment.factor(outputs[name])
+            places[name] = row + rows.start // factor, col + cols.start // factor
+        if not places:
+            continue
+        members = {name: np.empty((0, len(row))) for name, (row, _) in places.items()}
+        if ensemble is not None:
+            members = _predict(ensemble, dataset, feature, places)
+        block = {}
+        for name, (row, col) in places.items():
+            own_grid = dataset.grid(feature, outputs[name].resolution)
+            x, y = own_grid.x(col), own_grid.y(row)
+            counts = np.isfinite(members[name]).all(axis=0)
+            counts |= shapely.contains_xy(dataset.outlines[feature], x, y)
+            x, y = x[counts], y[counts]
+            others = {
+                raster: _read_raster(dataset, feature, raster, x, y)
+                for raster in rasters.get(name, ())
+            }
+            of_members = members[name][:, counts]
+            block[name] = _Part(x, y, observed[name][counts], others, of_members)
+        yield block
+
+
+def _blocks(
+    experiment: Experiment, grid: Grid, ensemble: Ensemble | None
+) -> Iterator[tuple[slice, slice]]:
+    """Cut a tile into whole pixels of all its rasters, in finest pixels."""
+    align = math.lcm(*(experiment.factor(v) for v in experiment.variables()))
+    block_px = (ensemble.device if ensemble else CPU).block_px
+    side = max(block_px // align, 1) * align
+    for row in range(0, grid.n_rows, side):
+        for col in range(0, grid.n_cols, side):
+            yield (
+                slice(row, min(row + side, grid.n_rows)),
+                slice(col, min(col + side, grid.n_cols)),
+            )
+
+
+def _predict(
+    ensemble: Ensemble, dataset: BuiltDataset, feature: str, places: dict[str, Places]
+) -> dict[str, Floats]:
+    """Predict outputs at the centres of their pixels, as `read_known_pixels` says."""
+    layout = ensemble.layout
+    points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
+    corners: dict[str, list[Places]] = {}
+    for name, place in places.items():
+        # twice the place on the lattice: odd between two points
+        row, col = (
+            (2 * along + 1) * layout.outputs[name] - layout.window_px for along in place
+        )
+        rows, cols = ((place // 2, (place + 1) // 2) for place in (row, col))
+        corners[name] = list(itertools.product(rows, cols))
+    every = [place for four in corners.values() for place in four]
+    all_rows, all_cols = (
+        np.arange(min(p[i].min() for p in every), max(p[i].max() for p in every) + 1)
+        for i in (0, 1)
+    )
+    wanted = np.zeros((len(all_rows), len(all_cols)), dtype=np.bool_)
+    for row, col in every:
+        wanted[row - all_rows[0], col - all_cols[0]] = True
+    wanted &= ((all_rows >= 0) & (all_rows < points.n_rows))[:, None]
+    wanted &= (all_cols >= 0) & (all_cols < points.n_cols)
+    n_members = len(ensemble.seeds)
+    if not wanted.any():
+        return {
+            name: np.full((n_members, len(row)), np.nan)
+            for name, (row, _) in places.items()
+        }
+    prediction = predict_window(ensemble, dataset, feature, all_rows, all_cols, wanted)
+    numbers = np.cumsum(prediction.predicted).reshape(wanted.shape) - 1
+    read = {}
+    for name, four in corners.items():
+        total = np.zeros((n_members, len(four[0][0])))
+        n_there = np.zeros(len(four[0][0]))
+        for row, col in four:
+            at = row - all_rows[0], col - all_cols[0]
+            there = prediction.predicted[at]
+            total[:, there] += prediction.values[name][:, numbers[at][there]]
+            n_there += there
+        with np.errstate(invalid="ignore"):
+            read[name] = np.where(n_there >= 2, total / n_there, np.nan)
+    return read
+
+
+def _read_raster(
+    dataset: BuiltDataset, feature: str, raster: str, x: Floats, y: Floats
+) -> Floats:
+    """Read a feature's tile at points; no more of it than they need."""
+    if not len(x):
+        return np.empty(0)
+    grid = dataset.grid(feature, dataset.resolutions[raster])
+    rows, cols = (
+        slice(max(int(i.min()) - 1, 0), min(int(i.max()) + 2, n_px))
+        for i, n_px in zip(grid.index(x, y), grid.shape, strict=True)
+    )
+    values = read_tile(tile_path(dataset.folder, feature, raster), rows, cols)
+    return read_at(values, grid.window(rows, cols), x, y)
+
+
+def _joined(
+    features: list[str],
+    parts: list[tuple[int, _Part]],
+    rasters: Sequence[str],
+    n_members: int,
+    resolution: float,
+) -> KnownPixels:
+    """Put the pixels of features together, each once."""
+    nothing = _Part(
+        np.empty(0),
+        np.empty(0),
+        np.empty(0),
+        {name: np.empty(0) for name in rasters},
+        np.empty((n_members, 0)),
+    )
+    parts = [(0, nothing), *parts]
+    of = np.concatenate([np.full(len(p.x), number) for number, p in parts])
+    x, y, observed = (
+        np.concatenate([getattr(part, name) for _, part in parts])
+        for name in ("x", "y", "observed")
+    )
+    members = np.concatenate([part.members for _, part in parts], axis=1)
+    pixel = np.floor(np.column_stack([x, y]) / resolution)
+    _, first = np.unique(pixel, axis=0, return_index=True)
+    first.sort()
+    return KnownPixels(
+        features,
+        of[first],
+        x[first],
+        y[first],
+        observed[first],
+        {
+            name: np.concatenate([part.rasters[name] for _, part in parts])[first]
+            for name in rasters
+        },
+        members[:, first],
+    )

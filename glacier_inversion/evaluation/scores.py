@@ -1,0 +1,184 @@
+"""How good a model is on an output, as metrics.json says it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.evaluation.baselines import Method
+from glacier_inversion.evaluation.metrics import (
+    LEAST_FEATURES,
+    LEVEL,
+    N_RESAMPLES,
+    REGRESSION,
+    Kind,
+    compare,
+    find_intervals,
+    measure,
+    reliability,
+)
+from glacier_inversion.evaluation.predictions import KnownPixels
+
+Floats = NDArray[np.float64]
+Scores = dict[str, Any]
+
+_OF_CLASSES = ("rmse", "mae", "bias")  # the others say little of a narrow range
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+def score_output(
+    kind: Kind,
+    pixels: KnownPixels,
+    seeds: Sequence[int],
+    methods: Sequence[Method],
+    classes: Sequence[float] | None,
+    unit: str | None,
+) -> Scores:
+    """
+    Measure the ensemble's mean, its members and other methods on an output.
+
+    All are measured at the pixels where the ensemble predicts; a method that says
+    nothing at some of these is measured, and compared with the ensemble, at the others.
+
+    Parameters
+    ----------
+    pixels : KnownPixels
+        With what each member predicts.
+    seeds : sequence of int
+        Of the members.
+    classes : sequence of float, optional
+        Values between classes of the observed; default its quartiles.
+
+    Returns
+    -------
+    scores : dict
+        What metrics.json holds of the output; None for what a number cannot say.
+    """
+    mean = pixels.members.mean(axis=0)
+    seen = np.isfinite(mean)
+    observed, feature = pixels.observed[seen], pixels.feature[seen]
+    edges: list[float] = []
+    if kind is REGRESSION and len(observed):
+        found = np.quantile(observed, _QUARTILES) if classes is None else classes
+        edges = sorted({float(edge) for edge in found})
+
+    def score(predicted: Floats, with_bins: bool = False) -> Scores:
+        there = np.isfinite(predicted)
+        values = observed[there], predicted[there]
+        found: Scores = {
+            "n": int(there.sum()),
+            **_plain(measure(kind, *values)),
+            "intervals": find_intervals(kind, *values, feature[there]),
+            "features": _by_feature(kind, pixels.features, feature[there], *values),
+        }
+        if edges:
+            found["classes"] = _by_class(kind, edges, *values)
+        if with_bins and kind is not REGRESSION:
+            found["reliability"] = reliability(*values)
+        return found
+
+    ensemble = {"method": "ensemble", **score(mean[seen], with_bins=True)}
+    members = [
+        {"method": f"seed_{seed:03d}", **score(values[seen])}
+        for seed, values in zip(seeds, pixels.members, strict=True)
+    ]
+    baselines = []
+    for method in methods:
+        predicted = method.predicted[seen]
+        there = np.isfinite(predicted)
+        skill, limits = compare(
+            kind,
+            observed[there],
+            mean[seen][there],
+            predicted[there],
+            feature[there],
+        )
+        baselines.append(
+            {
+                "method": method.name,
+                "description": method.description,
+                "fitted": method.fitted,
+                **score(predicted),
+                "skill_of_ensemble": skill if math.isfinite(skill) else None,
+                "skill_interval": limits,
+            }
+        )
+    return {
+        "kind": kind.name,
+        "unit": unit,
+        "n_known": len(pixels.observed),
+        "n_predicted": len(observed),
+        "n_features": len(np.unique(feature)),
+        "intervals": {
+            "level": LEVEL,
+            "resamples": N_RESAMPLES,
+            "least_features": LEAST_FEATURES,
+        },
+        "classes": edges,
+        "best_baseline": _best(baselines),
+        "ensemble": ensemble,
+        "members": members,
+        "baselines": baselines,
+    }
+
+
+def _best(baselines: list[Scores]) -> Scores | None:
+    """Return the baseline that the ensemble is least better than."""
+    known = [b for b in baselines if b["skill_of_ensemble"] is not None]
+    if not known:
+        return None
+    best = min(known, key=lambda baseline: float(baseline["skill_of_ensemble"]))
+    return {
+        "method": best["method"],
+        "description": best["description"],
+        "skill": best["skill_of_ensemble"],
+        "interval": best["skill_interval"],
+    }
+
+
+def _by_feature(
+    kind: Kind,
+    features: list[str],
+    feature: NDArray[np.intp],
+    observed: Floats,
+    predicted: Floats,
+) -> list[Scores]:
+    order = np.argsort(feature, kind="stable")
+    numbers, begin = np.unique(feature[order], return_index=True)
+    return [
+        {
+            "feature": features[number],
+            "n": len(part),
+            **_plain(measure(kind, observed[part], predicted[part])),
+        }
+        for number, part in zip(numbers, np.split(order, begin[1:]), strict=True)
+    ]
+
+
+def _by_class(
+    kind: Kind, edges: list[float], observed: Floats, predicted: Floats
+) -> list[Scores]:
+    number = np.searchsorted(edges, observed, side="right")
+    limits = [None, *edges, None]
+    classes = []
+    for i in range(len(edges) + 1):
+        part = number == i
+        values = measure(kind, observed[part], predicted[part])
+        classes.append(
+            {
+                "from": limits[i],
+                "to": limits[i + 1],
+                "n": int(part.sum()),
+                **_plain({name: values[name] for name in _OF_CLASSES}),
+            }
+        )
+    return classes
+
+
+def _plain(values: dict[str, float]) -> dict[str, float | None]:
+    """Return numbers as JSON can hold them."""
+    return {k: v if math.isfinite(v) else None for k, v in values.items()}

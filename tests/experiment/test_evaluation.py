@@ -1,0 +1,114 @@
+"""The section of the evaluation: what it asks for must be there."""
+
+import copy
+
+import pytest
+
+from glacier_inversion.experiment.evaluation import PlasticityBaseline
+from glacier_inversion.experiment.experiment import check_experiment
+from tests import synthetic
+from tests.experiment.helpers import problems
+
+PLASTICITY = {"name": "plasticity", "slope": "slope"}
+
+
+def evaluating(**section):
+    """Return an experiment with the section."""
+    raw = copy.deepcopy(synthetic.experiment())
+    raw["evaluation_description"] = section
+    return raw
+
+
+def test_an_experiment_without_it_compares_with_the_mean_alone():
+    "And with it, with what it names, each raster once."
+    without = check_experiment(synthetic.experiment(), "exp").evaluation_description
+    assert (without.baselines, without.classes, without.rasters) == ({}, {}, [])
+    described = {
+        "baselines": {
+            "thickness": [
+                PLASTICITY,
+                {"name": "velocity_slope", "speed": "speed", "slope": "slope"},
+                {"name": "published", "raster": "speed"},
+            ]
+        },
+        "classes": {"thickness": [50, 100.0]},
+    }
+    checked = check_experiment(evaluating(**described), "exp").evaluation_description
+    assert checked.rasters == ["slope", "speed"]
+    assert checked.classes == {"thickness": [50.0, 100.0]}
+    assert checked.baselines["thickness"][0] == PlasticityBaseline(**PLASTICITY)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"baselines": {"thicknes": []}},
+            "evaluation_description.baselines.thicknes: 'thicknes' is no output. Must "
+            "be the name of one. Did you mean 'thickness'?",
+        ),
+        (
+            {"classes": {"x": [1.0]}},
+            "evaluation_description.classes.x: 'x' is no output",
+        ),
+        (
+            {"classes": {"thickness": [50.0, 50.0]}},
+            "classes.thickness: [50.0, 50.0]: Must increase from each to the next",
+        ),
+        ({"classes": {"thickness": []}}, "classes.thickness: [] is not allowed."),
+        (
+            {"baselines": {"thickness": [{"name": "plastic"}]}},
+            "baselines.thickness[0]: the baseline 'plastic' does not exist. Did you "
+            "mean 'plasticity'? Known: plasticity, published, velocity_slope.",
+        ),
+        (
+            {"baselines": {"thickness": [{**PLASTICITY, "slop": "slope"}]}},
+            "baselines.thickness[0].slop: unknown key. Did you mean 'slope'? Known: "
+            "name, slope.",
+        ),
+        (
+            {"baselines": {"thickness": [{"name": "published"}]}},
+            "baselines.thickness[0].raster: is missing.",
+        ),
+        (
+            {"baselines": {"thickness": [{"name": "published", "raster": "sped"}]}},
+            "baselines.thickness[0].raster: 'sped' is not described. Must be among "
+            "dataset_description.rasters. Did you mean 'speed'?",
+        ),
+        (
+            {
+                "baselines": {
+                    "thickness": [{"name": "published", "raster": "thickness"}]
+                }
+            },
+            "baselines.thickness[0].raster: 'thickness' is what the predictions are",
+        ),
+        (
+            {"baselines": {"thickness": [PLASTICITY, PLASTICITY]}},
+            "baselines.thickness[1]: stands there twice. Must stand once.",
+        ),
+        (
+            {"baseline": {}},
+            "evaluation_description.baseline: unknown key. Did you mean",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(section, message):
+    "One message, with the place, what is allowed and what to do."
+    (said,) = problems(evaluating(**section))
+    assert message in said
+
+
+def test_probabilities_have_no_thickness():
+    "Neither formulas for it, nor classes of it."
+    raw = evaluating(
+        baselines={"thickness": [PLASTICITY]}, classes={"thickness": [0.5]}
+    )
+    raw["losses_name"]["thickness"] = "nan_binary_crossentropy"
+    last = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
+    last["last_activation"] = "sigmoid"
+    raw["metrics_name"] = {}
+    said = problems(raw)
+    assert len(said) == 2
+    assert "classes.thickness: 'thickness' is a class itself" in said[0]
+    assert "[0].name: 'plasticity' gives a thickness" in said[1]
