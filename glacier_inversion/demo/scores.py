@@ -11,6 +11,8 @@ from scipy import ndimage
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.demo.rheology import WEIGHT
+from glacier_inversion.evaluation.baselines import fit_scale
+from glacier_inversion.evaluation.metrics import REGRESSION, measure
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.grid import Grid
@@ -58,7 +60,7 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
     window = ndimage.uniform_filter(np.radians(slope), _WINDOW_PX)
     per_stress = 1 / (WEIGHT * np.sin(window))
     known = np.isfinite(radar) & inside(trained, grid)
-    stress = (radar * per_stress)[known].sum() / (per_stress[known] ** 2).sum()
+    stress = fit_scale(*(v[known].astype(np.float64) for v in (radar, per_stress)))
     mean = radar[known].mean()
     candidates = {
         f"perfect plasticity, {stress / 1000:.0f} kPa": stress * per_stress,
@@ -77,8 +79,8 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
     scores = []
     for method, parts in errors.items():
         error = np.concatenate(parts)
-        rmse = float(np.sqrt((error**2).mean()))
-        scores.append(Score(method, rmse, float(error.mean())))
+        measured = measure(REGRESSION, np.zeros(len(error)), error)
+        scores.append(Score(method, measured["rmse"], measured["bias"]))
     return scores
 
 

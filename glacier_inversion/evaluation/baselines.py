@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glacier_inversion.dataset.derivation import Place, find_computation
 from glacier_inversion.dataset.ice import Ice
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.predictions import KnownPixels
+from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.experiment.derivation import find_derivations
 from glacier_inversion.experiment.evaluation import (
     Baseline,

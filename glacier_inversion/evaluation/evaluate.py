@@ -14,7 +14,8 @@ from glacier_inversion.drawing.models import describe_way, features_of, open_ens
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.evaluation.baselines import fit_baselines
 from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
-from glacier_inversion.evaluation.predictions import KnownPixels, read_known_pixels
+from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_output
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.experiment.evaluation import rasters_of

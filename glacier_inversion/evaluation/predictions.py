@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.maps import predict_window
 from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.grid import Grid, lattice
@@ -26,36 +27,6 @@ from glacier_inversion.workspace import tile_path
 Floats = NDArray[np.float64]
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Rows and columns of pixels."""
-
-
-@dataclass(frozen=True)
-class KnownPixels:
-    """
-    The pixels of features at which an output is known.
-
-    Attributes
-    ----------
-    features : list of str
-        All that were looked at, those without a known pixel, too.
-    feature : int array, shape (n_pixels,)
-        The number of each pixel's feature among them.
-    x, y : float64 arrays, shape (n_pixels,), CRS units
-        The pixels' centres.
-    observed : float64 array, shape (n_pixels,), the output's unit
-    rasters : dict of float64 arrays, shape (n_pixels,)
-        Other rasters there, read bilinearly, NaN where unknown.
-    members : float64 array, shape (n_members, n_pixels), the output's unit
-        What each member predicts, NaN where nothing can be predicted. No member where
-        nothing was asked for.
-    """
-
-    features: list[str]
-    feature: NDArray[np.intp]
-    x: Floats
-    y: Floats
-    observed: Floats
-    rasters: dict[str, Floats]
-    members: Floats
 
 
 @dataclass(frozen=True)

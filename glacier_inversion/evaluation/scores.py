@@ -21,7 +21,7 @@ from glacier_inversion.evaluation.metrics import (
     measure,
     reliability,
 )
-from glacier_inversion.evaluation.predictions import KnownPixels
+from glacier_inversion.evaluation.pixels import KnownPixels
 
 Floats = NDArray[np.float64]
 Scores = dict[str, Any]

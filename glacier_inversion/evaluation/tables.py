@@ -17,7 +17,7 @@ from glacier_inversion.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
 )
-from glacier_inversion.evaluation.predictions import KnownPixels
+from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.scores import Scores
 
 _KINDS = {kind.name: kind for kind in (REGRESSION, CLASSIFICATION)}

@@ -5,7 +5,7 @@ import pytest
 
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.baselines import fit_baselines, fit_scale
-from glacier_inversion.evaluation.predictions import KnownPixels
+from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.experiment.evaluation import (
     PlasticityBaseline,
     PublishedBaseline,
