@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glacier_inversion.demo.demo import run_demo
     from glacier_inversion.drawing.draw import draw
     from glacier_inversion.errors import GlacierInversionError
+    from glacier_inversion.evaluation.crossval import crossval
     from glacier_inversion.evaluation.evaluate import evaluate
     from glacier_inversion.experiment.application import Application
     from glacier_inversion.experiment.experiment import (
@@ -46,6 +47,7 @@ __all__ = [
     "Workspace",
     "build_dataset",
     "check",
+    "crossval",
     "draw",
     "evaluate",
     "load_application",
@@ -63,6 +65,7 @@ _HOMES = {
     "Workspace": "workspace",
     "build_dataset": "dataset.build",
     "check": "checking.check",
+    "crossval": "evaluation.crossval",
     "draw": "drawing.draw",
     "evaluate": "evaluation.evaluate",
     "load_application": "experiment.experiment",

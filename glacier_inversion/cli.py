@@ -16,6 +16,7 @@ from glacier_inversion import __version__
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.console import (
     DEVICE,
+    JOBS,
     METHOD,
     QUIET,
     VERBOSE,
@@ -29,7 +30,7 @@ from glacier_inversion.console import (
     with_common_options,
 )
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.evaluating_commands import evaluate_command
+from glacier_inversion.evaluating_commands import crossval_command, evaluate_command
 from glacier_inversion.progress import working
 from glacier_inversion.starting_commands import new_command, schema_command
 
@@ -148,13 +149,7 @@ def build_dataset_command(
     help="Train these members only, for example 3,7-9.  [default: all]",
 )
 @click.option("--overwrite", is_flag=True, help="Remove the model and begin again.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Number of members trained at the same time. On the processor the weights do "
-    "not depend on it.  [default: the fastest, by an estimate]",
-)
+@JOBS
 @click.option(
     "--tensorboard",
     is_flag=True,
@@ -295,5 +290,5 @@ def demo_command(
     end(ctx, report.failures)
 
 
-for command in (evaluate_command, new_command, schema_command):
+for command in (crossval_command, evaluate_command, new_command, schema_command):
     main.add_command(command)

@@ -232,6 +232,7 @@ From your data to maps:
   ginv train exp.json          train one network for each seed
   ginv draw exp.json           draw maps of the mean and the spread
   ginv evaluate exp.json       compare predictions with what is known
+  ginv crossval exp.json       the same by networks that never saw it
 
 Without data of your own, run ginv demo.
 
@@ -284,6 +285,13 @@ DEVICE = click.option(
     default="auto",
     show_default=True,
     help="What computes. With auto it is the GPU, if there is one.",
+)
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Number of members trained at the same time. On the processor the weights do "
+    "not depend on it.  [default: the fastest, by an estimate]",
 )
 METHOD = click.option(
     "--method",

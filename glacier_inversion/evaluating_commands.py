@@ -10,6 +10,7 @@ import click
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.console import (
     DEVICE,
+    JOBS,
     METHOD,
     FriendlyCommand,
     configure_logging,
@@ -68,6 +69,98 @@ def evaluate_command(
             loaded,
             Workspace(workspace),
             split=split,
+            method=method,
+            device=device,
+            progress=progress,
+        )
+    click.echo(format_metrics(report.metrics))
+    click.echo()
+    for path in report.written:
+        click.echo(path)
+    end(ctx, report.failures)
+
+
+@click.command(
+    "crossval",
+    cls=FriendlyCommand,
+    epilog=examples(
+        "ginv crossval exp.json",
+        "ginv crossval exp.json --leave-one-out --scheme nested",
+    ),
+)
+@with_common_options
+@click.option(
+    "--folds",
+    "n_folds",
+    type=click.IntRange(min=2),
+    default=10,
+    show_default=True,
+    help="Number of folds at most; each feature alone where there are no more.",
+)
+@click.option("--leave-one-out", is_flag=True, help="Each feature, or group, alone.")
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    default=None,
+    help="Column of the outlines: features of one value there stay together.",
+)
+@click.option(
+    "--scheme",
+    type=click.Choice(["plain", "nested"]),
+    default="plain",
+    show_default=True,
+    help="nested: validate each training on another fold. Always where the criterion "
+    "begins with val_.",
+)
+@click.option(
+    "--all", "with_test", is_flag=True, help="Hold out the test features, too."
+)
+@click.option("--overwrite", is_flag=True, help="Remove these members and begin again.")
+@JOBS
+@METHOD
+@DEVICE
+@click.pass_context
+def crossval_command(
+    ctx: click.Context,
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    n_folds: int,
+    leave_one_out: bool,
+    group: str | None,
+    scheme: str,
+    with_test: bool,
+    overwrite: bool,
+    jobs: int | None,
+    method: DrawingMethod,
+    device: DeviceName,
+) -> None:
+    """
+    Predict every feature by networks that never saw it.
+
+    Trains one network per seed without each fold of the training and validation
+    features, and compares what they predict there with what is known. Finished networks
+    are kept; what was stopped goes on. Prints the same table as evaluate.
+    """
+    configure_logging(verbose, quiet)
+    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.workspace import Workspace
+
+    loaded = load_experiment(experiment)
+    from glacier_inversion.evaluation.crossval import crossval
+    from glacier_inversion.evaluation.tables import format_metrics
+
+    with working() as progress:
+        report = crossval(
+            loaded,
+            Workspace(workspace),
+            n_folds=None if leave_one_out else n_folds,
+            group=group,
+            nested=scheme == "nested",
+            with_test=with_test,
+            overwrite=overwrite,
+            jobs=jobs,
             method=method,
             device=device,
             progress=progress,

@@ -86,6 +86,10 @@ class Workspace:
         """Return the folder of one member of a model's ensemble."""
         return member_path(self.model(model), seed)
 
+    def fold(self, model: str, fold: str) -> Path:
+        """Return the folder of what is trained without a fold."""
+        return _below(self.model(model) / "folds", fold)
+
     def drawings(self, model: str) -> Path:
         """Return the folder of what a model drew."""
         return _below(self.root / "drawings", model)

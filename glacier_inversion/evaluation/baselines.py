@@ -145,3 +145,18 @@ def _fit(
         {constant: value},
         scale * here,
     )
+
+
+def join_methods(folds: Sequence[Sequence[Method]]) -> list[Method]:
+    """
+    Return the methods of several folds as ones that predict the pixels of all.
+
+    What was fitted differs between them, and is left to the folds.
+    """
+    joined = []
+    for of_folds in zip(*folds, strict=True):
+        first = of_folds[0]
+        called = first.description.partition(",")[0]
+        predicted = np.concatenate([method.predicted for method in of_folds])
+        joined.append(Method(first.name, called, {}, predicted))
+    return joined

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
-from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
-from glacier_inversion.errors import DatasetError, ModelError
-from glacier_inversion.evaluation.baselines import fit_baselines
-from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
+from glacier_inversion.errors import ModelError
+from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
-from glacier_inversion.evaluation.scores import score_output
+from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.experiment.evaluation import rasters_of
 from glacier_inversion.experiment.experiment import Experiment
@@ -24,13 +24,12 @@ from glacier_inversion.files import locked, replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
-from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # of metrics.json
+FORMAT = 1  # of metrics.json
 _FILES = ("metrics.json", "metrics.csv", "residuals.gpkg")
 
 
@@ -128,10 +127,7 @@ def evaluate(
         logger.warning(
             "%s: was trained on features of these. Errors on others are larger", name
         )
-    rasters = {
-        output: [raster for baseline in baselines for raster in rasters_of(baseline)]
-        for output, baselines in description.baselines.items()
-    }
+    rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dict[str, str]()
     progress.start("evaluating", len(features) + len(trained), "feature")
     training = read_known_pixels(own, dataset, trained, rasters, progress)
@@ -146,13 +142,23 @@ def evaluate(
     )
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
+    units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
+    units |= {output: unit for output, unit in dataset.units.items() if unit}
     metrics = {
         "model": name,
         "split": split,
         "features": features,
         "seeds": ensemble.seeds,
         "software": f"glacier_inversion {glacier_inversion.__version__}",
-        "outputs": _score(experiment, ensemble, dataset, split, training, pixels),
+        "outputs": score_outputs(
+            own.losses_name,
+            description.classes,
+            pixels,
+            ensemble.seeds,
+            fit_methods(experiment, training, pixels, units),
+            units,
+            f"{dataset.folder}: split {split}",
+        ),
     }
     folder = workspace.evaluations(name, split)
     written = [folder / file for file in _FILES]
@@ -160,7 +166,7 @@ def evaluate(
     with locked(folder, "evaluating into"):
         residuals = tabulate_residuals(pixels, ensemble.seeds, epsg)
         contents = (
-            to_state(metrics, _FORMAT),
+            to_state(metrics, FORMAT),
             format_csv(metrics).encode(),
             to_geopackage(residuals, "residuals"),
         )
@@ -170,46 +176,31 @@ def evaluate(
     return EvaluationReport(written, metrics, failures)
 
 
-def _score(
+def rasters_by_output(experiment: Experiment) -> dict[str, list[str]]:
+    """Return the rasters that the baselines of each output read."""
+    baselines = experiment.evaluation_description.baselines
+    return {
+        output: [raster for baseline in own for raster in rasters_of(baseline)]
+        for output, own in baselines.items()
+    }
+
+
+def fit_methods(
     experiment: Experiment,
-    ensemble: Ensemble,
-    dataset: BuiltDataset,
-    split: str,
-    training: dict[str, KnownPixels],
-    pixels: dict[str, KnownPixels],
-) -> dict[str, Any]:
-    """Score every output that is known and predicted somewhere."""
-    own, description = ensemble.model.experiment, experiment.evaluation_description
-    scores, unknown = {}, []
-    for output, known in pixels.items():
-        if not len(known.observed):
-            unknown.append(output)
-            continue
-        unit = dataset.units.get(output) or ensemble.model.units.get(output)
-        is_class = "binary_crossentropy" in own.losses_name[output]
-        methods = fit_baselines(
+    training: Mapping[str, KnownPixels],
+    pixels: Mapping[str, KnownPixels],
+    units: Mapping[str, str | None],
+) -> dict[str, list[Method]]:
+    """Fit the baselines of each output that is known, and apply them."""
+    baselines = experiment.evaluation_description.baselines
+    return {
+        output: fit_baselines(
             output,
-            description.baselines.get(output, []),
+            baselines.get(output, []),
             training[output],
             known,
-            unit,
+            units.get(output),
         )
-        scores[output] = score_output(
-            CLASSIFICATION if is_class else REGRESSION,
-            known,
-            ensemble.seeds,
-            methods,
-            description.classes.get(output),
-            unit,
-        )
-    if not scores:
-        message = (
-            f"{dataset.folder}: {', '.join(unknown) or 'no output'} is known nowhere "
-            f"on the features of the split {split!r}. Must be known on one at least, "
-            "to be compared with. Evaluate another split, or build the dataset anew "
-            "with the measurements."
-        )
-        raise DatasetError(message)
-    for output in unknown:
-        logger.warning("%s: is known nowhere on these features: left out", output)
-    return scores
+        for output, known in pixels.items()
+        if len(known.observed)
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +39,60 @@ class KnownPixels:
     observed: Floats
     rasters: dict[str, Floats]
     members: Floats
+
+    def take(self, pixels: NDArray[np.intp]) -> KnownPixels:
+        """Return the same with some of the pixels, by their numbers."""
+        return replace(
+            self,
+            feature=self.feature[pixels],
+            x=self.x[pixels],
+            y=self.y[pixels],
+            observed=self.observed[pixels],
+            rasters={name: values[pixels] for name, values in self.rasters.items()},
+            members=self.members[:, pixels],
+        )
+
+    def of_members(self, numbers: Sequence[int]) -> KnownPixels:
+        """Return the same with some of the members, by their numbers."""
+        return replace(self, members=self.members[list(numbers)])
+
+    def count_by_feature(self) -> dict[str, int]:
+        """Return how many pixels each feature has, 0 of those without one, too."""
+        counts = np.bincount(self.feature, minlength=len(self.features))
+        return dict(zip(self.features, counts.tolist(), strict=True))
+
+
+def first_of_each(x: Floats, y: Floats, resolution: float) -> NDArray[np.intp]:
+    """
+    Return the numbers of the pixels that are not there before, in order.
+
+    >>> first_of_each(np.array([5.0, 15.0, 5.0]), np.array([5.0, 5.0, 5.0]), 10.0)
+    array([0, 1])
+    """
+    pixel = np.floor(np.column_stack([x, y]) / resolution)
+    first = np.unique(pixel, axis=0, return_index=True)[1]
+    first.sort()
+    return first
+
+
+def join_pixels(parts: Sequence[KnownPixels]) -> KnownPixels:
+    """Return the pixels of several sets of features; as many members in each."""
+    begins = np.cumsum([0, *(len(part.features) for part in parts)])
+
+    def together(name: str) -> Floats:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return KnownPixels(
+        [feature for part in parts for feature in part.features],
+        np.concatenate(
+            [part.feature + begin for part, begin in zip(parts, begins, strict=False)]
+        ),
+        together("x"),
+        together("y"),
+        together("observed"),
+        {
+            name: np.concatenate([part.rasters[name] for part in parts])
+            for name in parts[0].rasters
+        },
+        np.concatenate([part.members for part in parts], axis=1),
+    )

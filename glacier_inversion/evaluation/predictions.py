@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.maps import predict_window
 from glacier_inversion.errors import DatasetError, RasterError
-from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.evaluation.pixels import KnownPixels, first_of_each
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.grid import Grid, lattice
@@ -256,18 +256,16 @@ def _joined(
         for name in ("x", "y", "observed")
     )
     members = np.concatenate([part.members for _, part in parts], axis=1)
-    pixel = np.floor(np.column_stack([x, y]) / resolution)
-    _, first = np.unique(pixel, axis=0, return_index=True)
-    first.sort()
-    return KnownPixels(
+    joined = KnownPixels(
         features,
-        of[first],
-        x[first],
-        y[first],
-        observed[first],
+        of,
+        x,
+        y,
+        observed,
         {
-            name: np.concatenate([part.rasters[name] for _, part in parts])[first]
+            name: np.concatenate([part.rasters[name] for _, part in parts])
             for name in rasters
         },
-        members[:, first],
+        members,
     )
+    return joined.take(first_of_each(x, y, resolution))

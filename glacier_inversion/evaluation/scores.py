@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.baselines import Method
 from glacier_inversion.evaluation.metrics import (
+    CLASSIFICATION,
     LEAST_FEATURES,
     LEVEL,
     N_RESAMPLES,
@@ -22,6 +25,8 @@ from glacier_inversion.evaluation.metrics import (
     reliability,
 )
 from glacier_inversion.evaluation.pixels import KnownPixels
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Scores = dict[str, Any]
@@ -123,6 +128,56 @@ def score_output(
         "ensemble": ensemble,
         "members": members,
         "baselines": baselines,
+    }
+
+
+def score_outputs(
+    losses: Mapping[str, str],
+    classes: Mapping[str, Sequence[float]],
+    pixels: Mapping[str, KnownPixels],
+    seeds: Sequence[int],
+    methods: Mapping[str, Sequence[Method]],
+    units: Mapping[str, str | None],
+    where: str,
+) -> dict[str, Scores]:
+    """
+    Score every output that is known somewhere, as `score_output` does.
+
+    Parameters
+    ----------
+    losses : mapping of str
+        By output; a crossentropy is that of classes.
+    classes : mapping of sequences of float
+        Values between classes of the observed, as far as the experiment names them.
+    where : str
+        What the features are, for messages.
+
+    Raises
+    ------
+    DatasetError
+        None is.
+    """
+    known = {output: of for output, of in pixels.items() if len(of.observed)}
+    unknown = [output for output in pixels if output not in known]
+    if not known:
+        message = (
+            f"{where}: {', '.join(unknown) or 'no output'} is known nowhere. Must be "
+            "known on one feature at least, to be compared with. Evaluate other "
+            "features, or build the dataset anew with the measurements."
+        )
+        raise DatasetError(message)
+    for output in unknown:
+        logger.warning("%s: is known nowhere on these features: left out", output)
+    return {
+        output: score_output(
+            CLASSIFICATION if "binary_crossentropy" in losses[output] else REGRESSION,
+            of,
+            seeds,
+            methods[output],
+            classes.get(output),
+            units.get(output),
+        )
+        for output, of in known.items()
     }
 
 

@@ -13,9 +13,11 @@ import geopandas
 import numpy as np
 import pandas as pd
 
+from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
+    measure,
 )
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.scores import Scores
@@ -224,3 +226,49 @@ def tabulate_residuals(
         points = geopandas.points_from_xy(known.x, known.y)
         parts.append(geopandas.GeoDataFrame(columns, geometry=points, crs=epsg))
     return geopandas.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=epsg)
+
+
+def format_predictions(residuals: geopandas.GeoDataFrame) -> str:
+    """Write a table of points as CSV, with their coordinates."""
+    table = residuals.drop(columns="geometry")
+    place = list(table.columns).index("observed")
+    table.insert(place, "x", residuals.geometry.x)
+    table.insert(place + 1, "y", residuals.geometry.y)
+    text: str = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    return text
+
+
+def tabulate_folds(
+    dataset: BuiltDataset,
+    fold_of: Mapping[str, str],
+    pixels: Mapping[str, KnownPixels],
+    epsg: int,
+) -> geopandas.GeoDataFrame:
+    """
+    Make a table of the outlines of all features, to be looked at in QGIS.
+
+    Returns
+    -------
+    table : GeoDataFrame
+        Columns 'feature'; 'fold', the one that it is held out in, None where it is in
+        none; 'split'; and for each output how many pixels were predicted, their RMSE
+        and bias.
+    """
+    features = list(dataset.rows)
+    columns: dict[str, list[Any]] = {
+        "feature": features,
+        "fold": [fold_of.get(feature) for feature in features],
+        "split": [dataset.splits.get(feature) for feature in features],
+    }
+    for output, known in pixels.items():
+        mean = known.members.mean(axis=0)
+        found = {}
+        for number, feature in enumerate(known.features):
+            own = (known.feature == number) & np.isfinite(mean)
+            errors = measure(REGRESSION, known.observed[own], mean[own])
+            found[feature] = {"n": int(own.sum()), **errors}
+        for key in ("n", "rmse", "bias"):
+            columns[f"{output}_{key}"] = [found.get(f, {}).get(key) for f in features]
+    return geopandas.GeoDataFrame(
+        columns, geometry=[dataset.outlines[f] for f in features], crs=epsg
+    )

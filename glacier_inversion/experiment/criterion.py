@@ -104,6 +104,11 @@ class Criterion:
         prefix = "val_" if name.startswith("val_") else ""
         return cls(name, f"{prefix}{outputs[0]}_{name.removeprefix('val_')}")
 
+    @property
+    def of_validation(self) -> bool:
+        """Whether it is one of the validation features."""
+        return self.column.startswith("val_")
+
     def score(self, value: float) -> float:
         """
         Return a number that is the less, the better *value* is; of NaN infinity.

@@ -249,7 +249,7 @@ def test_features_without_a_known_pixel_are_said(run):
     result = run("evaluate")
     assert result.exit_code == 1
     assert (
-        "thickness is known nowhere on the features of the split 'test'"
+        "region: split test: thickness is known nowhere. Must be known on one"
         in result.stderr
     )
     assert not (run.root / "evaluations").exists()

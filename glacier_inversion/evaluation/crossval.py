@@ -1,0 +1,343 @@
+"""Cross-validation: every known pixel, predicted by members that never saw it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import glacier_inversion
+from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.dataset.opened import (
+    BuiltDataset,
+    open_dataset,
+    read_training_tiles,
+)
+from glacier_inversion.errors import DatasetError, nearest
+from glacier_inversion.evaluation.baselines import Method, join_methods
+from glacier_inversion.evaluation.evaluate import (
+    FORMAT,
+    fit_methods,
+    rasters_by_output,
+)
+from glacier_inversion.evaluation.folds import Fold, make_folds
+from glacier_inversion.evaluation.pixels import (
+    KnownPixels,
+    first_of_each,
+    join_pixels,
+)
+from glacier_inversion.evaluation.predictions import read_known_pixels
+from glacier_inversion.evaluation.scores import score_outputs
+from glacier_inversion.evaluation.tables import (
+    format_csv,
+    format_predictions,
+    tabulate_folds,
+    tabulate_residuals,
+)
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import locked, replacing_all
+from glacier_inversion.geodata.vectors import to_geopackage
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.state_files import to_state
+from glacier_inversion.training.engine import check_network, train_members
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.model.model import read_model
+from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.workspace import SPLITS, Workspace
+
+logger = logging.getLogger(__name__)
+
+CROSSVAL = "crossval"
+"""The name of the folder beside those of splits."""
+_FILES = (
+    "metrics.json",
+    "metrics.csv",
+    "predictions.csv",
+    "residuals.gpkg",
+    "folds.gpkg",
+)
+
+
+@dataclass(frozen=True)
+class CrossvalReport:
+    """
+    How good a model is on features that it was trained without.
+
+    Attributes
+    ----------
+    written : list of Path
+    metrics : dict
+        What metrics.json holds.
+    folds : list of Fold
+    failures : dict of str
+        Why features could not be read, by id; they are left out.
+    """
+
+    written: list[Path]
+    metrics: dict[str, Any]
+    folds: list[Fold]
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _OfFold:
+    """What the members of a fold predict, and what its baselines do, by output."""
+
+    seeds: list[int]
+    pixels: dict[str, KnownPixels]
+    methods: dict[str, list[Method]]
+
+
+def crossval(
+    experiment: Experiment,
+    workspace: Workspace,
+    *,
+    n_folds: int | None = 10,
+    group: str | None = None,
+    nested: bool = False,
+    with_test: bool = False,
+    overwrite: bool = False,
+    jobs: int | None = 1,
+    method: DrawingMethod = "auto",
+    device: DeviceName | Device = "auto",
+    progress: Progress | None = None,
+) -> CrossvalReport:
+    """
+    Train an ensemble without each of several folds, and predict the fold with it.
+
+    Folds are of whole features: those of training and validation, of which something is
+    known. Every known pixel is so predicted by members that were trained without its
+    feature, and compared with what is known, as by `evaluate`, beside the same methods,
+    fitted without the fold, too. The tiles are those that were built; what they hold of
+    targets is decided for each fold.
+
+    Members are written to models/MODEL/folds/NAME; finished ones are kept, and what was
+    stopped goes on. Numbers and points are written into evaluations/MODEL/crossval, all
+    of them or none.
+
+    Parameters
+    ----------
+    n_folds : int, optional
+        At most. Where there are no more features or groups, or with None, each of them
+        is a fold of its own.
+    group : str, optional
+        Column of the outlines: features that have one value there stay together.
+    nested : bool
+        Validate each training on another fold; else on nothing. Always where the
+        criterion is one of validation, which would choose by what is held out.
+    with_test : bool
+        Take the features of the test split for folds, too. Else no member sees them.
+    overwrite : bool
+        Remove the members of the folds that are there.
+    jobs : int or None
+        As `train` takes it.
+    method, device
+        As `evaluate` takes them.
+
+    Raises
+    ------
+    DatasetError
+        The dataset is not built or from another description, it has too few features of
+        which something is known, or no such column.
+    ExperimentError, ModelError, TrainingError, StoppedError, DeviceError
+        As `train` and `evaluate` raise them.
+    WorkspaceError
+        Something cannot be written, or another command is writing it.
+    """
+    if n_folds is not None and n_folds < 2:
+        message = f"Invalid n_folds {n_folds}. Must be 2 at least, or None."
+        raise ValueError(message)
+    progress = progress or Silent()
+    if isinstance(device, str):  # before data are read: it may not be there
+        device = open_device(device)
+    check_network(experiment)
+    description = experiment.evaluation_description
+    dataset = open_dataset(experiment, workspace, description.rasters)
+    splits = SPLITS if with_test else SPLITS[:-1]
+    features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
+    kept_out = [f for f in dataset.select("test") if f not in features]
+    nested = nested or experiment.best_by.of_validation
+    folds = make_folds(
+        _count_known(experiment, dataset, features, progress),
+        n_folds=n_folds,
+        groups=None if group is None else _groups(dataset, features, group),
+        nested=nested,
+    )
+    name = experiment.model_name
+    logger.info(
+        "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
+    )
+    failures: dict[str, str] = {}
+    done = []
+    for number, fold in enumerate(folds, 1):
+        logger.info(
+            "fold %d of %d, %s: trained on %d features, held out %s",
+            number,
+            len(folds),
+            fold.name,
+            len(fold.train),
+            ", ".join(fold.held_out),
+        )
+        own = replace(dataset, splits=fold.splits(kept_out))
+        folder = workspace.fold(name, fold.name)
+        train_members(
+            experiment,
+            read_training_tiles(own, experiment, progress),
+            folder,
+            overwrite=overwrite,
+            jobs=jobs,
+            progress=progress,
+            device=device,
+            test_features=own.select("test"),
+            units=dataset.units,
+        )
+        ensemble = Ensemble(folder, read_model(folder), method, device)
+        done.append(_predict(experiment, own, fold, ensemble, failures, progress))
+    for feature, why in failures.items():
+        logger.error("%s: %s", feature, why)
+    return _finish(experiment, workspace, dataset, folds, done, failures)
+
+
+def _count_known(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    features: Sequence[str],
+    progress: Progress,
+) -> dict[str, int]:
+    """Count the known pixels of features, of all outputs together."""
+    progress.start("reading", len(features), "feature")
+    counts = dict.fromkeys(features, 0)
+    known = read_known_pixels(experiment, dataset, features, {}, progress)
+    for pixels in known.values():
+        for feature, n in pixels.count_by_feature().items():
+            counts[feature] += n
+    return counts
+
+
+def _groups(
+    dataset: BuiltDataset, features: Sequence[str], column: str
+) -> dict[str, str]:
+    """Return what a column of the outlines says of each feature, as text."""
+    columns = {feature: dataset.rows[feature]["columns"] for feature in features}
+    known: dict[str, Any] = next(iter(columns.values()), {})
+    if column not in known:
+        message = (
+            f"{dataset.folder}: the outlines have no column {column!r}. "
+            f"{nearest(column, known)} Name one of them, or leave --group out."
+        )
+        raise DatasetError(message)
+    empty = [f for f, row in columns.items() if row[column] in (None, "")]
+    if empty:
+        message = (
+            f"{dataset.folder}: the column {column!r} is empty of "
+            f"{', '.join(empty[:5])}. Must name a group for each feature of the folds. "
+            "Fill it, or leave --group out."
+        )
+        raise DatasetError(message)
+    return {feature: str(row[column]) for feature, row in columns.items()}
+
+
+def _predict(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    fold: Fold,
+    ensemble: Ensemble,
+    failures: dict[str, str],
+    progress: Progress,
+) -> _OfFold:
+    """Predict what is held out, and fit the baselines to what was trained on."""
+    rasters = rasters_by_output(experiment)
+    progress.start("predicting", len(fold.held_out) + len(fold.train), "feature")
+    pixels = read_known_pixels(
+        experiment,
+        dataset,
+        fold.held_out,
+        rasters,
+        progress,
+        ensemble=ensemble,
+        failures=failures,
+    )
+    training = read_known_pixels(experiment, dataset, fold.train, rasters, progress)
+    methods = fit_methods(experiment, training, pixels, dataset.units)
+    return _OfFold(ensemble.seeds, pixels, methods)
+
+
+def _finish(
+    experiment: Experiment,
+    workspace: Workspace,
+    dataset: BuiltDataset,
+    folds: Sequence[Fold],
+    done: Sequence[_OfFold],
+    failures: dict[str, str],
+) -> CrossvalReport:
+    """Put the folds together, score and write them."""
+    name = experiment.model_name
+    seeds = sorted(set[int].intersection(*(set(part.seeds) for part in done)))
+    if any(part.seeds != seeds for part in done):
+        logger.warning("%s: members failed in some folds: %s are left", name, seeds)
+    pixels, methods = {}, {}
+    for output in done[0].pixels:
+        parts = [
+            part.pixels[output].of_members([part.seeds.index(seed) for seed in seeds])
+            for part in done
+        ]
+        joined = join_pixels(parts)
+        # outside every outline a pixel may lie in the tiles of several folds
+        resolution = dataset.resolutions[output]
+        first = first_of_each(joined.x, joined.y, resolution)
+        pixels[output] = joined.take(first)
+        fitted = [part.methods[output] for part in done if output in part.methods]
+        methods[output] = [
+            replace(method, predicted=method.predicted[first])
+            for method in join_methods(fitted)
+        ]
+    metrics = {
+        "model": name,
+        "split": CROSSVAL,
+        "features": [feature for fold in folds for feature in fold.held_out],
+        "seeds": seeds,
+        "software": f"glacier_inversion {glacier_inversion.__version__}",
+        "folds": [
+            {
+                "name": fold.name,
+                "held_out": fold.held_out,
+                "validation": fold.validation,
+                "train": fold.train,
+                "seeds": part.seeds,
+                "fitted": {
+                    output: {m.name: m.fitted for m in of_output}
+                    for output, of_output in part.methods.items()
+                },
+            }
+            for fold, part in zip(folds, done, strict=True)
+        ],
+        "outputs": score_outputs(
+            experiment.losses_name,
+            experiment.evaluation_description.classes,
+            pixels,
+            seeds,
+            methods,
+            dataset.units,
+            f"{dataset.folder}: all folds",
+        ),
+    }
+    folder = workspace.evaluations(name, CROSSVAL)
+    written = [folder / file for file in _FILES]
+    epsg = experiment.dataset_description.epsg
+    with locked(folder, "cross-validating into"):
+        residuals = tabulate_residuals(pixels, seeds, epsg)
+        fold_of = {feature: f.name for f in folds for feature in f.held_out}
+        residuals.insert(2, "fold", residuals["feature"].map(fold_of))
+        contents = (
+            to_state(metrics, FORMAT),
+            format_csv(metrics).encode(),
+            format_predictions(residuals).encode(),
+            to_geopackage(residuals, "residuals"),
+            to_geopackage(tabulate_folds(dataset, fold_of, pixels, epsg), "folds"),
+        )
+        with replacing_all(written) as scratches:
+            for scratch, content in zip(scratches, contents, strict=True):
+                scratch.write_bytes(content)
+    return CrossvalReport(written, metrics, list(folds), failures)

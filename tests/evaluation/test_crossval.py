@@ -1,0 +1,198 @@
+"""Cross-validation: members that never saw what they predict, as trained by hand."""
+
+import json
+import shutil
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+
+from glacier_inversion import Workspace, crossval
+from glacier_inversion.experiment.experiment import check_experiment
+from tests import synthetic
+from tests.helpers import copy_of, read_all
+
+FEATURES = ["north-1", "north-2", "west", "east"]  # all but the test
+
+
+def small(run):
+    """Make training short, and the criterion one of training."""
+    run.raw.update({"epochs": 3, "criterion": "loss"})
+    run.write()
+    return run
+
+
+@pytest.fixture(scope="module")
+def crossed(finished, tmp_path_factory):
+    """A workspace that was cross-validated; only read it."""
+    run = small(copy_of(finished, tmp_path_factory.mktemp("crossed")))
+    baselines = [{"name": "plasticity", "slope": "slope"}]
+    run.raw["evaluation_description"] = {"baselines": {"thickness": baselines}}
+    run.write()
+    result = run("crossval")
+    assert result.exit_code == 0, result.output
+    (run.root / "printed.txt").write_text(result.stdout)
+    return run
+
+
+def predictions(run):
+    """Return the table of predictions."""
+    return pd.read_csv(run.root / "evaluations/small/crossval/predictions.csv")
+
+
+def metrics_of(run, split="crossval"):
+    return json.loads(
+        (run.root / f"evaluations/small/{split}/metrics.json").read_text()
+    )
+
+
+def test_a_fold_is_what_one_trains_by_hand(crossed, tmp_path):
+    "With the fold as the test split of the outlines, bit for bit."
+    run = copy_of(crossed, tmp_path / "by hand")
+    shutil.rmtree(run.root / "models")
+    outlines = [
+        ({**columns, "train": 2 if columns["id"] in ("west", "south") else 0}, polygon)
+        for columns, polygon in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
+    for command in ("build-dataset", "train", "evaluate"):
+        assert run(command).exit_code == 0
+    by_hand = read_all(run.root / "models/small")
+    of_fold = read_all(crossed.root / "models/small/folds/west")
+    weights = [name for name in of_fold if name.endswith("best.safetensors")]
+    assert len(weights) == 2
+    for name in weights:
+        assert of_fold[name] == by_hand[name]
+    points = geopandas.read_file(run.root / "evaluations/small/test/residuals.gpkg")
+    points = points.assign(x=points.geometry.x, y=points.geometry.y)
+    table = predictions(crossed)
+    own = table[table.feature == "west"]
+    both = own.merge(points[points.feature == "west"], on=["x", "y"])
+    # a pixel outside every outline that another fold predicts, too, is that fold's
+    assert len(both) == len(own) > 100
+    for column in ("observed", "mean", "std", "seed_000", "seed_001"):
+        np.testing.assert_allclose(both[f"{column}_x"], both[f"{column}_y"], rtol=1e-7)
+    # the methods beside it are fitted without the fold, too
+    fitted = metrics_of(run, "test")["outputs"]["thickness"]["baselines"]
+    (fold,) = [f for f in metrics_of(crossed)["folds"] if f["name"] == "west"]
+    for method in fitted:
+        assert fold["fitted"]["thickness"][method["method"]] == method["fitted"]
+
+
+def test_every_known_pixel_but_those_of_the_test_is_predicted_once(crossed):
+    table = predictions(crossed)
+    assert table.fold.tolist() == table.feature.tolist()  # each alone
+    assert set(table.feature) == set(FEATURES)
+    assert not table.duplicated(["x", "y"]).any()
+    metrics = metrics_of(crossed)
+    assert metrics["features"] == FEATURES
+    scores = metrics["outputs"]["thickness"]
+    known = table[table["mean"].notna()]
+    assert scores["n_known"] == len(table)
+    assert scores["n_predicted"] == len(known)
+    rmse = np.sqrt(np.mean((known["mean"] - known.observed) ** 2))
+    assert scores["ensemble"]["rmse"] == pytest.approx(rmse, rel=1e-6)
+    assert [b["method"] for b in scores["baselines"]] == ["mean", "plasticity of slope"]
+    for fold in metrics["folds"]:
+        assert "south" not in (*fold["train"], *fold["validation"])
+        assert fold["seeds"] == [0, 1]
+    printed = (crossed.root / "printed.txt").read_text()
+    assert "thickness (m) of small, split crossval:" in printed
+    assert "mean of training " in printed
+
+
+def test_the_folds_can_be_looked_at(crossed):
+    table = geopandas.read_file(
+        crossed.root / "evaluations/small/crossval/folds.gpkg"
+    ).set_index("feature")
+    assert table.crs.to_epsg() == synthetic.EPSG
+    assert table.fold.dropna().to_dict() == {name: name for name in FEATURES}
+    assert table.split["south"] == "test"
+    assert pd.isna(table.fold["south"])
+    known = predictions(crossed).dropna(subset="mean")
+    west = known[known.feature == "west"]
+    rmse = np.sqrt(np.mean((west["mean"] - west.observed) ** 2))
+    assert table.thickness_n["west"] == len(west)
+    assert table.thickness_rmse["west"] == pytest.approx(rmse, rel=1e-6)
+    np.testing.assert_array_equal(
+        table.geometry["west"].bounds, synthetic.FEATURES[2][1].bounds
+    )
+
+
+def test_what_was_stopped_goes_on_to_the_same_bytes(crossed, tmp_path):
+    "What is finished is kept; what is missing is made again."
+    run = copy_of(crossed, tmp_path / "again")
+    before = read_all(run.root / "evaluations")
+    folds = run.root / "models/small/folds"
+    weights = read_all(folds)
+    shutil.rmtree(folds / "west/seed_001")
+    shutil.rmtree(folds / "east")
+    shutil.rmtree(run.root / "evaluations")
+    kept = (folds / "west/seed_000/best.safetensors").stat().st_mtime_ns
+    assert run("crossval").exit_code == 0
+    assert read_all(run.root / "evaluations") == before
+    assert (folds / "west/seed_000/best.safetensors").stat().st_mtime_ns == kept
+    after = read_all(folds)
+    for name, content in weights.items():
+        if name.endswith(("best.safetensors", "log.csv")):
+            assert after[name] == content, name
+
+
+def test_the_model_itself_is_left_alone(crossed, finished):
+    ours, theirs = (read_all(run.root / "models/small") for run in (crossed, finished))
+    names = [name for name in theirs if "seed_" in name or name == "model.json"]
+    assert {n: ours[n] for n in names} == {n: theirs[n] for n in names}
+
+
+def test_a_criterion_of_validation_makes_folds_nested(finished, tmp_path):
+    "Else the best epoch would be chosen by what is held out; with the test as well."
+    run = copy_of(finished, tmp_path / "nested")
+    run.raw["epochs"] = 1
+    run.raw["seeds_number"] = 1
+    checked = check_experiment(run.raw, "exp")
+    report = crossval(checked, Workspace(run.root), n_folds=3, with_test=True)
+    assert [fold.name for fold in report.folds] == ["fold_1", "fold_2", "fold_3"]
+    every = [*FEATURES, "south"]
+    for fold in report.folds:
+        assert fold.validation
+        parts = [*fold.held_out, *fold.validation, *fold.train]
+        assert sorted(parts) == sorted(every)
+    assert sorted(report.metrics["features"]) == sorted(every)
+    model = json.loads((run.root / "models/small/folds/fold_1/model.json").read_text())
+    assert model["splits"]["validation"] == report.folds[0].validation
+
+
+def test_features_of_a_group_stay_together(finished, tmp_path):
+    run = small(copy_of(finished, tmp_path / "groups"))
+    run.raw.update({"epochs": 1, "seeds_number": 1})
+    run.write()
+    result = run("crossval", "--group", "train", "--leave-one-out")
+    assert result.exit_code == 0, result.output
+    folds = metrics_of(run)["folds"]
+    assert [(fold["name"], fold["held_out"]) for fold in folds] == [
+        ("0", ["north-1", "north-2", "west"]),
+        ("1", ["east"]),
+    ]
+    result = run("crossval", "--group", "trein")
+    assert result.exit_code == 1
+    assert "the outlines have no column 'trein'. Did you mean 'train'?" in result.stderr
+
+
+def test_another_experiment_is_refused(crossed, tmp_path):
+    "Its members must not be mixed with those that are there."
+    run = copy_of(crossed, tmp_path / "other")
+    run.raw["batch_size"] = 16
+    run.write()
+    result = run("crossval")
+    assert result.exit_code == 1
+    assert (
+        "folds/north-1: was trained with other values of: batch_size." in result.stderr
+    )
+    assert "or start anew with --overwrite" in result.stderr
+
+
+def test_values_of_python_are_checked(finished):
+    checked = check_experiment(finished.raw, "exp")
+    with pytest.raises(ValueError, match="Invalid n_folds 1"):
+        crossval(checked, Workspace(finished.root), n_folds=1)

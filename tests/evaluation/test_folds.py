@@ -1,0 +1,106 @@
+"""Folds: whole groups, each held out once, of about as many known pixels."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.evaluation.folds import make_folds
+
+KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
+
+
+def held_out(folds):
+    return [fold.held_out for fold in folds]
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=3, max_size=30),
+    st.integers(2, 12),
+    st.booleans(),
+)
+def test_every_known_feature_is_held_out_once(counts, n_folds, nested):
+    "And never trains or validates where it is; the others all do, each in one part."
+    n_known = {f"f{i}": n for i, n in enumerate(counts)}
+    known = {feature for feature, n in n_known.items() if n}
+    if len(known) < 3:
+        return
+    n_folds = max(n_folds, 3)
+    folds = make_folds(n_known, n_folds=n_folds, nested=nested)
+    assert len(folds) == min(n_folds, len(known))
+    every = [feature for fold in folds for feature in fold.held_out]
+    assert sorted(every) == sorted(known)
+    for fold in folds:
+        parts = [*fold.held_out, *fold.validation, *fold.train]
+        assert sorted(parts) == sorted(n_known)
+        assert bool(fold.validation) == nested
+        assert fold.held_out
+        assert fold.train
+    assert len({fold.name for fold in folds}) == len(folds)
+
+
+def test_folds_are_of_about_as_many_pixels():
+    assert held_out(make_folds(KNOWN, n_folds=2)) == [["a", "d"], ["c", "f", "e"]]
+
+
+def test_each_is_left_out_alone_where_there_are_no_more():
+    "The folds are called after it; what is known nowhere trains in all of them."
+    for n_folds in (None, 5, 10):
+        folds = make_folds(KNOWN, n_folds=n_folds)
+        assert [fold.name for fold in folds] == ["a", "c", "d", "e", "f"]
+        assert all("b" in fold.train for fold in folds)
+
+
+def test_groups_stay_together():
+    groups = {"a": "G1", "b": "G2", "c": "G1", "d": "G2", "e": "G3", "f": "G3"}
+    folds = make_folds(KNOWN, groups=groups)
+    assert [(fold.name, fold.held_out) for fold in folds] == [
+        ("G1", ["a", "c"]),
+        ("G2", ["d"]),
+        ("G3", ["e", "f"]),
+    ]
+    assert folds[1].train == ["a", "b", "c", "e", "f"]
+
+
+def test_nested_folds_validate_on_the_next_one():
+    folds = make_folds(KNOWN, nested=True)
+    assert [fold.validation for fold in folds] == [["c"], ["d"], ["e"], ["f"], ["a"]]
+    splits = folds[0].splits(["x"])
+    assert splits == {
+        **dict.fromkeys("bdef", "train"),
+        "c": "validation",
+        "a": "test",
+        "x": "test",
+    }
+
+
+@pytest.mark.parametrize(
+    ("n_known", "given", "message"),
+    [
+        ({"a": 5, "b": 0}, {}, "1 folds can be made of the 1 features that have known"),
+        (
+            {"a": 5, "b": 3},
+            {"nested": True},
+            "Must be 3 at least: one to hold out, one",
+        ),
+        (
+            {"a": 5, "b": 3},
+            {"groups": {"a": "g", "b": "g"}},
+            "the 1 groups of features",
+        ),
+        (
+            {"a": 5, "b": 3},
+            {"groups": {"a": "x/y", "b": "z"}},
+            "the groups 'x/y' holds '/'. Must be able to name folders",
+        ),
+        (
+            {"a": 5, "b": 3},
+            {"groups": {"a": "z", "b": "Z"}},
+            "'z' and 'Z' would share a folder",
+        ),
+    ],
+)
+def test_what_gives_no_folds_is_refused(n_known, given, message):
+    with pytest.raises(DatasetError) as caught:
+        make_folds(n_known, **given)
+    assert message in str(caught.value)
