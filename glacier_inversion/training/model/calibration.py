@@ -1,0 +1,304 @@
+"""
+How far a model errs where it was not trained: calibration.json, and intervals from it.
+
+The standard error of a predicted value is::
+
+    sigma^2 = a^2 + b^2 spread^2 + c^2 mean^2
+
+of the ensemble's mean and of its spread, the standard deviation of its members (ddof
+1). Where members say how noisy the data are, the mean of their variances is added to
+spread^2: the law of total variance. The interval of a level is the mean, more or less a
+factor times sigma; each level has its own, as errors need not be normal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.errors import ModelError
+from glacier_inversion.state_files import NewerFileError, read_state, write_state
+
+CALIBRATION = "calibration.json"
+LEVELS = (50, 68, 80, 95)
+"""Of the intervals, in percent."""
+
+Source = Literal["crossval", "validation"]
+"""Where the errors are from: a cross-validation, or the validation split."""
+
+_FORMAT = 1
+_LARGEST = float(np.finfo(np.float32).max)  # of any number
+_COMMANDS = "'ginv crossval' or 'ginv calibrate'"
+
+
+@dataclass(frozen=True)
+class Level:
+    """
+    The intervals of one level.
+
+    Attributes
+    ----------
+    factor : float
+        Of sigma: half of the interval's width. It covers the level's share of the
+        errors, every feature weighing the same.
+    guaranteed_factor : float or None
+        The larger one that counts how few the features are: a new feature of the same
+        kind, drawn as the others were, may be worse than all of them. It covers at
+        least the level's share of the pixels of new features, on average over these.
+        None where the features are too few for that, whatever the factor.
+    coverage : float
+        The share of the pixels that intervals cover which were fitted without their
+        feature.
+    coverage_by_feature : dict of float
+        The same, of each feature's pixels.
+    """
+
+    factor: float
+    guaranteed_factor: float | None
+    coverage: float
+    coverage_by_feature: dict[str, float]
+
+
+@dataclass(frozen=True)
+class OutputCalibration:
+    """
+    How far the predictions of one output err.
+
+    Attributes
+    ----------
+    a : float, the output's unit
+        The error that is always there.
+    b, c : float
+        How much it grows with the spread, and with the mean.
+    levels : dict of Level
+        By level, in percent: those of `LEVELS`.
+    n_errors : dict of int
+        The errors that it was fitted to, by feature.
+    is_nonnegative : bool
+        The output cannot be negative: a lower bound is at least 0.
+    """
+
+    a: float
+    b: float
+    c: float
+    levels: dict[int, Level]
+    n_errors: dict[str, int]
+    is_nonnegative: bool = False
+
+    @property
+    def n_features(self) -> int:
+        """The features that it was fitted to."""
+        return len(self.n_errors)
+
+    @property
+    def widest_level(self) -> float:
+        """The widest interval that can be guaranteed on a new feature, in percent."""
+        return widest_level(self.n_features)
+
+    def sigma(
+        self, spread: NDArray[np.float32], mean: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """
+        Return the standard error.
+
+        Parameters
+        ----------
+        spread, mean : float32 arrays, shape (...), the output's unit
+            Of the members. The spread may be NaN where *b* is 0, as it is of one
+            member.
+
+        Returns
+        -------
+        sigma : float32 array, shape (...), the output's unit
+            NaN where the mean is NaN, or a spread that counts.
+        """
+        sigma: NDArray[np.float32]
+        sigma = np.hypot(np.float32(self.a), np.float32(self.c) * mean)
+        return np.hypot(sigma, np.float32(self.b) * spread) if self.b else sigma
+
+    def bounds(
+        self, level: int, spread: NDArray[np.float32], mean: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Return the ends of the intervals of a level.
+
+        Parameters
+        ----------
+        level : int
+            In percent, one of `LEVELS`.
+        spread, mean : float32 arrays, shape (...), the output's unit
+            As `sigma` takes them.
+
+        Returns
+        -------
+        lower, upper : float32 arrays, shape (...), the output's unit
+            NaN where sigma is. The lower one is at least 0 where the output cannot be
+            negative; nothing else is clipped.
+        """
+        if level not in self.levels:
+            message = f"Invalid level {level!r}. Must be one of {LEVELS}."
+            raise ValueError(message)
+        half = np.float32(self.levels[level].factor) * self.sigma(spread, mean)
+        lower = mean - half
+        if self.is_nonnegative:
+            lower = np.maximum(lower, np.float32(0))  # keeps NaN
+        return lower, mean + half
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    How far the predictions of a model err.
+
+    Attributes
+    ----------
+    outputs : dict of OutputCalibration
+        By name; an output that is no measure of a quantity has none.
+    source : {"crossval", "validation"}
+        Where the errors are from.
+    identity : str
+        Of the model, as `Model.identity` has it.
+    """
+
+    outputs: dict[str, OutputCalibration]
+    source: Source
+    identity: str
+
+
+def widest_level(n_features: int) -> float:
+    """
+    Return the widest interval that can be guaranteed on a new feature, in percent.
+
+    A new feature is as likely to be the worst of K + 1 as any other, so no interval
+    that follows from K features covers it with more than K / (K + 1).
+
+    >>> round(widest_level(8), 1), widest_level(19)
+    (88.9, 95.0)
+    """
+    return 100 * n_features / (n_features + 1)
+
+
+def write_calibration(calibration: Calibration, folder: Path) -> None:
+    """
+    Write calibration.json into a model's folder, whole or not at all.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written.
+    """
+    outputs = {
+        name: {
+            "a": output.a,
+            "b": output.b,
+            "c": output.c,
+            "is_nonnegative": output.is_nonnegative,
+            "n_features": output.n_features,
+            "widest_guaranteed_level": output.widest_level,
+            "levels": {str(level): asdict(x) for level, x in output.levels.items()},
+            "n_errors": output.n_errors,
+        }
+        for name, output in calibration.outputs.items()
+    }
+    content = {
+        "model": calibration.identity,
+        "source": calibration.source,
+        "outputs": outputs,
+    }
+    write_state(folder / CALIBRATION, content, _FORMAT)
+
+
+def read_calibration(folder: Path, identity: str) -> Calibration:
+    """
+    Read calibration.json.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's.
+    identity : str
+        Of the model, as `Model.identity` has it.
+
+    Raises
+    ------
+    ModelError
+        It is missing, broken, of another model or of a newer version.
+    """
+    path = folder / CALIBRATION
+    if not path.exists():
+        message = (
+            f"{path}: is not there. Must say how far the model errs on features that "
+            f"it does not know. Run {_COMMANDS} with the model's experiment first."
+        )
+        raise ModelError(message)
+    try:
+        content = read_state(path, _FORMAT)
+        if content["source"] not in get_args(Source):
+            message = f"its source is {content['source']!r}"
+            raise ValueError(message)
+        outputs = {
+            str(name): _read_output(output)
+            for name, output in content["outputs"].items()
+        }
+        made_for = str(content["model"])
+    except NewerFileError as error:
+        raise ModelError(str(error)) from error
+    except KeyError as error:
+        raise ModelError(_broken(path, f"it has no {error}")) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(_broken(path, str(error))) from error
+    if made_for != identity:
+        message = (
+            f"{path}: is that of another model, or of this one before it was trained "
+            f"anew: {made_for[:12]!r}, not {identity[:12]!r}. Must be made from the "
+            f"errors of the model beside it. Run {_COMMANDS} again."
+        )
+        raise ModelError(message)
+    return Calibration(outputs, content["source"], identity)
+
+
+def _broken(path: Path, why: str) -> str:
+    return (
+        f"{path}: cannot be used ({why}). Must be as {_COMMANDS} wrote it. Restore it, "
+        "or run one of them again."
+    )
+
+
+def _read_output(content: dict[str, Any]) -> OutputCalibration:
+    levels = {
+        level: _read_level(content["levels"][str(level)], f"levels.{level}")
+        for level in LEVELS
+    }
+    counts = {
+        str(feature): int(_number(n, "n_errors"))
+        for feature, n in content["n_errors"].items()
+    }
+    a, b, c = (_number(content[name], name) for name in "abc")
+    return OutputCalibration(a, b, c, levels, counts, content["is_nonnegative"] is True)
+
+
+def _read_level(content: dict[str, Any], where: str) -> Level:
+    guaranteed = content["guaranteed_factor"]
+    if guaranteed is not None:
+        guaranteed = _number(guaranteed, f"{where}.guaranteed_factor")
+    return Level(
+        _number(content["factor"], f"{where}.factor"),
+        guaranteed,
+        _number(content["coverage"], f"{where}.coverage"),
+        {
+            str(feature): _number(share, f"{where}.coverage_by_feature")
+            for feature, share in content["coverage_by_feature"].items()
+        },
+    )
+
+
+def _number(value: Any, where: str) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= _LARGEST:
+        message = f"{where} is {value!r}, which is no number from 0 on"
+        raise ValueError(message)
+    return float(value)

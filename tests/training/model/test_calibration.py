@@ -1,0 +1,160 @@
+"""Calibrated intervals: their formula in float32, and both ends of calibration.json."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glacier_inversion.errors import ModelError
+from glacier_inversion.training.model.calibration import (
+    CALIBRATION,
+    LEVELS,
+    Calibration,
+    Level,
+    OutputCalibration,
+    read_calibration,
+    widest_level,
+    write_calibration,
+)
+
+FACTORS = dict(zip(LEVELS, (0.7, 1.1, 1.4, 2.5), strict=True))
+OUTPUT = OutputCalibration(
+    a=20.0,
+    b=2.0,
+    c=0.25,
+    levels={
+        level: Level(
+            factor,
+            2 * factor if level <= 80 else None,
+            level / 100,
+            {"aa": 1.0, "bb": 0.0, "cc": 0.5, "dd": 0.25},
+        )
+        for level, factor in FACTORS.items()
+    },
+    n_errors={"aa": 40, "bb": 1, "cc": 7, "dd": 90},
+    is_nonnegative=True,
+)
+CALIBRATION_OF_TWO = Calibration(
+    {"thickness": OUTPUT, "bed": replace(OUTPUT, is_nonnegative=False)},
+    "crossval",
+    "0123456789abcdef",
+)
+
+
+def maps():
+    """Spread and mean of 12 x 10 pixels, some unknown, one huge."""
+    rng = np.random.default_rng(3)
+    mean = rng.gamma(1.0, 100.0, (12, 10)).astype(np.float32)
+    spread = rng.gamma(1.0, 20.0, (12, 10)).astype(np.float32)
+    mean[2, 3], spread[4:6, 1], mean[0, 0] = np.nan, np.nan, 1e30
+    return spread, mean
+
+
+def test_sigma_is_that_of_its_formula():
+    "In float32, NaN where one of the maps is; large numbers do not overflow."
+    spread, mean = maps()
+    sigma = OUTPUT.sigma(spread, mean)
+    exact = np.sqrt(20.0**2 + (2.0 * spread) ** 2 + (0.25 * mean.astype(float)) ** 2)
+    assert sigma.dtype == np.float32
+    np.testing.assert_allclose(sigma, exact, rtol=3e-7)
+    assert np.isnan(sigma).sum() == 3
+
+
+def test_spread_that_does_not_count_may_be_unknown():
+    "One member has none."
+    spread, mean = maps()
+    without = replace(OUTPUT, b=0.0)
+    sigma = without.sigma(np.full_like(spread, np.nan), mean)
+    np.testing.assert_allclose(
+        sigma, np.hypot(20.0, 0.25 * mean.astype(float)), rtol=3e-7
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("is_nonnegative", [True, False])
+def test_bounds_are_the_mean_more_or_less_some_sigma(level, is_nonnegative):
+    "The lower one is cut at 0 where less than that cannot be."
+    spread, mean = maps()
+    output = replace(OUTPUT, is_nonnegative=is_nonnegative)
+    lower, upper = output.bounds(level, spread, mean)
+    half = FACTORS[level] * output.sigma(spread, mean).astype(float)
+    assert lower.dtype == upper.dtype == np.float32
+    np.testing.assert_allclose(upper, mean + half, rtol=1e-6)
+    below = mean - half
+    assert (below < 0).any()
+    expected = np.where(below < 0, 0, below) if is_nonnegative else below
+    np.testing.assert_allclose(lower, expected, rtol=1e-5, atol=1e-4)
+    assert (np.isnan(lower) == np.isnan(below)).all()
+
+
+def test_levels_that_were_not_fitted_are_refused():
+    with pytest.raises(ValueError, match=r"Invalid level 90. Must be one of \(50, 68"):
+        OUTPUT.bounds(90, *maps())
+
+
+@pytest.mark.parametrize(
+    ("level", "least"), [(50, 1), (68, 3), (80, 4), (95, 19), (99, 99)]
+)
+def test_guaranteed_levels_count_features(level, least):
+    "A level of 1 - alpha takes ceil(1 / alpha) - 1 features."
+    assert widest_level(least - 1) < level <= widest_level(least)
+
+
+def test_a_calibration_is_read_as_it_was_written(tmp_path):
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity)
+    assert read == CALIBRATION_OF_TWO
+    assert read.outputs["bed"].n_features == 4
+    content = json.loads((tmp_path / CALIBRATION).read_text())["outputs"]["bed"]
+    assert content["widest_guaranteed_level"] == content["n_features"] * 20 == 80
+
+
+def test_a_missing_calibration_says_what_to_run(tmp_path):
+    with pytest.raises(ModelError, match=r"is not there\. .* Run 'ginv crossval'"):
+        read_calibration(tmp_path, "x")
+
+
+def test_a_calibration_of_another_model_is_refused(tmp_path):
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    with pytest.raises(ModelError, match=r"another model.*'0123456789ab', not 'fedc'"):
+        read_calibration(tmp_path, "fedc")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (("format",), 2, "that of a newer version"),
+        (("source",), "guess", "its source is 'guess'"),
+        (("model",), None, "another model"),
+        (("outputs",), [], "cannot be used"),
+        (("outputs", "bed"), None, "cannot be used"),
+        (("outputs", "bed", "a"), -1.0, r"a is -1\.0, which is no number from 0 on"),
+        (("outputs", "bed", "b"), 10**400, "b is 1000"),
+        (("outputs", "bed", "c"), True, "c is True"),
+        (("outputs", "bed", "levels"), {}, "it has no '50'"),
+        (("outputs", "bed", "levels", "68", "factor"), "2", "levels.68.factor is '2'"),
+        (("outputs", "bed", "levels", "95", "coverage"), None, "levels.95.coverage"),
+        (("outputs", "bed", "n_errors", "aa"), None, "n_errors is None"),
+    ],
+)
+def test_broken_calibrations_are_refused(tmp_path, path, value, why):
+    "Each says what is wrong, and to run it again."
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    file = tmp_path / CALIBRATION
+    content = json.loads(file.read_text())
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=why) as error:
+        read_calibration(tmp_path, CALIBRATION_OF_TWO.identity)
+    assert str(error.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"format": 1, "source": NaN}'])
+def test_texts_that_are_no_calibration_are_refused(tmp_path, text):
+    (tmp_path / CALIBRATION).write_text(text)
+    with pytest.raises(ModelError, match=r"cannot be used .* Restore it, or run"):
+        read_calibration(tmp_path, "x")
