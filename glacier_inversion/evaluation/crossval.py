@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from glacier_inversion.dataset.opened import (
     open_dataset,
     read_training_tiles,
 )
-from glacier_inversion.errors import DatasetError, nearest
 from glacier_inversion.evaluation.baselines import Method, join_methods
+from glacier_inversion.evaluation.calibrate import calibrate_outputs
 from glacier_inversion.evaluation.evaluate import (
     FORMAT,
     fit_methods,
     rasters_by_output,
 )
-from glacier_inversion.evaluation.folds import Fold, make_folds
+from glacier_inversion.evaluation.folds import Fold, make_folds, read_groups
 from glacier_inversion.evaluation.pixels import (
     KnownPixels,
     first_of_each,
@@ -113,6 +113,10 @@ def crossval(
     fitted without the fold, too. The tiles are those that were built; what they hold of
     targets is decided for each fold.
 
+    The errors calibrate the uncertainty of measured outputs, if four features or groups
+    have some: models/MODEL/calibration.json says how far the model errs, if it is
+    trained from the same experiment.
+
     Members are written to models/MODEL/folds/NAME; finished ones are kept, and what was
     stopped goes on. Numbers and points are written into evaluations/MODEL/crossval, all
     of them or none.
@@ -159,12 +163,9 @@ def crossval(
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or experiment.best_by.of_validation
-    folds = make_folds(
-        _count_known(experiment, dataset, features, progress),
-        n_folds=n_folds,
-        groups=None if group is None else _groups(dataset, features, group),
-        nested=nested,
-    )
+    groups = None if group is None else read_groups(dataset, features, group)
+    known = _count_known(experiment, dataset, features, progress)
+    folds = make_folds(known, n_folds=n_folds, groups=groups, nested=nested)
     name = experiment.model_name
     logger.info(
         "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
@@ -197,7 +198,28 @@ def crossval(
         done.append(_predict(experiment, own, fold, ensemble, failures, progress))
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
-    return _finish(experiment, workspace, dataset, folds, done, failures)
+    seeds, pixels, methods = _join(experiment, dataset, done)
+    scores = score_outputs(
+        experiment.losses_name,
+        experiment.evaluation_description.classes,
+        pixels,
+        seeds,
+        methods,
+        dataset.units,
+        f"{dataset.folder}: all folds",
+    )
+    calibrate_outputs(experiment, workspace, scores, pixels, groups, "crossval")
+    metrics = {
+        "model": name,
+        "split": CROSSVAL,
+        "features": [feature for fold in folds for feature in fold.held_out],
+        "seeds": seeds,
+        "software": f"glacier_inversion {glacier_inversion.__version__}",
+        "folds": [_describe(*both) for both in zip(folds, done, strict=True)],
+        "outputs": scores,
+    }
+    written = _write(experiment, workspace, dataset, folds, pixels, metrics)
+    return CrossvalReport(written, metrics, folds, failures)
 
 
 def _count_known(
@@ -214,29 +236,6 @@ def _count_known(
         for feature, n in pixels.count_by_feature().items():
             counts[feature] += n
     return counts
-
-
-def _groups(
-    dataset: BuiltDataset, features: Sequence[str], column: str
-) -> dict[str, str]:
-    """Return what a column of the outlines says of each feature, as text."""
-    columns = {feature: dataset.rows[feature]["columns"] for feature in features}
-    known: dict[str, Any] = next(iter(columns.values()), {})
-    if column not in known:
-        message = (
-            f"{dataset.folder}: the outlines have no column {column!r}. "
-            f"{nearest(column, known)} Name one of them, or leave --group out."
-        )
-        raise DatasetError(message)
-    empty = [f for f, row in columns.items() if row[column] in (None, "")]
-    if empty:
-        message = (
-            f"{dataset.folder}: the column {column!r} is empty of "
-            f"{', '.join(empty[:5])}. Must name a group for each feature of the folds. "
-            "Fill it, or leave --group out."
-        )
-        raise DatasetError(message)
-    return {feature: str(row[column]) for feature, row in columns.items()}
 
 
 def _predict(
@@ -264,18 +263,13 @@ def _predict(
     return _OfFold(ensemble.seeds, pixels, methods)
 
 
-def _finish(
-    experiment: Experiment,
-    workspace: Workspace,
-    dataset: BuiltDataset,
-    folds: Sequence[Fold],
-    done: Sequence[_OfFold],
-    failures: dict[str, str],
-) -> CrossvalReport:
-    """Put the folds together, score and write them."""
-    name = experiment.model_name
+def _join(
+    experiment: Experiment, dataset: BuiltDataset, done: Sequence[_OfFold]
+) -> tuple[list[int], dict[str, KnownPixels], dict[str, list[Method]]]:
+    """Put the folds together: the members of all, each pixel once."""
     seeds = sorted(set[int].intersection(*(set(part.seeds) for part in done)))
     if any(part.seeds != seeds for part in done):
+        name = experiment.model_name
         logger.warning("%s: members failed in some folds: %s are left", name, seeds)
     pixels, methods = {}, {}
     for output in done[0].pixels:
@@ -285,49 +279,45 @@ def _finish(
         ]
         joined = join_pixels(parts)
         # outside every outline a pixel may lie in the tiles of several folds
-        resolution = dataset.resolutions[output]
-        first = first_of_each(joined.x, joined.y, resolution)
+        first = first_of_each(joined.x, joined.y, dataset.resolutions[output])
         pixels[output] = joined.take(first)
         fitted = [part.methods[output] for part in done if output in part.methods]
         methods[output] = [
             replace(method, predicted=method.predicted[first])
             for method in join_methods(fitted)
         ]
-    metrics = {
-        "model": name,
-        "split": CROSSVAL,
-        "features": [feature for fold in folds for feature in fold.held_out],
-        "seeds": seeds,
-        "software": f"glacier_inversion {glacier_inversion.__version__}",
-        "folds": [
-            {
-                "name": fold.name,
-                "held_out": fold.held_out,
-                "validation": fold.validation,
-                "train": fold.train,
-                "seeds": part.seeds,
-                "fitted": {
-                    output: {m.name: m.fitted for m in of_output}
-                    for output, of_output in part.methods.items()
-                },
-            }
-            for fold, part in zip(folds, done, strict=True)
-        ],
-        "outputs": score_outputs(
-            experiment.losses_name,
-            experiment.evaluation_description.classes,
-            pixels,
-            seeds,
-            methods,
-            dataset.units,
-            f"{dataset.folder}: all folds",
-        ),
+    return seeds, pixels, methods
+
+
+def _describe(fold: Fold, done: _OfFold) -> dict[str, Any]:
+    """Return what metrics.json says of a fold."""
+    return {
+        "name": fold.name,
+        "held_out": fold.held_out,
+        "validation": fold.validation,
+        "train": fold.train,
+        "seeds": done.seeds,
+        "fitted": {
+            output: {method.name: method.fitted for method in of_output}
+            for output, of_output in done.methods.items()
+        },
     }
-    folder = workspace.evaluations(name, CROSSVAL)
+
+
+def _write(
+    experiment: Experiment,
+    workspace: Workspace,
+    dataset: BuiltDataset,
+    folds: Sequence[Fold],
+    pixels: Mapping[str, KnownPixels],
+    metrics: dict[str, Any],
+) -> list[Path]:
+    """Write numbers, points and outlines, all of them or none; return their paths."""
+    folder = workspace.evaluations(experiment.model_name, CROSSVAL)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
     with locked(folder, "cross-validating into"):
-        residuals = tabulate_residuals(pixels, seeds, epsg)
+        residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
         fold_of = {feature: f.name for f in folds for feature in f.held_out}
         residuals.insert(2, "fold", residuals["feature"].map(fold_of))
         contents = (
@@ -340,4 +330,4 @@ def _finish(
         with replacing_all(written) as scratches:
             for scratch, content in zip(scratches, contents, strict=True):
                 scratch.write_bytes(content)
-    return CrossvalReport(written, metrics, list(folds), failures)
+    return written

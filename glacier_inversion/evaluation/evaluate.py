@@ -14,16 +14,24 @@ from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
 from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
+from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
+from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.evaluation import rasters_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
+from glacier_inversion.training.model.calibration import (
+    CALIBRATION,
+    OutputCalibration,
+    read_calibration,
+)
+from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
@@ -144,21 +152,27 @@ def evaluate(
         logger.error("%s: %s", feature, why)
     units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
     units |= {output: unit for output, unit in dataset.units.items() if unit}
+    scores = score_outputs(
+        own.losses_name,
+        description.classes,
+        pixels,
+        ensemble.seeds,
+        fit_methods(experiment, training, pixels, units),
+        units,
+        f"{dataset.folder}: split {split}",
+    )
+    calibrations = _read_calibrations(ensemble)
+    for output, of_output in scores.items():
+        if of_output["kind"] == REGRESSION.name:
+            calibration = calibrations.get(output)
+            of_output["uncertainty"] = score_calibration(pixels[output], calibration)
     metrics = {
         "model": name,
         "split": split,
         "features": features,
         "seeds": ensemble.seeds,
         "software": f"glacier_inversion {glacier_inversion.__version__}",
-        "outputs": score_outputs(
-            own.losses_name,
-            description.classes,
-            pixels,
-            ensemble.seeds,
-            fit_methods(experiment, training, pixels, units),
-            units,
-            f"{dataset.folder}: split {split}",
-        ),
+        "outputs": scores,
     }
     folder = workspace.evaluations(name, split)
     written = [folder / file for file in _FILES]
@@ -174,6 +188,13 @@ def evaluate(
             for scratch, content in zip(scratches, contents, strict=True):
                 scratch.write_bytes(content)
     return EvaluationReport(written, metrics, failures)
+
+
+def _read_calibrations(ensemble: Ensemble) -> dict[str, OutputCalibration]:
+    """Return how far a model errs, by output; nothing where it is not calibrated."""
+    if not (ensemble.folder / CALIBRATION).exists():
+        return {}
+    return read_calibration(ensemble.folder, ensemble.model.identity).outputs
 
 
 def rasters_by_output(experiment: Experiment) -> dict[str, list[str]]:

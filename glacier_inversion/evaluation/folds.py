@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from glacier_inversion.errors import DatasetError
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.errors import DatasetError, nearest
 from glacier_inversion.workspace import name_problem, same_names
 
 
@@ -140,3 +142,33 @@ def _check_names(groups: list[str]) -> None:
             "once, where each is left out alone. Correct them, or ask for fewer folds."
         )
         raise DatasetError(message)
+
+
+def read_groups(
+    dataset: BuiltDataset, features: Sequence[str], column: str
+) -> dict[str, str]:
+    """
+    Return what a column of the outlines says of each feature, as text.
+
+    Raises
+    ------
+    DatasetError
+        There is no such column, or it is empty of a feature.
+    """
+    columns = {feature: dataset.rows[feature]["columns"] for feature in features}
+    known: dict[str, Any] = next(iter(columns.values()), {})
+    if column not in known:
+        message = (
+            f"{dataset.folder}: the outlines have no column {column!r}. "
+            f"{nearest(column, known)} Name one of them, or leave --group out."
+        )
+        raise DatasetError(message)
+    empty = [f for f, row in columns.items() if row[column] in (None, "")]
+    if empty:
+        message = (
+            f"{dataset.folder}: the column {column!r} is empty of "
+            f"{', '.join(empty[:5])}. Must name a group for each feature of the folds. "
+            "Fill it, or leave --group out."
+        )
+        raise DatasetError(message)
+    return {feature: str(row[column]) for feature, row in columns.items()}

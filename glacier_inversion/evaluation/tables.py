@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.evaluation.coverage_table import list_coverage, tell_calibration
 from glacier_inversion.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
@@ -79,7 +80,13 @@ def _format_output(output: str, metrics: Mapping[str, Any], scores: Scores) -> s
     more = f", the {len(shown)} worst" if len(features) > len(shown) else ""
     rows += [[], [f"by feature{more}", "n", *map(_title, columns)]]
     rows += [write.row(f["feature"], columns, f) for f in shown]
-    return "\n".join([heading, "", *_aligned(rows), "", *_about(scores)])
+    parts = [heading, "", *_aligned(rows), ""]
+    if "uncertainty" in scores:
+        coverage = list_coverage(
+            scores["uncertainty"], lambda error: write.number("mae", error)
+        )
+        parts += [*_aligned(coverage), ""] if coverage else []
+    return "\n".join([*parts, *_about(scores)])
 
 
 def _about(scores: Scores) -> list[str]:
@@ -97,7 +104,7 @@ def _about(scores: Scores) -> list[str]:
         )
     else:
         said.append(f"95 % intervals: a bootstrap over {_features(scores)}.")
-    return said
+    return [*said, *tell_calibration(scores.get("uncertainty", {}))]
 
 
 def _features(scores: Scores) -> str:

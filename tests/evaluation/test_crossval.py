@@ -196,3 +196,54 @@ def test_values_of_python_are_checked(finished):
     checked = check_experiment(finished.raw, "exp")
     with pytest.raises(ValueError, match="Invalid n_folds 1"):
         crossval(checked, Workspace(finished.root), n_folds=1)
+
+
+def test_the_errors_calibrate_the_model(crossed, tmp_path):
+    "Kept with it if it is trained from the same experiment; evaluate tells of it."
+    run = copy_of(crossed, tmp_path / "calibrated")
+    calibration = run.root / "models/small/calibration.json"
+    assert (
+        not calibration.exists()
+    )  # the model is of more epochs, and another criterion
+    again = run("crossval")
+    assert "was trained with other values of: criterion, epochs" in again.stderr
+    assert "No calibration is kept with it" in again.stderr
+    assert run("train", "--overwrite").exit_code == 0
+    assert "Not calibrated: the spread" in run("evaluate").stdout
+    assert run("crossval").exit_code == 0
+    content = json.loads(calibration.read_text())
+    assert content["source"] == "crossval"
+    own = content["outputs"]["thickness"]
+    assert set(own["n_errors"]) == set(FEATURES)
+    assert own["is_nonnegative"]  # it ends in softplus
+    scores = metrics_of(run)["outputs"]["thickness"]["uncertainty"]
+    known = predictions(run).dropna(subset="mean")
+    residual, spread = known["mean"] - known.observed, known["std"]
+    inside = (residual.abs() <= 1.959964 * spread).mean()
+    assert scores["spread"]["levels"]["95"]["coverage"] == pytest.approx(inside)
+    assert scores["calibrated"]["levels"]["95"]["least_feature"] in FEATURES
+    result = run("evaluate")
+    assert result.exit_code == 0, result.output
+    assert "\ncalibrated  " in result.stdout
+    test = metrics_of(run, "test")["outputs"]["thickness"]["uncertainty"]
+    points = geopandas.read_file(run.root / "evaluations/small/test/residuals.gpkg")
+    points = points.dropna(subset="mean")
+    sigma = np.sqrt(
+        own["a"] ** 2
+        + own["b"] ** 2 * points["std"] ** 2
+        + own["c"] ** 2 * points["mean"] ** 2
+    )
+    half = own["levels"]["80"]["factor"] * sigma
+    covered = ((points["mean"] - points.observed).abs() <= half).mean()
+    assert test["calibrated"]["levels"]["80"]["coverage"] == pytest.approx(covered)
+    assert test["features_calibrated"] == []
+
+
+def test_too_few_features_give_no_calibration(finished, tmp_path):
+    "Groups count as one each."
+    run = small(copy_of(finished, tmp_path / "few"))
+    run.raw.update(epochs=1, seeds_number=1)
+    run.write()
+    result = run("crossval", "--group", "train", "--leave-one-out")
+    assert "no calibration: thickness: has errors on 2 features" in result.stderr
+    assert "uncertainty" not in metrics_of(run)["outputs"]["thickness"]

@@ -1,0 +1,146 @@
+"""How honest the uncertainty of an output is: as the members spread, and calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.evaluation.calibrating import fit_calibration
+from glacier_inversion.evaluation.coverage import (
+    Floats,
+    normal_half_widths,
+    score_intervals,
+    score_sigma,
+)
+from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.training.model.calibration import OutputCalibration
+
+
+def calibrate_output(
+    output: str,
+    pixels: KnownPixels,
+    groups: Mapping[str, str] | None,
+    last_activation: str | None,
+) -> tuple[OutputCalibration, dict[str, Any]]:
+    """
+    Fit the uncertainty of an output to errors on features that no member knew.
+
+    Parameters
+    ----------
+    output : str
+        Its name, for messages.
+    pixels : KnownPixels
+        With what members predict that were not trained on the pixels' features.
+    groups : mapping of str, optional
+        What features belong together, and count as one.
+    last_activation : str or None
+        Of the output.
+
+    Returns
+    -------
+    calibration : OutputCalibration
+    scores : dict
+        How honest intervals are: 'spread', of normal errors whose standard deviation is
+        that of the members; 'calibrated', fitted to the other features alone; and
+        'constant', of normal errors of one size, that of the other features. Each with
+        what `score_intervals` and `score_sigma` say. 'n_features' are calibrated on.
+
+    Raises
+    ------
+    DatasetError
+        Fewer than 4 features, or groups, have errors.
+    """
+    names = [(groups or {}).get(f, f) for f in pixels.features]
+    called = list(dict.fromkeys(names))
+    number = np.array([called.index(name) for name in names], dtype=np.intp)
+    feature = number[pixels.feature]
+    mean, spread = mean_and_spread(pixels)
+    residual = mean - pixels.observed
+    calibration, held_out = fit_calibration(
+        output, residual, spread, mean, feature, called, last_activation
+    )
+    constant = _constant(residual, feature)
+    ways = {
+        "spread": (spread, normal_half_widths(spread)),
+        "calibrated": (held_out.sigma, held_out.half_widths),
+        "constant": (constant, normal_half_widths(constant)),
+    }
+    scores = _score(residual, feature, called, ways)
+    return calibration, {"n_features": calibration.n_features, **scores}
+
+
+def score_calibration(
+    pixels: KnownPixels, calibration: OutputCalibration | None
+) -> dict[str, Any]:
+    """
+    Tell how honest intervals are on features, known to the calibration or not.
+
+    Returns
+    -------
+    scores : dict
+        As `calibrate_output` returns them, without 'constant', and without 'calibrated'
+        where there is no calibration. 'features_calibrated' names the features that it
+        was fitted to, of which it says nothing new.
+    """
+    mean, spread = mean_and_spread(pixels)
+    ways = {"spread": (spread, normal_half_widths(spread))}
+    known = []
+    if calibration is not None:
+        narrow = calibration.sigma(spread.astype("f4"), mean.astype("f4"))
+        sigma = narrow.astype(np.float64)
+        levels = calibration.levels.items()
+        half_widths = {level: of.factor * sigma for level, of in levels}
+        ways["calibrated"] = sigma, half_widths
+        known = [f for f in pixels.features if f in calibration.n_errors]
+    residual = mean - pixels.observed
+    scores = _score(residual, pixels.feature, pixels.features, ways)
+    return {**scores, "features_calibrated": known}
+
+
+def mean_and_spread(pixels: KnownPixels) -> tuple[Floats, Floats]:
+    """Return the members' mean, and their std (ddof 1), NaN of one member."""
+    if len(pixels.members) < 2:
+        return pixels.members.mean(axis=0), np.full(len(pixels.observed), np.nan)
+    return pixels.members.mean(axis=0), pixels.members.std(axis=0, ddof=1)
+
+
+def _score(
+    residual: Floats,
+    feature: NDArray[np.intp],
+    features: list[str],
+    ways: Mapping[str, tuple[Floats, dict[int, Floats]]],
+) -> dict[str, Any]:
+    return {
+        way: {
+            "levels": _named(score_intervals(residual, half_widths, feature), features),
+            **score_sigma(residual, sigma),
+        }
+        for way, (sigma, half_widths) in ways.items()
+    }
+
+
+def _constant(residual: Floats, feature: NDArray[np.intp]) -> Floats:
+    """Return the root mean square of the errors of all other features, each alike."""
+    known = np.isfinite(residual)
+    numbers = np.unique(feature[known])
+    squares = np.array(
+        [np.mean(residual[known & (feature == number)] ** 2) for number in numbers]
+    )
+    others = (squares.sum() - squares) / max(len(squares) - 1, 1)
+    constant = np.full(len(residual), np.nan)
+    for number, square in zip(numbers, others, strict=True):
+        constant[feature == number] = np.sqrt(square)
+    return constant
+
+
+def _named(
+    levels: dict[str, dict[str, Any]], features: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Say the name of the feature that is covered least, instead of its number."""
+    return {
+        level: {**scores, "least_feature": features[scores["least_feature"]]}
+        for level, scores in levels.items()
+    }
