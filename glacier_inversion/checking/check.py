@@ -15,7 +15,13 @@ from glacier_inversion.checking.report import (
     TrainingCost,
 )
 from glacier_inversion.checking.survey import Survey, survey_data
-from glacier_inversion.dataset.plan import check_serves, find_small_buffer
+from glacier_inversion.dataset.plan import (
+    DatasetPlan,
+    check_serves,
+    find_small_buffer,
+)
+from glacier_inversion.dataset.sources import find_changed, record_sources
+from glacier_inversion.dataset.summary import SUMMARY
 from glacier_inversion.errors import DatasetError, ExperimentError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed, find_bed_problems
@@ -60,7 +66,7 @@ def check(
 
     problems = [*survey.problems]
     models = _open_models(experiment, workspace, problems)
-    beside = [*warnings, *survey.warnings]
+    beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
         name = experiment.model_name
@@ -99,6 +105,19 @@ def check(
         train=training,
         draw=_describe_drawing(experiment, survey, drawn),
     )
+
+
+def _find_outdated(plan: DatasetPlan) -> list[str]:
+    """Say which rasters of the dataset, if it is built, are of other files."""
+    if plan.problems or not (plan.folder / SUMMARY).exists():
+        return []
+    changed = find_changed(plan.folder, record_sources(plan.rasters))
+    if not changed:
+        return []
+    return [
+        f"{plan.folder}: was built from other files of {', '.join(changed)}. Run 'ginv "
+        "build-dataset'"
+    ]
 
 
 def _with_role(

@@ -125,6 +125,9 @@ class DatasetPlan:
             )
         if (n_more := len(self.shared_outlines) - _MOST_NAMED) > 0:
             yield f"{n_more} more such pairs, in the leaks of 'ginv check --json'"
+        for points in self.rasters.points.values():
+            if misplaced := points.describe_misplaced():
+                yield f"{points.source.path}: {misplaced}"
         for raster in self.description.rasters:
             if not known.get(raster.name, True):
                 yield f"{raster.name}: no valid pixel in any feature: {raster.origin}"

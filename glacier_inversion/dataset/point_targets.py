@@ -158,6 +158,20 @@ class PointTargets:
             "used": int((n_outlines == 1).sum()),
         }
 
+    def describe_misplaced(self) -> str | None:
+        """Say where points and outlines are, if no point lies in any; else None."""
+        outlines = [*self.ownership.outlines.values()]
+        if self.counts["outside"] < len(self.source.x) or not outlines:
+            return None
+        x, y = self.source.x, self.source.y
+        left, bottom, right, top = shapely.total_bounds(outlines)
+        return (
+            "no point lies inside any outline. In the CRS of the tiles the points are "
+            f"from {x.min():.0f}, {y.min():.0f} to {x.max():.0f}, {y.max():.0f}, the "
+            f"outlines from {left:.0f}, {bottom:.0f} to {right:.0f}, {top:.0f}. Are "
+            f"the coordinates those of {self.source.crs}? Else say points_epsg"
+        )
+
     def _of_outlines(self) -> Iterator[NDArray[np.intp]]:
         """Iterate over the points in or on each outline."""
         for feature, outline in self.ownership.outlines.items():

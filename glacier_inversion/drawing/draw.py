@@ -33,7 +33,11 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.provenance import describe_band, tags_of
+from glacier_inversion.drawing.provenance import (
+    describe_band,
+    digest_inputs,
+    tags_of,
+)
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -236,10 +240,13 @@ def _draw_feature(
         for output in outputs
         for name in description.statistics
     }
+    read = [variable.name for variable in ensemble.model.experiment.inputs]
+    read += [] if bed is None else [bed.surface]
+    inputs = digest_inputs(dataset, drawn.feature, read)
     files = [
         NewGeoTiff(
             path,
-            tags_of(experiment, ensemble, output, name),
+            {**tags_of(experiment, ensemble, output, name), "inputs_sha256": inputs},
             _unit(ensemble, dataset, output, bed),
             describe_band(output, name),
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 import glacier_inversion
+from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -20,9 +22,10 @@ def tags_of(
     """
     Return the tags of a map.
 
-    They are the same whenever and in whatever folder it is drawn. The digests (SHA-256)
-    tell whether two maps come from the same experiment, with what it leaves out filled
-    in, and from the same model.
+    They are the same whenever it is drawn, and wherever the model lies. The digests
+    (SHA-256) tell whether two maps come from the same experiment, with what it leaves
+    out filled in, but for the paths of models; from the same model; and, of one
+    feature, from the same input tiles.
     """
     tags = {
         "model": ensemble.name,
@@ -36,6 +39,13 @@ def tags_of(
         "software": f"glacier_inversion {glacier_inversion.__version__}",
     }
     return {**tags, "ddof": "1"} if statistic == "std" else tags
+
+
+def digest_inputs(dataset: BuiltDataset, feature: str, rasters: Iterable[str]) -> str:
+    """Identify the tiles of a feature that its maps are made from."""
+    tiles = dataset.rows[feature]["rasters"]
+    digests = {name: tiles[name]["sha256"] for name in rasters}
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
 def describe_band(output: str, statistic: str) -> str:
@@ -52,6 +62,7 @@ def describe_band(output: str, statistic: str) -> str:
 
 
 def _digest(experiment: Experiment | Application) -> str:
-    """Identify an experiment by all that has an effect."""
+    """Identify an experiment by all that has an effect, but for where models lie."""
     content = experiment.model_dump(mode="json", by_alias=True, exclude={"schema_"})
+    del content["drawing_description"]["models"]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -97,6 +97,11 @@ def _explained(
         return f"{shown}: {context['error']}"
     if kind == "string_pattern_mismatch":
         return f"{shown} does not exist. Must match {context['pattern']}"
+    if kind == "too_short":
+        n_least = context["min_length"]
+        return f"{shown} is not allowed. Must have at least {n_least}. Add some"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{shown} is not allowed. Must be an object, in {{ and }}. Change it"
     if kind in ("too_long", "string_too_long"):
         what = "characters" if kind == "string_too_long" else "entries"
         return (

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyogrio
+import shapely
 from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import ProjError
 
 from glacier_inversion.errors import RasterError, first_line, nearest
+from glacier_inversion.geodata.text_tables import EMPTY, TextForm, read_form, read_rows
 
-_SEPARATORS = ",;\t|"
 _TABLES = {".csv", ".tsv", ".txt", ".parquet"}
+_RASTERS = {".tif", ".tiff", ".vrt", ".nc", ".img", ".asc"}
 # As GlaThiDa 3 and 2, OGGM, GPX to CSV converters and people call them; in any case.
 _LONGITUDES = ("point_lon", "longitude", "lon", "long")
 _LATITUDES = ("point_lat", "latitude", "lat")
@@ -25,6 +29,7 @@ _EASTINGS, _NORTHINGS = ("x", "easting"), ("y", "northing")
 _EPSG_OF_DEGREES = 4326
 # What pandas, pyarrow and pyogrio raise of a broken file.
 _UNREADABLE = (
+    ProjError,
     OSError,
     ValueError,
     RuntimeError,
@@ -44,14 +49,14 @@ class TableHead:
     columns : tuple of str
     layer, crs : str, optional
         Of a vector file: the layer that holds points, and its CRS as text.
-    separator : str
+    form : TextForm, optional
         Of a text file.
     """
 
     columns: tuple[str, ...]
     layer: str | None = None
     crs: str | None = None
-    separator: str = ","
+    form: TextForm | None = None
 
     def find(self, names: Sequence[str]) -> str | None:
         """Return the first of the columns called *names*, in any case."""
@@ -69,17 +74,25 @@ def read_head(path: Path) -> TableHead:
         The file is missing, unreadable, or holds no points.
     """
     if not path.is_file():
+        is_what = "is no file" if path.exists() else "does not exist"
         message = (
-            f"{path}: does not exist. Must be a file of points in the workspace's data "
+            f"{path}: {is_what}. Must be a file of points in the workspace's data "
             "folder. Put it there, or correct 'file'."
         )
         raise RasterError(message)
     ending = path.suffix.casefold()
+    if ending in _RASTERS:
+        message = (
+            f"{path}: is a raster, and 'column' is for points. Must be a table or a "
+            "vector file. Leave 'column' out, or name another file."
+        )
+        raise RasterError(message)
     with _refusing_broken(path):
         if ending == ".parquet":
             return TableHead(tuple(_parquet(path).read_schema(path).names))
         if ending in _TABLES:
-            return _head_of_text(path)
+            form = read_form(path)
+            return TableHead(form.columns, form=form)
         return _head_of_vectors(path)
 
 
@@ -96,22 +109,11 @@ def _parquet(path: Path) -> Any:
     return parquet
 
 
-def _head_of_text(path: Path) -> TableHead:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        line = file.readline(1_000_000)
-    separator = max(_SEPARATORS, key=line.count)
-    columns = pd.read_csv(path, sep=separator, nrows=0, **_TEXT).columns
-    return TableHead(tuple(map(str, columns)), separator=separator)
-
-
-_TEXT: dict[str, Any] = {"encoding": "utf-8-sig", "encoding_errors": "replace"}
-
-
 def _head_of_vectors(path: Path) -> TableHead:
     layers = [
         str(name)
         for name, kind in pyogrio.list_layers(path)
-        if kind is not None and str(kind).startswith(("Point", "Unknown"))
+        if kind is not None and str(kind).startswith(("Point", "MultiPoint", "Unknown"))
     ]
     if len(layers) != 1:
         holds = f"the layers of points {', '.join(layers)}" if layers else "no points"
@@ -165,10 +167,10 @@ def find_places(
     """
     told = None if points_epsg is None else f"EPSG:{points_epsg}"
     if head.layer is not None:
-        if head.crs and told:
+        if head.crs and told and CRS.from_user_input(head.crs).to_epsg() != points_epsg:
             message = (
                 f"{path}: has a CRS of its own, and points_epsg is {points_epsg}. Must "
-                "be said by the file alone. Leave points_epsg out."
+                "be the same. Leave points_epsg out."
             )
             raise RasterError(message)
         if not (head.crs or told):
@@ -196,10 +198,20 @@ def find_places(
 
 
 def read_table(
-    path: Path, head: TableHead, columns: Sequence[str], places: Places
+    path: Path,
+    head: TableHead,
+    numbers: Sequence[str],
+    texts: Sequence[str],
+    places: Places,
 ) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
     """
     Read some columns of a table, and the coordinates of its points.
+
+    Parameters
+    ----------
+    numbers, texts : sequence of str
+        Names of columns. Those of texts are as the file has them, not as what they may
+        be taken for.
 
     Returns
     -------
@@ -210,32 +222,40 @@ def read_table(
     Raises
     ------
     RasterError
-        The file cannot be read, or a column does not exist, or coordinates are text.
+        The file cannot be read, a column does not exist, coordinates are text, or a row
+        has more fields than the header.
     """
-    for column in columns:
+    wanted = list(dict.fromkeys([*numbers, *texts]))
+    for column in wanted:
         if column not in head.columns:
             message = (
                 f"{path}: has no column {column!r}. {nearest(column, head.columns)} "
                 "Correct its name in the experiment."
             )
             raise RasterError(message)
-    wanted = list(dict.fromkeys([*columns, *filter(None, (places.x, places.y))]))
+    wanted = list(dict.fromkeys([*wanted, *filter(None, (places.x, places.y))]))
     with _refusing_broken(path):
         if head.layer is not None:
             table = pyogrio.read_dataframe(path, layer=head.layer, columns=wanted)
-            points = table.geometry
-            points = points.where(points.geom_type == "Point")
-            return table, points.x.to_numpy(float), points.y.to_numpy(float)
-        if path.suffix.casefold() == ".parquet":
-            table = _parquet(path).read_table(path, columns=wanted).to_pandas()
+            return table, *_coordinates(table.geometry)
+        if head.form is not None:
+            table = read_rows(path, head.form, wanted, set(texts))
         else:
-            table = pd.read_csv(
-                path, sep=head.separator, usecols=wanted, low_memory=False, **_TEXT
-            )
+            table = _parquet(path).read_table(path, columns=wanted).to_pandas()
     x, y = (
         numbers_of(path, str(column), table[column]) for column in (places.x, places.y)
     )
     return table, x, y
+
+
+def _coordinates(
+    geometry: Any,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the coordinates of single points, NaN of all other geometries."""
+    points = np.asarray(geometry)
+    single = shapely.get_num_geometries(points) == 1
+    first = np.where(single, shapely.get_geometry(points, 0), None)
+    return shapely.get_x(first), shapely.get_y(first)
 
 
 def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64]:
@@ -247,8 +267,10 @@ def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64
     RasterError
         A field holds something else.
     """
-    numbers = pd.to_numeric(values, errors="coerce")
-    wrong = numbers.isna() & values.notna() & (values.astype(str).str.strip() != "")
+    numbers = pd.to_numeric(values.astype(object), errors="coerce")
+    wrong = numbers.isna() & values.notna()
+    if wrong.any():
+        wrong &= ~values.astype(str).str.strip().isin(EMPTY)
     if wrong.any():
         row = int(np.argmax(wrong.to_numpy()))
         message = (

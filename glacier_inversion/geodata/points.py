@@ -32,6 +32,7 @@ _DATES = ("survey_date", "date")
 # hardly; then these are in metres.
 _OF_GLATHIDA = ("glathida_id", "survey_id")
 _METRES = ("thickness", "thickness_uncertainty", "elevation")
+_MOST_SHOWN = 5  # values of a column
 _WITH_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -122,12 +123,13 @@ def open_points(path: Path, raster: Raster, epsg: int) -> PointSource:
     places = find_places(path, head, raster.points_epsg, epsg)
     column, where = str(raster.column), raster.where or {}
     dates = _find_dates(path, head, raster)
-    wanted = [column, *where, *([dates] if dates else [])]
-    table, x, y = read_table(path, head, wanted, places)
+    texts = [*where, *([dates] if dates else [])]
+    table, x, y = read_table(path, head, [column], texts, places)
 
     selected = np.ones(len(table), dtype=np.bool_)
     for name, values in where.items():
         selected &= _holds_one_of(table[name], values)
+    n_where = int(selected.sum())
     if dates is not None:
         chosen = within(path, table[dates][selected], raster.after, raster.before)
         selected[selected] = chosen
@@ -148,7 +150,8 @@ def open_points(path: Path, raster: Raster, epsg: int) -> PointSource:
         repeated=int(usable.sum()) - len(points),
     )
     if points.empty:
-        raise RasterError(_describe_empty(path, raster, table, counts))
+        left_out = len(table) - n_where, n_where - n_selected
+        raise RasterError(_describe_empty(path, raster, table[texts], counts, left_out))
     return PointSource(
         path,
         _files(path),
@@ -176,15 +179,39 @@ def _find_dates(path: Path, head: TableHead, raster: Raster) -> str | None:
 
 def _holds_one_of(values: pd.Series, wanted: Sequence[Any]) -> NDArray[np.bool_]:
     """Tell where a column holds one of the wanted values; None is an empty field."""
-    texts = values.astype(str).str.strip()
-    empty = values.isna() | (texts == "")
-    found = empty & (None in wanted)
-    known = [value for value in wanted if value is not None]
-    numbers = [value for value in known if not isinstance(value, str)]
-    if numbers:  # true and false are 1 and 0, for Python as for OGR
-        found |= pd.to_numeric(values, errors="coerce").isin(numbers)
-    found |= ~empty & texts.isin([value for value in known if isinstance(value, str)])
-    return np.asarray(found, dtype=np.bool_)
+    codes, found = pd.factorize(values)
+    texts = [_as_text(value) for value in found]
+    # true and false are 1 and 0, for Python as for OGR
+    numbers = [float(v) for v in wanted if v is not None and not isinstance(v, str)]
+    is_wanted = [
+        None in wanted if text == "" else text in wanted or _as_number(text) in numbers
+        for text in texts
+    ]
+    # the last, which the code -1 means: of what is missing
+    known = np.array([*is_wanted, None in wanted], dtype=np.bool_)
+    holds: NDArray[np.bool_] = known[codes]
+    return holds
+
+
+def _as_text(value: Any) -> str:
+    """
+    Write a field as a text file would have it.
+
+    >>> _as_text(3.0), _as_text(" a "), _as_text(pd.Timestamp("2009-07-31"))
+    ('3', 'a', '2009-07-31')
+    """
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip().removesuffix(" 00:00:00")
+
+
+def _as_number(text: str) -> float | None:
+    """Read a number or a truth, None where it is none."""
+    truth = {"true": 1.0, "false": 0.0}.get(text.casefold())
+    try:
+        return float(text) if truth is None else truth
+    except ValueError:
+        return None
 
 
 def _placed(
@@ -216,19 +243,31 @@ def _known(
 
 
 def _describe_empty(
-    path: Path, raster: Raster, table: pd.DataFrame, counts: PointCounts
+    path: Path,
+    raster: Raster,
+    selecting: pd.DataFrame,
+    counts: PointCounts,
+    left_out: tuple[int, int],
 ) -> str:
-    """Say that no point is left, and what the columns of the selection hold."""
+    """Say that no point is left, why, and what the columns of the selection hold."""
+    by_where, by_date = left_out
     held = "; ".join(
-        f"{name} holds {', '.join(map(repr, table[name].unique()[:5].tolist()))}"
-        for name in raster.where or {}
+        f"{name} holds {', '.join(_shown(selecting[name]))}" for name in selecting
     )
     return (
-        f"{path}: no point is left of {counts.rows:,} rows: {counts.not_selected:,} "
-        f"are not selected, {counts.without_value:,} have no {raster.column}, "
-        f"{counts.without_place:,} no place{f' ({held})' if held else ''}. Must leave "
-        "some. Change the selection, or name another column."
+        f"{path}: no point is left of {counts.rows:,} rows: 'where' leaves out "
+        f"{by_where:,}, 'after' and 'before' {by_date:,}, {counts.without_value:,} "
+        f"have no {raster.column}, {counts.without_place:,} no place"
+        f"{f' ({held})' if held else ''}. Must leave some. Change the selection, or "
+        "name another column."
     )
+
+
+def _shown(values: pd.Series) -> list[str]:
+    """Write some of a column's values as JSON has them, in order."""
+    texts = sorted({"" if pd.isna(v) else _as_text(v) for v in values.unique()})
+    shown = ["null" if text == "" else text for text in texts]
+    return [*shown[:_MOST_SHOWN], "...", shown[-1]] if len(shown) > 6 else shown
 
 
 def _files(path: Path) -> tuple[Path, ...]:

@@ -37,17 +37,19 @@ def span_of(value: Any) -> Span:
     --------
     >>> span_of("2009-07-31"), span_of(20090799.0)
     (('2009-07-31', '2009-08-01'), ('2009-07-01', '2009-08-01'))
-    >>> span_of("2009")
-    ('2009-01-01', '2010-01-01')
+    >>> span_of("2009"), span_of("99999999")
+    (('2009-01-01', '2010-01-01'), ('0001-01-01', '9999-12-31'))
     """
     is_whole = isinstance(value, float) and value.is_integer()
-    text = str(int(value) if is_whole else value).strip()
+    text = str(int(value) if is_whole else value).strip().removesuffix(".0")
     match = _DATE.fullmatch(text)
     if match is None:
         message = f"{text!r} is no date"
         raise ValueError(message)
     year, month, day = match.groups()
-    if month in _UNKNOWN:
+    if year == "9999":  # nothing is known
+        first, end = date.min, date.max
+    elif month in _UNKNOWN:
         first, end = date(int(year), 1, 1), date(int(year) + 1, 1, 1)
     elif day in _UNKNOWN:
         first = date(int(year), int(month), 1)
@@ -81,11 +83,14 @@ def within(
     codes, values = pd.factorize(dates)
     known = np.zeros(len(values) + 1, dtype=np.bool_)  # the last: of what is empty
     for i, value in enumerate(values):
+        if str(value).strip() == "":
+            continue
         try:
             first, end = span_of(value)
         except (ValueError, OverflowError) as error:
             message = (
-                f"{path}: {dates.name} is {str(value)!r}. Must be a date such as "
+                f"{path}: {dates.name} is {str(value)!r} in data row "
+                f"{dates.index[codes == i][0] + 1}. Must be a date such as "
                 "2009-07-31 or 20090731, or empty. Correct it, leave the row out by "
                 "'where', or leave out 'after' and 'before'."
             )

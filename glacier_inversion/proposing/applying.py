@@ -70,7 +70,7 @@ def propose_application(
         f"models {', '.join(models)}: trained ones are applied",
         f"buffer_distance {buffer:g} m: half of what models look at, and two pixels",
         *list_entries(entries, inputs),
-        list_unused(found, entries),
+        *list_unused(found, entries),
     ]
     return Proposal(content, reasons)
 

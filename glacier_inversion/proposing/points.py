@@ -38,12 +38,15 @@ class FoundPoints:
         What is known of the column's.
     counts : mapping of int
         What became of its rows, as `PointTargets.counts` has it.
+    misplaced : str, optional
+        Where its points are, if no outline holds any.
     """
 
     file: str
     keys: dict[str, Any]
     unit: str | None
     counts: Mapping[str, int]
+    misplaced: str | None = None
 
     def entry(self, name: str, resolution: float) -> dict[str, Any]:
         """Return the entry of the experiment file."""
@@ -53,9 +56,8 @@ class FoundPoints:
 
     def describe(self) -> str:
         """Say what of it is taken."""
-        flagged = [f"{name} is empty" for name in self.keys.get("where", {})]
-        where = f", where {flagged[0]}" if flagged else ""
-        return f"{self.file}: {describe_counts(self.counts)}{where}"
+        flagged = [f"where {name} is empty: " for name in self.keys.get("where", {})]
+        return f"{self.file}: {''.join(flagged)}{describe_counts(self.counts)}"
 
 
 def find_points(
@@ -77,7 +79,7 @@ def find_points(
             logger.warning("%s", error)
             continue
         if not found.counts["used"]:
-            logger.info("%s: left aside, as no outline holds a point of it", file)
+            logger.warning("%s: left aside: %s", file, found.misplaced)
             continue
         if best is not None:
             if found.counts["used"] > best.counts["used"]:
@@ -127,7 +129,14 @@ def _describe(
             if keys is whole:
                 raise
             continue
-        counts = PointTargets(source, ownership).counts
-        if counts["used"] or keys is whole:
+        targets = PointTargets(source, ownership)
+        if targets.counts["used"] or keys is whole:
             break
-    return FoundPoints(file, keys, source.unit, counts)
+    if flag and keys is whole and targets.counts["used"]:
+        logger.warning(
+            "%s: all points are flagged as doubtful in %s: taken nevertheless",
+            file,
+            flag,
+        )
+    misplaced = targets.describe_misplaced()
+    return FoundPoints(file, keys, source.unit, targets.counts, misplaced)

@@ -73,11 +73,13 @@ def list_entries(entries: list[dict[str, Any]], inputs: list[str]) -> list[str]:
     return lines
 
 
-def list_unused(found: Mapping[str, FoundRaster], entries: list[dict[str, Any]]) -> str:
-    """Say which files were recognized, and are not needed."""
+def list_unused(
+    found: Mapping[str, FoundRaster], entries: list[dict[str, Any]]
+) -> list[str]:
+    """Say in a line which files were recognized, and are not needed, if any are."""
     used = {entry.get("file") for entry in entries}
     files = sorted(raster.file for raster in found.values() if raster.file not in used)
-    return f"not needed: {', '.join(files)}" if files else "not needed: no raster"
+    return [f"not needed: {', '.join(files)}"] if files else []
 
 
 def write_experiment(proposal: Proposal, path: Path) -> None:

@@ -164,7 +164,7 @@ def _train(
         "half of it and two pixels",
         *list_entries(entries, inputs),
         *([target.describe()] if isinstance(target, FoundPoints) else []),
-        list_unused(found, entries),
+        *list_unused(found, entries),
     ]
     reasons.append(_split(workspace, content, chosen))
     reasons.append(

@@ -331,3 +331,27 @@ def test_the_table_reads_as_it_is_written():
     assert table.y.tolist() == ISLANDS.y(cells.row).tolist()
     np.testing.assert_allclose(table["mean"], cells.mean, rtol=1e-9)
     np.testing.assert_allclose(table["std"], cells.std, rtol=1e-9)
+
+
+def test_points_elsewhere_are_said_to_be(run):
+    "With where they are: coordinates of another CRS are the likely cause."
+    table = write_points(run)
+    swapped = table.rename(columns={"latitude": "longitude", "longitude": "latitude"})
+    swapped.drop(columns=["x", "y"]).to_csv(run.root / "data/radar.csv", index=False)
+    warnings = report_of(run, 1)["warnings"]
+    (line,) = [line for line in warnings if "no point lies inside any outline" in line]
+    assert line.startswith(f"{run.root}/data/radar.csv: ")
+    assert "Are the coordinates those of EPSG:4326? Else say points_epsg" in line
+
+
+def test_check_tells_of_a_table_that_changed_after_the_build(run):
+    table = write_points(run)
+    build(run)
+    assert not [w for w in report_of(run)["warnings"] if "other files" in w]
+    table[:3000].drop(columns=["x", "y"]).to_csv(
+        run.root / "data/radar.csv", index=False
+    )
+    assert (
+        f"{run.root}/datasets/region: was built from other files of thickness. Run 'ginv "
+        "build-dataset'"
+    ) in report_of(run)["warnings"]

@@ -63,8 +63,14 @@ def test_a_selection_is_read_as_it_is_written():
             {"column": "h", "after": "2009-01-01", "before": "2009-01-01"},
             "no day is after 2009-01-01 and before 2009-01-01.",
         ),
-        ({"column": "h", "where": {}}, "where: {} is not allowed."),
-        ({"column": "h", "where": {"a": []}}, "where.a: [] is not allowed."),
+        (
+            {"column": "h", "where": {}},
+            "where: {} is not allowed. Must have at least 1. Add some.",
+        ),
+        (
+            {"column": "h", "where": {"a": []}},
+            "where.a: [] is not allowed. Must have at least 1. Add some.",
+        ),
         (
             {"column": "h", "where": {"a": {"b": 1}}},
             'where.a: {"b": 1}: Must be a text, a number, true, false or null, or a list',

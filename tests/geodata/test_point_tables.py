@@ -24,7 +24,7 @@ def read(path, points_epsg=None, column="h"):
     """Return what a file tells of its points."""
     head = read_head(path)
     places = find_places(path, head, points_epsg, EPSG)
-    table, x, y = read_table(path, head, [column], places)
+    table, x, y = read_table(path, head, [column], [], places)
     return places, table[column].tolist(), x.tolist(), y.tolist()
 
 
@@ -116,7 +116,7 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path, content, message):
     ("layers", "given", "epsg", "message"),
     [
         (["a", "b"], {}, None, "holds the layers of points a, b. Must hold one layer"),
-        (["a"], {}, 4326, "has a CRS of its own, and points_epsg is 4326. Must be"),
+        (["a"], {}, 4258, "has a CRS of its own, and points_epsg is 4258. Must be"),
         (["a"], {"crs": None}, None, "has no CRS. Must say where its points are."),
         (["a"], {"kind": box}, None, "holds no points. Must hold one layer of points."),
     ],
@@ -128,6 +128,29 @@ def test_layers_that_cannot_be_used_are_refused(tmp_path, layers, given, epsg, m
     with pytest.raises(RasterError) as caught:
         read(path, epsg)
     assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_points_of_multipoints_are_single(tmp_path):
+    "As many programs write them; several in one are nowhere."
+    geometry = [
+        shapely.MultiPoint([(8.0, 46.5)]),
+        shapely.MultiPoint([(8.0, 46.5), (8.1, 46.6)]),
+        shapely.MultiPoint([(8.2, 46.7)]),
+    ]
+    path = tmp_path / "points.gpkg"
+    geopandas.GeoDataFrame({"h": TABLE.h}, geometry=geometry, crs=4326).to_file(path)
+    _, _, x, y = read(path, 4326)  # that of the file may be said once more
+    np.testing.assert_equal((x, y), ([8.0, np.nan, 8.2], [46.5, np.nan, 46.7]))
+
+
+def test_what_is_no_table_is_said_so(tmp_path):
+    (tmp_path / "dem.tif").write_bytes(b"")
+    for name, message in (
+        (".", "is no file"),
+        ("dem.tif", "is a raster, and 'column'"),
+    ):
+        with pytest.raises(RasterError, match=message):
+            read(tmp_path / name)
 
 
 def test_broken_files_are_refused(tmp_path):

@@ -135,9 +135,9 @@ def test_a_selection_of_nothing_is_refused(path):
     with pytest.raises(RasterError) as caught:
         values(path, where={"DATA_FLAG": "y"})
     assert str(caught.value) == (
-        f"{path}: no point is left of 7 rows: 7 are not selected, 0 have no THICKNESS, 0 "
-        "no place (DATA_FLAG holds nan, '1', 'x'). Must leave some. Change the selection, "
-        "or name another column."
+        f"{path}: no point is left of 7 rows: 'where' leaves out 7, 'after' and 'before' "
+        "0, 0 have no THICKNESS, 0 no place (DATA_FLAG holds null, 1, x). Must leave "
+        "some. Change the selection, or name another column."
     )
     with pytest.raises(RasterError, match=r"has no column 'FLAG'. Did you mean 'DATA_"):
         values(path, where={"FLAG": None})
@@ -165,3 +165,33 @@ def test_near_is_what_a_plain_comparison_finds(path):
     assert points.near((2, 1, 5, 7)).tolist() == np.flatnonzero(inside).tolist()
     y = float(points.y[100])  # the sides belong to it
     assert 100 in points.near((0, y, 9, y))
+
+
+def test_where_means_what_the_file_says(path):
+    "Not what a reader takes it for, which depends on other rows."
+    text = "x,y,h,flag\n" + "".join(
+        f"{450000 + i},5150000,{i},{flag}\n"
+        for i, flag in enumerate(["1", "", "007", "NA", "None", "1.0", "yes"], 1)
+    )
+    for where, left in (
+        ({"flag": "1"}, [1]),
+        ({"flag": 1}, [1, 6]),
+        ({"flag": ["1", None]}, [1, 2]),
+        ({"flag": "007"}, [3]),
+        ({"flag": 7}, [3]),
+        ({"flag": "NA"}, [4]),
+        ({"flag": None}, [2]),
+        ({"flag": ["yes", "None"]}, [5, 7]),
+    ):
+        path.write_text(text)
+        raster = Raster(name="h", resolution=50.0, file="a", column="h", where=where)
+        assert sorted(open_points(path, raster, EPSG).value.tolist()) == left, where
+
+
+def test_dates_that_leave_nothing_are_named(path):
+    with pytest.raises(RasterError) as caught:
+        values(path, after="2016-01-01", where={"GlaThiDa_ID": [1, 2]})
+    assert (
+        "'where' leaves out 0, 'after' and 'before' 7, 0 have no THICKNESS, 0 no place "
+        "(GlaThiDa_ID holds 1, 2; SURVEY_DATE holds null, 20090731.0, "
+    ) in str(caught.value)

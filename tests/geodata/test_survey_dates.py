@@ -19,6 +19,8 @@ from glacier_inversion.geodata.survey_dates import span_of, within
         (20090799.0, ("2009-07-01", "2009-08-01")),
         (20099999.0, ("2009-01-01", "2010-01-01")),
         ("20090000", ("2009-01-01", "2010-01-01")),
+        ("20090731.0", ("2009-07-31", "2009-08-01")),
+        ("99999999", ("0001-01-01", "9999-12-31")),
         ("2009-12", ("2009-12-01", "2010-01-01")),
         (" 2009 ", ("2009-01-01", "2010-01-01")),
         (pd.Timestamp("2009-02-28 12:00"), ("2009-02-28", "2009-03-01")),
@@ -45,6 +47,6 @@ def test_a_date_lies_within_as_a_whole():
 def test_the_message_names_the_field():
     dates = pd.Series(["2009", "soon"], name="SURVEY_DATE")
     with pytest.raises(
-        RasterError, match=r"t.csv: SURVEY_DATE is 'soon'. Must be a da"
+        RasterError, match=r"t.csv: SURVEY_DATE is 'soon' in data row 2. Must"
     ):
         within(Path("t.csv"), dates, "2009-01-01", None)

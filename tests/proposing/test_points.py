@@ -61,13 +61,14 @@ def test_a_table_is_found_by_its_column(data):
         "where": {"DATA_FLAG": None},
     }
     assert found.counts["not_selected"] == table.DATA_FLAG.notna().sum()
-    assert found.describe().startswith("TTT.csv: ")
-    assert found.describe().endswith("outside every outline, where DATA_FLAG is empty")
+    assert found.describe().startswith("TTT.csv: where DATA_FLAG is empty: ")
+    assert found.describe().endswith(" outside every outline")
 
 
-def test_points_that_are_all_flagged_are_taken(data):
+def test_points_that_are_all_flagged_are_taken(data, caplog):
     radar().assign(DATA_FLAG=1).to_csv(data / "TTT.csv", index=False)
     assert find(data).keys == {"column": "THICKNESS"}
+    assert "TTT.csv: all points are flagged as doubtful in DATA_FLAG: t" in caplog.text
 
 
 def test_the_table_with_most_points_is_taken(data, caplog):
@@ -83,7 +84,10 @@ def test_the_table_with_most_points_is_taken(data, caplog):
     with caplog.at_level(logging.INFO):
         assert find(data).file == "b.csv"
     assert "a_radar.gpkg: is ice_thickness, too, and b.csv is taken" in caplog.text
-    assert "c.csv: left aside, as no outline holds a point of it" in caplog.text
+    assert (
+        "c.csv: left aside: no point lies inside any outline. In the CRS" in caplog.text
+    )
+    assert "Are the coordinates those of EPSG:4326? Else say points_epsg" in caplog.text
     (data / "b.csv").unlink()
     found = find(data)
     assert found.entry("h", 50.0)["unit"] == "m"  # a guess
