@@ -32,7 +32,6 @@ Source = Literal["crossval", "validation"]
 
 _FORMAT = 1
 _LARGEST = float(np.finfo(np.float32).max)  # of any number
-_COMMANDS = "'ginv crossval' or 'ginv calibrate'"
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,8 @@ class OutputCalibration:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
         Return the ends of the intervals of a level.
+
+        They are made with its *factor*, not with the guaranteed one: they are nominal.
 
         Parameters
         ----------
@@ -232,7 +233,7 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
     if not path.exists():
         message = (
             f"{path}: is not there. Must say how far the model errs on features that "
-            f"it does not know. Run {_COMMANDS} with the model's experiment first."
+            "it does not know. Run 'ginv crossval' with the model's experiment first."
         )
         raise ModelError(message)
     try:
@@ -255,7 +256,7 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
         message = (
             f"{path}: is that of another model, or of this one before it was trained "
             f"anew: {made_for[:12]!r}, not {identity[:12]!r}. Must be made from the "
-            f"errors of the model beside it. Run {_COMMANDS} again."
+            "errors of the model beside it. Run 'ginv crossval' again."
         )
         raise ModelError(message)
     return Calibration(outputs, content["source"], identity)
@@ -263,8 +264,8 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
 
 def _broken(path: Path, why: str) -> str:
     return (
-        f"{path}: cannot be used ({why}). Must be as {_COMMANDS} wrote it. Restore it, "
-        "or run one of them again."
+        f"{path}: cannot be used ({why}). Must be as 'ginv crossval' wrote it. Restore "
+        "it, or run 'ginv crossval' again."
     )
 
 
