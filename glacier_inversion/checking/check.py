@@ -169,16 +169,21 @@ def _open_models(
     Return the models to be drawn, and note what is wrong with them.
 
     Those that are neither there nor trained by this, or broken, or that read what the
-    dataset will not have.
+    dataset will not have, or that lack the calibration of what is to be drawn.
     """
+    from glacier_inversion.drawing.calibrated import (  # noqa: PLC0415  torch
+        open_calibration,
+    )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         find_unusable_members,
+        finished_seeds,
         read_model,
     )
 
+    description = experiment.drawing_description
     own = experiment.model_name if isinstance(experiment, Experiment) else None
     found = []
-    for name in experiment.drawing_description.models:
+    for name in description.models:
         folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
             continue
@@ -187,6 +192,8 @@ def _open_models(
             problems += find_unusable_members(folder, model)
             if name != own:
                 check_serves(experiment.dataset_description, model.experiment)
+            n_members = len(finished_seeds(folder))
+            open_calibration(folder, model, n_members, description.statistics, problems)
             found.append(model)
         except (DatasetError, ModelError) as error:
             problems.append(str(error))

@@ -24,7 +24,8 @@ def with_bed(
 
     It is the surface minus the thickness, metres, and the surface itself where the
     thickness is below 0; NaN where either is. So statistics over the members are those
-    of beds: the std is that of the thickness that is not below 0.
+    of beds: the std is that of the thickness that is not below 0. What is calibrated
+    follows from the thickness, as `CalibratedOutput` says.
 
     Raises
     ------
@@ -33,7 +34,14 @@ def with_bed(
     """
     surface = _read_surface(values, bed, dataset, drawn, layout)[values.predicted]
     of_members = surface - np.maximum(values.values[bed.thickness], 0)
-    return replace(values, values={**values.values, bed.output: of_members})
+    calibrated = dict(values.calibrated)
+    if bed.thickness in calibrated:
+        calibrated[bed.output] = replace(calibrated[bed.thickness], surface=surface)
+    return replace(
+        values,
+        values={**values.values, bed.output: of_members},
+        calibrated=calibrated,
+    )
 
 
 def _read_surface(

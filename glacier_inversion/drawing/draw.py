@@ -93,8 +93,10 @@ def draw(
     centres are the points of the lattice; for every model, profile and output a CSV
     file. A bed has maps as an output has, but no profile. NaN, or an empty field, where
     a window reaches beyond its tile, where inputs are not valid enough, and outside the
-    outline if it clips; in a bed also where its surface is not known. Memory is bounded
-    by blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
+    outline if it clips; in a bed also where its surface is not known. Uncertainty and
+    the bounds of intervals follow from the calibration that `crossval` keeps with a
+    model. Memory is bounded by blocks. Tags of a map say how it came about; drawn
+    again, its bytes are the same.
 
     Parameters
     ----------
@@ -109,8 +111,9 @@ def draw(
     DatasetError
         The dataset is not built, or was built from another description.
     ModelError, ExperimentError
-        Features, models or profiles do not exist or do not fit, or the method is not
-        exact, all of them named; nothing is drawn then.
+        Features, models or profiles do not exist or do not fit, a model lacks the
+        calibration of what is to be drawn, or the method is not exact, all of them
+        named; nothing is drawn then.
     DeviceError
         The GPU fails, or its memory does not suffice even for small blocks.
     WorkspaceError

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.calibrated import CalibratedOutput, is_calibrated
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -130,6 +131,8 @@ class PredictedBlock:
         Of those that there is a raster of.
     lacking : dict of bool arrays, shape (n_wanted,), by input
         Its patch has too few valid pixels; empty where all that is wanted is predicted.
+    calibrated : dict of CalibratedOutput, by output
+        At the predicted pixels; empty where the ensemble has no calibration.
     """
 
     block: Window
@@ -138,6 +141,7 @@ class PredictedBlock:
     values: dict[str, NDArray[np.float32]]
     targets: dict[str, NDArray[np.float32]]
     lacking: dict[str, NDArray[np.bool_]]
+    calibrated: dict[str, CalibratedOutput] = field(default_factory=dict)
 
     def image(self, output: str, name: str) -> NDArray[np.float32]:
         """Return a statistic, or the 'target', at the block's pixels, else NaN."""
@@ -145,6 +149,8 @@ class PredictedBlock:
         if name == "target":
             if output in self.targets:
                 image[self.wanted] = self.targets[output]
+        elif is_calibrated(name):
+            image[self.predicted] = self.calibrated[output].statistic(name)
         else:
             image[self.predicted] = statistic(name, self.values[output])
         return image
@@ -169,6 +175,8 @@ def predict_blocks(
     dataset.check_tiles(drawn.feature, inputs)
     tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
     points = lattice(tile, ensemble.layout.window_px)
+    calibration = ensemble.calibration
+    calibrations = calibration.outputs if calibration is not None else {}
     for block in drawn.blocks(ensemble.device.block_px):
         rows, cols = drawn.points(block)
         wanted = wanted_in(block) & drawn.is_on(points, block)
@@ -185,6 +193,10 @@ def predict_blocks(
             of_block.values,
             of_block.targets,
             of_block.lacking,
+            {
+                output: CalibratedOutput(of_output, of_block.values[output])
+                for output, of_output in calibrations.items()
+            },
         )
 
 

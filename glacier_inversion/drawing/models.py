@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.plan import check_serves
+from glacier_inversion.drawing.calibrated import open_calibration
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
@@ -58,12 +59,26 @@ def open_ensembles(
     device: Device,
     problems: list[str],
 ) -> list[Ensemble]:
-    """Open every model that can be drawn, and note why others cannot."""
-    opened = [
-        open_ensemble(experiment, dataset, workspace, name, method, device, problems)
-        for name in experiment.drawing_description.models
-    ]
-    return [ensemble for ensemble in opened if ensemble is not None]
+    """
+    Open every model that can be drawn, and note why others cannot.
+
+    With their calibrations where statistics need them.
+    """
+    description, ensembles = experiment.drawing_description, []
+    for name in description.models:
+        ensemble = open_ensemble(
+            experiment, dataset, workspace, name, method, device, problems
+        )
+        if ensemble is not None:
+            ensemble.calibration = open_calibration(
+                ensemble.folder,
+                ensemble.model,
+                len(ensemble.seeds),
+                description.statistics,
+                problems,
+            )
+            ensembles.append(ensemble)
+    return ensembles
 
 
 def open_ensemble(

@@ -1,4 +1,4 @@
-"""A picture of all that a run has drawn: mean and spread, with the outlines."""
+"""A picture of all that a run has drawn: mean and uncertainty, with the outlines."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def write_overview(
     """
     Write a PNG of the mosaics in *folder*, and return its path.
 
-    A row for each output; a panel for each statistic, the mean and the std where they
-    are drawn. Large mosaics are read with fewer pixels.
+    A row for each output; a panel for each statistic, the mean and the uncertainty, or
+    else the std, where they are drawn. Large mosaics are read with fewer pixels.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def write_overview(
     """
     outputs = list(dict.fromkeys(output for output, _ in ranges))
     statistics = list(dict.fromkeys(statistic for _, statistic in ranges))
-    shown = [name for name in ("mean", "std") if name in statistics] or statistics[:2]
+    beside = "uncertainty" if "uncertainty" in statistics else "std"
+    shown = [name for name in ("mean", beside) if name in statistics] or statistics[:2]
     rings = [
         shapely.get_coordinates(ring)
         for polygon in shapely.get_parts(outlines)  # of several there are no rings

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 
 import glacier_inversion
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.calibrated import is_calibrated
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.ensemble import Ensemble
 
 
@@ -25,7 +27,9 @@ def tags_of(
     They are the same whenever it is drawn, and wherever the model lies. The digests
     (SHA-256) tell whether two maps come from the same experiment, with what it leaves
     out filled in, but for the paths of models; from the same model; and, of one
-    feature, from the same input tiles.
+    feature, from the same input tiles. What is calibrated says from which errors, and
+    on how many features or groups; bounds also say which share of the pixels of
+    features their intervals covered that the calibration was fitted without.
     """
     tags = {
         "model": ensemble.name,
@@ -38,7 +42,28 @@ def tags_of(
         "device": str(ensemble.device),
         "software": f"glacier_inversion {glacier_inversion.__version__}",
     }
-    return {**tags, "ddof": "1"} if statistic == "std" else tags
+    if statistic == "std":
+        tags["ddof"] = "1"
+    if ensemble.calibration is not None and is_calibrated(statistic):
+        bed = experiment.drawing_description.bed
+        of = bed.thickness if bed is not None and output == bed.output else output
+        tags |= _calibration_tags(ensemble.calibration, of, statistic)
+    return tags
+
+
+def _calibration_tags(
+    calibration: Calibration, output: str, statistic: str
+) -> dict[str, str]:
+    own = calibration.outputs[output]
+    tags = {
+        "calibration": calibration.source,
+        "calibration_features": str(own.n_features),
+    }
+    if statistic == "uncertainty":
+        return tags
+    coverage = own.levels[int(statistic[-2:])].coverage
+    # whatever the number of features: the factor is not the guaranteed one
+    return {**tags, "level": "nominal", "coverage_held_out": f"{coverage:.4f}"}
 
 
 def digest_inputs(dataset: BuiltDataset, feature: str, rasters: Iterable[str]) -> str:
@@ -56,8 +81,12 @@ def describe_band(output: str, statistic: str) -> str:
     'ice_thickness mean'
     >>> describe_band("ice_thickness", "std")
     'ice_thickness std (spread of members)'
+    >>> describe_band("ice_thickness", "uncertainty")
+    'ice_thickness uncertainty (calibrated)'
     """
     of_what = " (spread of members)" if statistic == "std" else ""
+    if is_calibrated(statistic):
+        of_what = " (calibrated)"
     return f"{output} {statistic}{of_what}"
 
 

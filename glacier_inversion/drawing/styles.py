@@ -35,6 +35,8 @@ _MAGMA = [
     "#fec488",
     "#fcfdbf",
 ]
+_FROM_ZERO = "std", "uncertainty"
+"""Statistics with a range of their own, from 0 on, and colours of their own."""
 _INTERVALS = 5  # of a range, at most about
 
 Range = tuple[float, float]
@@ -65,22 +67,27 @@ def ranges_of(maps: DrawnMaps) -> Ranges:
     """
     Return the ranges of a run's maps.
 
-    The standard deviations of an output have one range, all other statistics another,
-    so that the features can be compared, and their quantiles with their means.
+    The standard deviations of an output have one range, its uncertainties another, all
+    other statistics a third, so that the features can be compared, and their quantiles
+    and the bounds of intervals with their means.
 
     Raises
     ------
     RasterError
         A map cannot be read.
     """
-    together: dict[tuple[str, bool], list[Path]] = {}
-    for (output, statistic), paths in maps.items():
-        together.setdefault((output, statistic == "std"), []).extend(paths)
-    ranges = {
-        (output, is_std): common_range(paths, from_zero=is_std)
-        for (output, is_std), paths in together.items()
+    groups = {
+        (output, statistic): (output, statistic if statistic in _FROM_ZERO else "")
+        for output, statistic in maps
     }
-    return {what: ranges[what[0], what[1] == "std"] for what in maps}
+    together: dict[tuple[str, str], list[Path]] = {}
+    for what, paths in maps.items():
+        together.setdefault(groups[what], []).extend(paths)
+    ranges = {
+        group: common_range(paths, from_zero=group[1] in _FROM_ZERO)
+        for group, paths in together.items()
+    }
+    return {what: ranges[group] for what, group in groups.items()}
 
 
 def style_path(raster: Path) -> Path:
@@ -138,7 +145,7 @@ def nice_range(lowest: float, highest: float) -> Range:
 
 def colours_of(statistic: str) -> list[str]:
     """Return the colours of a map, at equal steps of its range."""
-    return _MAGMA if statistic == "std" else _VIRIDIS
+    return _MAGMA if statistic in _FROM_ZERO else _VIRIDIS
 
 
 def write_style(raster: Path, statistic: str, shown: Range) -> Path:

@@ -35,9 +35,11 @@ from glacier_inversion.experiment.values import (
     Text,
 )
 
-STATISTIC = r"mean|std|median|min|max|q\d\d"
+CALIBRATED = "uncertainty|lower68|upper68|lower95|upper95"
+"""The names of statistics that follow from a model's calibration, as a pattern."""
+STATISTIC = rf"mean|std|median|min|max|q\d\d|{CALIBRATED}"
 """The names of statistics, as a pattern."""
-_N_STATISTICS = 5 + 100
+_N_STATISTICS = 10 + 100
 
 if TYPE_CHECKING:
     AnyOperation = Operation
@@ -211,7 +213,9 @@ class DrawingDescription(Section):
         min_length=1,
         max_length=_N_STATISTICS,
         description="Statistics over the members: mean, std (ddof 1), median, min, "
-        "max, or quantiles such as q05.",
+        "max, or quantiles such as q05. And those of a model that 'ginv crossval' has "
+        "calibrated: uncertainty, the standard error; lower68, upper68, lower95 and "
+        "upper95, the bounds of its 68 and 95 % intervals.",
     )
     clip_to_outline: bool = Field(
         default=True, description="Draw inside the outline only."

@@ -1,5 +1,7 @@
 """Maps, drawn and by hand."""
 
+import dataclasses
+
 import numpy as np
 import rasterio
 import torch
@@ -8,6 +10,12 @@ from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.training.model.calibration import (
+    Calibration,
+    Level,
+    OutputCalibration,
+    write_calibration,
+)
 from glacier_inversion.training.model.model import read_member, read_model
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.workspace import Workspace
@@ -47,3 +55,18 @@ def draw_by(run, method):
     folder = run.root / "drawings/unpadded/south"
     maps = [read(folder / f"thickness_{name}.tif")[0] for name in ("mean", "std")]
     return result.stderr, maps
+
+
+def calibrate(run, **changes):
+    """Write a calibration of the model 'small', some of it changed; return it."""
+    folder = Workspace(run.root).model("small")
+    levels = {
+        level: Level(factor, None, 0.01 * level - 0.003, {"east": 0.5})
+        for level, factor in ((50, 0.6), (68, 1.25), (80, 1.75), (95, 3.5))
+    }
+    n_errors = dict.fromkeys(("east", "north-1", "west", "far", "away"), 30)
+    own = OutputCalibration(4.0, 2.0, 0.25, levels, n_errors, is_nonnegative=True)
+    own = dataclasses.replace(own, **changes)
+    identity = read_model(folder).identity
+    write_calibration(Calibration({"thickness": own}, "crossval", identity), folder)
+    return own

@@ -15,7 +15,7 @@ from glacier_inversion.patches.interpolation import read_at
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.drawing.helpers import by_patches, read
+from tests.drawing.helpers import by_patches, calibrate, read
 from tests.helpers import copy_of
 
 BED = Bed(surface="dem", thickness="thickness")
@@ -164,6 +164,34 @@ def test_a_thickness_below_zero_leaves_the_surface(surveyed):
         [[0, 3 / np.sqrt(2), np.nan, np.nan]],
         atol=1e-3,
     )
+
+
+def test_bounds_of_a_bed_are_the_surface_minus_those_of_the_thickness(
+    surveyed, tmp_path
+):
+    "The lower from the upper; its uncertainty is that of the thickness."
+    run = copy_of(surveyed, tmp_path)
+    calibrate(run)
+    names = ["uncertainty", "lower95", "upper95"]
+    run.raw["drawing_description"] |= {"features": ["south"], "statistics": names}
+    run.write()
+    assert run("draw").exit_code == 0
+    folder = run.root / "drawings/small/south"
+    bed = {name: read(folder / f"thickness_bed_{name}.tif")[0] for name in names}
+    ice = {name: read(folder / f"thickness_{name}.tif")[0] for name in names}
+    _, transform = read(folder / "thickness_bed_lower95.tif")
+    x, y = Grid(transform.c, transform.f, 50.0, *bed["lower95"].shape).centres()
+    tile = run.root / "datasets/region/south/dem.tif"
+    surface = read_at(read_tile(tile), read_grid(tile), x, y)
+    assert np.isnan(surface[np.isfinite(ice["lower95"])]).any()
+    assert (ice["lower95"] == 0).any()
+    for side, other in (("lower95", "upper95"), ("upper95", "lower95")):
+        np.testing.assert_allclose(bed[side], surface - ice[other], rtol=0, atol=1e-3)
+    expected = np.where(np.isnan(surface), np.nan, ice["uncertainty"])
+    np.testing.assert_array_equal(bed["uncertainty"], expected)
+    with rasterio.open(folder / "thickness_bed_lower95.tif") as src:
+        assert src.descriptions == ("thickness_bed lower95 (calibrated)",)
+        assert src.tags()["calibration_features"] == "5"
 
 
 def test_a_damaged_tile_of_the_surface_fails_its_feature(surveyed, tmp_path):

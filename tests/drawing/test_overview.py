@@ -32,3 +32,24 @@ def test_an_overview_shows_mean_and_std(tmp_path, shape):
     assert (0x99, 0x99, 0x99) in flat  # of the outline, as datasets keep it
     again = picture.read_bytes()
     assert write_overview(tmp_path, "$a_$", ranges, [outline]).read_bytes() == again
+
+
+def test_an_overview_shows_the_uncertainty_rather_than_the_spread(tmp_path):
+    "Where it is drawn."
+    grid = Grid(600_000, 5_100_000, 25, 4, 6)
+    paths = {}
+    for number, name in enumerate(("mean", "std", "uncertainty")):
+        paths["ice", name] = [tmp_path / "east" / f"ice_{name}.tif"]
+        values = np.full((4, 6), 50 * number, dtype="float32")
+        write_tile(paths["ice", name][0], values, grid, 32632, {})
+    ranges = dict.fromkeys(paths, (0.0, 200.0))
+    write_mosaics(tmp_path, paths, ranges)
+
+    def shown(*names):
+        those = {("ice", name): ranges["ice", name] for name in names}
+        outlines = [shapely.box(*grid.bounds)]
+        return write_overview(tmp_path, "a", those, outlines).read_bytes()
+
+    everything = shown("mean", "std", "uncertainty")
+    assert everything == shown("mean", "uncertainty")
+    assert everything != shown("mean", "std")

@@ -17,7 +17,15 @@ from glacier_inversion.grid import Grid
 from tests.helpers import copy_of
 
 
-@pytest.mark.parametrize(("statistic", "name"), [("std", "magma"), ("q05", "viridis")])
+@pytest.mark.parametrize(
+    ("statistic", "name"),
+    [
+        ("std", "magma"),
+        ("q05", "viridis"),
+        ("uncertainty", "magma"),
+        ("lower95", "viridis"),
+    ],
+)
 def test_colours_are_those_of_matplotlib(statistic, name):
     "At equal steps, to the last bit."
     wanted = [mpl.colors.to_hex(mpl.colormaps[name](i / 8)) for i in range(9)]

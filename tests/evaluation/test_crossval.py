@@ -237,6 +237,10 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     covered = ((points["mean"] - points.observed).abs() <= half).mean()
     assert test["calibrated"]["levels"]["80"]["coverage"] == pytest.approx(covered)
     assert test["features_calibrated"] == []
+    run.raw["drawing_description"]["statistics"] = ["uncertainty", "upper95"]
+    run.write()
+    result = run("draw")
+    assert result.exit_code == 0, result.output
 
 
 def test_too_few_features_give_no_calibration(finished, tmp_path):

@@ -28,6 +28,7 @@ from glacier_inversion.patches.lattice import (
     to_lattice,
 )
 from glacier_inversion.patches.tiles import Tiles, tiles_of_arrays
+from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.member_statistics import PredictedMap
 from glacier_inversion.training.model.members import (
     WEIGHTS,
@@ -97,6 +98,8 @@ class Ensemble:
         How far a dense pass is exact.
     align : int
         The least common multiple of the rasters' pixels, in finest pixels.
+    calibration : Calibration or None
+        How far it errs. None unless who uses the ensemble has read it.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class Ensemble:
             self._network = Network(model.experiment).eval()
         self.plan = plan_dense(self._network, self.layout)
         self.device = device
+        self.calibration: Calibration | None = None
         self._given = device  # less at once where its memory has not sufficed
         self._loaded_seeds: list[int] = []
         self._loaded: list[Network] = []

@@ -1,0 +1,145 @@
+"""Calibrated statistics: how far the truth may be from what an ensemble predicts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.errors import ModelError
+from glacier_inversion.experiment.sections import CALIBRATED
+from glacier_inversion.training.model.calibration import (
+    CALIBRATION,
+    Calibration,
+    OutputCalibration,
+    read_calibration,
+)
+from glacier_inversion.training.model.member_statistics import statistic
+from glacier_inversion.training.model.model import Model
+
+_BOUND = re.compile(r"(lower|upper)(\d\d)")
+
+
+@dataclass(frozen=True)
+class CalibratedOutput:
+    """
+    The uncertainty of an output at some points, or of the bed below a thickness.
+
+    Attributes
+    ----------
+    calibration : OutputCalibration
+        Of the output; of a bed, that of its thickness.
+    members : float32 array, shape (n_members, n_points), the output's unit
+        What the members predict of it.
+    surface : float32 array, shape (n_points,), metres, optional
+        Of a bed: the surface that the thickness is subtracted from.
+    """
+
+    calibration: OutputCalibration
+    members: NDArray[np.float32]
+    surface: NDArray[np.float32] | None = None
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
+        return statistic("mean", self.members)
+
+    @cached_property
+    def _spread(self) -> NDArray[np.float32]:
+        return statistic("std", self.members)
+
+    def statistic(self, name: str) -> NDArray[np.float32]:
+        """
+        Compute a calibrated statistic.
+
+        The uncertainty of a bed is that of its thickness. Its lower bound is the
+        surface minus the upper bound of the thickness, and the other way round; where
+        a thickness is below 0 it is the surface itself.
+
+        Parameters
+        ----------
+        name : str
+            uncertainty, or lowerNN or upperNN with a level of the calibration.
+
+        Returns
+        -------
+        result : float32 array, shape (n_points,), the output's unit
+            NaN where a member is, or the surface.
+        """
+        bound = _BOUND.fullmatch(name)
+        if bound is None:
+            sigma = self.calibration.sigma(self._spread, self._mean)
+            if self.surface is not None:
+                sigma[np.isnan(self.surface)] = np.nan
+            return sigma
+        side, level = bound.groups()
+        lower, upper = self.calibration.bounds(int(level), self._spread, self._mean)
+        if self.surface is None:
+            return lower if side == "lower" else upper
+        thickness = upper if side == "lower" else lower
+        return self.surface - np.maximum(thickness, np.float32(0))  # keeps NaN
+
+
+def is_calibrated(name: str) -> bool:
+    """
+    Tell whether a statistic follows from the calibration of a model.
+
+    >>> is_calibrated("lower95"), is_calibrated("std")
+    (True, False)
+    """
+    return re.fullmatch(CALIBRATED, name) is not None
+
+
+def open_calibration(
+    folder: Path,
+    model: Model,
+    n_members: int,
+    statistics: Iterable[str],
+    problems: list[str],
+) -> Calibration | None:
+    """
+    Read the calibration of a model that is to be drawn, and note why it cannot be used.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's.
+    n_members : int
+        That it is drawn with.
+    statistics : iterable of str
+        What is to be drawn. None of them calibrated: nothing is read.
+
+    Returns
+    -------
+    calibration : Calibration or None
+        None where none is needed, or cannot be used.
+    """
+    asked = ", ".join(filter(is_calibrated, statistics))
+    if not asked:
+        return None
+    leave_out = f"leave {asked} out of drawing_description.statistics."
+    try:
+        calibration = read_calibration(folder, model.identity)
+    except ModelError as error:
+        problems.append(f"{error} Or {leave_out}")
+        return None
+    for output in model.experiment.outputs:
+        of_output = calibration.outputs.get(output.name)
+        if of_output is None:
+            problems.append(
+                f"{folder / CALIBRATION}: does not hold the output {output.name!r}. "
+                f"Must hold every output that {asked} shall be drawn of: one that was "
+                "measured on enough features, and is no probability. Cross-validate "
+                f"over more features, or {leave_out}"
+            )
+        elif of_output.b and n_members == 1:
+            problems.append(
+                f"{folder}: has one finished member. Must have two at least, as the "
+                f"uncertainty of {output.name!r} follows from their spread, too. Run "
+                f"'ginv train', or {leave_out}"
+            )
+    return calibration
