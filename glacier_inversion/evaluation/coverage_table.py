@@ -38,8 +38,9 @@ def list_coverage(
         rows.append(_row(_WAYS[way], scores, lambda s: _percent(s["coverage"]), crps))
         if way != "calibrated":
             continue
-        rows.append(_row("  95 % interval, from", scores, lambda s: _limit(s, 0)))
-        rows.append(_row("  95 % interval, to", scores, lambda s: _limit(s, 1)))
+        if any(level["interval"] for level in scores["levels"].values()):
+            rows.append(_row("  95 % interval, from", scores, lambda s: _limit(s, 0)))
+            rows.append(_row("  95 % interval, to", scores, lambda s: _limit(s, 1)))
         rows.append(_row("  worst feature", scores, lambda s: _percent(s["least"])))
     rows += [[], ["interval score, the less the better", *levels]]
     for way, scores in ways.items():
