@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glacier_inversion.demo.demo import run_demo
     from glacier_inversion.drawing.draw import draw
     from glacier_inversion.errors import GlacierInversionError
+    from glacier_inversion.evaluation.calibrate import calibrate
     from glacier_inversion.evaluation.crossval import crossval
     from glacier_inversion.evaluation.evaluate import evaluate
     from glacier_inversion.experiment.application import Application
@@ -46,6 +47,7 @@ __all__ = [
     "GlacierInversionError",
     "Workspace",
     "build_dataset",
+    "calibrate",
     "check",
     "crossval",
     "draw",
@@ -64,6 +66,7 @@ _HOMES = {
     "GlacierInversionError": "errors",
     "Workspace": "workspace",
     "build_dataset": "dataset.build",
+    "calibrate": "evaluation.calibrate",
     "check": "checking.check",
     "crossval": "evaluation.crossval",
     "draw": "drawing.draw",

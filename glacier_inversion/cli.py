@@ -30,7 +30,11 @@ from glacier_inversion.console import (
     with_common_options,
 )
 from glacier_inversion.errors import ExperimentError
-from glacier_inversion.evaluating_commands import crossval_command, evaluate_command
+from glacier_inversion.evaluating_commands import (
+    calibrate_command,
+    crossval_command,
+    evaluate_command,
+)
 from glacier_inversion.progress import working
 from glacier_inversion.starting_commands import new_command, schema_command
 
@@ -290,5 +294,11 @@ def demo_command(
     end(ctx, report.failures)
 
 
-for command in (crossval_command, evaluate_command, new_command, schema_command):
+for command in (
+    calibrate_command,
+    crossval_command,
+    evaluate_command,
+    new_command,
+    schema_command,
+):
     main.add_command(command)

@@ -170,3 +170,48 @@ def crossval_command(
     for path in report.written:
         click.echo(path)
     end(ctx, report.failures)
+
+
+@click.command(
+    "calibrate", cls=FriendlyCommand, epilog=examples("ginv calibrate exp.json")
+)
+@with_common_options
+@METHOD
+@DEVICE
+@click.pass_context
+def calibrate_command(
+    ctx: click.Context,
+    experiment: Path,
+    workspace: Path,
+    verbose: bool,
+    quiet: bool,
+    method: DrawingMethod,
+    device: DeviceName,
+) -> None:
+    """
+    Calibrate the uncertainty by the validation features alone.
+
+    crossval does so, too, by more features and better; this takes seconds. Prints the
+    table of evaluate for the validation features, what calibrated intervals cover of
+    each, fitted to the others, and the path of what was written.
+    """
+    configure_logging(verbose, quiet)
+    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.workspace import Workspace
+
+    loaded = load_experiment(experiment)
+    from glacier_inversion.evaluation.calibrate import calibrate
+    from glacier_inversion.evaluation.tables import format_metrics
+
+    with working() as progress:
+        report = calibrate(
+            loaded,
+            Workspace(workspace),
+            method=method,
+            device=device,
+            progress=progress,
+        )
+    click.echo(format_metrics(report.metrics))
+    click.echo()
+    click.echo(report.written)
+    end(ctx, report.failures)

@@ -22,7 +22,15 @@ from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import CPU
 from tests.helpers import read_all
 
-ENTRY_POINTS = ["build_dataset", "check", "crossval", "draw", "evaluate", "train"]
+ENTRY_POINTS = [
+    "build_dataset",
+    "calibrate",
+    "check",
+    "crossval",
+    "draw",
+    "evaluate",
+    "train",
+]
 
 
 def test_the_public_names_are_all_that_is_listed():

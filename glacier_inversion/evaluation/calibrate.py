@@ -4,23 +4,105 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.errors import DatasetError
+from glacier_inversion.evaluation.evaluate import evaluate
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.uncertainty import calibrate_output
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
+    CALIBRATION,
     Calibration,
     Source,
     write_calibration,
 )
 from glacier_inversion.training.model.model import read_model
+from glacier_inversion.training.network.devices import Device
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """
+    How far a model errs.
+
+    Attributes
+    ----------
+    written : Path
+        calibration.json.
+    metrics : dict
+        As `evaluate` returns them, of the validation features, with what calibrated
+        intervals cover of each, fitted to the others.
+    failures : dict of str
+        Why features could not be read, by id; they are left out.
+    """
+
+    written: Path
+    metrics: dict[str, Any]
+    failures: dict[str, str]
+
+
+def calibrate(
+    experiment: Experiment,
+    workspace: Workspace,
+    *,
+    method: DrawingMethod = "auto",
+    device: DeviceName | Device = "auto",
+    progress: Progress | None = None,
+) -> CalibrationReport:
+    """
+    Fit how far the experiment's model errs to its errors on the validation features.
+
+    Where there is no time for `crossval`, whose errors are of more features and of none
+    that had a say in the training. It needs four validation features of which an output
+    is known, and takes the place of a calibration that is there.
+
+    Parameters
+    ----------
+    method, device
+        As `evaluate` takes them.
+
+    Raises
+    ------
+    DatasetError
+        No output is known on four validation features, or none is a measured one.
+    DatasetError, ModelError, DeviceError, WorkspaceError
+        As `evaluate` raises them.
+    """
+    report = evaluate(
+        experiment,
+        workspace,
+        split="validation",
+        method=method,
+        device=device,
+        progress=progress,
+    )
+    scores = report.metrics["outputs"]
+    written = calibrate_outputs(
+        experiment, workspace, scores, report.pixels, None, "validation"
+    )
+    if written is None:
+        folder = workspace.model(experiment.model_name)
+        message = (
+            f"{folder}: cannot be calibrated. Must have four validation features at "
+            "least of which a measured output is known. Run 'ginv crossval', which "
+            "takes those of training, too."
+        )
+        raise DatasetError(message)
+    if experiment.best_by.of_validation:
+        logger.warning(
+            "the best epochs were chosen by these features: errors on others may be "
+            "larger. 'ginv crossval' calibrates by features that had no say"
+        )
+    return CalibrationReport(written, report.metrics, report.failures)
 
 
 def calibrate_outputs(
@@ -30,7 +112,7 @@ def calibrate_outputs(
     pixels: Mapping[str, KnownPixels],
     groups: Mapping[str, str] | None,
     source: Source,
-) -> None:
+) -> Path | None:
     """
     Fit the uncertainty of measured outputs, score it, and keep it with the model.
 
@@ -48,6 +130,11 @@ def calibrate_outputs(
         What features belong together.
     source : {"crossval", "validation"}
         Where these members are from.
+
+    Returns
+    -------
+    written : Path or None
+        calibration.json, where it is kept.
     """
     calibrations = {}
     for output, of_output in scores.items():
@@ -61,14 +148,14 @@ def calibrate_outputs(
                 logger.warning("no calibration: %s", error)
     folder = workspace.model(experiment.model_name)
     if not calibrations:
-        return
+        return None
     if not (folder / "model.json").exists():
         logger.warning(
             "%s: is not trained, so no calibration is kept with it. Train it, and run "
             "this again: its folds are kept",
             folder,
         )
-        return
+        return None
     model = read_model(folder)
     changed = model.differing(replace(model, experiment=experiment))
     if changed:
@@ -77,5 +164,6 @@ def calibrate_outputs(
             folder,
             ", ".join(changed),
         )
-        return
+        return None
     write_calibration(Calibration(calibrations, source, model.identity), folder)
+    return folder / CALIBRATION

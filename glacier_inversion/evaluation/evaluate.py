@@ -52,12 +52,15 @@ class EvaluationReport:
         metrics.json, metrics.csv and residuals.gpkg.
     metrics : dict
         What metrics.json holds.
+    pixels : dict of KnownPixels
+        The known pixels of each output, with what each member predicts.
     failures : dict of str
         Why features could not be read, by id; they are left out.
     """
 
     written: list[Path]
     metrics: dict[str, Any]
+    pixels: dict[str, KnownPixels]
     failures: dict[str, str]
 
 
@@ -187,7 +190,7 @@ def evaluate(
         with replacing_all(written) as scratches:
             for scratch, content in zip(scratches, contents, strict=True):
                 scratch.write_bytes(content)
-    return EvaluationReport(written, metrics, failures)
+    return EvaluationReport(written, metrics, pixels, failures)
 
 
 def _read_calibrations(ensemble: Ensemble) -> dict[str, OutputCalibration]:

@@ -1,0 +1,62 @@
+"""Calibration by the validation features alone."""
+
+import json
+
+import pytest
+
+from glacier_inversion import Workspace, calibrate
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.experiment.experiment import check_experiment
+from tests import synthetic
+from tests.helpers import copy_of
+
+
+@pytest.fixture
+def validated(run):
+    """A workspace with four validation features, trained for a moment."""
+    outlines = [
+        ({**columns, "train": 0 if columns["id"] == "north-1" else 1}, polygon)
+        for columns, polygon in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
+    run.raw.update(epochs=2, criterion="loss")
+    run.write()
+    for command in ("build-dataset", "train"):
+        assert run(command).exit_code == 0
+    return run
+
+
+def test_the_errors_on_validation_features_calibrate(validated):
+    "And say so: where they are from, and that they had a say, if they had."
+    result = validated("calibrate")
+    assert result.exit_code == 0, result.output
+    path = validated.root / "models/small/calibration.json"
+    assert result.stdout.splitlines()[-1] == str(path)
+    assert "\ncalibrated  " in result.stdout
+    assert "of one size everywhere" in result.stdout
+    content = json.loads(path.read_text())
+    assert content["source"] == "validation"
+    own = content["outputs"]["thickness"]
+    assert set(own["n_errors"]) == {"north-2", "west", "east", "south"}
+    assert "the best epochs were chosen" not in result.stderr
+    validated.raw["drawing_description"]["statistics"] = ["uncertainty"]
+    validated.raw["drawing_description"]["features"] = ["north-1"]
+    validated.raw["drawing_description"]["profiles"] = []
+    validated.write()
+    assert validated("draw").exit_code == 0
+    assert (
+        validated.root / "drawings/small/north-1/thickness_uncertainty.tif"
+    ).exists()
+
+
+def test_too_few_validation_features_are_refused(finished, tmp_path):
+    run = copy_of(finished, tmp_path / "few")
+    checked = check_experiment(run.raw, "exp")
+    with pytest.raises(DatasetError) as caught:
+        calibrate(checked, Workspace(run.root))
+    assert str(caught.value) == (
+        f"{run.root}/models/small: cannot be calibrated. Must have four validation "
+        "features at least of which a measured output is known. Run 'ginv crossval', "
+        "which takes those of training, too."
+    )
+    assert not (run.root / "models/small/calibration.json").exists()
