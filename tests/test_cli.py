@@ -153,7 +153,7 @@ def test_progress_is_silent_when_stderr_is_no_terminal(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "jobs"), [(7, 1), (10, 2), (16, 2)])
+@pytest.mark.parametrize(("n", "jobs"), [(8, 1), (10, 2), (16, 2)])
 def test_too_few_files_may_be_open(run, n, jobs):
     "One message, and nothing that looks complete."
     code, said, noted = ginv(

@@ -117,17 +117,26 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path, content, message):
     [
         (["a", "b"], {}, None, "holds the layers of points a, b. Must hold one layer"),
         (["a"], {}, 4258, "has a CRS of its own, and points_epsg is 4258. Must be"),
-        (["a"], {"crs": None}, None, "has no CRS. Must say where its points are."),
         (["a"], {"kind": box}, None, "holds no points. Must hold one layer of points."),
     ],
 )
-@pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_layers_that_cannot_be_used_are_refused(tmp_path, layers, given, epsg, message):
     path = tmp_path / "points.gpkg"
     write_layers(path, *layers, **given)
     with pytest.raises(RasterError) as caught:
         read(path, epsg)
     assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_points_without_a_crs_need_one(tmp_path):
+    path = tmp_path / "points.shp"
+    points = geopandas.points_from_xy(TABLE.lon, TABLE.lat)
+    geopandas.GeoDataFrame({"h": TABLE.h}, geometry=points, crs=4326).to_file(path)
+    path.with_suffix(".prj").unlink()
+    with pytest.raises(RasterError, match=r"has no CRS. Must say where its points are"):
+        read(path)
+    places, *_ = read(path, 4326)
+    assert places.crs == "EPSG:4326"
 
 
 def test_points_of_multipoints_are_single(tmp_path):
