@@ -123,7 +123,7 @@ def open_calibration(
         return None
     leave_out = f"leave {asked} out of drawing_description.statistics."
     try:
-        calibration = read_calibration(folder, model.identity)
+        calibration = read_calibration(folder, model.identity, n_members)
     except ModelError as error:
         problems.append(f"{error} Or {leave_out}")
         return None

@@ -57,6 +57,7 @@ def _calibration_tags(
     own = calibration.outputs[output]
     tags = {
         "calibration": calibration.source,
+        "calibration_sha256": calibration.digest,
         "calibration_features": str(own.n_features),
     }
     if statistic == "uncertainty":

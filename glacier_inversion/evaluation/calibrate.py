@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.dataset.opened import (
+    BuiltDataset,
+    open_dataset,
+    read_training_tiles,
+)
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.evaluate import evaluate
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.uncertainty import calibrate_output
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import remove
 from glacier_inversion.progress import Progress
+from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.calibration import (
     CALIBRATION,
     Calibration,
+    OutputCalibration,
     Source,
     write_calibration,
 )
@@ -86,15 +94,23 @@ def calibrate(
         progress=progress,
     )
     scores = report.metrics["outputs"]
-    written = calibrate_outputs(
-        experiment, workspace, scores, report.pixels, None, "validation"
-    )
+    calibrations = calibrate_outputs(experiment, scores, report.pixels, None)
+    written = None
+    if calibrations:
+        written = keep_calibration(
+            experiment,
+            workspace,
+            open_dataset(experiment, workspace),
+            calibrations,
+            len(report.metrics["seeds"]),
+            "validation",
+        )
     if written is None:
         folder = workspace.model(experiment.model_name)
         message = (
-            f"{folder}: cannot be calibrated. Must have four validation features at "
-            "least of which a measured output is known. Run 'ginv crossval', which "
-            "takes those of training, too."
+            f"{folder}: cannot be calibrated. Must be trained from this experiment and "
+            "dataset, and have four validation features at least of which a measured "
+            "output is known. Run 'ginv crossval', which takes those of training, too."
         )
         raise DatasetError(message)
     if experiment.best_by.of_validation:
@@ -107,17 +123,14 @@ def calibrate(
 
 def calibrate_outputs(
     experiment: Experiment,
-    workspace: Workspace,
     scores: dict[str, Any],
     pixels: Mapping[str, KnownPixels],
     groups: Mapping[str, str] | None,
-    source: Source,
-) -> Path | None:
+) -> dict[str, OutputCalibration]:
     """
-    Fit the uncertainty of measured outputs, score it, and keep it with the model.
+    Fit and score the uncertainty of measured outputs.
 
-    It is kept where the model is trained from this experiment, which is warned of if it
-    is not. An output with errors on fewer than 4 features or groups has none.
+    An output with errors on fewer than 4 features or groups has none, which is logged.
 
     Parameters
     ----------
@@ -128,13 +141,6 @@ def calibrate_outputs(
         What members predict that did not know the features.
     groups : mapping of str, optional
         What features belong together.
-    source : {"crossval", "validation"}
-        Where these members are from.
-
-    Returns
-    -------
-    written : Path or None
-        calibration.json, where it is kept.
     """
     calibrations = {}
     for output, of_output in scores.items():
@@ -146,9 +152,32 @@ def calibrate_outputs(
                 )
             except DatasetError as error:
                 logger.warning("no calibration: %s", error)
+    return calibrations
+
+
+def keep_calibration(
+    experiment: Experiment,
+    workspace: Workspace,
+    dataset: BuiltDataset,
+    calibrations: dict[str, OutputCalibration],
+    n_members: int,
+    source: Source,
+) -> Path | None:
+    """
+    Write how far a model errs into its folder; return the path, None where it is not.
+
+    It is written where the model is what would be trained now: from this experiment and
+    dataset. Else that is warned of. Where there is nothing to write, an earlier one is
+    removed, which is not that of these errors.
+
+    Parameters
+    ----------
+    n_members : int
+        Of the ensembles whose errors these are.
+    source : {"crossval", "validation"}
+        Where these members are from.
+    """
     folder = workspace.model(experiment.model_name)
-    if not calibrations:
-        return None
     if not (folder / "model.json").exists():
         logger.warning(
             "%s: is not trained, so no calibration is kept with it. Train it, and run "
@@ -156,8 +185,20 @@ def calibrate_outputs(
             folder,
         )
         return None
+    if not calibrations:
+        remove(folder / CALIBRATION)
+        return None
     model = read_model(folder)
-    changed = model.differing(replace(model, experiment=experiment))
+    try:
+        now = prepare(
+            experiment,
+            read_training_tiles(dataset, experiment),
+            dataset.select("test"),
+            dataset.units,
+        ).model(experiment)
+        changed = model.differing(now)
+    except DatasetError as error:
+        changed = [str(error)]
     if changed:
         logger.warning(
             "%s: was trained with other values of: %s. No calibration is kept with it",
@@ -165,5 +206,7 @@ def calibrate_outputs(
             ", ".join(changed),
         )
         return None
-    write_calibration(Calibration(calibrations, source, model.identity), folder)
+    write_calibration(
+        Calibration(calibrations, source, model.identity, n_members), folder
+    )
     return folder / CALIBRATION

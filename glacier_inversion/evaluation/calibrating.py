@@ -84,9 +84,7 @@ def fit_calibration(
     residual : float64 array, shape (n_pixels,), the output's unit
         Predicted less observed. Pixels where it or the mean is NaN are left out.
     spread : float64 array, shape (n_pixels,), the output's unit
-        Of the members, ddof 1; all NaN of one member, which is taken as none. What the
-        members say of the noise in the data is part of it: the root of their variance
-        plus the mean of their noise's.
+        Of the members, ddof 1; all NaN of one member, which is taken as none.
     mean : float64 array, shape (n_pixels,), the output's unit
         Of the members.
     feature : int array, shape (n_pixels,)

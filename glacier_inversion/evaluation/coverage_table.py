@@ -58,7 +58,8 @@ def tell_calibration(uncertainty: Mapping[str, Any]) -> list[str]:
     if "constant" in uncertainty:  # of a cross-validation
         n_features = uncertainty["n_features"]
         said.append(
-            "calibrated: fitted to errors on the other features, and checked on each."
+            "calibrated: fitted to errors on the other features, and checked on each; "
+            "but the networks of these errors knew the feature."
         )
         widest = widest_level(n_features)
         beyond = [level for level in LEVELS if level > widest]

@@ -15,8 +15,9 @@ from glacier_inversion.dataset.opened import (
     open_dataset,
     read_training_tiles,
 )
+from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.baselines import Method, join_methods
-from glacier_inversion.evaluation.calibrate import calibrate_outputs
+from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.evaluate import (
     FORMAT,
     fit_methods,
@@ -183,17 +184,24 @@ def crossval(
         )
         own = replace(dataset, splits=fold.splits(kept_out))
         folder = workspace.fold(name, fold.name)
-        train_members(
-            experiment,
-            read_training_tiles(own, experiment, progress),
-            folder,
-            overwrite=overwrite,
-            jobs=jobs,
-            progress=progress,
-            device=device,
-            test_features=own.select("test"),
-            units=dataset.units,
-        )
+        try:
+            train_members(
+                experiment,
+                read_training_tiles(own, experiment, progress),
+                folder,
+                overwrite=overwrite,
+                jobs=jobs,
+                progress=progress,
+                device=device,
+                test_features=own.select("test"),
+                units=dataset.units,
+            )
+        except ModelError as error:
+            message = (
+                f"{error} Folds of other options, such as another number, are replaced "
+                "by --overwrite, too."
+            )
+            raise ModelError(message) from error
         ensemble = Ensemble(folder, read_model(folder), method, device)
         done.append(_predict(experiment, own, fold, ensemble, failures, progress))
     for feature, why in failures.items():
@@ -208,7 +216,7 @@ def crossval(
         dataset.units,
         f"{dataset.folder}: all folds",
     )
-    calibrate_outputs(experiment, workspace, scores, pixels, groups, "crossval")
+    calibrations = calibrate_outputs(experiment, scores, pixels, groups)
     metrics = {
         "model": name,
         "split": CROSSVAL,
@@ -219,6 +227,9 @@ def crossval(
         "outputs": scores,
     }
     written = _write(experiment, workspace, dataset, folds, pixels, metrics)
+    keep_calibration(
+        experiment, workspace, dataset, calibrations, len(seeds), "crossval"
+    )
     return CrossvalReport(written, metrics, folds, failures)
 
 

@@ -197,7 +197,12 @@ def _read_calibrations(ensemble: Ensemble) -> dict[str, OutputCalibration]:
     """Return how far a model errs, by output; nothing where it is not calibrated."""
     if not (ensemble.folder / CALIBRATION).exists():
         return {}
-    return read_calibration(ensemble.folder, ensemble.model.identity).outputs
+    identity, n_members = ensemble.model.identity, len(ensemble.seeds)
+    try:
+        return read_calibration(ensemble.folder, identity, n_members).outputs
+    except ModelError as error:
+        logger.warning("%s It is left aside", error)
+        return {}
 
 
 def rasters_by_output(experiment: Experiment) -> dict[str, list[str]]:

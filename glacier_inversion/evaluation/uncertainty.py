@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,9 @@ def calibrate_output(
         "constant": (constant, normal_half_widths(constant)),
     }
     scores = _score(residual, feature, called, ways)
+    known = set(pixels.feature[np.isfinite(residual)].tolist())
+    features = [name for i, name in enumerate(pixels.features) if i in known]
+    calibration = replace(calibration, features=features)
     return calibration, {"n_features": calibration.n_features, **scores}
 
 
@@ -94,7 +98,7 @@ def score_calibration(
         levels = calibration.levels.items()
         half_widths = {level: of.factor * sigma for level, of in levels}
         ways["calibrated"] = sigma, half_widths
-        known = [f for f in pixels.features if f in calibration.n_errors]
+        known = [f for f in pixels.features if f in calibration.features]
     residual = mean - pixels.observed
     scores = _score(residual, pixels.feature, pixels.features, ways)
     return {**scores, "features_calibrated": known}

@@ -25,6 +25,7 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData, prepare
+from glacier_inversion.training.model.calibration import CALIBRATION
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import (
     MemberState,
@@ -342,4 +343,4 @@ def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
     names = "tensorboard", "status.json", "training_curves.png", "model.json"
     members = member_folders(folder).values()
-    remove(*members, *(folder / name for name in names))
+    remove(*members, *(folder / name for name in (*names, CALIBRATION)))

@@ -16,7 +16,11 @@ from glacier_inversion.training.model.calibration import (
     OutputCalibration,
     write_calibration,
 )
-from glacier_inversion.training.model.model import read_member, read_model
+from glacier_inversion.training.model.model import (
+    finished_seeds,
+    read_member,
+    read_model,
+)
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.workspace import Workspace
 
@@ -67,6 +71,7 @@ def calibrate(run, **changes):
     n_errors = dict.fromkeys(("east", "north-1", "west", "far", "away"), 30)
     own = OutputCalibration(4.0, 2.0, 0.25, levels, n_errors, is_nonnegative=True)
     own = dataclasses.replace(own, **changes)
-    identity = read_model(folder).identity
-    write_calibration(Calibration({"thickness": own}, "crossval", identity), folder)
+    identity, n_members = read_model(folder).identity, len(finished_seeds(folder))
+    whole = Calibration({"thickness": own}, "crossval", identity, n_members)
+    write_calibration(whole, folder)
     return own

@@ -55,8 +55,9 @@ def test_too_few_validation_features_are_refused(finished, tmp_path):
     with pytest.raises(DatasetError) as caught:
         calibrate(checked, Workspace(run.root))
     assert str(caught.value) == (
-        f"{run.root}/models/small: cannot be calibrated. Must have four validation "
-        "features at least of which a measured output is known. Run 'ginv crossval', "
-        "which takes those of training, too."
+        f"{run.root}/models/small: cannot be calibrated. Must be trained from this "
+        "experiment and dataset, and have four validation features at least of which a "
+        "measured output is known. Run 'ginv crossval', which takes those of training, "
+        "too."
     )
     assert not (run.root / "models/small/calibration.json").exists()

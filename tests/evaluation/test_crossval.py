@@ -7,6 +7,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 
 from glacier_inversion import Workspace, crossval
 from glacier_inversion.experiment.experiment import check_experiment
@@ -241,6 +242,34 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     run.write()
     result = run("draw")
     assert result.exit_code == 0, result.output
+
+
+def test_a_model_of_other_data_is_not_calibrated(crossed, tmp_path):
+    "Its targets are others now; and what another training left is not in its way."
+    run = copy_of(crossed, tmp_path / "other data")
+    assert run("train", "--overwrite").exit_code == 0
+    calibration = run.root / "models/small/calibration.json"
+    assert run("crossval").exit_code == 0
+    assert calibration.exists()
+    path = run.root / "data/thickness.tif"
+    with rasterio.open(path, "r+") as dst:
+        values = dst.read(1)
+        values[values != synthetic.NODATA] *= 2
+        dst.write(values, 1)
+    assert run("build-dataset").exit_code == 0
+    calibration.unlink()
+    result = run("crossval", "--overwrite")
+    assert (
+        "was trained with other values of: dataset.targets.thickness" in result.stderr
+    )
+    assert not calibration.exists()
+    calibration.write_text("{}")
+    result = run("evaluate")
+    assert result.exit_code == 0
+    assert "calibration.json: cannot be used" in result.stderr
+    assert "It is left aside" in result.stderr
+    assert run("train", "--overwrite").exit_code == 0
+    assert not calibration.exists()
 
 
 def test_too_few_features_give_no_calibration(finished, tmp_path):

@@ -6,14 +6,16 @@ The standard error of a predicted value is::
     sigma^2 = a^2 + b^2 spread^2 + c^2 mean^2
 
 of the ensemble's mean and of its spread, the standard deviation of its members (ddof
-1). Where members say how noisy the data are, the mean of their variances is added to
-spread^2: the law of total variance. The interval of a level is the mean, more or less a
+1). What members of `gaussian_nll` say of the noise in the data is not part of it. The
+interval of a level is the mean, more or less a
 factor times sigma; each level has its own, as errors need not be normal.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -77,8 +79,11 @@ class OutputCalibration:
         By level, in percent: those of `LEVELS`.
     n_errors : dict of int
         The errors that it was fitted to, by feature.
+        Features that belong together are counted by the name of their group.
     is_nonnegative : bool
         The output cannot be negative: a lower bound is at least 0.
+    features : list of str
+        All features with errors.
     """
 
     a: float
@@ -87,6 +92,7 @@ class OutputCalibration:
     levels: dict[int, Level]
     n_errors: dict[str, int]
     is_nonnegative: bool = False
+    features: list[str] = field(default_factory=list)
 
     @property
     def n_features(self) -> int:
@@ -163,11 +169,20 @@ class Calibration:
         Where the errors are from.
     identity : str
         Of the model, as `Model.identity` has it.
+    n_members : int
+        Of the ensembles whose errors these are.
     """
 
     outputs: dict[str, OutputCalibration]
     source: Source
     identity: str
+    n_members: int
+
+    @property
+    def digest(self) -> str:
+        """All of it, as a digest."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 def widest_level(n_features: int) -> float:
@@ -202,18 +217,20 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
             "widest_guaranteed_level": output.widest_level,
             "levels": {str(level): asdict(x) for level, x in output.levels.items()},
             "n_errors": output.n_errors,
+            "features": output.features,
         }
         for name, output in calibration.outputs.items()
     }
     content = {
         "model": calibration.identity,
         "source": calibration.source,
+        "n_members": calibration.n_members,
         "outputs": outputs,
     }
     write_state(folder / CALIBRATION, content, _FORMAT)
 
 
-def read_calibration(folder: Path, identity: str) -> Calibration:
+def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration:
     """
     Read calibration.json.
 
@@ -223,11 +240,14 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
         The model's.
     identity : str
         Of the model, as `Model.identity` has it.
+    n_members : int
+        That the model has.
 
     Raises
     ------
     ModelError
-        It is missing, broken, of another model or of a newer version.
+        It is missing, broken, of another model, of ensembles of another size or of a
+        newer version.
     """
     path = folder / CALIBRATION
     if not path.exists():
@@ -245,7 +265,7 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
             str(name): _read_output(output)
             for name, output in content["outputs"].items()
         }
-        made_for = str(content["model"])
+        made_for, size = str(content["model"]), int(content["n_members"])
     except NewerFileError as error:
         raise ModelError(str(error)) from error
     except KeyError as error:
@@ -256,10 +276,17 @@ def read_calibration(folder: Path, identity: str) -> Calibration:
         message = (
             f"{path}: is that of another model, or of this one before it was trained "
             f"anew: {made_for[:12]!r}, not {identity[:12]!r}. Must be made from the "
-            "errors of the model beside it. Run 'ginv crossval' again."
+            "errors of the model beside it. Run 'ginv crossval --overwrite'."
         )
         raise ModelError(message)
-    return Calibration(outputs, content["source"], identity)
+    if size != n_members:
+        message = (
+            f"{path}: was made from ensembles of {size} members, and the model has "
+            f"{n_members}. Must be as many, as their spread and their mean depend on "
+            "it. Run 'ginv crossval' again."
+        )
+        raise ModelError(message)
+    return Calibration(outputs, content["source"], identity, size)
 
 
 def _broken(path: Path, why: str) -> str:
@@ -279,7 +306,16 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
         for feature, n in content["n_errors"].items()
     }
     a, b, c = (_number(content[name], name) for name in "abc")
-    return OutputCalibration(a, b, c, levels, counts, content["is_nonnegative"] is True)
+    factors = [level.factor for level in levels.values()]
+    if factors != sorted(factors):
+        message = f"the factors {factors} do not grow with the level"
+        raise ValueError(message)
+    if not counts:
+        message = "n_errors is empty"
+        raise ValueError(message)
+    is_nonnegative = content["is_nonnegative"] is True
+    features = [str(feature) for feature in content["features"]]
+    return OutputCalibration(a, b, c, levels, counts, is_nonnegative, features)
 
 
 def _read_level(content: dict[str, Any], where: str) -> Level:
@@ -289,12 +325,20 @@ def _read_level(content: dict[str, Any], where: str) -> Level:
     return Level(
         _number(content["factor"], f"{where}.factor"),
         guaranteed,
-        _number(content["coverage"], f"{where}.coverage"),
+        _share(content["coverage"], f"{where}.coverage"),
         {
-            str(feature): _number(share, f"{where}.coverage_by_feature")
+            str(feature): _share(share, f"{where}.coverage_by_feature")
             for feature, share in content["coverage_by_feature"].items()
         },
     )
+
+
+def _share(value: Any, where: str) -> float:
+    share = _number(value, where)
+    if share > 1:
+        message = f"{where} is {share:g}, which is no share"
+        raise ValueError(message)
+    return share
 
 
 def _number(value: Any, where: str) -> float:

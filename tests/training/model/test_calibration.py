@@ -39,6 +39,7 @@ CALIBRATION_OF_TWO = Calibration(
     {"thickness": OUTPUT, "bed": replace(OUTPUT, is_nonnegative=False)},
     "crossval",
     "0123456789abcdef",
+    5,
 )
 
 
@@ -103,7 +104,7 @@ def test_guaranteed_levels_count_features(level, least):
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
     write_calibration(CALIBRATION_OF_TWO, tmp_path)
-    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity)
+    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
     assert read == CALIBRATION_OF_TWO
     assert read.outputs["bed"].n_features == 4
     content = json.loads((tmp_path / CALIBRATION).read_text())["outputs"]["bed"]
@@ -112,13 +113,13 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 
 def test_a_missing_calibration_says_what_to_run(tmp_path):
     with pytest.raises(ModelError, match=r"is not there\. .* Run 'ginv crossval'"):
-        read_calibration(tmp_path, "x")
+        read_calibration(tmp_path, "x", 5)
 
 
 def test_a_calibration_of_another_model_is_refused(tmp_path):
     write_calibration(CALIBRATION_OF_TWO, tmp_path)
     with pytest.raises(ModelError, match=r"another model.*'0123456789ab', not 'fedc'"):
-        read_calibration(tmp_path, "fedc")
+        read_calibration(tmp_path, "fedc", 5)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,18 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
         (("outputs", "bed", "levels", "68", "factor"), "2", "levels.68.factor is '2'"),
         (("outputs", "bed", "levels", "95", "coverage"), None, "levels.95.coverage"),
         (("outputs", "bed", "n_errors", "aa"), None, "n_errors is None"),
+        (("outputs", "bed", "n_errors"), {}, "n_errors is empty"),
+        (
+            ("outputs", "bed", "levels", "95", "coverage"),
+            7.0,
+            "is 7, which is no share",
+        ),
+        (
+            ("outputs", "bed", "levels", "68", "factor"),
+            9.0,
+            "do not grow with the level",
+        ),
+        (("n_members",), 3, "from ensembles of 3 members, and the model has 5"),
     ],
 )
 def test_broken_calibrations_are_refused(tmp_path, path, value, why):
@@ -149,7 +162,7 @@ def test_broken_calibrations_are_refused(tmp_path, path, value, why):
     inner[path[-1]] = value
     file.write_text(json.dumps(content))
     with pytest.raises(ModelError, match=why) as error:
-        read_calibration(tmp_path, CALIBRATION_OF_TWO.identity)
+        read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
     assert str(error.value).startswith(str(file))
 
 
@@ -157,4 +170,4 @@ def test_broken_calibrations_are_refused(tmp_path, path, value, why):
 def test_texts_that_are_no_calibration_are_refused(tmp_path, text):
     (tmp_path / CALIBRATION).write_text(text)
     with pytest.raises(ModelError, match=r"cannot be used .* Restore it, or run"):
-        read_calibration(tmp_path, "x")
+        read_calibration(tmp_path, "x", 5)
