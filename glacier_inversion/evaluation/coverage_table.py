@@ -66,7 +66,7 @@ def tell_calibration(uncertainty: Mapping[str, Any]) -> list[str]:
         if beyond:
             said.append(
                 f"{n_features} features can promise a new one no more than "
-                f"{widest:.0f} %: the intervals of {beyond[0]} % are nominal."
+                f"{widest:.1f} %: the intervals of {beyond[0]} % are nominal."
             )
     elif "calibrated" not in uncertainty:
         said.append(
