@@ -127,7 +127,7 @@ def test_documented_commands_run(demo):
     assert {new, "ginv check exp.json", "ginv draw exp.json"} <= commands
     ginv = Path(sys.executable).parent / "ginv"
     for command in [new, *sorted(commands - {new})]:
-        fewer = " --folds 2" if " crossval " in command else ""  # ten take minutes
+        fewer = " --folds 3" if " crossval " in command else ""  # ten take minutes
         done = subprocess.run(
             command.replace("ginv", str(ginv), 1) + fewer,
             shell=True,
