@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -62,7 +63,6 @@ def evaluate_command(
 
     loaded = load_experiment(experiment)
     from glacier_inversion.evaluation.evaluate import evaluate
-    from glacier_inversion.evaluation.tables import format_metrics
 
     with working() as progress:
         report = evaluate(
@@ -73,11 +73,7 @@ def evaluate_command(
             device=device,
             progress=progress,
         )
-    click.echo(format_metrics(report.metrics))
-    click.echo()
-    for path in report.written:
-        click.echo(path)
-    end(ctx, report.failures)
+    _print(ctx, report.metrics, report.written, report.failures)
 
 
 @click.command(
@@ -149,7 +145,6 @@ def crossval_command(
 
     loaded = load_experiment(experiment)
     from glacier_inversion.evaluation.crossval import crossval
-    from glacier_inversion.evaluation.tables import format_metrics
 
     with working() as progress:
         report = crossval(
@@ -165,11 +160,7 @@ def crossval_command(
             device=device,
             progress=progress,
         )
-    click.echo(format_metrics(report.metrics))
-    click.echo()
-    for path in report.written:
-        click.echo(path)
-    end(ctx, report.failures)
+    _print(ctx, report.metrics, report.written, report.failures)
 
 
 @click.command(
@@ -201,7 +192,6 @@ def calibrate_command(
 
     loaded = load_experiment(experiment)
     from glacier_inversion.evaluation.calibrate import calibrate
-    from glacier_inversion.evaluation.tables import format_metrics
 
     with working() as progress:
         report = calibrate(
@@ -211,7 +201,20 @@ def calibrate_command(
             device=device,
             progress=progress,
         )
-    click.echo(format_metrics(report.metrics))
+    _print(ctx, report.metrics, [report.written], report.failures)
+
+
+def _print(
+    ctx: click.Context,
+    metrics: Mapping[str, Any],
+    written: Sequence[Path],
+    failures: dict[str, str],
+) -> None:
+    """Print the table of an evaluation and what was written, and end."""
+    from glacier_inversion.evaluation.tables import format_metrics
+
+    click.echo(format_metrics(metrics))
     click.echo()
-    click.echo(report.written)
-    end(ctx, report.failures)
+    for path in written:
+        click.echo(path)
+    end(ctx, failures)

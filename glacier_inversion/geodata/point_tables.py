@@ -267,7 +267,7 @@ def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64
     RasterError
         A field holds something else.
     """
-    numbers = pd.to_numeric(values.astype(object), errors="coerce")
+    numbers = pd.to_numeric(values, errors="coerce")
     wrong = numbers.isna() & values.notna()
     if wrong.any():
         wrong &= ~values.astype(str).str.strip().isin(EMPTY)

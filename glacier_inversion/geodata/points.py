@@ -32,7 +32,7 @@ _DATES = ("survey_date", "date")
 # hardly; then these are in metres.
 _OF_GLATHIDA = ("glathida_id", "survey_id")
 _METRES = ("thickness", "thickness_uncertainty", "elevation")
-_MOST_SHOWN = 5  # values of a column
+_MOST_SHOWN = 6  # values of a column
 _WITH_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -267,7 +267,9 @@ def _shown(values: pd.Series) -> list[str]:
     """Write some of a column's values as JSON has them, in order."""
     texts = sorted({"" if pd.isna(v) else _as_text(v) for v in values.unique()})
     shown = ["null" if text == "" else text for text in texts]
-    return [*shown[:_MOST_SHOWN], "...", shown[-1]] if len(shown) > 6 else shown
+    if len(shown) <= _MOST_SHOWN:
+        return shown
+    return [*shown[: _MOST_SHOWN - 1], "...", shown[-1]]
 
 
 def _files(path: Path) -> tuple[Path, ...]:
