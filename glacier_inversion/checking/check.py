@@ -111,7 +111,10 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     """Say which rasters of the dataset, if it is built, are of other files."""
     if plan.problems or not (plan.folder / SUMMARY).exists():
         return []
-    changed = find_changed(plan.folder, record_sources(plan.rasters))
+    try:
+        changed = find_changed(plan.folder, record_sources(plan.rasters))
+    except DatasetError as error:  # of a newer version
+        return [str(error)]
     if not changed:
         return []
     return [

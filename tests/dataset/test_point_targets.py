@@ -1,6 +1,7 @@
 """Pixels made of measured points: cell means of a feature's own, and nobody else's."""
 
 import io
+import json
 import os
 
 import numpy as np
@@ -355,3 +356,13 @@ def test_check_tells_of_a_table_that_changed_after_the_build(run):
         f"{run.root}/datasets/region: was built from other files of thickness. Run 'ginv "
         "build-dataset'"
     ) in report_of(run)["warnings"]
+
+
+def test_check_goes_on_where_a_newer_version_built_the_dataset(run):
+    "It cannot tell of which files, and says so beside all the rest."
+    build(run)
+    path = run.root / "datasets/region/sources.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
+    report = report_of(run)
+    assert [w for w in report["warnings"] if "sources.json" in w and "newer" in w]
+    assert report["samples"]["train"] > 0
