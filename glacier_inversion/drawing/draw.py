@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
-from glacier_inversion.drawing.beds import with_bed
-from glacier_inversion.drawing.holes import (
-    HOLES,
-    HoleCounter,
-    Holes,
-    tell_holes,
-    write_holes,
-)
+from glacier_inversion.drawing.feature_maps import draw_feature
+from glacier_inversion.drawing.holes import HOLES, Holes, write_holes
 from glacier_inversion.drawing.layers import LAYERS, write_layers
-from glacier_inversion.drawing.maps import Map, Window, lay_map, predict_blocks
+from glacier_inversion.drawing.maps import lay_map
 from glacier_inversion.drawing.models import (
     describe_way,
     features_of,
@@ -33,11 +23,6 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.provenance import (
-    describe_band,
-    digest_inputs,
-    tags_of,
-)
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -51,16 +36,11 @@ from glacier_inversion.errors import (
     RasterError,
 )
 from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.beds import Bed, bed_of
+from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, remove
-from glacier_inversion.geodata.geotiffs import (
-    NewGeoTiff,
-    auxiliary_path,
-    cog_writers,
-)
-from glacier_inversion.geodata.rasterizing import inside
-from glacier_inversion.progress import Progress, Silent, duration
+from glacier_inversion.geodata.geotiffs import auxiliary_path
+from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
@@ -165,17 +145,18 @@ def draw(
         with locked(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
-                    of_feature, of_map = _draw_feature(
+                    of_feature = draw_feature(
                         experiment, workspace, ensemble, dataset, drawn, progress
                     )
-                    holes.append(of_map)
                     if not of_run:
                         _remove_outdated(folder, ensemble)
-                    remove(*map(style_path, of_feature.values()))
+                    paths = of_feature.maps.values()
+                    remove(*map(style_path, paths))
                     # what GDAL or QGIS found out of the map that was there
-                    remove(*map(auxiliary_path, of_feature.values()))
-                    written += of_feature.values()
-                    for of_what, path in of_feature.items():
+                    remove(*map(auxiliary_path, paths))
+                    written += paths
+                    holes.append(of_feature.holes)
+                    for of_what, path in of_feature.maps.items():
                         of_run.setdefault(of_what, []).append(path)
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", drawn.feature, error)
@@ -210,80 +191,6 @@ def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | Non
         return None
 
 
-def _draw_feature(
-    experiment: Experiment | Application,
-    workspace: Workspace,
-    ensemble: Ensemble,
-    dataset: BuiltDataset,
-    drawn: Map,
-    progress: Progress,
-) -> tuple[dict[tuple[str, str], Path], Holes]:
-    """Draw the maps of a feature; return them by output and statistic, and holes."""
-    description = experiment.drawing_description
-    if 0 in drawn.grid.shape:
-        message = (
-            "holds no point of the lattice. Must be larger than a pixel. Draw it at a "
-            "finer resolution, or leave it out."
-        )
-        raise DatasetError(message)
-    outline, bed = dataset.outlines[drawn.feature], description.bed
-    outputs = [*ensemble.layout.outputs]
-    if bed is not None:
-        dataset.check_tiles(drawn.feature, [bed.surface])
-        outputs.append(bed.output)
-
-    def wanted_in(block: Window) -> NDArray[np.bool_]:
-        part = drawn.grid.window(*block)
-        if description.clip_to_outline:
-            return inside([outline], part)
-        return np.ones(part.shape, dtype=np.bool_)
-
-    written = {
-        (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
-        for output in outputs
-        for name in description.statistics
-    }
-    read = [variable.name for variable in ensemble.model.experiment.inputs]
-    read += [] if bed is None else [bed.surface]
-    inputs = digest_inputs(dataset, drawn.feature, read)
-    files = [
-        NewGeoTiff(
-            path,
-            {**tags_of(experiment, ensemble, output, name), "inputs_sha256": inputs},
-            _unit(ensemble, dataset, output, bed),
-            describe_band(output, name),
-        )
-        for (output, name), path in written.items()
-    ]
-    epsg = experiment.dataset_description.epsg
-    counter = HoleCounter(experiment, ensemble, dataset, drawn)
-    n_drawn, begun = 0, time.perf_counter()
-    with cog_writers(files, drawn.grid, epsg) as writers:
-        for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
-            progress.advance(drawn.feature)
-            if values is None:
-                continue
-            n_drawn += int(values.predicted.sum())
-            shown = values
-            if bed is not None:
-                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
-            counter.add(shown)
-            for (output, name), write in zip(written, writers, strict=True):
-                write(shown.image(output, name), *shown.block)
-    logger.debug(
-        "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
-        ensemble.name,
-        drawn.feature,
-        n_drawn,
-        drawn.grid.n_rows * drawn.grid.n_cols,
-        len(drawn.blocks(ensemble.device.block_px)),
-        describe_way(ensemble),
-        duration(time.perf_counter() - begun),
-    )
-    tell_holes(counter.holes)
-    return written, counter.holes
-
-
 def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     """Remove what shows the maps of an earlier run together, once one has changed."""
     outputs = ensemble.layout.outputs
@@ -310,16 +217,3 @@ def _show_together(
     epsg = experiment.dataset_description.epsg
     layers = write_layers(folder, model, maps, ranges, epsg)
     return [*mosaics, layers, write_overview(folder, model, ranges, outlines)]
-
-
-def _unit(
-    ensemble: Ensemble, dataset: BuiltDataset, output: str, bed: Bed | None
-) -> str | None:
-    """
-    Return the unit of an output: that of the truth, else that of training.
-
-    That of a bed is its surface's.
-    """
-    if bed is not None and output == bed.output:
-        return dataset.units[bed.surface]
-    return dataset.units.get(output) or ensemble.model.units.get(output)

@@ -1,0 +1,147 @@
+"""The maps of a feature: every output and statistic, block by block, into GeoTIFFs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.beds import with_bed
+from glacier_inversion.drawing.holes import HoleCounter, Holes, tell_holes
+from glacier_inversion.drawing.maps import Map, Window, predict_blocks
+from glacier_inversion.drawing.models import describe_way
+from glacier_inversion.drawing.provenance import (
+    describe_band,
+    digest_inputs,
+    tags_of,
+)
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.beds import Bed
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.geodata.geotiffs import NewGeoTiff, cog_writers
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.progress import Progress, duration
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DrawnFeature:
+    """
+    What was drawn of a feature.
+
+    Attributes
+    ----------
+    maps : dict of Path
+        By output and statistic.
+    holes : Holes
+    """
+
+    maps: dict[tuple[str, str], Path]
+    holes: Holes
+
+
+def draw_feature(
+    experiment: Experiment | Application,
+    workspace: Workspace,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    drawn: Map,
+    progress: Progress,
+) -> DrawnFeature:
+    """
+    Draw the maps of a feature, all of them or none.
+
+    Raises
+    ------
+    DatasetError
+        It is smaller than a pixel, or a tile is not the one that was built.
+    RasterError
+        A tile cannot be read.
+    WorkspaceError
+        A map cannot be written.
+    """
+    description = experiment.drawing_description
+    if 0 in drawn.grid.shape:
+        message = (
+            "holds no point of the lattice. Must be larger than a pixel. Draw it at a "
+            "finer resolution, or leave it out."
+        )
+        raise DatasetError(message)
+    outline, bed = dataset.outlines[drawn.feature], description.bed
+    outputs = [*ensemble.layout.outputs]
+    if bed is not None:
+        dataset.check_tiles(drawn.feature, [bed.surface])
+        outputs.append(bed.output)
+
+    def wanted_in(block: Window) -> NDArray[np.bool_]:
+        part = drawn.grid.window(*block)
+        if description.clip_to_outline:
+            return inside([outline], part)
+        return np.ones(part.shape, dtype=np.bool_)
+
+    maps = {
+        (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
+        for output in outputs
+        for name in description.statistics
+    }
+    read = [variable.name for variable in ensemble.model.experiment.inputs]
+    read += [] if bed is None else [bed.surface]
+    inputs = digest_inputs(dataset, drawn.feature, read)
+    files = [
+        NewGeoTiff(
+            path,
+            {**tags_of(experiment, ensemble, output, name), "inputs_sha256": inputs},
+            unit_of(ensemble, dataset, output, bed),
+            describe_band(output, name),
+        )
+        for (output, name), path in maps.items()
+    ]
+    epsg = experiment.dataset_description.epsg
+    counter = HoleCounter(experiment, ensemble, dataset, drawn)
+    n_drawn, begun = 0, time.perf_counter()
+    with cog_writers(files, drawn.grid, epsg) as writers:
+        for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
+            progress.advance(drawn.feature)
+            if values is None:
+                continue
+            n_drawn += int(values.predicted.sum())
+            shown = values
+            if bed is not None:
+                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
+            counter.add(shown)
+            for (output, name), write in zip(maps, writers, strict=True):
+                write(shown.image(output, name), *shown.block)
+    logger.debug(
+        "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
+        ensemble.name,
+        drawn.feature,
+        n_drawn,
+        drawn.grid.n_rows * drawn.grid.n_cols,
+        len(drawn.blocks(ensemble.device.block_px)),
+        describe_way(ensemble),
+        duration(time.perf_counter() - begun),
+    )
+    tell_holes(counter.holes)
+    return DrawnFeature(maps, counter.holes)
+
+
+def unit_of(
+    ensemble: Ensemble, dataset: BuiltDataset, output: str, bed: Bed | None
+) -> str | None:
+    """
+    Return the unit of an output: that of the truth, else that of training.
+
+    That of a bed is its surface's.
+    """
+    if bed is not None and output == bed.output:
+        return dataset.units[bed.surface]
+    return dataset.units.get(output) or ensemble.model.units.get(output)
