@@ -278,19 +278,14 @@ def demo_command(
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.demo.demo import run_demo, write_demo
+    from glacier_inversion.demo.text import format_demo
 
     with working() as progress:
         if no_run:
             click.echo(write_demo(folder, progress=progress))
             return
         report = run_demo(folder, progress=progress)
-    click.echo(f"Maps, for QGIS: {report.drawings}")
-    click.echo(f"Picture:        {report.picture}")
-    click.echo()
-    heading = f"Errors on {report.n_tested} glaciers never seen"
-    click.echo(f"{heading:<34} RMSE     bias")
-    for row in report.scores:
-        click.echo(f"  {row.method:<32}{row.rmse:5.1f} m {row.bias:+6.1f} m")
+    click.echo(format_demo(report))
     end(ctx, report.failures)
 
 

@@ -14,13 +14,20 @@ from glacier_inversion.demo.mountains import build_mountains, grow_ice
 from glacier_inversion.demo.observations import find_glaciers, write_observations
 from glacier_inversion.demo.overview import draw_overview
 from glacier_inversion.demo.rheology import Rheology
-from glacier_inversion.demo.scores import Score, score_demo
+from glacier_inversion.demo.scores import (
+    THICKNESS,
+    Coverage,
+    Score,
+    cover_demo,
+    score_demo,
+)
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.files import locked, making_folder, write_bytes
 from glacier_inversion.interrupts import postponing
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.training.model.calibration import CALIBRATION, read_calibration
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -41,6 +48,10 @@ class DemoReport:
         The folder of the maps, and the overview.
     scores : list of Score
         Of the ensemble and of simpler methods, on the test glaciers.
+    coverages : list of Coverage
+        What the intervals of the ensemble hold there.
+    calibrated_on : list of str
+        The glaciers whose errors made the calibrated ones.
     n_tested : int
         How many these are.
     failures : dict of str
@@ -51,6 +62,8 @@ class DemoReport:
     drawings: Path
     picture: Path
     scores: list[Score]
+    coverages: list[Coverage]
+    calibrated_on: list[str]
     n_tested: int
     failures: dict[str, str]
 
@@ -61,7 +74,8 @@ def run_demo(
     """
     Make a region of known thickness in *folder*, map it, and tell how good that is.
 
-    A second run continues what is unfinished.
+    The uncertainty is calibrated by the validation glaciers, unless it is calibrated
+    already. A second run continues what is unfinished.
 
     Parameters
     ----------
@@ -78,6 +92,11 @@ def run_demo(
     with postponing():  # half an import leaves libraries broken
         # torch, which writing the data does without
         from glacier_inversion.drawing.draw import draw  # noqa: PLC0415
+        from glacier_inversion.evaluation.calibrate import calibrate  # noqa: PLC0415
+        from glacier_inversion.evaluation.evaluate import evaluate  # noqa: PLC0415
+        from glacier_inversion.training.model.model import (  # noqa: PLC0415
+            read_model,
+        )
         from glacier_inversion.training.train import train  # noqa: PLC0415
 
     workspace, progress = Workspace(Path(folder)), progress or Silent()
@@ -89,15 +108,25 @@ def run_demo(
             loaded, workspace, jobs=jobs or available_cores(), progress=progress
         )
         train(loaded, workspace, jobs=jobs, progress=progress, device="cpu")
+        folder = workspace.model(model)
+        if not (folder / CALIBRATION).exists():  # that of crossval is better
+            calibrate(loaded, workspace, device="cpu", progress=progress)
         drawn = draw(loaded, workspace, progress=progress)
+        evaluated = evaluate(loaded, workspace, device="cpu", progress=progress)
+        n_members = len(evaluated.metrics["seeds"])
+        calibration = read_calibration(folder, read_model(folder).identity, n_members)
         dataset = open_dataset(loaded, workspace)
         picture = workspace.root / "overview.png"
         draw_overview(picture, workspace, model, dataset)
+        thickness = calibration.outputs[THICKNESS]
+        uncertainty = evaluated.metrics["outputs"][THICKNESS]["uncertainty"]
         return DemoReport(
             experiment=experiment,
             drawings=workspace.drawings(model),
             picture=picture,
             scores=score_demo(workspace, model, dataset),
+            coverages=cover_demo(workspace, model, dataset, uncertainty, thickness),
+            calibrated_on=thickness.features,
             n_tested=len(dataset.select("test")),
             failures=built.failures | drawn.failures,
         )

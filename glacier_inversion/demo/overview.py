@@ -13,7 +13,7 @@ from matplotlib.colors import LightSource
 from matplotlib.figure import Figure
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.demo.scores import find_errors
+from glacier_inversion.demo.scores import THICKNESS, find_errors
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.workspace import Workspace
@@ -28,7 +28,7 @@ def draw_overview(
     Write a PNG of four maps of the whole region.
 
     The true thickness with the outlines coloured by split; the ensemble's mean on the
-    same scale; its standard deviation; and the mean less the truth.
+    same scale; its uncertainty; and the mean less the truth.
     """
     grid = read_grid(workspace.data("dem.tif"))
     elevation = read_tile(workspace.data("dem.tif"))
@@ -49,14 +49,14 @@ def draw_overview(
     depth = {"cmap": "viridis", "vmin": 0, "vmax": max(deepest, widest)}
     spread = {"cmap": "magma", "vmin": 0, "vmax": 25}
     difference = {"cmap": "RdBu", "vmin": -40, "vmax": 40}
-    stds = _maps(workspace, model, dataset, "std")
+    uncertainties = _maps(workspace, model, dataset, "uncertainty")
     errors = _maps(
         workspace, model, dataset, "mean", lambda path: find_errors(path, truth, grid)
     )
     panels: list[tuple[str, list[Any], dict[str, Any]]] = [
         ("True thickness (m)", [whole], depth),
         ("Predicted: mean of the members (m)", tops, depth),
-        ("Standard deviation across the members (m)", stds, spread),
+        ("Calibrated uncertainty (m)", uncertainties, spread),
         ("Predicted less true (m)", errors, difference),
     ]
     for axis, (title, maps, look) in zip(axes.flat, panels, strict=True):
@@ -95,7 +95,7 @@ def _maps(
     """Return what is read of the maps of all features, each with its extent in km."""
     maps = []
     for feature in dataset.outlines:
-        path = workspace.drawings(model) / feature / f"thickness_{statistic}.tif"
+        path = workspace.drawings(model) / feature / f"{THICKNESS}_{statistic}.tif"
         if path.exists():
             left, bottom, right, top = (s / 1000 for s in read_grid(path).bounds)
             maps.append(((left, right, bottom, top), read(path)))

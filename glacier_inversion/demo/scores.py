@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,31 @@ from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.interpolation import read_at
+from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.workspace import Workspace
 
 Pixels = NDArray[np.float32]
 
+THICKNESS = "thickness"
+"""What the demonstration predicts."""
 _WINDOW_PX = 17  # odd, so that it is centred on a pixel; the nearest to 800 m
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """
+    How much intervals hold, on glaciers never seen.
+
+    Attributes
+    ----------
+    of_what : str
+        What they should hold, and what they are made of.
+    inside : dict of float
+        By level, in percent: the share of the pixels, in percent.
+    """
+
+    of_what: str
+    inside: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -68,7 +90,7 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
     }
     errors: dict[str, list[NDArray[np.float64]]] = {}
     for feature in dataset.select("test"):
-        path = workspace.drawings(model) / feature / "thickness_mean.tif"
+        path = workspace.drawing(model, feature, THICKNESS, "mean")
         error = find_errors(path, truth, grid)
         seen = np.isfinite(error)
         errors.setdefault("ensemble", []).append(error[seen])
@@ -82,6 +104,60 @@ def score_demo(workspace: Workspace, model: str, dataset: BuiltDataset) -> list[
         measured = measure(REGRESSION, np.zeros(len(error)), error)
         scores.append(Score(method, measured["rmse"], measured["bias"]))
     return scores
+
+
+def cover_demo(
+    workspace: Workspace,
+    model: str,
+    dataset: BuiltDataset,
+    uncertainty: Mapping[str, Any],
+    calibration: OutputCalibration,
+) -> list[Coverage]:
+    """
+    Tell how much intervals hold of the radar of the test glaciers, and of the truth.
+
+    Of the truth, at all drawn pixels, the calibrated ones hold more: they are made for
+    what would be measured, with the errors of the radar.
+
+    Parameters
+    ----------
+    uncertainty : mapping
+        What `evaluate` says of the thickness of the test glaciers.
+    """
+    rows = [
+        Coverage(
+            of_what,
+            {
+                int(level): 100 * of_level[share]
+                for level, of_level in uncertainty[way]["levels"].items()
+            },
+        )
+        for of_what, way, share in (
+            ("radar, as the members spread", "spread", "coverage"),
+            ("radar, calibrated", "calibrated", "coverage"),
+            ("  on the worst glacier", "calibrated", "least"),
+        )
+    ]
+    truth = read_tile(workspace.data("thickness_true.tif"))
+    grid = read_grid(workspace.data("thickness_true.tif"))
+    errors, sigmas = [], []
+    for feature in dataset.select("test"):
+        mean, sigma = (
+            workspace.drawing(model, feature, THICKNESS, name)
+            for name in ("mean", "uncertainty")
+        )
+        if sigma.exists():  # an experiment of an earlier version does not draw it
+            errors.append(find_errors(mean, truth, grid).ravel())
+            sigmas.append(read_tile(sigma).ravel())
+    if errors:
+        error, sigma_of = np.abs(np.concatenate(errors)), np.concatenate(sigmas)
+        seen = np.isfinite(error) & np.isfinite(sigma_of)
+        inside = {
+            level: 100 * float(np.mean((error <= of.factor * sigma_of)[seen]))
+            for level, of in calibration.levels.items()
+        }
+        rows.append(Coverage("true thickness, calibrated", inside))
+    return rows
 
 
 def find_errors(path: Path, truth: Pixels, grid: Grid) -> NDArray[np.float64]:

@@ -49,16 +49,38 @@ def test_demo_beats_simpler_methods(demo):
     assert {"id", "name", "split"} < set(outlines.columns)
     assert outlines.crs.to_epsg() == 2056
     assert outlines.area.max() > 10 * outlines.area.min()
-    rmse = [float(number) for number in re.findall(r"([\d.]+) m +[+-]", printed)]
+    errors = printed.partition("Inside intervals")[0]
+    rmse = [float(number) for number in re.findall(r"([\d.]+) m +[+-]", errors)]
     ensemble, plasticity, constant = rmse
     assert ensemble < 0.5 * plasticity < 0.5 * constant
     (quoted,) = re.findall(r"  ensemble +([\d.]+) m", README)
     assert ensemble == pytest.approx(float(quoted), abs=1.5)  # machines round apart
-    for name in ("mean", "std"):
+    for name in ("mean", "std", "uncertainty"):
         drawn, src = read(folder / "drawings/demo/G20" / f"thickness_{name}.tif")
         assert src.crs.to_epsg() == 2056
         assert np.isfinite(drawn).any()
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_intervals_of_the_demo_hold_what_they_say(demo):
+    "On glaciers that neither the networks nor the calibration saw."
+    _, printed = demo
+    shares = {
+        row: [float(share) for share in re.findall(r"([\d.]+) %", of_row)]
+        for row, of_row in re.findall(r"^ +([a-z, ]+?)  +(.*%)$", printed, re.MULTILINE)
+    }
+    _, at_68, _, at_95 = shares["radar, calibrated"]
+    assert at_68 == pytest.approx(68, abs=5)
+    assert at_95 == pytest.approx(95, abs=3)
+    _, worst_68, _, worst_95 = shares["on the worst glacier"]
+    assert worst_68 >= 45
+    assert worst_95 >= 80
+    _, spread_68, _, spread_95 = shares["radar, as the members spread"]
+    assert spread_68 < 45
+    assert spread_95 < 75
+    # made for radar, which errs itself
+    assert shares["true thickness, calibrated"][1] > at_68
 
 
 UNMEASURED = {
