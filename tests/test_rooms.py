@@ -56,6 +56,7 @@ WITHOUT_NAMESAKE = {
     "dataset/test_vectors.py": "one subject of several modules, from files to tiles",
     "drawing/test_qgis.py": "what draw writes, seen by another program",
     "drawing/test_methods.py": "one subject of draw, on every device, too long for it",
+    "experiment/test_hostile_files.py": "what a file may hold, as machines write it",
     "training/model/test_earlier_versions.py": "models as files of other versions",
 }
 

@@ -17,7 +17,7 @@ from glacier_inversion.experiment.application import Application, is_application
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.evaluation import EvaluationDescription
-from glacier_inversion.experiment.messages import find_refusals
+from glacier_inversion.experiment.messages import find_refusals, printable
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
     Augmentation,
@@ -313,7 +313,7 @@ def _listed(where: str, problems: Sequence[Problem], n_all: int) -> str:
     lines = []
     for path, what in problems[:_MOST_SHOWN]:
         place = f"{where}: {path}" if path else where
-        line = f"{place}: {what.rstrip('.')}."
+        line = printable(f"{place}: {what.rstrip('.')}.")
         if len(line) > _LONGEST_LINE:
             line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
         lines.append(line)

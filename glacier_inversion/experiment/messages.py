@@ -151,3 +151,13 @@ def _sections(annotation: Any) -> list[type[Section]]:
     ):
         return [found for part in get_args(annotation) for found in _sections(part)]
     return []
+
+
+def printable(line: str) -> str:
+    r"""
+    Write what is no letter or sign as JSON does: names may hold it.
+
+    >>> print(printable("known: a, \r\x1b"))
+    known: a, \u000d\u001b
+    """
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
