@@ -234,7 +234,7 @@ def draw_command(
     device: DeviceName,
 ) -> None:
     """
-    Draw maps and profiles: GeoTIFFs and CSV files.
+    Draw maps and profiles: GeoTIFFs, CSV files and pictures.
 
     For each chosen feature there is a map of the mean of the trained networks, one of
     their standard deviation, and others if the experiment asks for them. Prints the

@@ -34,6 +34,7 @@ def test_three_commands_make_maps_and_say_where(finished, tmp_path):
         "overview.png",
         "holes.csv",
         "along_thickness.csv",
+        "along_thickness.png",
     ]
     assert all(Path(path).exists() for path in drawn.stdout.splitlines())
     # a seed gives the same member in whatever company

@@ -25,22 +25,30 @@ def with_bed(
     It is the surface minus the thickness, metres, and the surface itself where the
     thickness is below 0; NaN where either is. So statistics over the members are those
     of beds: the std is that of the thickness that is not below 0. What is calibrated
-    follows from the thickness, as `CalibratedOutput` says.
+    follows from the thickness, as `CalibratedOutput` says, and so does the target,
+    where that of the thickness is known.
 
     Raises
     ------
     DatasetError
         The tile of the surface is missing or damaged.
     """
-    surface = _read_surface(values, bed, dataset, drawn, layout)[values.predicted]
+    everywhere = _read_surface(values, bed, dataset, drawn, layout)
+    surface = everywhere[values.predicted]
     of_members = surface - np.maximum(values.values[bed.thickness], 0)
+    targets = dict(values.targets)
+    if bed.thickness in targets:
+        thickness = np.maximum(targets[bed.thickness], 0)  # keeps NaN
+        targets[bed.output] = everywhere[values.wanted] - thickness
     calibrated = dict(values.calibrated)
     if bed.thickness in calibrated:
         calibrated[bed.output] = replace(calibrated[bed.thickness], surface=surface)
     return replace(
         values,
         values={**values.values, bed.output: of_members},
+        targets=targets,
         calibrated=calibrated,
+        surface=everywhere,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from glacier_inversion.training.model.calibration import (
 )
 from glacier_inversion.training.model.member_statistics import statistic
 from glacier_inversion.training.model.model import Model
+
+logger = logging.getLogger(__name__)
 
 _BOUND = re.compile(r"(lower|upper)(\d\d)")
 
@@ -143,3 +146,35 @@ def open_calibration(
                 f"'ginv train', or {leave_out}"
             )
     return calibration
+
+
+def find_calibration(folder: Path, model: Model, n_members: int) -> Calibration | None:
+    """
+    Read the calibration of a model where there is one, for what can do without.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's.
+    n_members : int
+        That it is drawn with.
+
+    Returns
+    -------
+    calibration : Calibration or None
+        Of the outputs that so many members can use it for. None where there is none,
+        and, with a warning, where it cannot be used.
+    """
+    if not (folder / CALIBRATION).exists():
+        return None
+    try:
+        calibration = read_calibration(folder, model.identity, n_members)
+    except ModelError as error:
+        logger.warning("%s Until then profiles show the spread of the members", error)
+        return None
+    usable = {
+        output: own
+        for output, own in calibration.outputs.items()
+        if n_members > 1 or not own.b
+    }
+    return replace(calibration, outputs=usable)

@@ -71,12 +71,13 @@ def draw(
 
     For every model, feature, output and statistic a Cloud-Optimized GeoTIFF whose pixel
     centres are the points of the lattice; for every model, profile and output a CSV
-    file. A bed has maps as an output has, but no profile. NaN, or an empty field, where
-    a window reaches beyond its tile, where inputs are not valid enough, and outside the
+    file and a picture. A bed has maps and pictures as an output has; its numbers along
+    profiles are in the CSV file of its thickness. NaN, or an empty field, where a
+    window reaches beyond its tile, where inputs are not valid enough, and outside the
     outline if it clips; in a bed also where its surface is not known. Uncertainty and
     the bounds of intervals follow from the calibration that `crossval` keeps with a
-    model. Memory is bounded by blocks. Tags of a map say how it came about; drawn
-    again, its bytes are the same.
+    model; pictures of profiles show them wherever it can be used. Memory is bounded by
+    blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
 
     Parameters
     ----------

@@ -133,6 +133,8 @@ class PredictedBlock:
         Its patch has too few valid pixels; empty where all that is wanted is predicted.
     calibrated : dict of CalibratedOutput, by output
         At the predicted pixels; empty where the ensemble has no calibration.
+    surface : float32 array, shape of the block, optional
+        What a bed among the outputs lies below, metres, NaN where unknown.
     """
 
     block: Window
@@ -142,11 +144,19 @@ class PredictedBlock:
     targets: dict[str, NDArray[np.float32]]
     lacking: dict[str, NDArray[np.bool_]]
     calibrated: dict[str, CalibratedOutput] = field(default_factory=dict)
+    surface: NDArray[np.float32] | None = None
 
     def image(self, output: str, name: str) -> NDArray[np.float32]:
-        """Return a statistic, or the 'target', at the block's pixels, else NaN."""
+        """
+        Return a statistic at the block's pixels, else NaN.
+
+        Or the 'target', or the 'surface' of a bed, at all of them that are wanted.
+        """
         image = np.full(self.wanted.shape, np.nan, dtype=np.float32)
-        if name == "target":
+        if name == "surface":
+            if self.surface is not None:
+                image[self.wanted] = self.surface[self.wanted]
+        elif name == "target":
             if output in self.targets:
                 image[self.wanted] = self.targets[output]
         elif is_calibrated(name):

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.plan import check_serves
-from glacier_inversion.drawing.calibrated import open_calibration
+from glacier_inversion.drawing.calibrated import (
+    find_calibration,
+    is_calibrated,
+    open_calibration,
+)
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
@@ -62,9 +66,11 @@ def open_ensembles(
     """
     Open every model that can be drawn, and note why others cannot.
 
-    With their calibrations where statistics need them.
+    With their calibrations where statistics need them; where profiles are drawn, which
+    show them, also with those that can be read.
     """
     description, ensembles = experiment.drawing_description, []
+    are_asked = any(map(is_calibrated, description.statistics))
     for name in description.models:
         ensemble = open_ensemble(
             experiment, dataset, workspace, name, method, device, problems
@@ -77,6 +83,10 @@ def open_ensembles(
                 description.statistics,
                 problems,
             )
+            if description.profiles and not are_asked:
+                ensemble.calibration = find_calibration(
+                    ensemble.folder, ensemble.model, len(ensemble.seeds)
+                )
             ensembles.append(ensemble)
     return ensembles
 

@@ -1,11 +1,9 @@
-"""Profiles: what an ensemble predicts along lines, as CSV files."""
+"""Profiles: what an ensemble predicts along lines, as CSV files and as pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,45 +11,24 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.beds import with_bed
+from glacier_inversion.drawing.feature_maps import unit_of
 from glacier_inversion.drawing.maps import (
-    PredictedBlock,
     Window,
     lay_map,
     predict_blocks,
 )
+from glacier_inversion.drawing.profile_pictures import draw_lines, encode_png
+from glacier_inversion.drawing.profile_values import Profile, ProfileValues
 from glacier_inversion.errors import OutlineError
 from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import replacing_all
+from glacier_inversion.files import remove, replacing_all
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.workspace import Workspace
 
 _MOST_PLACES = 10_000_000
-
-
-@dataclass(frozen=True)
-class _Profile:
-    """Places along lines: one row a place."""
-
-    line: NDArray[np.intp]
-    distance: NDArray[np.float64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-
-    @classmethod
-    def along(cls, lines: Iterable[shapely.LineString], step: float) -> _Profile:
-        """Go along each line in steps, from its first point on."""
-        parts = []
-        for number, line in enumerate(lines):
-            distance = np.arange(0.0, line.length, step)
-            places = shapely.get_coordinates(
-                shapely.line_interpolate_point(line, distance)
-            )
-            parts.append(
-                np.column_stack([np.full(len(distance), number), distance, places])
-            )
-        line_of, distance, x, y = np.concatenate(parts).T
-        return cls(line_of.astype(np.intp), distance, x, y)
 
 
 def draw_profile(
@@ -63,9 +40,19 @@ def draw_profile(
     name: str,
 ) -> list[Path]:
     """
-    Write a CSV file per output: each place has the values of the pixel it is in.
+    Write a CSV file and a picture per output, and a picture of the bed if one is drawn.
 
-    All of them, or none if one cannot be written.
+    Each place has the values of the pixel it is in. All of them are written, or none if
+    one cannot be. The picture of a bed that is not drawn any more is removed.
+
+    Raises
+    ------
+    DatasetError, RasterError
+        A tile is not the one that was built, or cannot be read.
+    OutlineError
+        The lines are too long.
+    WorkspaceError
+        A file cannot be written.
     """
     description = experiment.drawing_description
     step = description.resolution or ensemble.layout.resolution
@@ -76,18 +63,50 @@ def draw_profile(
             f"make at most {_MOST_PLACES:,}. Shorten it, or use a coarser resolution."
         )
         raise OutlineError(message)
-    profile = _Profile.along(lines, step)
-    feature_of = np.full(len(profile.x), "", dtype=object)
-    columns = {
-        output: {
-            name: np.full(len(profile.x), np.nan)
-            for name in (*description.statistics, "target")
-        }
-        for output in ensemble.layout.outputs
-    }
-    for feature in dataset.features_touching(shapely.union_all(lines)):
-        within = shapely.contains_xy(dataset.outlines[feature], profile.x, profile.y)
-        feature_of[within] = feature
+    profile = Profile.along(lines, step, dataset)
+    predicted = _predict(experiment, ensemble, dataset, profile)
+    bed, files = description.bed, {}
+    for output in ensemble.layout.outputs:
+        path = workspace.drawn_profile(ensemble.name, name, output)
+        table = predicted.table(output, description.statistics, bed)
+        files[path] = _format(profile, table).encode()
+    for output in predicted.columns:
+        shown = predicted.lines(output, profile)
+        unit = unit_of(ensemble, dataset, output, bed)
+        note = ""
+        if len(shown) < len(lines):
+            note = f"{len(shown)} of {len(lines)} lines: the longest within features"
+        figure = draw_lines(
+            shown,
+            f"{ensemble.name}: {output} along {name}",
+            f"{output} ({unit})" if unit else output,
+            note,
+        )
+        path = workspace.drawn_profile(ensemble.name, name, output)
+        files[path.with_suffix(".png")] = encode_png(figure)
+    with replacing_all([*files]) as scratches:
+        for scratch, content in zip(scratches, files.values(), strict=True):
+            scratch.write_bytes(content)
+    for output in {*map(bed_of, ensemble.layout.outputs)} - {*predicted.columns}:
+        path = workspace.drawn_profile(ensemble.name, name, output)
+        remove(path.with_suffix(".png"))
+    return [*files]
+
+
+def _predict(
+    experiment: Experiment | Application,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    profile: Profile,
+) -> ProfileValues:
+    """Predict the places of a profile, feature by feature."""
+    description = experiment.drawing_description
+    bed = description.bed
+    predicted = ProfileValues.nowhere(profile, ensemble, description)
+    for feature in dict.fromkeys(profile.feature[profile.feature != ""]):
+        within = profile.feature == feature
+        if bed is not None:
+            dataset.check_tiles(feature, [bed.surface])
         # a place near the margin may lie in a pixel whose centre is beyond the outline
         drawn = lay_map(experiment, ensemble, dataset, feature, clip=False)
         row, col = drawn.grid.index(profile.x, profile.y)
@@ -109,38 +128,16 @@ def draw_profile(
             return wanted
 
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in, True):
-            if values is not None:
-                _fill(columns, values, row, col, within)
-    paths = [workspace.drawn_profile(ensemble.name, name, output) for output in columns]
-    with replacing_all(paths) as scratches:
-        for scratch, own in zip(scratches, columns.values(), strict=True):
-            scratch.write_bytes(_format(profile, feature_of, own).encode())
-    return paths
+            if values is None:
+                continue
+            shown = values
+            if bed is not None:
+                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
+            predicted.fill(shown, row, col, within)
+    return predicted
 
 
-def _fill(
-    columns: dict[str, dict[str, NDArray[np.float64]]],
-    values: PredictedBlock,
-    row: NDArray[np.intp],
-    col: NDArray[np.intp],
-    within: NDArray[np.bool_],
-) -> None:
-    """Copy a block's values to the places that lie in it."""
-    rows, cols = values.block
-    here = within & (row >= rows.start) & (row < rows.stop)
-    here &= (col >= cols.start) & (col < cols.stop)
-    places = np.flatnonzero(here)
-    pixels = row[places] - rows.start, col[places] - cols.start
-    for output, own in columns.items():
-        for name, column in own.items():
-            column[places] = values.image(output, name)[pixels]
-
-
-def _format(
-    profile: _Profile,
-    feature_of: NDArray[np.object_],
-    columns: dict[str, NDArray[np.float64]],
-) -> str:
+def _format(profile: Profile, columns: dict[str, NDArray[np.float32]]) -> str:
     """Return the rows of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -148,5 +145,5 @@ def _format(
     for i in range(len(profile.x)):
         places = [f"{v[i]:.3f}" for v in (profile.distance, profile.x, profile.y)]
         values = ["" if np.isnan(c[i]) else f"{c[i]:.7g}" for c in columns.values()]
-        writer.writerow([profile.line[i], *places, feature_of[i], *values])
+        writer.writerow([profile.line[i], *places, profile.feature[i], *values])
     return text.getvalue()

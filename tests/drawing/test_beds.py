@@ -1,5 +1,7 @@
 """Beds: the surface minus each member's thickness, then the statistics."""
 
+import csv
+
 import numpy as np
 import pytest
 import rasterio
@@ -93,6 +95,32 @@ def test_beds_are_styled_and_joined_as_outputs_are(surveyed):
         assert (style == of_thickness) is (name == "std")
 
 
+def test_profiles_tell_of_the_bed_beside_its_thickness(surveyed):
+    "The surface, the statistics of the bed, and the bed below what was observed."
+    folder = surveyed.root / "drawings/small"
+    with (folder / "profiles/along_thickness.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["bed_mean"]]
+    maps = {
+        name: read(folder / f"south/thickness_bed_{name}.tif") for name in STATISTICS
+    }
+    assert len(rows) > 10
+    assert any(row["target"] for row in rows)
+    for row in rows:
+        x, y = float(row["x"]), float(row["y"])
+        for name, (values, transform) in maps.items():
+            col, i = (int(k) for k in ~transform * (x, y))
+            assert float(row[f"bed_{name}"]) == pytest.approx(values[i, col], abs=2e-2)
+        surface = float(row["surface"])
+        assert surface == pytest.approx(elevation_m(x, y), abs=6)  # of its pixel
+        below = surface - max(float(row["mean"]), 0)
+        assert float(row["bed_mean"]) == pytest.approx(below, abs=2e-2)
+        assert (row["bed_target"] == "") is (row["target"] == "")
+        if row["target"]:
+            bed = surface - float(row["target"])
+            assert float(row["bed_target"]) == pytest.approx(bed, abs=2e-3)
+    assert (folder / "profiles/along_thickness_bed.png").exists()
+
+
 def test_mosaics_of_beds_that_are_not_drawn_any_more_are_gone(surveyed, tmp_path):
     "As those of other outputs are."
     run = copy_of(surveyed, tmp_path)
@@ -101,6 +129,8 @@ def test_mosaics_of_beds_that_are_not_drawn_any_more_are_gone(surveyed, tmp_path
     assert run("draw").exit_code == 0
     folder = run.root / "drawings/small"
     assert not [*folder.glob("thickness_bed_*")]
+    pictures = [path.name for path in folder.glob("profiles/*.png")]
+    assert pictures == ["along_thickness.png"]
     assert (folder / "thickness_mean.vrt").exists()
 
 

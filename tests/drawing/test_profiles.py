@@ -1,13 +1,16 @@
 """Profiles: the pixels that a line crosses."""
 
 import csv
+import json
 
 import fiona
+import numpy as np
 import pytest
 import shapely
 
+from glacier_inversion.drawing import profiles
 from tests import synthetic
-from tests.drawing.helpers import read
+from tests.drawing.helpers import by_patches, calibrate, read
 from tests.helpers import copy_of
 
 
@@ -95,3 +98,104 @@ def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):
     assert result.exit_code == 3
     assert "1 features failed: profile along" in result.stderr
     assert "east/thickness_mean.tif" in result.stdout
+
+
+def drawn_lines(run, monkeypatch):
+    """Draw, and return what was put into each picture, by the label of its axis."""
+    shown = {}
+
+    def remember(lines, title, label, note):
+        shown[label] = lines, note
+        return draw_lines(lines, title, label, note)
+
+    draw_lines = profiles.draw_lines
+    monkeypatch.setattr(profiles, "draw_lines", remember)
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    return shown, result
+
+
+def column(rows, name):
+    """Return a column of a CSV file, NaN where it is empty."""
+    return np.array([float(row[name] or "nan") for row in rows])
+
+
+def test_a_picture_shows_the_numbers_of_the_table(finished, tmp_path, monkeypatch):
+    "Mean, bounds and target, and each member as it is evaluated by patches."
+    run = copy_of(finished, tmp_path)
+    calibrate(run)
+    bounds = ["lower68", "upper68", "lower95", "upper95"]
+    run.raw["drawing_description"] |= {"features": [], "statistics": ["mean", *bounds]}
+    run.write()
+    shown, _ = drawn_lines(run, monkeypatch)
+    ((line,), note) = shown["thickness (m)"]
+    assert note == ""
+    path = run.root / "drawings/small/profiles/along_thickness.csv"
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    np.testing.assert_array_equal(line.distance, column(rows, "distance"))
+    assert line.features.tolist() == [row["feature"] for row in rows]
+    mean = column(rows, "mean")
+    assert 0 < np.isnan(mean).sum() < len(mean)
+    np.testing.assert_allclose(line.mean, mean, rtol=1e-6)
+    for name in bounds:
+        expected = column(rows, name)
+        np.testing.assert_allclose(line.intervals[name], expected, rtol=1e-6)
+    target = column(rows, "target")
+    is_known = np.isfinite(target)
+    assert line.observed_distance.tolist() == line.distance[is_known].tolist()
+    np.testing.assert_allclose(line.observed, target[is_known], rtol=1e-6)
+    points, members = by_patches(run, "south")
+    for i, row in enumerate(rows):
+        at_row, at_col = points.index(float(row["x"]), float(row["y"]))
+        expected = members[:, at_row, at_col] if row["mean"] else [np.nan, np.nan]
+        np.testing.assert_allclose(line.members[:, i], expected, rtol=1e-4, atol=1e-2)
+
+
+def test_intervals_are_shown_whatever_the_statistics(finished, tmp_path, monkeypatch):
+    "Where the model has a calibration that fits; else the spread, with a warning."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"] |= {"features": [], "statistics": ["q05"]}
+    run.write()
+    shown, result = drawn_lines(run, monkeypatch)
+    ((spread,), _) = shown["thickness (m)"]
+    assert not spread.intervals
+    assert "calibration" not in result.stderr
+    assert np.isfinite(spread.std).any()
+    own = calibrate(run)
+    shown, _ = drawn_lines(run, monkeypatch)
+    ((line,), _) = shown["thickness (m)"]
+    half = own.levels[95].factor * own.sigma(spread.std, spread.mean)
+    np.testing.assert_allclose(line.intervals["upper95"], line.mean + half, rtol=1e-5)
+    with (run.root / "drawings/small/profiles/along_thickness.csv").open() as file:
+        header = next(csv.reader(file))
+    assert header == ["line", "distance", "x", "y", "feature", "q05", "target"]
+    path = run.root / "models/small/calibration.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "model": "0123456789abcdef"}))
+    shown, result = drawn_lines(run, monkeypatch)
+    assert not shown["thickness (m)"][0][0].intervals
+    assert "is that of another model" in result.stderr
+    assert "Until then profiles show the spread of the members" in result.stderr
+
+
+def test_a_picture_of_many_lines_says_which_it_shows(finished, tmp_path, monkeypatch):
+    "The longest within features, by their number in the table, which has all."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = []
+    run.write()
+    with fiona.open(run.root / "data/profiles/along.shp") as src:
+        line = shapely.geometry.shape(next(iter(src)).geometry)
+    ends = [
+        (line.interpolate(0.0), line.interpolate(100.0 + 50 * i)) for i in range(15)
+    ]
+    lines = [[(a.x, a.y), (b.x, b.y)] for a, b in ends]
+    synthetic.write_lines(run.root / "data/profiles/along.shp", lines)
+    shown, _ = drawn_lines(run, monkeypatch)
+    of_picture, note = shown["thickness (m)"]
+    assert [line.number for line in of_picture] == list(range(3, 15))
+    assert note == "12 of 15 lines: the longest within features"
+    with (run.root / "drawings/small/profiles/along_thickness.csv").open() as file:
+        numbers = {int(row["line"]) for row in csv.DictReader(file)}
+    assert numbers == set(range(15))
