@@ -12,6 +12,7 @@ Loss = Literal[
     "nan_mse",
     "nan_huber",
     "nan_binary_crossentropy",
+    "nan_gaussian_nll",
 ]
 Metric = Literal[
     "mae",

@@ -188,6 +188,7 @@ def _check_losses(
             message = (
                 f"losses_name, metrics_name: {output.name}: {needing[0]!r} needs every "
                 f"target, and {n_unknown} of {len(targets)} {split} points "
-                "have none. Must be known everywhere. Use 'nan_...' if there is one."
+                f"have none. Must be known everywhere. Use '{UNKNOWN_LEFT_OUT}"
+                f"{needing[0]}'."
             )
             raise DatasetError(message)

@@ -96,7 +96,7 @@ def sum_losses(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, T
             ),
             target,
         )
-    if plain(name) == "gaussian_nll":
+    if predicts_variance(name):
         return _summed(lambda known: gaussian_nll(prediction, known), target)
     return sum_errors(name, prediction, target)
 
@@ -109,6 +109,16 @@ def predicts_logit(loss: str) -> bool:
     (True, False)
     """
     return plain(loss) == "binary_crossentropy"
+
+
+def predicts_variance(loss: str) -> bool:
+    """
+    Tell whether a network that is trained with a loss gives a variance, too.
+
+    >>> predicts_variance("nan_gaussian_nll"), predicts_variance("nan_mse")
+    (True, False)
+    """
+    return plain(loss) == "gaussian_nll"
 
 
 def sum_errors(name: str, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,10 @@ from glacier_inversion.experiment import operation, sections
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.network.conventions import Conventions
 from glacier_inversion.training.network.counting import probe
-from glacier_inversion.training.network.losses import predicts_logit
+from glacier_inversion.training.network.losses import (
+    predicts_logit,
+    predicts_variance,
+)
 from glacier_inversion.training.network.operation import (
     Ending,
     Operation,
@@ -24,8 +27,6 @@ from glacier_inversion.training.network.operation import (
     ShapeError,
     check_size,
 )
-
-GAUSSIAN = "gaussian_nll"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Network(nn.Module):
 
     Forward takes the inputs by name, images of shape (n, 1, side, side) and scalars of
     shape (n, 1), and returns the outputs by name, of shape (n, 1), in normalised units.
-    An output with the loss gaussian_nll has shape (n, 2): its mean, with the last
-    activation, and the logarithm of its variance, without. One with a crossentropy is
-    the logit of its probability.
+    An output with the loss gaussian_nll, or nan_gaussian_nll, has shape (n, 2): its
+    mean, with the last activation, and the logarithm of its variance, without. One with
+    a crossentropy is the logit of its probability.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ class Network(nn.Module):
     ----------
     table : list of Row
         The operations with the shapes of what comes out of them.
+    n_units : dict of int
+        How many numbers there are of each output, 1 or 2.
 
     Raises
     ------
@@ -100,14 +103,18 @@ class Network(nn.Module):
             self.inputs[str(i)], after = self._branch(branch, path, [shape])
             shapes += after
         self.main, shapes = self._branch(description.main, "main", shapes)
+        self.n_units: dict[str, int] = {}
         for i, variable in enumerate(experiment.outputs):
             path = f"outputs.{variable.name}"
             branch = description.outputs[variable.name]
             layers, after = self._branch(branch, path, shapes)
             self.outputs[str(i)] = layers
-            gaussian = experiment.losses_name[variable.name] == GAUSSIAN
-            self._check_last(path, after, 2 if gaussian else 1)
-            if gaussian:
+            n_units = (
+                2 if predicts_variance(experiment.losses_name[variable.name]) else 1
+            )
+            self.n_units[variable.name] = n_units
+            self._check_last(path, after, n_units)
+            if n_units == 2:
                 self._ending(path, layers, after).linear_from = 1
             if predicts_logit(experiment.losses_name[variable.name]):
                 alone = len(experiment.outputs) == 1
