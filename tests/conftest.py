@@ -1,6 +1,7 @@
 """Fixtures: a made-up region, once built and trained for all tests that only read."""
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import hypothesis
 import pytest
 import torch
 
-from tests.helpers import Run, new_run
+from tests.helpers import Run, copy_of, new_run
 
 # an example may take as long as a busy machine needs
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -36,6 +37,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
         result = made(command)
         assert result.exit_code == 0, result.output
     return made
+
+
+@pytest.fixture(scope="session")
+def noisy(finished, tmp_path_factory):
+    """A workspace whose members say the noise in the data; drawn, with a profile."""
+    run = copy_of(finished, tmp_path_factory.mktemp("noisy"))
+    for folder in ("models", "drawings"):
+        shutil.rmtree(run.root / folder)
+    run.raw["losses_name"] = {"thickness": "nan_gaussian_nll"}
+    tail = run.raw["model_description"]["outputs"]["thickness"]["operations"][-1]
+    tail["filters"] = [16, 2]
+    run.raw["drawing_description"]["statistics"] = ["mean", "std", "noise"]
+    run.write()
+    for command in ("train", "draw"):
+        result = run(command)
+        assert result.exit_code == 0, result.output
+    return run
 
 
 @pytest.fixture

@@ -208,6 +208,6 @@ def compare_ways(checked, place):
             for method in ("dense", "patches")
         )
         one, other = dense["ice_thickness"], patches["ice_thickness"]
-        assert one.shape == (1, wanted.size)
+        assert one.shape == (1, 1, wanted.size)
         scale = float(other.abs().max())
         np.testing.assert_allclose(one / scale, other / scale, rtol=0, atol=tolerance)

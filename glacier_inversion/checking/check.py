@@ -175,6 +175,7 @@ def _open_models(
     dataset will not have, or that lack the calibration of what is to be drawn.
     """
     from glacier_inversion.drawing.calibrated import (  # noqa: PLC0415  torch
+        find_noise_problems,
         open_calibration,
     )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
@@ -184,19 +185,23 @@ def _open_models(
     )
 
     description = experiment.drawing_description
+    asked = description.statistics
     own = experiment.model_name if isinstance(experiment, Experiment) else None
     found = []
     for name in description.models:
         folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
+            if isinstance(experiment, Experiment):
+                problems += find_noise_problems(folder, experiment, asked)
             continue
         try:
             model = read_model(folder)
             problems += find_unusable_members(folder, model)
             if name != own:
                 check_serves(experiment.dataset_description, model.experiment)
+            problems += find_noise_problems(folder, model.experiment, asked)
             n_members = len(finished_seeds(folder))
-            open_calibration(folder, model, n_members, description.statistics, problems)
+            open_calibration(folder, model, n_members, asked, problems)
             found.append(model)
         except (DatasetError, ModelError) as error:
             problems.append(str(error))

@@ -26,7 +26,7 @@ def with_bed(
     thickness is below 0; NaN where either is. So statistics over the members are those
     of beds: the std is that of the thickness that is not below 0. What is calibrated
     follows from the thickness, as `CalibratedOutput` says, and so does the target,
-    where that of the thickness is known.
+    where that of the thickness is known. The noise is that of the thickness.
 
     Raises
     ------
@@ -43,12 +43,17 @@ def with_bed(
     calibrated = dict(values.calibrated)
     if bed.thickness in calibrated:
         calibrated[bed.output] = replace(calibrated[bed.thickness], surface=surface)
+    noise = dict(values.noise)
+    if bed.thickness in noise:
+        of_thickness = noise[bed.thickness]
+        noise[bed.output] = np.where(np.isnan(surface), np.float32("nan"), of_thickness)
     return replace(
         values,
         values={**values.values, bed.output: of_members},
         targets=targets,
         calibrated=calibrated,
         surface=everywhere,
+        noise=noise,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.errors import ModelError
-from glacier_inversion.experiment.sections import CALIBRATED
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import CALIBRATED, NOISE
 from glacier_inversion.training.model.calibration import (
     CALIBRATION,
     Calibration,
@@ -22,6 +23,7 @@ from glacier_inversion.training.model.calibration import (
 )
 from glacier_inversion.training.model.member_statistics import statistic
 from glacier_inversion.training.model.model import Model
+from glacier_inversion.training.network.losses import predicts_variance
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,34 @@ def is_calibrated(name: str) -> bool:
     (True, False)
     """
     return re.fullmatch(CALIBRATED, name) is not None
+
+
+def find_noise_problems(
+    folder: Path, experiment: Experiment, statistics: Iterable[str]
+) -> Iterator[str]:
+    """
+    Yield why the noise of a model that is to be drawn is not known, if it is not.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's.
+    experiment : Experiment
+        That it is trained from.
+    statistics : iterable of str
+        What is to be drawn.
+    """
+    if NOISE not in statistics:
+        return
+    for output in experiment.outputs:
+        loss = experiment.losses_name[output.name]
+        if not predicts_variance(loss):
+            yield (
+                f"{folder}: its loss of the output {output.name!r}, {loss!r}, learns "
+                "no noise in the data. Must be 'gaussian_nll' or 'nan_gaussian_nll' "
+                "for every output that noise shall be drawn of. Train with one of "
+                f"them, or leave {NOISE} out of drawing_description.statistics."
+            )
 
 
 def open_calibration(

@@ -76,7 +76,8 @@ def draw(
     window reaches beyond its tile, where inputs are not valid enough, and outside the
     outline if it clips; in a bed also where its surface is not known. Uncertainty and
     the bounds of intervals follow from the calibration that `crossval` keeps with a
-    model; pictures of profiles show them wherever it can be used. Memory is bounded by
+    model; pictures of profiles show them wherever it can be used. Noise follows from
+    the variances that members predict, if their losses learn any. Memory is bounded by
     blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
 
     Parameters
@@ -93,8 +94,8 @@ def draw(
         The dataset is not built, or was built from another description.
     ModelError, ExperimentError
         Features, models or profiles do not exist or do not fit, a model lacks the
-        calibration of what is to be drawn, or the method is not exact, all of them
-        named; nothing is drawn then.
+        calibration or the noise that is to be drawn, or the method is not exact, all of
+        them named; nothing is drawn then.
     DeviceError
         The GPU fails, or its memory does not suffice even for small blocks.
     WorkspaceError

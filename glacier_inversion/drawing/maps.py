@@ -14,10 +14,12 @@ from glacier_inversion.drawing.calibrated import CalibratedOutput, is_calibrated
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import NOISE
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.patches.lattice import needed_pixels
-from glacier_inversion.training.model.ensemble import Ensemble, Prediction
+from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.member_statistics import statistic
+from glacier_inversion.training.model.prediction import Prediction
 
 Window = tuple[slice, slice]
 """Rows and columns of a map."""
@@ -135,6 +137,8 @@ class PredictedBlock:
         At the predicted pixels; empty where the ensemble has no calibration.
     surface : float32 array, shape of the block, optional
         What a bed among the outputs lies below, metres, NaN where unknown.
+    noise : dict of float32 arrays, shape (n_predicted,), by output
+        As `Prediction` has it.
     """
 
     block: Window
@@ -145,6 +149,7 @@ class PredictedBlock:
     lacking: dict[str, NDArray[np.bool_]]
     calibrated: dict[str, CalibratedOutput] = field(default_factory=dict)
     surface: NDArray[np.float32] | None = None
+    noise: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def image(self, output: str, name: str) -> NDArray[np.float32]:
         """
@@ -161,6 +166,8 @@ class PredictedBlock:
                 image[self.wanted] = self.targets[output]
         elif is_calibrated(name):
             image[self.predicted] = self.calibrated[output].statistic(name)
+        elif name == NOISE:
+            image[self.predicted] = np.sqrt(self.noise[output])
         else:
             image[self.predicted] = statistic(name, self.values[output])
         return image
@@ -207,6 +214,7 @@ def predict_blocks(
                 output: CalibratedOutput(of_output, of_block.values[output])
                 for output, of_output in calibrations.items()
             },
+            noise=of_block.noise,
         )
 
 

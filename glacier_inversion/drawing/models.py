@@ -10,6 +10,7 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.drawing.calibrated import (
     find_calibration,
+    find_noise_problems,
     is_calibrated,
     open_calibration,
 )
@@ -76,6 +77,9 @@ def open_ensembles(
             experiment, dataset, workspace, name, method, device, problems
         )
         if ensemble is not None:
+            problems += find_noise_problems(
+                ensemble.folder, ensemble.model.experiment, description.statistics
+            )
             ensemble.calibration = open_calibration(
                 ensemble.folder,
                 ensemble.model,

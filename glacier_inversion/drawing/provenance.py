@@ -11,8 +11,14 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.calibrated import is_calibrated
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import NOISE
 from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.ensemble import Ensemble
+
+_OF_WHAT = {
+    "std": " (spread of members)",
+    NOISE: " (in the data, as the members say)",
+}
 
 
 def tags_of(
@@ -84,8 +90,10 @@ def describe_band(output: str, statistic: str) -> str:
     'ice_thickness std (spread of members)'
     >>> describe_band("ice_thickness", "uncertainty")
     'ice_thickness uncertainty (calibrated)'
+    >>> describe_band("ice_thickness", "noise")
+    'ice_thickness noise (in the data, as the members say)'
     """
-    of_what = " (spread of members)" if statistic == "std" else ""
+    of_what = _OF_WHAT.get(statistic, "")
     if is_calibrated(statistic):
         of_what = " (calibrated)"
     return f"{output} {statistic}{of_what}"

@@ -35,7 +35,7 @@ _MAGMA = [
     "#fec488",
     "#fcfdbf",
 ]
-_FROM_ZERO = "std", "uncertainty"
+_FROM_ZERO = "std", "uncertainty", "noise"
 """Statistics with a range of their own, from 0 on, and colours of their own."""
 _INTERVALS = 5  # of a range, at most about
 

@@ -37,7 +37,9 @@ from glacier_inversion.experiment.values import (
 
 CALIBRATED = "uncertainty|lower68|upper68|lower95|upper95"
 """The names of statistics that follow from a model's calibration, as a pattern."""
-STATISTIC = rf"mean|std|median|min|max|q\d\d|{CALIBRATED}"
+NOISE = "noise"
+"""The name of the statistic that follows from variances which members predict."""
+STATISTIC = rf"mean|std|median|min|max|q\d\d|{NOISE}|{CALIBRATED}"
 """The names of statistics, as a pattern."""
 _N_STATISTICS = 10 + 100
 
@@ -213,7 +215,9 @@ class DrawingDescription(Section):
         min_length=1,
         max_length=_N_STATISTICS,
         description="Statistics over the members: mean, std (ddof 1), median, min, "
-        "max, or quantiles such as q05. And those of a model that 'ginv crossval' has "
+        "max, or quantiles such as q05. Of outputs with the loss gaussian_nll or "
+        "nan_gaussian_nll also noise, the standard deviation of the noise in the data "
+        "as the members say. And those of a model that 'ginv crossval' has "
         "calibrated: uncertainty, the standard error; lower68, upper68, lower95 and "
         "upper95, the bounds of its 68 and 95 % intervals.",
     )

@@ -1,6 +1,7 @@
 """Maps, drawn and by hand."""
 
 import dataclasses
+import math
 
 import numpy as np
 import rasterio
@@ -31,7 +32,7 @@ def read(path):
         return src.read(1), src.transform
 
 
-def by_patches(run, feature, model="small"):
+def by_patches(run, feature, model="small", variances=False):
     """Predict every point of a feature's lattice by itself, member by member."""
     place = Workspace(run.root)
     checked = check_experiment(run.raw, "exp")
@@ -48,7 +49,10 @@ def by_patches(run, feature, model="small"):
             with torch.inference_mode():
                 one = network(source.gather(torch.tensor([[0, row, col]])))
             std = own.scales.outputs["thickness"].std
-            values[seed, row, col] = float(one["thickness"]) * std
+            value, *log_variance = one["thickness"][0].tolist()
+            values[seed, row, col] = (
+                math.exp(*log_variance) * std**2 if variances else value * std
+            )
     return part.points, values
 
 

@@ -196,6 +196,28 @@ def test_a_thickness_below_zero_leaves_the_surface(surveyed):
     )
 
 
+def test_the_noise_of_a_bed_is_that_of_its_thickness(surveyed):
+    "Where the surface is known."
+    place = Workspace(surveyed.root)
+    dataset = open_dataset(check_experiment(surveyed.raw, "exp"), place)
+    layout = Layout(50.0, 8, {"slope": 1}, {}, {"thickness": 1}, 0.5)
+    points = lattice(dataset.grid("south", 50.0), 8)
+    whole = slice(0, points.n_rows), slice(0, points.n_cols)
+    everywhere = np.ones(points.shape, dtype=bool)
+    variance = np.random.default_rng(0).gamma(2, 9, everywhere.size).astype("f4")
+    members = {"thickness": np.zeros((2, everywhere.size), dtype="f4")}
+    values = PredictedBlock(
+        whole, everywhere, everywhere, members, {}, {}, noise={"thickness": variance}
+    )
+    made = with_bed(values, BED, dataset, Map("south", points, 0, 0, 1), layout)
+    of_thickness = np.sqrt(variance).reshape(points.shape)
+    np.testing.assert_array_equal(made.image("thickness", "noise"), of_thickness)
+    is_known = np.isfinite(made.image("thickness_bed", "mean"))
+    assert 0 < is_known.sum() < is_known.size
+    expected = np.where(is_known, of_thickness, np.nan)
+    np.testing.assert_array_equal(made.image("thickness_bed", "noise"), expected)
+
+
 def test_bounds_of_a_bed_are_the_surface_minus_those_of_the_thickness(
     surveyed, tmp_path
 ):

@@ -17,6 +17,17 @@ from tests.helpers import copy_of, read_all
 NAMES = ["uncertainty", "lower68", "upper68", "lower95", "upper95"]
 
 
+def in_pixels(run, name, values, points):
+    """Return what a map of the feature 'south' should hold of values at points."""
+    mean, transform = read(run.root / f"drawings/small/south/thickness_{name}.tif")
+    rows, cols = np.indices(mean.shape) + 0.5
+    x, y = transform * (cols.ravel(), rows.ravel())
+    i, j = (index.reshape(mean.shape) for index in points.index(x, y))
+    values = values[:, i, j]
+    values[:, np.isnan(mean)] = np.nan  # beyond the outline
+    return mean, values
+
+
 def asking(finished, folder, names):
     """Return a copy of the finished workspace in which statistics are to be drawn."""
     run = copy_of(finished, folder)
@@ -42,12 +53,7 @@ def test_maps_follow_from_members_and_the_calibration(drawn):
     own = content["outputs"]["thickness"]
     points, members = by_patches(drawn, "south")
     maps = {name: read(folder / f"thickness_{name}.tif") for name in ("mean", *NAMES)}
-    mean, transform = maps["mean"]
-    rows, cols = np.indices(mean.shape) + 0.5
-    x, y = transform * (cols.ravel(), rows.ravel())
-    i, j = (index.reshape(mean.shape) for index in points.index(x, y))
-    values = members[:, i, j]
-    values[:, np.isnan(mean)] = np.nan  # beyond the outline
+    _, values = in_pixels(drawn, "mean", members, points)
     centre, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
     sigma = np.sqrt(own["a"] ** 2 + (own["b"] * spread) ** 2 + (own["c"] * centre) ** 2)
     expected = {"uncertainty": sigma}
@@ -212,3 +218,58 @@ def test_a_bed_mirrors_its_thickness_below_the_surface(finished, tmp_path, name)
         expected = sigma + 0 * surface
     np.testing.assert_allclose(bed, expected, rtol=1e-6)
     assert np.isnan(bed).tolist() == [False, False, False, True, True]
+
+
+def test_noise_is_drawn_beside_the_spread(noisy):
+    "The root of the mean variance that the members say; the std has none of it."
+    points, variances = by_patches(noisy, "south", variances=True)
+    drawn, variances = in_pixels(noisy, "noise", variances, points)
+    assert np.isfinite(drawn).sum() > 200
+    # batches reorder float32 sums
+    np.testing.assert_allclose(drawn, np.sqrt(variances.mean(axis=0)), rtol=1e-3)
+    spread, members = in_pixels(noisy, "std", by_patches(noisy, "south")[1], points)
+    np.testing.assert_allclose(spread, members.std(axis=0, ddof=1), rtol=1e-2)
+    folder = noisy.root / "drawings/small"
+    with rasterio.open(folder / "south/thickness_noise.tif") as src:
+        assert src.descriptions == (
+            "thickness noise (in the data, as the members say)",
+        )
+        assert src.units == ("m",)
+    styles = {
+        name: ET.parse(folder / f"thickness_{name}.qml").find(".//rasterrenderer")
+        for name in ("mean", "std", "noise")
+    }
+    assert styles["noise"].get("classificationMin") == "0.0"
+    ramps = {
+        name: [item.get("color") for item in style.iter("item")]
+        for name, style in styles.items()
+    }
+    assert ramps["noise"] == ramps["std"] != ramps["mean"]
+    with rasterio.open(folder / "thickness_noise.vrt") as mosaic:
+        assert np.nanmax(mosaic.read(1)) == np.nanmax(drawn)
+    assert ">south thickness noise<" in (folder / "maps.qlr").read_text()
+
+
+def test_a_profile_has_the_noise_of_the_map(noisy):
+    values, transform = read(noisy.root / "drawings/small/south/thickness_noise.tif")
+    with (noisy.root / "drawings/small/profiles/along_thickness.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["feature"] == "south"]
+    assert len(rows) > 10
+    for row in rows:
+        col, i = (int(k) for k in ~transform * (float(row["x"]), float(row["y"])))
+        assert float(row["noise"]) == pytest.approx(values[i, col], rel=1e-3)
+
+
+def test_noise_that_no_member_learns_is_refused(finished, noisy, tmp_path):
+    "By the loss of the model; before it is trained by that of the experiment."
+    run = asking(finished, tmp_path, ["mean", "noise"])
+    problem = refused(run)
+    assert problem == (
+        f"{run.root}/models/small: its loss of the output 'thickness', 'nan_mae', "
+        "learns no noise in the data. Must be 'gaussian_nll' or 'nan_gaussian_nll' for "
+        "every output that noise shall be drawn of. Train with one of them, or leave "
+        "noise out of drawing_description.statistics."
+    )
+    shutil.rmtree(run.root / "models")
+    assert json.loads(run("check", "--json").stdout)["problems"] == [problem]
+    assert json.loads(noisy("check", "--json").stdout)["problems"] == []

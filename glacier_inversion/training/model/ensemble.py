@@ -8,7 +8,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +36,11 @@ from glacier_inversion.training.model.members import (
     read_weights,
 )
 from glacier_inversion.training.model.model import Model, finished_seeds, read_member
-from glacier_inversion.training.model.normalization import in_own_unit
+from glacier_inversion.training.model.normalization import (
+    in_own_unit,
+    variance_in_own_unit,
+)
+from glacier_inversion.training.model.prediction import Floats, Prediction
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
@@ -47,32 +51,6 @@ logger = logging.getLogger(__name__)
 
 MOST_WEIGHTS = 2**30
 """Weights that are in memory at once, bytes: those of all members, as a rule."""
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """
-    What an ensemble predicts at points of a lattice.
-
-    Attributes
-    ----------
-    predicted : bool array, shape of the lattice
-        The points that were wanted and whose inputs are valid enough.
-    values : dict of float32 arrays, shape (n_members, n_points), by output
-        In the outputs' units, points in row-major order.
-    targets : dict of float32 arrays, by output
-        Of all points that were wanted, in row-major order, NaN where unknown.
-    lacking : dict of bool arrays, by input
-        Of all points that were wanted, likewise: its patch has too few valid pixels.
-        Empty where all that was wanted is predicted.
-    """
-
-    predicted: NDArray[np.bool_]
-    values: dict[str, Floats]
-    targets: dict[str, Floats]
-    lacking: dict[str, NDArray[np.bool_]]
 
 
 class Ensemble:
@@ -178,6 +156,7 @@ class Ensemble:
         points = lattice(tiles.grid, self.layout.window_px)
         shape = len(self.seeds), *points.shape
         members = {o: np.full(shape, np.nan, np.float32) for o in self.layout.outputs}
+        noises: dict[str, Floats] = {}
         side = self.device.block_px
         for row in range(0, points.n_rows, side):
             for col in range(0, points.n_cols, side):
@@ -190,8 +169,17 @@ class Ensemble:
                 for output, image in members.items():
                     block = image[:, row : row + side, col : col + side]
                     block[:, prediction.predicted[at]] = prediction.values[output]
+                for output, variance in prediction.noise.items():
+                    image = noises.setdefault(
+                        output, np.full(shape[1:], np.nan, np.float32)
+                    )
+                    block = image[row : row + side, col : col + side]
+                    block[prediction.predicted[at]] = np.sqrt(variance)
         of_points = Affine(*points.transform)
-        return {o: PredictedMap(image, of_points) for o, image in members.items()}
+        return {
+            output: PredictedMap(image, of_points, noises.get(output))
+            for output, image in members.items()
+        }
 
     def _part(
         self, tiles: Tiles, rows: NDArray[np.intp], cols: NDArray[np.intp]
@@ -232,7 +220,7 @@ class Ensemble:
         while True:
             try:
                 with watching_gpu(self._need()):
-                    values = self._evaluate(part, predicted)
+                    values, noise = self._evaluate(part, predicted)
                 break
             except DeviceMemoryError as error:
                 self._use_less(error)
@@ -241,7 +229,7 @@ class Ensemble:
         if (wanted & ~predicted).any():
             found = find_valid(part.images, part.scalars, self.layout, part.points)
             lacking = {name: ~is_valid[wanted] for name, is_valid in found}
-        return Prediction(predicted, values, targets, lacking)
+        return Prediction(predicted, values, noise, targets, lacking)
 
     def _need(self) -> str:
         side = self._given.block_px
@@ -266,11 +254,16 @@ class Ensemble:
 
     def _evaluate(
         self, part: LatticeTiles, predicted: NDArray[np.bool_]
-    ) -> dict[str, Floats]:
-        """Return what every member predicts at points, as `Prediction` has it."""
+    ) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """Return values and noise at points, as `Prediction` has them."""
         numbers = np.cumsum(predicted).reshape(predicted.shape) - 1
         shape = len(self.seeds), int(predicted.sum())
         values = {name: np.empty(shape, np.float32) for name in self.layout.outputs}
+        variances = {  # the sums over the members
+            name: np.zeros(shape[1])
+            for name, n_units in self._network.n_units.items()
+            if n_units == 2
+        }
         first, scales = 0, self.model.scales
         for networks in self._groups() if predicted.any() else ():
             members = slice(first, first + len(networks))
@@ -285,10 +278,20 @@ class Ensemble:
                 )
                 places = numbers[rows, cols][here]
                 for name, of_piece in new.items():
-                    loss = self.model.experiment.losses_name[name]
-                    own_unit = in_own_unit(of_piece, loss, scales.outputs[name])
+                    loss, scale = (
+                        self.model.experiment.losses_name[name],
+                        scales.outputs[name],
+                    )
+                    own_unit = in_own_unit(of_piece[:, 0], loss, scale)
                     values[name][members, places] = own_unit.numpy()
-        return values
+                    if name in variances:
+                        variance = variance_in_own_unit(of_piece[:, 1], scale)
+                        variances[name][places] += variance.sum(dim=0).numpy()
+        noise = {
+            name: (total / len(self.seeds)).astype(np.float32)
+            for name, total in variances.items()
+        }
+        return values, noise
 
     def _pieces(self, predicted: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
         """Cut what is predicted as memory asks for: not at all, as a rule."""

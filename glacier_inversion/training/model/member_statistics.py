@@ -27,10 +27,14 @@ class PredictedMap:
         In the output's unit, NaN where nothing is predicted.
     transform : affine.Affine
         From (col, row) to (x, y); the centres of pixels are the predicted points.
+    noise : float32 array, shape (n_rows, n_cols), or None
+        The standard deviation of the noise in the data, the root of the mean variance
+        that the members say: with the losses gaussian_nll and nan_gaussian_nll.
     """
 
     members: NDArray[np.float32]
     transform: Affine
+    noise: NDArray[np.float32] | None = None
 
     @cached_property
     def mean(self) -> NDArray[np.float32]:

@@ -88,6 +88,24 @@ def in_own_unit(prediction: Tensor, loss: str, scale: Scale) -> Tensor:
     return prediction * scale.std
 
 
+def variance_in_own_unit(log_variance: Tensor, scale: Scale) -> Tensor:
+    """
+    Return the variance that a network gives, in the square of the output's unit.
+
+    Parameters
+    ----------
+    log_variance : float tensor
+        Its logarithm, in normalised units.
+    scale : Scale
+        The output's.
+
+    Returns
+    -------
+    variance : float64 tensor
+    """
+    return log_variance.double().exp() * scale.std**2
+
+
 def _moments(arrays: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
     """Return mean and variance of the valid values, (0, 1) where there are none."""
     valid = [array[np.isfinite(array)].astype(np.float64) for array in arrays]

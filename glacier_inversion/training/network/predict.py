@@ -101,8 +101,10 @@ def predict_points(
 
     Returns
     -------
-    values : dict of tensors, shape (n_networks, n_points), by output
-        On the CPU, in the dtype of the networks, points in row-major order.
+    values : dict of tensors, shape (n_networks, n_units, n_points), by output
+        All that a network gives of it: one number, or two, a mean and the logarithm of
+        a variance, where the loss is one that learns both. On the CPU, in the dtype of
+        the networks, points in row-major order.
     """
     work = _Work(networks, block, wanted, plan, device)
     left = wanted.copy()
@@ -145,8 +147,10 @@ class _Work:
         self.numbers = np.cumsum(wanted).reshape(wanted.shape) - 1
         n_points, dtype = int(wanted.sum()), next(networks[0].parameters()).dtype
         self.values = {
-            name: torch.empty(len(networks), n_points, dtype=dtype, device=block.device)
-            for name in networks[0].output_names
+            name: torch.empty(
+                len(networks), n_units, n_points, dtype=dtype, device=block.device
+            )
+            for name, n_units in networks[0].n_units.items()
         }
 
     @torch.inference_mode()
@@ -172,7 +176,7 @@ class _Work:
         for member in members:
             outputs = frontier.finish(self.networks[member], gathered)
             for name, output in outputs.items():
-                self.values[name][member, places] = output[:, 0]
+                self.values[name][member][:, places] = output.T
 
     def batches(
         self, wanted: NDArray[np.bool_], numbers: NDArray[np.intp], n_batch: int

@@ -117,10 +117,10 @@ def predictions(checked, tiles, method, dtype, network):
     plan = plan_dense(network.float(), layout)
     members = [network.to(dtype).eval()]
     values = predict_points(members, one, part.usable, plan, method, CPU)
-    return part.usable, {name: value[0].numpy() for name, value in values.items()}
+    return part.usable, {name: value[0, 0].numpy() for name, value in values.items()}
 
 
-def by_hand(checked, tiles, network, wanted):
+def by_hand(checked, tiles, network, wanted, unit=0):
     """Predict point by point, each patch cut out of the images by a slice."""
     layout = Layout.of(checked)
     part = to_lattice(tiles, layout)
@@ -138,7 +138,7 @@ def by_hand(checked, tiles, network, wanted):
             batch[name] = torch.tensor([[np.nan_to_num(value)]]).double()
         with torch.inference_mode():
             for name, value in network.double()(batch).items():
-                values[name].append(float(value[0, 0]))
+                values[name].append(value[0, unit].numpy())
     return {name: np.array(value) for name, value in values.items()}
 
 

@@ -71,7 +71,34 @@ def test_members_and_pieces_keep_their_places(n_members, method):
     small = dataclasses.replace(CPU, most_bytes=1e5, most_patches=7)
     plan = plan_dense(members[0].float(), layout)
     members[0].double()
-    values = predict_points(members, one, wanted, plan, method, small)["h"].numpy()
+    values = predict_points(members, one, wanted, plan, method, small)["h"][
+        :, 0
+    ].numpy()
     for network, own in zip(members, values, strict=True):
         expected = by_hand(checked, tiles, network, wanted)["h"]
         assert_same(own, expected, 1e-12)
+
+
+@pytest.mark.parametrize("method", ["dense", "patches"])
+def test_all_units_of_an_output_are_there(method):
+    "A mean and the logarithm of a variance, beside an output that has one number."
+    checked = experiment(
+        TWO,
+        [CONCATENATION, conv(5), DOWN],
+        {"h": [denses(6, 2)], "w": [denses(1)]},
+        area_size=22 * FINEST,
+        losses_name={"h": "nan_gaussian_nll", "w": "mae"},
+    )
+    torch.manual_seed(1)
+    network = Network(checked)
+    layout, tiles = Layout.of(checked), tiles_for(checked, 11, seed=2)
+    part = to_lattice(tiles, layout)
+    scales = {v.name: Scale(0.3, 1.7) for v in checked.inputs}
+    one = BlockInputs(part, layout, scales, torch.device("cpu"), torch.float64)
+    plan = plan_dense(network, layout)
+    members = [network.double().eval()]
+    values = predict_points(members, one, part.usable, plan, method, CPU)
+    expected = by_hand(checked, tiles, network, part.usable, unit=slice(None))
+    for name, n_units in {"h": 2, "w": 1}.items():
+        assert values[name].shape == (1, n_units, part.usable.sum())
+        assert_same(values[name][0].numpy(), expected[name].T, 1e-12)
