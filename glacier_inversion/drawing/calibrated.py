@@ -21,7 +21,10 @@ from glacier_inversion.training.model.calibration import (
     OutputCalibration,
     read_calibration,
 )
-from glacier_inversion.training.model.member_statistics import statistic
+from glacier_inversion.training.model.member_statistics import (
+    statistic,
+    total_spread,
+)
 from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.network.losses import predicts_variance
 
@@ -43,11 +46,15 @@ class CalibratedOutput:
         What the members predict of it.
     surface : float32 array, shape (n_points,), metres, optional
         Of a bed: the surface that the thickness is subtracted from.
+    noise : float32 array, shape (n_points,), the output's unit squared, optional
+        The variance of the noise in the data, as the members say. It counts where the
+        calibration was fitted with it.
     """
 
     calibration: OutputCalibration
     members: NDArray[np.float32]
     surface: NDArray[np.float32] | None = None
+    noise: NDArray[np.float32] | None = None
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:
@@ -55,7 +62,10 @@ class CalibratedOutput:
 
     @cached_property
     def _spread(self) -> NDArray[np.float32]:
-        return statistic("std", self.members)
+        std = statistic("std", self.members)
+        if self.noise is None or not self.calibration.counts_noise:
+            return std
+        return total_spread(std, self.noise)
 
     def statistic(self, name: str) -> NDArray[np.float32]:
         """
@@ -169,7 +179,7 @@ def open_calibration(
                 "measured on enough features, and is no probability. Cross-validate "
                 f"over more features, or {leave_out}"
             )
-        elif of_output.b and n_members == 1:
+        elif of_output.b and n_members == 1 and not of_output.counts_noise:
             problems.append(
                 f"{folder}: has one finished member. Must have two at least, as the "
                 f"uncertainty of {output.name!r} follows from their spread, too. Run "
@@ -205,6 +215,6 @@ def find_calibration(folder: Path, model: Model, n_members: int) -> Calibration 
     usable = {
         output: own
         for output, own in calibration.outputs.items()
-        if n_members > 1 or not own.b
+        if n_members > 1 or not own.b or own.counts_noise
     }
     return replace(calibration, outputs=usable)

@@ -211,7 +211,11 @@ def predict_blocks(
             of_block.targets,
             of_block.lacking,
             {
-                output: CalibratedOutput(of_output, of_block.values[output])
+                output: CalibratedOutput(
+                    of_output,
+                    of_block.values[output],
+                    noise=of_block.noise.get(output),
+                )
                 for output, of_output in calibrations.items()
             },
             noise=of_block.noise,

@@ -84,7 +84,8 @@ def fit_calibration(
     residual : float64 array, shape (n_pixels,), the output's unit
         Predicted less observed. Pixels where it or the mean is NaN are left out.
     spread : float64 array, shape (n_pixels,), the output's unit
-        Of the members, ddof 1; all NaN of one member, which is taken as none.
+        Of the members, ddof 1, and of the noise where they say it; all NaN of one
+        member that does not, which is taken as none.
     mean : float64 array, shape (n_pixels,), the output's unit
         Of the members.
     feature : int array, shape (n_pixels,)

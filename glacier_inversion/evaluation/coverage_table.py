@@ -7,6 +7,7 @@ from typing import Any
 
 from glacier_inversion.training.model.calibration import LEVELS, widest_level
 
+_WITH_NOISE = "as members spread, with noise"
 _WAYS = {
     "spread": "as the members spread",
     "calibrated": "calibrated",
@@ -31,11 +32,14 @@ def list_coverage(
     ways = {way: scores for way, scores in ways.items() if scores["levels"]}
     if not ways:
         return []
+    called = dict(_WAYS)
+    if uncertainty["counts_noise"]:
+        called["spread"] = _WITH_NOISE
     levels = [f"{level} %" for level in LEVELS]
     rows = [["known pixels inside intervals, %", *levels, "CRPS"]]
     for way, scores in ways.items():
         crps = write_error(scores["crps"])
-        rows.append(_row(_WAYS[way], scores, lambda s: _percent(s["coverage"]), crps))
+        rows.append(_row(called[way], scores, lambda s: _percent(s["coverage"]), crps))
         if way != "calibrated":
             continue
         if any(level["interval"] for level in scores["levels"].values()):
@@ -45,7 +49,7 @@ def list_coverage(
     rows += [[], ["interval score, the less the better", *levels]]
     for way, scores in ways.items():
         rows.append(
-            _row(_WAYS[way], scores, lambda s: write_error(s["interval_score"]))
+            _row(called[way], scores, lambda s: write_error(s["interval_score"]))
         )
     return rows
 

@@ -30,6 +30,10 @@ class KnownPixels:
     members : float64 array, shape (n_members, n_pixels), the output's unit
         What each member predicts, NaN where nothing can be predicted. No member where
         nothing was asked for.
+    noise : float64 array, shape (n_pixels,), the output's unit squared
+        The variance of the noise in the data, the mean of what the members say. NaN
+        where they say nothing of it: with losses other than gaussian_nll and
+        nan_gaussian_nll, and where nothing can be predicted.
     """
 
     features: list[str]
@@ -39,6 +43,12 @@ class KnownPixels:
     observed: Floats
     rasters: dict[str, Floats]
     members: Floats
+    noise: Floats
+
+    @property
+    def has_noise(self) -> bool:
+        """The members say how large the noise in the data is."""
+        return bool(np.isfinite(self.noise).any())
 
     def take(self, pixels: NDArray[np.intp]) -> KnownPixels:
         """Return the same with some of the pixels, by their numbers."""
@@ -50,10 +60,15 @@ class KnownPixels:
             observed=self.observed[pixels],
             rasters={name: values[pixels] for name, values in self.rasters.items()},
             members=self.members[:, pixels],
+            noise=self.noise[pixels],
         )
 
     def of_members(self, numbers: Sequence[int]) -> KnownPixels:
-        """Return the same with some of the members, by their numbers."""
+        """
+        Return the same with some of the members, by their numbers.
+
+        The noise stays what all of them say on average.
+        """
         return replace(self, members=self.members[list(numbers)])
 
     def count_by_feature(self) -> dict[str, int]:
@@ -95,4 +110,5 @@ def join_pixels(parts: Sequence[KnownPixels]) -> KnownPixels:
             for name in parts[0].rasters
         },
         np.concatenate([part.members for part in parts], axis=1),
+        together("noise"),
     )

@@ -31,13 +31,13 @@ Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 @dataclass(frozen=True)
 class _Part:
-    """Known pixels of one feature."""
+    """Known pixels of one feature; predicted are the members', and the noise."""
 
     x: Floats
     y: Floats
     observed: Floats
     rasters: dict[str, Floats]
-    members: Floats
+    predicted: Floats
 
 
 def read_known_pixels(
@@ -139,22 +139,24 @@ def _read_blocks(
             places[name] = row + rows.start // factor, col + cols.start // factor
         if not places:
             continue
-        members = {name: np.empty((0, len(row))) for name, (row, _) in places.items()}
+        predicted = {
+            n: np.full((1, len(row)), np.nan) for n, (row, _) in places.items()
+        }
         if ensemble is not None:
-            members = _predict(ensemble, dataset, feature, places)
+            predicted = _predict(ensemble, dataset, feature, places)
         block = {}
         for name, (row, col) in places.items():
             own_grid = dataset.grid(feature, outputs[name].resolution)
             x, y = own_grid.x(col), own_grid.y(row)
-            counts = np.isfinite(members[name]).all(axis=0)
+            counts = np.isfinite(predicted[name][:-1]).all(axis=0)
             counts |= shapely.contains_xy(dataset.outlines[feature], x, y)
             x, y = x[counts], y[counts]
             others = {
                 raster: _read_raster(dataset, feature, raster, x, y)
                 for raster in rasters.get(name, ())
             }
-            of_members = members[name][:, counts]
-            block[name] = _Part(x, y, observed[name][counts], others, of_members)
+            of_pixels = observed[name][counts], others, predicted[name][:, counts]
+            block[name] = _Part(x, y, *of_pixels)
         yield block
 
 
@@ -176,7 +178,11 @@ def _blocks(
 def _predict(
     ensemble: Ensemble, dataset: BuiltDataset, feature: str, places: dict[str, Places]
 ) -> dict[str, Floats]:
-    """Predict outputs at the centres of their pixels, as `read_known_pixels` says."""
+    """
+    Predict outputs at the centres of their pixels, as `read_known_pixels` says.
+
+    By output a row for each member, and one more with the noise, which may be NaN.
+    """
     layout = ensemble.layout
     points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
     corners: dict[str, list[Places]] = {}
@@ -197,22 +203,25 @@ def _predict(
         wanted[row - all_rows[0], col - all_cols[0]] = True
     wanted &= ((all_rows >= 0) & (all_rows < points.n_rows))[:, None]
     wanted &= (all_cols >= 0) & (all_cols < points.n_cols)
-    n_members = len(ensemble.seeds)
+    n_rows = len(ensemble.seeds) + 1
     if not wanted.any():
         return {
-            name: np.full((n_members, len(row)), np.nan)
+            name: np.full((n_rows, len(row)), np.nan)
             for name, (row, _) in places.items()
         }
     prediction = predict_window(ensemble, dataset, feature, all_rows, all_cols, wanted)
     numbers = np.cumsum(prediction.predicted).reshape(wanted.shape) - 1
     read = {}
+    nothing = np.full(int(prediction.predicted.sum()), np.nan)
     for name, four in corners.items():
-        total = np.zeros((n_members, len(four[0][0])))
+        noise = prediction.noise.get(name, nothing)
+        values = np.concatenate([prediction.values[name], noise[None]])
+        total = np.zeros((n_rows, len(four[0][0])))
         n_there = np.zeros(len(four[0][0]))
         for row, col in four:
             at = row - all_rows[0], col - all_cols[0]
             there = prediction.predicted[at]
-            total[:, there] += prediction.values[name][:, numbers[at][there]]
+            total[:, there] += values[:, numbers[at][there]]
             n_there += there
         with np.errstate(invalid="ignore"):
             read[name] = np.where(n_there >= 2, total / n_there, np.nan)
@@ -247,7 +256,7 @@ def _joined(
         np.empty(0),
         np.empty(0),
         {name: np.empty(0) for name in rasters},
-        np.empty((n_members, 0)),
+        np.empty((n_members + 1, 0)),
     )
     parts = [(0, nothing), *parts]
     of = np.concatenate([np.full(len(p.x), number) for number, p in parts])
@@ -255,7 +264,7 @@ def _joined(
         np.concatenate([getattr(part, name) for _, part in parts])
         for name in ("x", "y", "observed")
     )
-    members = np.concatenate([part.members for _, part in parts], axis=1)
+    predicted = np.concatenate([part.predicted for _, part in parts], axis=1)
     joined = KnownPixels(
         features,
         of,
@@ -266,6 +275,7 @@ def _joined(
             name: np.concatenate([part.rasters[name] for _, part in parts])
             for name in rasters
         },
-        members,
+        predicted[:-1],
+        predicted[-1],
     )
     return joined.take(first_of_each(x, y, resolution))

@@ -18,6 +18,7 @@ from glacier_inversion.evaluation.coverage import (
 )
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.member_statistics import total_spread
 
 
 def calibrate_output(
@@ -45,7 +46,8 @@ def calibrate_output(
     calibration : OutputCalibration
     scores : dict
         How honest intervals are: 'spread', of normal errors whose standard deviation is
-        that of the members; 'calibrated', fitted to the other features alone; and
+        that of the members, with the noise in the data where they say it, as
+        'counts_noise' tells; 'calibrated', fitted to the other features alone; and
         'constant', of normal errors of one size, that of the other features. Each with
         what `score_intervals` and `score_sigma` say. 'n_features' are calibrated on.
 
@@ -69,10 +71,10 @@ def calibrate_output(
         "calibrated": (held_out.sigma, held_out.half_widths),
         "constant": (constant, normal_half_widths(constant)),
     }
-    scores = _score(residual, feature, called, ways)
+    scores = _score(residual, feature, called, ways, pixels)
     known = set(pixels.feature[np.isfinite(residual)].tolist())
     features = [name for i, name in enumerate(pixels.features) if i in known]
-    calibration = replace(calibration, features=features)
+    calibration = replace(calibration, features=features, counts_noise=pixels.has_noise)
     return calibration, {"n_features": calibration.n_features, **scores}
 
 
@@ -93,22 +95,34 @@ def score_calibration(
     ways = {"spread": (spread, normal_half_widths(spread))}
     known = []
     if calibration is not None:
-        narrow = calibration.sigma(spread.astype("f4"), mean.astype("f4"))
+        fitted = spread if calibration.counts_noise else spread_of_members(pixels)
+        narrow = calibration.sigma(fitted.astype("f4"), mean.astype("f4"))
         sigma = narrow.astype(np.float64)
         levels = calibration.levels.items()
         half_widths = {level: of.factor * sigma for level, of in levels}
         ways["calibrated"] = sigma, half_widths
         known = [f for f in pixels.features if f in calibration.features]
     residual = mean - pixels.observed
-    scores = _score(residual, pixels.feature, pixels.features, ways)
+    scores = _score(residual, pixels.feature, pixels.features, ways, pixels)
     return {**scores, "features_calibrated": known}
 
 
 def mean_and_spread(pixels: KnownPixels) -> tuple[Floats, Floats]:
-    """Return the members' mean, and their std (ddof 1), NaN of one member."""
+    """
+    Return the members' mean and their spread.
+
+    Where they say how large the noise in the data is, it is part of the spread: see
+    `total_spread`.
+    """
+    spread = total_spread(spread_of_members(pixels), pixels.noise)
+    return pixels.members.mean(axis=0), spread
+
+
+def spread_of_members(pixels: KnownPixels) -> Floats:
+    """Return the std of the members (ddof 1), NaN of one member."""
     if len(pixels.members) < 2:
-        return pixels.members.mean(axis=0), np.full(len(pixels.observed), np.nan)
-    return pixels.members.mean(axis=0), pixels.members.std(axis=0, ddof=1)
+        return np.full(len(pixels.observed), np.nan)
+    return np.asarray(pixels.members.std(axis=0, ddof=1))
 
 
 def _score(
@@ -116,14 +130,16 @@ def _score(
     feature: NDArray[np.intp],
     features: list[str],
     ways: Mapping[str, tuple[Floats, dict[int, Floats]]],
+    pixels: KnownPixels,
 ) -> dict[str, Any]:
-    return {
+    scores = {
         way: {
             "levels": _named(score_intervals(residual, half_widths, feature), features),
             **score_sigma(residual, sigma),
         }
         for way, (sigma, half_widths) in ways.items()
     }
+    return {**scores, "counts_noise": pixels.has_noise}
 
 
 def _constant(residual: Floats, feature: NDArray[np.intp]) -> Floats:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from glacier_inversion.drawing.calibrated import CalibratedOutput
+from glacier_inversion.drawing.calibrated import CalibratedOutput, find_calibration
+from glacier_inversion.training.model.model import read_model
 from tests.drawing.helpers import by_patches, calibrate, read
 from tests.helpers import copy_of, read_all
 
@@ -273,3 +274,42 @@ def test_noise_that_no_member_learns_is_refused(finished, noisy, tmp_path):
     shutil.rmtree(run.root / "models")
     assert json.loads(run("check", "--json").stdout)["problems"] == [problem]
     assert json.loads(noisy("check", "--json").stdout)["problems"] == []
+
+
+@pytest.mark.parametrize("counts_noise", [True, False])
+def test_noise_is_part_of_the_spread_that_was_calibrated_with_it(
+    noisy, tmp_path, counts_noise
+):
+    "By the law of total variance; not in a calibration of an earlier version."
+    run = asking(noisy, tmp_path, ["mean", "uncertainty"])
+    calibrate(run, counts_noise=counts_noise)
+    path = run.root / "models/small/calibration.json"
+    content = json.loads(path.read_text())
+    if not counts_noise:
+        del content["outputs"]["thickness"]["counts_noise"]
+        path.write_text(json.dumps(content))
+    assert run("draw").exit_code == 0
+    points, members = by_patches(run, "south")
+    sigma, members = in_pixels(run, "uncertainty", members, points)
+    variances = by_patches(run, "south", variances=True)[1]
+    noise = in_pixels(run, "uncertainty", variances, points)[1].mean(axis=0)
+    squared = members.var(axis=0, ddof=1) + counts_noise * noise
+    expected = np.sqrt(4.0**2 + 2.0**2 * squared + (members.mean(axis=0) / 4) ** 2)
+    np.testing.assert_allclose(sigma, expected, rtol=1e-3)
+
+
+def test_one_member_that_says_its_noise_has_a_spread(noisy, tmp_path):
+    run = asking(noisy, tmp_path, ["noise", "uncertainty"])
+    shutil.rmtree(run.root / "models/small/seed_001")
+    calibrate(run, c=0.0, counts_noise=True)
+    assert run("draw").exit_code == 0
+    folder = run.root / "drawings/small/south"
+    noise, sigma = (
+        read(folder / f"thickness_{name}.tif")[0] for name in ("noise", "uncertainty")
+    )
+    np.testing.assert_allclose(sigma, np.hypot(4, 2 * noise), rtol=1e-5)
+    # and pictures of profiles show it
+    model = run.root / "models/small"
+    assert find_calibration(model, read_model(model), 1).outputs
+    calibrate(run, counts_noise=False)
+    assert not find_calibration(model, read_model(model), 1).outputs

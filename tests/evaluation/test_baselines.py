@@ -25,7 +25,14 @@ def known(observed, **rasters):
     place = np.arange(n, dtype=np.float64)
     feature = np.zeros(n, dtype=np.intp)
     return KnownPixels(
-        ["a"], feature, place, place, observed, rasters, np.empty((0, n))
+        ["a"],
+        feature,
+        place,
+        place,
+        observed,
+        rasters,
+        np.empty((0, n)),
+        np.full(n, np.nan),
     )
 
 

@@ -1,6 +1,7 @@
 """Predictions at known pixels: the maps of draw, read there."""
 
 import dataclasses
+import json
 
 import geopandas
 import numpy as np
@@ -9,6 +10,7 @@ import rasterio
 import shapely
 
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.evaluation.pixels import join_pixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
@@ -129,6 +131,34 @@ def test_blocks_do_not_show(evaluated):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     one, other = (p.members[:, o] for p, o in zip((whole, parts), order, strict=True))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_noise_is_that_of_the_maps_read_bilinearly(noisy):
+    "Its variance; pixels that are joined or taken keep theirs."
+    pixels = read(noisy, open_model(Workspace(noisy.root), "small"))
+    assert pixels.has_noise
+    path = noisy.root / "drawings/small/south/thickness_noise.tif"
+    x, y = pixels.x, pixels.y
+    drawn = read_at(read_tile(path) ** 2, read_grid(path), x, y)
+    inside = np.isfinite(drawn) & (
+        pixels.feature == pixels.features.index("south")
+    )  # at the margin the map has not all four
+    south = synthetic.FEATURES[-1][1].buffer(-75)
+    inside &= shapely.contains_xy(south, x, y)
+    assert inside.sum() > 30
+    np.testing.assert_allclose(pixels.noise[inside], drawn[inside], rtol=1e-4)
+    twice = join_pixels([pixels, pixels])
+    last = len(pixels.x) + np.flatnonzero(inside)
+    np.testing.assert_array_equal(twice.take(last).noise, pixels.noise[inside])
+
+
+def test_evaluations_say_that_the_spread_has_noise_in_it(noisy, tmp_path):
+    run = copy_of(noisy, tmp_path)
+    result = run("evaluate")
+    assert result.exit_code == 0, result.output
+    assert "\nas members spread, with noise " in result.stdout
+    metrics = json.loads((run.root / "evaluations/small/test/metrics.json").read_text())
+    assert metrics["outputs"]["thickness"]["uncertainty"]["counts_noise"]
 
 
 def test_rasters_are_read_bilinearly_at_the_pixels(evaluated):

@@ -5,10 +5,9 @@ The standard error of a predicted value is::
 
     sigma^2 = a^2 + b^2 spread^2 + c^2 mean^2
 
-of the ensemble's mean and of its spread, the standard deviation of its members (ddof
-1). What members of `gaussian_nll` say of the noise in the data is not part of it. The
-interval of a level is the mean, more or less a
-factor times sigma; each level has its own, as errors need not be normal.
+of the mean and the spread: the standard deviation of the members (ddof 1), with the
+noise in the data where they say it (`total_spread`). The interval of a level is the
+mean, more or less its own factor times sigma, as errors need not be normal.
 """
 
 from __future__ import annotations
@@ -84,6 +83,8 @@ class OutputCalibration:
         The output cannot be negative: a lower bound is at least 0.
     features : list of str
         All features with errors.
+    counts_noise : bool
+        Noise is part of the spread that it was fitted to.
     """
 
     a: float
@@ -93,6 +94,7 @@ class OutputCalibration:
     n_errors: dict[str, int]
     is_nonnegative: bool = False
     features: list[str] = field(default_factory=list)
+    counts_noise: bool = False
 
     @property
     def n_features(self) -> int:
@@ -113,8 +115,8 @@ class OutputCalibration:
         Parameters
         ----------
         spread, mean : float32 arrays, shape (...), the output's unit
-            Of the members. The spread may be NaN where *b* is 0, as it is of one
-            member.
+            Of the members, the spread with noise where *counts_noise*. It may be NaN
+            where *b* is 0, as it is of one member.
 
         Returns
         -------
@@ -213,6 +215,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
             "b": output.b,
             "c": output.c,
             "is_nonnegative": output.is_nonnegative,
+            "counts_noise": output.counts_noise,
             "n_features": output.n_features,
             "widest_guaranteed_level": output.widest_level,
             "levels": {str(level): asdict(x) for level, x in output.levels.items()},
@@ -297,14 +300,10 @@ def _broken(path: Path, why: str) -> str:
 
 
 def _read_output(content: dict[str, Any]) -> OutputCalibration:
-    levels = {
-        level: _read_level(content["levels"][str(level)], f"levels.{level}")
-        for level in LEVELS
-    }
-    counts = {
-        str(feature): int(_number(n, "n_errors"))
-        for feature, n in content["n_errors"].items()
-    }
+    own = content["levels"]
+    levels = {n: _read_level(own[str(n)], f"levels.{n}") for n in LEVELS}
+    errors = content["n_errors"].items()
+    counts = {str(feature): int(_number(n, "n_errors")) for feature, n in errors}
     a, b, c = (_number(content[name], name) for name in "abc")
     factors = [level.factor for level in levels.values()]
     if factors != sorted(factors):
@@ -313,9 +312,11 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
     if not counts:
         message = "n_errors is empty"
         raise ValueError(message)
-    is_nonnegative = content["is_nonnegative"] is True
     features = [str(feature) for feature in content["features"]]
-    return OutputCalibration(a, b, c, levels, counts, is_nonnegative, features)
+    is_nonnegative = content["is_nonnegative"] is True
+    counts_noise = content.get("counts_noise") is True  # earlier files have none
+    said = is_nonnegative, features, counts_noise
+    return OutputCalibration(a, b, c, levels, counts, *said)
 
 
 def _read_level(content: dict[str, Any], where: str) -> Level:

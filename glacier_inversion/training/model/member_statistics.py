@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from affine import Affine
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 # Points whose values are widened to float64 at once.
 _SLICE = 65_536
 _NAMES = "mean, std, median, min, max, or a quantile such as q05"
+AnyFloat = TypeVar("AnyFloat", np.float32, np.float64)
 _STATISTIC = re.compile(r"mean|std|median|min|max|q\d\d")
 
 
@@ -78,6 +80,40 @@ def statistic(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
         part = slice(begin, begin + _SLICE)
         result[part] = _of_slice(name, values[:, part].astype(np.float64))
     return result
+
+
+def total_spread(std: NDArray[AnyFloat], noise: NDArray[AnyFloat]) -> NDArray[AnyFloat]:
+    """
+    Join the spread of members and the noise in the data, by the law of total variance.
+
+    The variance of what is observed is that of the members' means and the mean of the
+    variances that they say.
+
+    Parameters
+    ----------
+    std : float array, shape (n_points,)
+        Of the members. NaN, as it is of one member, counts as 0 beside a noise.
+    noise : float array, shape (n_points,), the unit of *std* squared
+        The mean of the members' variances, NaN where they say nothing of it.
+
+    Returns
+    -------
+    spread : float array, shape (n_points,), the unit of *std*
+        That of the members alone where the noise is NaN.
+
+    References
+    ----------
+    Lakshminarayanan, Pritzel and Blundell (2017), arXiv:1612.01474, section 2.4.
+
+    Examples
+    --------
+    >>> std, noise = np.array([3.0, np.nan, 3.0]), np.array([16.0, 16.0, np.nan])
+    >>> total_spread(std, noise).tolist()
+    [5.0, 4.0, 3.0]
+    """
+    both = np.hypot(np.nan_to_num(std), np.sqrt(noise))
+    spread: NDArray[AnyFloat] = np.where(np.isnan(noise), std, both)
+    return spread
 
 
 def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:

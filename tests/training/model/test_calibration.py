@@ -36,7 +36,10 @@ OUTPUT = OutputCalibration(
     is_nonnegative=True,
 )
 CALIBRATION_OF_TWO = Calibration(
-    {"thickness": OUTPUT, "bed": replace(OUTPUT, is_nonnegative=False)},
+    {
+        "thickness": OUTPUT,
+        "bed": replace(OUTPUT, is_nonnegative=False, counts_noise=True),
+    },
     "crossval",
     "0123456789abcdef",
     5,
@@ -109,6 +112,17 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
     assert read.outputs["bed"].n_features == 4
     content = json.loads((tmp_path / CALIBRATION).read_text())["outputs"]["bed"]
     assert content["widest_guaranteed_level"] == content["n_features"] * 20 == 80
+
+
+def test_the_calibration_of_an_earlier_version_counts_no_noise(tmp_path):
+    "It was fitted to the spread of the members alone."
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    file = tmp_path / CALIBRATION
+    content = json.loads(file.read_text())
+    del content["outputs"]["bed"]["counts_noise"]
+    file.write_text(json.dumps(content))
+    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
+    assert not read.outputs["bed"].counts_noise
 
 
 def test_a_missing_calibration_says_what_to_run(tmp_path):
