@@ -11,6 +11,7 @@ from typing import TypeVar, get_args
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
+from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.feature_maps import draw_feature
 from glacier_inversion.drawing.holes import HOLES, Holes, write_holes
 from glacier_inversion.drawing.layers import LAYERS, write_layers
@@ -77,7 +78,8 @@ def draw(
     outline if it clips; in a bed also where its surface is not known. Uncertainty and
     the bounds of intervals follow from the calibration that `crossval` keeps with a
     model; pictures of profiles show them wherever it can be used. Noise follows from
-    the variances that members predict, if their losses learn any. Memory is bounded by
+    the variances that members predict, if their losses learn any, and applicability
+    from what the model was trained on. Memory is bounded by
     blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
 
     Parameters
@@ -171,6 +173,7 @@ def draw(
                 logger.error("%s: %s", ensemble.name, error)
                 failures[f"mosaics of {ensemble.name}"] = str(error)
             if holes:
+                tell_unlike(ensemble.name, holes)
                 written.append(write_holes(folder, holes))
             for name, profile in lines.items():
                 try:

@@ -24,6 +24,7 @@ from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.geodata.geotiffs import NewGeoTiff, cog_writers
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, duration
@@ -100,7 +101,7 @@ def draw_feature(
         NewGeoTiff(
             path,
             {**tags_of(experiment, ensemble, output, name), "inputs_sha256": inputs},
-            unit_of(ensemble, dataset, output, bed),
+            None if name == APPLICABILITY else unit_of(ensemble, dataset, output, bed),
             describe_band(output, name),
         )
         for (output, name), path in maps.items()

@@ -14,7 +14,7 @@ from glacier_inversion.drawing.calibrated import CalibratedOutput, is_calibrated
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import NOISE
+from glacier_inversion.experiment.sections import APPLICABILITY, NOISE
 from glacier_inversion.grid import Grid, lattice, ratio
 from glacier_inversion.patches.lattice import needed_pixels
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -139,6 +139,8 @@ class PredictedBlock:
         What a bed among the outputs lies below, metres, NaN where unknown.
     noise : dict of float32 arrays, shape (n_predicted,), by output
         As `Prediction` has it.
+    dissimilarity : float32 array, shape (n_predicted,), optional
+        As `Prediction` has it.
     """
 
     block: Window
@@ -150,6 +152,7 @@ class PredictedBlock:
     calibrated: dict[str, CalibratedOutput] = field(default_factory=dict)
     surface: NDArray[np.float32] | None = None
     noise: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    dissimilarity: NDArray[np.float32] | None = None
 
     def image(self, output: str, name: str) -> NDArray[np.float32]:
         """
@@ -166,6 +169,9 @@ class PredictedBlock:
                 image[self.wanted] = self.targets[output]
         elif is_calibrated(name):
             image[self.predicted] = self.calibrated[output].statistic(name)
+        elif name == APPLICABILITY:
+            if self.dissimilarity is not None:
+                image[self.predicted] = self.dissimilarity
         elif name == NOISE:
             image[self.predicted] = np.sqrt(self.noise[output])
         else:
@@ -219,6 +225,7 @@ def predict_blocks(
                 for output, of_output in calibrations.items()
             },
             noise=of_block.noise,
+            dissimilarity=of_block.dissimilarity,
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.plan import check_serves
+from glacier_inversion.drawing.applicability import open_applicability
 from glacier_inversion.drawing.calibrated import (
     find_calibration,
     find_noise_problems,
@@ -18,6 +19,7 @@ from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import (
     Model,
@@ -67,8 +69,8 @@ def open_ensembles(
     """
     Open every model that can be drawn, and note why others cannot.
 
-    With their calibrations where statistics need them; where profiles are drawn, which
-    show them, also with those that can be read.
+    With what statistics need: calibrations, and what they were trained on. Where
+    profiles are drawn, which show them, also with calibrations that can be read.
     """
     description, ensembles = experiment.drawing_description, []
     are_asked = any(map(is_calibrated, description.statistics))
@@ -91,6 +93,8 @@ def open_ensembles(
                 ensemble.calibration = find_calibration(
                     ensemble.folder, ensemble.model, len(ensemble.seeds)
                 )
+            if APPLICABILITY in description.statistics:
+                ensemble.applicability = open_applicability(ensemble, problems)
             ensembles.append(ensemble)
     return ensembles
 

@@ -11,13 +11,14 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.calibrated import is_calibrated
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import NOISE
+from glacier_inversion.experiment.sections import APPLICABILITY, NOISE
 from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.ensemble import Ensemble
 
 _OF_WHAT = {
     "std": " (spread of members)",
     NOISE: " (in the data, as the members say)",
+    APPLICABILITY: " (above 1 unlike all training)",
 }
 
 

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import opened
 
@@ -35,8 +36,23 @@ _MAGMA = [
     "#fec488",
     "#fcfdbf",
 ]
+_BLUE_TO_RED = [  # of ColorBrewer's RdBu
+    "#2166ac",
+    "#4393c3",
+    "#92c5de",
+    "#d1e5f0",
+    "#f7f7f7",
+    "#fddbc7",
+    "#f4a582",
+    "#d6604d",
+    "#b2182b",
+]
+_ABOUT_ONE = 0.0, 2.0
+"""The range of what is measured against a threshold, which is 1."""
 _FROM_ZERO = "std", "uncertainty", "noise"
 """Statistics with a range of their own, from 0 on, and colours of their own."""
+_ALONE = *_FROM_ZERO, APPLICABILITY
+"""Statistics whose values are no values of the output."""
 _INTERVALS = 5  # of a range, at most about
 
 Range = tuple[float, float]
@@ -77,7 +93,7 @@ def ranges_of(maps: DrawnMaps) -> Ranges:
         A map cannot be read.
     """
     groups = {
-        (output, statistic): (output, statistic if statistic in _FROM_ZERO else "")
+        (output, statistic): (output, statistic if statistic in _ALONE else "")
         for output, statistic in maps
     }
     together: dict[tuple[str, str], list[Path]] = {}
@@ -87,7 +103,10 @@ def ranges_of(maps: DrawnMaps) -> Ranges:
         group: common_range(paths, from_zero=group[1] in _FROM_ZERO)
         for group, paths in together.items()
     }
-    return {what: ranges[group] for what, group in groups.items()}
+    return {
+        what: _ABOUT_ONE if what[1] == APPLICABILITY else ranges[group]
+        for what, group in groups.items()
+    }
 
 
 def style_path(raster: Path) -> Path:
@@ -145,6 +164,8 @@ def nice_range(lowest: float, highest: float) -> Range:
 
 def colours_of(statistic: str) -> list[str]:
     """Return the colours of a map, at equal steps of its range."""
+    if statistic == APPLICABILITY:
+        return _BLUE_TO_RED
     return _MAGMA if statistic in _FROM_ZERO else _VIRIDIS
 
 

@@ -39,7 +39,9 @@ CALIBRATED = "uncertainty|lower68|upper68|lower95|upper95"
 """The names of statistics that follow from a model's calibration, as a pattern."""
 NOISE = "noise"
 """The name of the statistic that follows from variances which members predict."""
-STATISTIC = rf"mean|std|median|min|max|q\d\d|{NOISE}|{CALIBRATED}"
+APPLICABILITY = "applicability"
+"""The name of the statistic that says how unlike training points a point is."""
+STATISTIC = rf"mean|std|median|min|max|q\d\d|{NOISE}|{APPLICABILITY}|{CALIBRATED}"
 """The names of statistics, as a pattern."""
 _N_STATISTICS = 10 + 100
 
@@ -217,9 +219,11 @@ class DrawingDescription(Section):
         description="Statistics over the members: mean, std (ddof 1), median, min, "
         "max, or quantiles such as q05. Of outputs with the loss gaussian_nll or "
         "nan_gaussian_nll also noise, the standard deviation of the noise in the data "
-        "as the members say. And those of a model that 'ginv crossval' has "
-        "calibrated: uncertainty, the standard error; lower68, upper68, lower95 and "
-        "upper95, the bounds of its 68 and 95 % intervals.",
+        "as the members say. Also applicability: how unlike all that the model was "
+        "trained on a place is, above 1 beyond what training points differ by. And "
+        "those of a model that 'ginv crossval' has calibrated: uncertainty, the "
+        "standard error; lower68, upper68, lower95 and upper95, the bounds of its 68 "
+        "and 95 % intervals.",
     )
     clip_to_outline: bool = Field(
         default=True, description="Draw inside the outline only."

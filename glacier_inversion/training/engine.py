@@ -25,6 +25,7 @@ from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData, prepare
+from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.calibration import CALIBRATION
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import (
@@ -42,6 +43,7 @@ from glacier_inversion.training.model.model import (
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.training_points import keep_training_points
 from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import best_number, train_side_by_side
 from glacier_inversion.workspace import member_path
@@ -155,6 +157,7 @@ def train_members(
         remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
         model = data.model(experiment)
         _claim(model, folder, overwrite)
+        keep_training_points(data.train, folder, model.identity)
         problems = find_unusable_members(folder, model)
         if problems:
             raise ModelError("\n".join(problems))
@@ -343,4 +346,4 @@ def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
     names = "tensorboard", "status.json", "training_curves.png", "model.json"
     members = member_folders(folder).values()
-    remove(*members, *(folder / name for name in (*names, CALIBRATION)))
+    remove(*members, *(folder / name for name in (*names, CALIBRATION, APPLICABILITY)))

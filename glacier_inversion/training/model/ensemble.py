@@ -27,7 +27,9 @@ from glacier_inversion.patches.lattice import (
     needed_pixels,
     to_lattice,
 )
+from glacier_inversion.patches.patch_statistics import lattice_statistics
 from glacier_inversion.patches.tiles import Tiles, tiles_of_arrays
+from glacier_inversion.training.model.applicability import Applicability
 from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.member_statistics import PredictedMap
 from glacier_inversion.training.model.members import (
@@ -78,6 +80,8 @@ class Ensemble:
         The least common multiple of the rasters' pixels, in finest pixels.
     calibration : Calibration or None
         How far it errs. None unless who uses the ensemble has read it.
+    applicability : Applicability or None
+        What it was trained on, likewise.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Ensemble:
         self.plan = plan_dense(self._network, self.layout)
         self.device = device
         self.calibration: Calibration | None = None
+        self.applicability: Applicability | None = None
         self._given = device  # less at once where its memory has not sufficed
         self._loaded_seeds: list[int] = []
         self._loaded: list[Network] = []
@@ -229,7 +234,12 @@ class Ensemble:
         if (wanted & ~predicted).any():
             found = find_valid(part.images, part.scalars, self.layout, part.points)
             lacking = {name: ~is_valid[wanted] for name, is_valid in found}
-        return Prediction(predicted, values, noise, targets, lacking)
+        dissimilarity = None
+        if self.applicability is not None:
+            scales = self.model.scales.inputs
+            statistics = lattice_statistics(part, self.layout, scales)[predicted]
+            dissimilarity = self.applicability.dissimilarity(statistics)
+        return Prediction(predicted, values, noise, targets, lacking, dissimilarity)
 
     def _need(self) -> str:
         side = self._given.block_px

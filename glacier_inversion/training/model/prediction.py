@@ -30,6 +30,8 @@ class Prediction:
     lacking : dict of bool arrays, by input
         Of all points that were wanted, likewise: its patch has too few valid pixels.
         Empty where all that was wanted is predicted.
+    dissimilarity : float32 array, shape (n_points,), optional
+        As `Applicability.dissimilarity` has it; None of an ensemble without.
     """
 
     predicted: NDArray[np.bool_]
@@ -37,3 +39,4 @@ class Prediction:
     noise: dict[str, Floats]
     targets: dict[str, Floats]
     lacking: dict[str, NDArray[np.bool_]]
+    dissimilarity: Floats | None = None
