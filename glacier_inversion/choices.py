@@ -33,6 +33,8 @@ Metric = Literal[
 Activation = Literal[
     "linear", "relu", "sigmoid", "softplus", "tanh", "elu", "selu", "gelu", "swish"
 ]
+NONNEGATIVE: tuple[Activation, ...] = ("relu", "softplus")
+"""Activations of quantities that cannot be below 0."""
 Resampling = Literal[
     "nearest",
     "bilinear",

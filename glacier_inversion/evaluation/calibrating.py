@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.coverage import (
     Floats,
@@ -33,7 +34,6 @@ LEAST_FEATURES = 4
 """
 The intervals of 68 % take ceil(1 / 0.32) - 1 = 3 features, and one more to check them.
 """
-_NONNEGATIVE = ("relu", "softplus")  # activations
 _MOST_GROUPS = 20  # of features that are held out, one after the other
 _LEAST_SHARE = 1e-6  # of the squared error, that a^2 is at least: no sigma is 0
 _STARTS = ((1.0, 0.0, 0.0), (0.1, 1.0, 0.0), (0.1, 0.0, 1.0), (0.3, 0.3, 0.3))
@@ -149,7 +149,7 @@ def fit_calibration(
         )
     a, b, c = np.sqrt(fitted.squares).tolist()
     n_errors = dict(zip(names, counts.tolist(), strict=True))
-    is_nonnegative = last_activation in _NONNEGATIVE
+    is_nonnegative = last_activation in NONNEGATIVE
     calibration = OutputCalibration(a, b, c, levels, n_errors, is_nonnegative)
     return calibration, HeldOut(sigma, halves)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.evaluation.calibrating import fit_calibration
+from glacier_inversion.evaluation.covariograms import Errors, fit_covariogram
 from glacier_inversion.evaluation.coverage import (
     Floats,
     normal_half_widths,
@@ -44,6 +45,7 @@ def calibrate_output(
     Returns
     -------
     calibration : OutputCalibration
+        With the covariogram of the errors.
     scores : dict
         How honest intervals are: 'spread', of normal errors whose standard deviation is
         that of the members, with the noise in the data where they say it, as
@@ -75,7 +77,31 @@ def calibrate_output(
     known = set(pixels.feature[np.isfinite(residual)].tolist())
     features = [name for i, name in enumerate(pixels.features) if i in known]
     calibration = replace(calibration, features=features, counts_noise=pixels.has_noise)
+    of_features = _errors_by_feature(pixels, residual, feature, calibration)
+    covariogram = fit_covariogram(of_features)
+    calibration = replace(calibration, covariogram=covariogram)
     return calibration, {"n_features": calibration.n_features, **scores}
+
+
+def _errors_by_feature(
+    pixels: KnownPixels,
+    residual: Floats,
+    feature: NDArray[np.intp],
+    calibration: OutputCalibration,
+) -> list[Errors]:
+    """Return the errors of each feature that has some."""
+    mean, own = pixels.members.mean(axis=0), calibration
+    noise = np.nan_to_num(pixels.noise) if own.counts_noise else np.zeros(len(mean))
+    errors = Errors(
+        pixels.x,
+        pixels.y,
+        residual,
+        own.b * (pixels.members - mean),
+        np.sqrt(own.a**2 + own.b**2 * noise + (own.c * mean) ** 2),
+    )
+    known = np.isfinite(residual)
+    numbers = np.unique(feature[known])
+    return [errors.at(np.flatnonzero(known & (feature == n))) for n in numbers]
 
 
 def score_calibration(

@@ -37,6 +37,7 @@ def test_the_errors_on_validation_features_calibrate(validated):
     content = json.loads(path.read_text())
     assert content["source"] == "validation"
     own = content["outputs"]["thickness"]
+    assert own["covariogram"]["length"] > 0
     assert set(own["n_errors"]) == {"north-2", "west", "east", "south"}
     assert "the best epochs were chosen" not in result.stderr
     validated.raw["drawing_description"]["statistics"] = ["uncertainty"]

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from glacier_inversion.errors import ModelError
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
+from glacier_inversion.training.model.covariogram import Covariogram
+from glacier_inversion.training.model.stored_numbers import read_number, read_share
 
 CALIBRATION = "calibration.json"
 LEVELS = (50, 68, 80, 95)
@@ -32,7 +34,6 @@ Source = Literal["crossval", "validation"]
 """Where the errors are from: a cross-validation, or the validation split."""
 
 _FORMAT = 1
-_LARGEST = float(np.finfo(np.float32).max)  # of any number
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class OutputCalibration:
         All features with errors.
     counts_noise : bool
         Noise is part of the spread that it was fitted to.
+    covariogram : Covariogram or None
+        How the errors of pixels go together. None in the files of earlier versions,
+        and where no two pixels of a feature are known.
     """
 
     a: float
@@ -95,6 +99,7 @@ class OutputCalibration:
     is_nonnegative: bool = False
     features: list[str] = field(default_factory=list)
     counts_noise: bool = False
+    covariogram: Covariogram | None = None
 
     @property
     def n_features(self) -> int:
@@ -221,6 +226,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
             "levels": {str(level): asdict(x) for level, x in output.levels.items()},
             "n_errors": output.n_errors,
             "features": output.features,
+            "covariogram": output.covariogram and output.covariogram.to_json(),
         }
         for name, output in calibration.outputs.items()
     }
@@ -303,8 +309,8 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
     own = content["levels"]
     levels = {n: _read_level(own[str(n)], f"levels.{n}") for n in LEVELS}
     errors = content["n_errors"].items()
-    counts = {str(feature): int(_number(n, "n_errors")) for feature, n in errors}
-    a, b, c = (_number(content[name], name) for name in "abc")
+    counts = {str(feature): int(read_number(n, "n_errors")) for feature, n in errors}
+    a, b, c = (read_number(content[name], name) for name in "abc")
     factors = [level.factor for level in levels.values()]
     if factors != sorted(factors):
         message = f"the factors {factors} do not grow with the level"
@@ -315,36 +321,22 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
     features = [str(feature) for feature in content["features"]]
     is_nonnegative = content["is_nonnegative"] is True
     counts_noise = content.get("counts_noise") is True  # earlier files have none
-    said = is_nonnegative, features, counts_noise
+    shared = content.get("covariogram")  # nor this
+    covariogram = None if shared is None else Covariogram.from_json(shared)
+    said = is_nonnegative, features, counts_noise, covariogram
     return OutputCalibration(a, b, c, levels, counts, *said)
 
 
 def _read_level(content: dict[str, Any], where: str) -> Level:
     guaranteed = content["guaranteed_factor"]
     if guaranteed is not None:
-        guaranteed = _number(guaranteed, f"{where}.guaranteed_factor")
+        guaranteed = read_number(guaranteed, f"{where}.guaranteed_factor")
     return Level(
-        _number(content["factor"], f"{where}.factor"),
+        read_number(content["factor"], f"{where}.factor"),
         guaranteed,
-        _share(content["coverage"], f"{where}.coverage"),
+        read_share(content["coverage"], f"{where}.coverage"),
         {
-            str(feature): _share(share, f"{where}.coverage_by_feature")
+            str(feature): read_share(share, f"{where}.coverage_by_feature")
             for feature, share in content["coverage_by_feature"].items()
         },
     )
-
-
-def _share(value: Any, where: str) -> float:
-    share = _number(value, where)
-    if share > 1:
-        message = f"{where} is {share:g}, which is no share"
-        raise ValueError(message)
-    return share
-
-
-def _number(value: Any, where: str) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= _LARGEST:
-        message = f"{where} is {value!r}, which is no number from 0 on"
-        raise ValueError(message)
-    return float(value)

@@ -17,6 +17,7 @@ from glacier_inversion.training.model.calibration import (
     widest_level,
     write_calibration,
 )
+from glacier_inversion.training.model.covariogram import Covariogram
 
 FACTORS = dict(zip(LEVELS, (0.7, 1.1, 1.4, 2.5), strict=True))
 OUTPUT = OutputCalibration(
@@ -37,7 +38,9 @@ OUTPUT = OutputCalibration(
 )
 CALIBRATION_OF_TWO = Calibration(
     {
-        "thickness": OUTPUT,
+        "thickness": replace(
+            OUTPUT, covariogram=Covariogram(0.2, 0.7, 400.0, 0.1, 0.05)
+        ),
         "bed": replace(OUTPUT, is_nonnegative=False, counts_noise=True),
     },
     "crossval",
@@ -125,6 +128,19 @@ def test_the_calibration_of_an_earlier_version_counts_no_noise(tmp_path):
     assert not read.outputs["bed"].counts_noise
 
 
+def test_a_calibration_of_an_earlier_version_has_no_covariogram(tmp_path):
+    "It is read all the same."
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    content = json.loads((tmp_path / CALIBRATION).read_text())
+    for output in content["outputs"].values():
+        del output["covariogram"]
+    (tmp_path / CALIBRATION).write_text(json.dumps(content))
+    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5).outputs
+    assert read["thickness"] == replace(
+        CALIBRATION_OF_TWO.outputs["thickness"], covariogram=None
+    )
+
+
 def test_a_missing_calibration_says_what_to_run(tmp_path):
     with pytest.raises(ModelError, match=r"is not there\. .* Run 'ginv crossval'"):
         read_calibration(tmp_path, "x", 5)
@@ -162,6 +178,13 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
             9.0,
             "do not grow with the level",
         ),
+        (
+            ("outputs", "thickness", "covariogram", "length"),
+            0,
+            "covariogram.length is 0",
+        ),
+        (("outputs", "thickness", "covariogram"), {}, "it has no 'nugget'"),
+        (("outputs", "thickness", "covariogram"), [400], "cannot be used"),
         (("n_members",), 3, "from ensembles of 3 members, and the model has 5"),
     ],
 )
