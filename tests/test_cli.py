@@ -33,6 +33,8 @@ def test_three_commands_make_maps_and_say_where(finished, tmp_path):
         "maps.qlr",
         "overview.png",
         "holes.csv",
+        "volumes.csv",
+        "volumes.gpkg",
         "along_thickness.csv",
         "along_thickness.png",
     ]

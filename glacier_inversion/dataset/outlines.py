@@ -44,6 +44,8 @@ _OURS = {
     "overview.png",
     "holes.csv",
     "maps.qlr",
+    "volumes.csv",
+    "volumes.gpkg",
 }
 _OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 

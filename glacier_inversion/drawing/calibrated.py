@@ -210,7 +210,11 @@ def find_calibration(folder: Path, model: Model, n_members: int) -> Calibration 
     try:
         calibration = read_calibration(folder, model.identity, n_members)
     except ModelError as error:
-        logger.warning("%s Until then profiles show the spread of the members", error)
+        logger.warning(
+            "%s Until then profiles show the spread of the members, and volumes have "
+            "no intervals",
+            error,
+        )
         return None
     usable = {
         output: own

@@ -30,6 +30,14 @@ from glacier_inversion.drawing.styles import (
     style_maps,
     style_path,
 )
+from glacier_inversion.drawing.volume_tables import (
+    VOLUME_OUTLINES,
+    VOLUMES,
+    find_thicknesses,
+    read_calibrations,
+    write_volumes,
+)
+from glacier_inversion.drawing.volumes import MeanThickness
 from glacier_inversion.errors import (
     DatasetError,
     ModelError,
@@ -49,6 +57,8 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+_VOLUMES = (VOLUMES, VOLUME_OUTLINES)
 
 
 @dataclass(frozen=True)
@@ -77,10 +87,11 @@ def draw(
     window reaches beyond its tile, where inputs are not valid enough, and outside the
     outline if it clips; in a bed also where its surface is not known. Uncertainty and
     the bounds of intervals follow from the calibration that `crossval` keeps with a
-    model; pictures of profiles show them wherever it can be used. Noise follows from
-    the variances that members predict, if their losses learn any, and applicability
-    from what the model was trained on. Memory is bounded by
-    blocks. Tags of a map say how it came about; drawn again, its bytes are the same.
+    model; pictures of profiles show them wherever it can be used, and the uncertainty
+    of the volumes of thicknesses does. Noise follows from the variances that members
+    predict, if their losses learn any, and applicability from what the model was
+    trained on. Memory is bounded by blocks. Tags of a map say how it came about; drawn
+    again, its bytes are the same.
 
     Parameters
     ----------
@@ -146,11 +157,23 @@ def draw(
         folder = workspace.drawings(ensemble.name)
         of_run: DrawnMaps = {}
         holes: list[Holes] = []
+        thicknesses = []
+        if maps[ensemble.name]:
+            thicknesses = find_thicknesses(ensemble, dataset, description.bed)
+        calibrations = read_calibrations(ensemble, thicknesses)
+        asked = {output: calibrations.get(output) for output in thicknesses}
+        means: dict[str, list[MeanThickness]] = {}
         with locked(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
                     of_feature = draw_feature(
-                        experiment, workspace, ensemble, dataset, drawn, progress
+                        experiment,
+                        workspace,
+                        ensemble,
+                        dataset,
+                        drawn,
+                        asked,
+                        progress,
                     )
                     if not of_run:
                         _remove_outdated(folder, ensemble)
@@ -160,6 +183,8 @@ def draw(
                     remove(*map(auxiliary_path, paths))
                     written += paths
                     holes.append(of_feature.holes)
+                    for output, mean in of_feature.thicknesses.items():
+                        means.setdefault(output, []).append(mean)
                     for of_what, path in of_feature.maps.items():
                         of_run.setdefault(of_what, []).append(path)
                 except (DatasetError, RasterError) as error:
@@ -175,6 +200,15 @@ def draw(
             if holes:
                 tell_unlike(ensemble.name, holes)
                 written.append(write_holes(folder, holes))
+            if means:
+                written += write_volumes(
+                    folder,
+                    ensemble.name,
+                    means,
+                    calibrations,
+                    dataset.outlines,
+                    experiment.dataset_description.epsg,
+                )
             for name, profile in lines.items():
                 try:
                     written += draw_profile(
@@ -200,7 +234,7 @@ def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     """Remove what shows the maps of an earlier run together, once one has changed."""
     outputs = ensemble.layout.outputs
     remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
-    together = (folder / name for name in (LAYERS, OVERVIEW, HOLES))
+    together = (folder / name for name in (LAYERS, OVERVIEW, HOLES, *_VOLUMES))
     remove(*(path for path in together if path.is_file()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from glacier_inversion.drawing.provenance import (
     digest_inputs,
     tags_of,
 )
+from glacier_inversion.drawing.volumes import MeanThickness, ThicknessCounter
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed
@@ -28,6 +30,7 @@ from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.geodata.geotiffs import NewGeoTiff, cog_writers
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, duration
+from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.workspace import Workspace
 
@@ -44,10 +47,13 @@ class DrawnFeature:
     maps : dict of Path
         By output and statistic.
     holes : Holes
+    thicknesses : dict of MeanThickness
+        By output.
     """
 
     maps: dict[tuple[str, str], Path]
     holes: Holes
+    thicknesses: dict[str, MeanThickness]
 
 
 def draw_feature(
@@ -56,10 +62,16 @@ def draw_feature(
     ensemble: Ensemble,
     dataset: BuiltDataset,
     drawn: Map,
+    thicknesses: Mapping[str, OutputCalibration | None],
     progress: Progress,
 ) -> DrawnFeature:
     """
     Draw the maps of a feature, all of them or none.
+
+    Parameters
+    ----------
+    thicknesses : mapping of OutputCalibration or None
+        The outputs whose volume is asked for, with what their uncertainty follows from.
 
     Raises
     ------
@@ -108,6 +120,10 @@ def draw_feature(
     ]
     epsg = experiment.dataset_description.epsg
     counter = HoleCounter(experiment, ensemble, dataset, drawn)
+    volumes = {
+        output: ThicknessCounter(drawn, outline, output, len(ensemble.seeds), own)
+        for output, own in thicknesses.items()
+    }
     n_drawn, begun = 0, time.perf_counter()
     with cog_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
@@ -119,6 +135,8 @@ def draw_feature(
             if bed is not None:
                 shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
             counter.add(shown)
+            for volume in volumes.values():
+                volume.add(shown)
             for (output, name), write in zip(maps, writers, strict=True):
                 write(shown.image(output, name), *shown.block)
     logger.debug(
@@ -132,7 +150,10 @@ def draw_feature(
         duration(time.perf_counter() - begun),
     )
     tell_holes(counter.holes)
-    return DrawnFeature(maps, counter.holes)
+    means = {
+        output: volume.finish(counter.holes, epsg) for output, volume in volumes.items()
+    }
+    return DrawnFeature(maps, counter.holes, means)
 
 
 def unit_of(

@@ -69,8 +69,8 @@ def open_ensembles(
     """
     Open every model that can be drawn, and note why others cannot.
 
-    With what statistics need: calibrations, and what they were trained on. Where
-    profiles are drawn, which show them, also with calibrations that can be read.
+    With what statistics need: calibrations, and what they were trained on. Else also
+    with calibrations that can be read, for pictures of profiles and for volumes.
     """
     description, ensembles = experiment.drawing_description, []
     are_asked = any(map(is_calibrated, description.statistics))
@@ -89,7 +89,7 @@ def open_ensembles(
                 description.statistics,
                 problems,
             )
-            if description.profiles and not are_asked:
+            if not are_asked:
                 ensemble.calibration = find_calibration(
                     ensemble.folder, ensemble.model, len(ensemble.seeds)
                 )

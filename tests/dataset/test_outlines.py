@@ -163,6 +163,8 @@ def test_parts_of_a_feature_stay_together(tmp_path):
         "profiles",
         "overview.png",
         "holes.csv",
+        "volumes.csv",
+        "Volumes.gpkg",
         "Maps.qlr",
         "a_mean.VRT",
     ],

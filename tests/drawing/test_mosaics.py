@@ -86,6 +86,8 @@ def test_maps_of_an_earlier_run_are_in_no_mosaic(drawn, tmp_path):
         "thickness_mine.vrt",
         "overview.png",
         "holes.csv",
+        "volumes.csv",
+        "volumes.gpkg",
         "maps.qlr",
         "thickness_mean.qml",
         "thickness_mean.vrt",

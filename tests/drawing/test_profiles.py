@@ -84,8 +84,8 @@ def test_a_profile_beyond_all_measure_is_refused(
     result = run("draw")
     assert result.exit_code == exit_code, result.output
     assert message in result.stderr
-    # two maps, their mosaics and layers, the overview, and the holes
-    assert len(result.stdout.splitlines()) == (7 if exit_code == 3 else 0)
+    # two maps, their mosaics and layers, the overview, the holes, and the volumes
+    assert len(result.stdout.splitlines()) == (9 if exit_code == 3 else 0)
 
 
 def test_a_profile_that_fails_does_not_stop_the_others(finished, tmp_path):

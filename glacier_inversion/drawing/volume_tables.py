@@ -1,0 +1,258 @@
+"""The volumes of a run: of which outputs, the tables, and what is told of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import geopandas
+import shapely
+
+from glacier_inversion.choices import NONNEGATIVE
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.feature_maps import unit_of
+from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
+from glacier_inversion.experiment.beds import Bed
+from glacier_inversion.files import write_bytes
+from glacier_inversion.geodata.vectors import to_geopackage
+from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.ensemble import Ensemble
+
+logger = logging.getLogger(__name__)
+
+VOLUMES = "volumes.csv"
+"""The name of the table, in the folder of a model's drawings."""
+VOLUME_OUTLINES = "volumes.gpkg"
+"""The name of the outlines with the same columns, beside it."""
+
+TOTAL = "total"
+"""What the row of all features is called."""
+
+_METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
+_MOSTLY_DRAWN = 0.9  # of a feature, or its volume is warned of
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the table: rounded, as it is written."""
+
+    output: str
+    feature: str
+    area_km2: float
+    drawn_share: float
+    mean_m: float
+    volume_km3: float
+    spread_km3: float
+    uncertainty_km3: float
+    lower95_km3: float
+    upper95_km3: float
+    effective_pixels: float
+
+
+def find_thicknesses(
+    ensemble: Ensemble, dataset: BuiltDataset, bed: Bed | None
+) -> list[str]:
+    """
+    Return the outputs that are thicknesses, of which there are volumes.
+
+    Those in metres that cannot be below 0, by their activation, and that from which a
+    bed is drawn. Why another one in metres, or one without a unit, has no volume is
+    logged.
+    """
+    thicknesses = []
+    for output in ensemble.layout.outputs:
+        unit = (unit_of(ensemble, dataset, output, None) or "").strip()
+        activation = ensemble.model.experiment.last_activation(output)
+        is_of_bed = bed is not None and bed.thickness == output
+        is_metres = _METRES.fullmatch(unit) is not None
+        if is_of_bed or (is_metres and activation in NONNEGATIVE):
+            thicknesses.append(output)
+        elif is_metres:
+            logger.info(
+                "%s: %s: no volumes, as what may be below 0 may be an elevation. If it "
+                "is a thickness, end its network in softplus or relu, or name it in "
+                "drawing_description.bed",
+                ensemble.name,
+                output,
+            )
+        elif not unit and activation in NONNEGATIVE:
+            logger.info(
+                "%s: %s: no volumes, as its unit is not known. If it is a thickness in "
+                'metres, say "unit": "m" in dataset_description.rasters and build the '
+                "dataset again",
+                ensemble.name,
+                output,
+            )
+    return thicknesses
+
+
+def read_calibrations(
+    ensemble: Ensemble, thicknesses: Sequence[str]
+) -> dict[str, OutputCalibration]:
+    """
+    Return the calibrations from which the uncertainty of volumes follows, by output.
+
+    Others are left out, and why is logged.
+    """
+    found = {}
+    for output in thicknesses:
+        calibration = ensemble.calibration
+        own = calibration.outputs.get(output) if calibration is not None else None
+        if own is None:
+            why = f"has no calibration of it for {len(ensemble.seeds)} members"
+        elif own.covariogram is None:
+            why = "has a calibration that does not say how errors go together"
+        else:
+            found[output] = own
+            continue
+        logger.info(
+            "%s: %s: volumes are drawn without their uncertainty, as the model %s. Run "
+            "'ginv crossval'; folds that are there are kept",
+            ensemble.name,
+            output,
+            why,
+        )
+    return found
+
+
+def write_volumes(
+    folder: Path,
+    model: str,
+    means: Mapping[str, Sequence[MeanThickness]],
+    calibrations: Mapping[str, OutputCalibration],
+    outlines: Mapping[str, shapely.Geometry],
+    epsg: int,
+) -> list[Path]:
+    """
+    Write the tables of a run's volumes, tell their totals, and return the paths.
+
+    volumes.csv has a row for each output and feature, and after those of an output its
+    total. volumes.gpkg has the outlines with the same columns, and no total. What is
+    not known is empty.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the model's drawings.
+    means : mapping of sequences of MeanThickness
+        Of the features of the run, one at least, by output.
+    calibrations : mapping of OutputCalibration
+        Of the outputs whose uncertainty is known.
+    outlines : mapping of geometries, by feature
+    epsg : int
+        Their CRS.
+
+    Raises
+    ------
+    WorkspaceError
+        A table cannot be written.
+    """
+    rows, of_features = [], []
+    for output, of_output in means.items():
+        calibration = calibrations.get(output)
+        drawn = [one for one in of_output if one.n_drawn]
+        for one in of_output:
+            if one.n_drawn:
+                of_features.append(
+                    _row(output, one.feature, add_volumes([one], calibration))
+                )
+            else:
+                of_features.append(_row(output, one.feature, _nothing(one)))
+            rows.append(of_features[-1])
+        if drawn:
+            total = add_volumes(drawn, calibration)
+            rows.append(_row(output, TOTAL, total))
+            _tell(model, output, total, len(drawn))
+        _warn_of_gaps(model, output, of_output)
+    table = geopandas.GeoDataFrame(
+        {
+            column.name: [getattr(row, column.name) for row in of_features]
+            for column in fields(_Row)
+        },
+        geometry=[outlines[row.feature] for row in of_features],
+        crs=epsg,
+    )
+    paths = [folder / VOLUMES, folder / VOLUME_OUTLINES]
+    write_bytes(paths[0], _csv(rows))
+    write_bytes(paths[1], to_geopackage(table, "volumes"))
+    return paths
+
+
+def _nothing(one: MeanThickness) -> Volume:
+    """Return what is known of a feature of which nothing is drawn."""
+    nan = math.nan
+    return Volume(one.area, 0.0, nan, nan, nan, nan, nan, nan, nan)
+
+
+def _row(output: str, feature: str, volume: Volume) -> _Row:
+    """Return a row of six digits: what is more depends on the machine."""
+    in_km3 = (
+        volume.volume,
+        volume.spread,
+        volume.uncertainty,
+        volume.lower95,
+        volume.upper95,
+    )
+    numbers = (
+        volume.area / 1e6,
+        volume.drawn_share,
+        volume.mean,
+        *(value / 1e9 for value in in_km3),
+        volume.effective_pixels,
+    )
+    return _Row(output, feature, *(float(f"{value:.6g}") for value in numbers))
+
+
+def _csv(rows: Sequence[_Row]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in fields(_Row)])
+    for row in rows:
+        output, feature, *numbers = astuple(row)
+        cells = ("" if math.isnan(number) else f"{number:.6g}" for number in numbers)
+        writer.writerow([output, feature, *cells])
+    return text.getvalue().encode()
+
+
+def _tell(model: str, output: str, total: Volume, n_features: int) -> None:
+    """Log the volume of all features in a line."""
+    known = f"{total.volume / 1e9:.4g} km3"
+    if not math.isnan(total.uncertainty):
+        low, high = total.lower95 / 1e9, total.upper95 / 1e9
+        known += f" (95 %: {low:.4g} to {high:.4g})"
+    logger.info(
+        "%s: %s: %s on %.4g km2 of %d feature%s",
+        model,
+        output,
+        known,
+        total.area / 1e6,
+        n_features,
+        "" if n_features == 1 else "s",
+    )
+
+
+def _warn_of_gaps(model: str, output: str, means: Sequence[MeanThickness]) -> None:
+    """Warn where a volume rests on a part of its feature, or is not known at all."""
+    partly = [one for one in means if one.drawn_share < _MOSTLY_DRAWN]
+    if not partly:
+        return
+    shown = ", ".join(
+        f"{one.feature} ({100 * one.drawn_share:.0f} %)" for one in partly[:_MOST_NAMED]
+    )
+    more = f" and {len(partly) - _MOST_NAMED} more" if partly[_MOST_NAMED:] else ""
+    logger.warning(
+        "%s: %s: the volume of what is not drawn is guessed, as thick as the rest on "
+        "average, and of features with nothing drawn left out. So much is drawn of: "
+        "%s%s",
+        model,
+        output,
+        shown,
+        more,
+    )

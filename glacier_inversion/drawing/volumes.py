@@ -1,0 +1,217 @@
+"""Volumes of ice: the mean thickness of what is drawn of a feature, times its area."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from glacier_inversion.drawing.correlated_sums import CorrelatedSum
+from glacier_inversion.drawing.holes import Holes
+from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.geodata.areas import ellipsoidal_area
+from glacier_inversion.geodata.rasterizing import inside
+from glacier_inversion.training.model.calibration import OutputCalibration
+
+Floats = NDArray[np.float64]
+
+_TAIL = 0.975  # of the intervals of 95 %
+
+
+@dataclass(frozen=True)
+class MeanThickness:
+    """
+    The mean thickness of the drawn pixels of a feature, and how it errs.
+
+    Attributes
+    ----------
+    feature : str
+    area : float, square metres
+        Of the outline, on the ellipsoid.
+    n_pixels, n_drawn : int
+        Pixels whose centre is inside the outline.
+    members : float64 array, shape (n_members,), metres
+        Of each member, a thickness below 0 taken as 0. NaN where nothing is drawn.
+    variance : float, square metres
+        Of the error that the spread of the members does not show. NaN without a
+        calibration that says how errors are correlated.
+    tau, sigma : float, metres
+        The means of the pixels' errors: of that part, and of all of it. NaN likewise.
+    """
+
+    feature: str
+    area: float
+    n_pixels: int
+    n_drawn: int
+    members: Floats
+    variance: float
+    tau: float
+    sigma: float
+
+    @property
+    def drawn_share(self) -> float:
+        """The share of the pixels that is drawn."""
+        return self.n_drawn / self.n_pixels if self.n_pixels else 0.0
+
+
+@dataclass(frozen=True)
+class Volume:
+    """
+    The volume of a feature, or of several together.
+
+    Attributes
+    ----------
+    area : float, square metres
+    drawn_share : float
+        Of the area; the rest is taken to be as thick on average.
+    mean : float, metres
+    volume : float, cubic metres
+    spread : float, cubic metres
+        The standard deviation (ddof 1) of the members' volumes; NaN of one member.
+    uncertainty, lower95, upper95 : float, cubic metres
+        The standard error and an interval of 95 %; NaN where they are not known.
+    effective_pixels : float
+        So many pixels with independent errors would have a mean as uncertain.
+    """
+
+    area: float
+    drawn_share: float
+    mean: float
+    volume: float
+    spread: float
+    uncertainty: float
+    lower95: float
+    upper95: float
+    effective_pixels: float
+
+
+class ThicknessCounter:
+    """
+    Averages the thickness of a feature while it is drawn.
+
+    Parameters
+    ----------
+    drawn : Map
+        What is drawn; more than the pixels inside the outline where nothing is clipped.
+    outline : Polygon or MultiPolygon
+    output : str
+        The thickness, metres.
+    n_members : int
+    calibration : OutputCalibration or None
+    """
+
+    def __init__(
+        self,
+        drawn: Map,
+        outline: shapely.Geometry,
+        output: str,
+        n_members: int,
+        calibration: OutputCalibration | None,
+    ) -> None:
+        self._drawn, self._outline, self._output = drawn, outline, output
+        self._members = np.zeros(n_members)
+        self._n_drawn, self._sigma = 0, 0.0
+        self._errors = CorrelatedSum(drawn.grid.shape, drawn.grid.resolution)
+        self._calibration, self._covariogram = calibration, None
+        # of one member, a spread that counts is not known
+        if calibration is not None and (
+            n_members > 1 or not calibration.b or calibration.counts_noise
+        ):
+            self._covariogram = calibration.covariogram
+
+    def add(self, values: PredictedBlock) -> None:
+        """Add the pixels of a block whose centre is inside the outline."""
+        part = self._drawn.grid.window(*values.block)
+        within = values.predicted & inside([self._outline], part)
+        members = values.values[self._output][:, within[values.predicted]]
+        thickness = np.maximum(members, 0).astype(np.float64)
+        self._n_drawn += thickness.shape[1]
+        self._members += thickness.sum(axis=1)
+        if self._calibration is None or self._covariogram is None:
+            return
+        own, mean = self._calibration, thickness.mean(axis=0)
+        squares = own.a**2 + (own.c * mean) ** 2
+        if own.counts_noise:
+            noise = values.noise[self._output][within[values.predicted]]
+            squares += own.b**2 * np.nan_to_num(noise.astype(np.float64))
+        tau = np.sqrt(squares)
+        rows, cols = np.nonzero(within)
+        down, along = values.block
+        self._errors.add(rows + down.start, cols + along.start, tau)
+        shared = self._covariogram
+        variance = (shared.nugget + shared.partial_sill + shared.plateau) * tau**2
+        if own.b and len(members) > 1:
+            variance += own.b**2 * thickness.var(axis=0, ddof=1)
+        self._sigma += float(np.sqrt(variance).sum())
+
+    def finish(self, holes: Holes, epsg: int) -> MeanThickness:
+        """Return the mean of all blocks; *holes* counts the pixels of the outline."""
+        n_drawn = self._n_drawn or math.nan
+        variance = tau = sigma = math.nan
+        if self._covariogram is not None:
+            variance = self._errors.variance(self._covariogram) / n_drawn**2
+            tau, sigma = self._errors.total / n_drawn, self._sigma / n_drawn
+        return MeanThickness(
+            self._drawn.feature,
+            ellipsoidal_area(self._outline, epsg),
+            holes.n_pixels,
+            self._n_drawn,
+            self._members / n_drawn,
+            variance,
+            tau,
+            sigma,
+        )
+
+
+def add_volumes(
+    features: Sequence[MeanThickness], calibration: OutputCalibration | None
+) -> Volume:
+    """
+    Return the volume of features together, or of one, with its uncertainty.
+
+    The variance has two parts: b^2 times that of the members' volumes, which add up
+    member by member, and that of the error that the members do not show. Of the latter,
+    features share what the covariogram calls common to all; correlation across the
+    border of outlines that touch does not count. The interval is that of Student's t
+    with as many degrees of freedom as there are features in the calibration, less one;
+    it begins at 0 at least.
+
+    Parameters
+    ----------
+    features : sequence of MeanThickness
+        One at least, of each of which something is drawn.
+    calibration : OutputCalibration or None
+    """
+    areas = np.array([one.area for one in features])
+    members = areas @ np.array([one.members for one in features])
+    whole, volume = float(areas.sum()), float(members.mean())
+    spread = float(members.std(ddof=1)) if len(members) > 1 else math.nan
+    uncertainty = half = effective = math.nan
+    if calibration is not None and calibration.covariogram is not None:
+        variances, tau, sigma = (
+            np.array([getattr(one, name) for one in features])
+            for name in ("variance", "tau", "sigma")
+        )
+        shared = (areas @ tau) ** 2 - (areas**2) @ (tau**2)
+        variance = (areas**2) @ variances + calibration.covariogram.common * shared
+        if calibration.b and len(members) > 1:
+            variance += (calibration.b * spread) ** 2
+        uncertainty = math.sqrt(variance)
+        half = float(stdtrit(calibration.n_features - 1, _TAIL)) * uncertainty
+        effective = float((areas @ sigma) ** 2 / variance) if variance else math.nan
+    return Volume(
+        whole,
+        float(areas @ [one.drawn_share for one in features]) / whole,
+        volume / whole,
+        volume,
+        spread,
+        uncertainty,
+        max(volume - half, 0.0) if half >= 0 else math.nan,
+        volume + half,
+        effective,
+    )

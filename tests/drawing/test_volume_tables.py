@@ -1,0 +1,227 @@
+"""The tables of volumes that draw writes, and what it tells of them."""
+
+import csv
+import logging
+import math
+import shutil
+from types import SimpleNamespace
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from scipy.stats import t
+
+from glacier_inversion.drawing.volume_tables import find_thicknesses, write_volumes
+from glacier_inversion.drawing.volumes import MeanThickness
+from glacier_inversion.experiment.beds import Bed
+from glacier_inversion.training.model.covariogram import Covariogram
+from tests import synthetic
+from tests.drawing.helpers import calibrate, read
+from tests.helpers import copy_of, read_all
+
+COVARIOGRAM = Covariogram(0.1, 0.8, 150.0, 0.1, 0.05)
+COLUMNS = [
+    "output",
+    "feature",
+    "area_km2",
+    "drawn_share",
+    "mean_m",
+    "volume_km3",
+    "spread_km3",
+    "uncertainty_km3",
+    "lower95_km3",
+    "upper95_km3",
+    "effective_pixels",
+]
+
+
+@pytest.fixture(scope="module")
+def drawn(finished, tmp_path_factory):
+    """All features, drawn with a model that knows how its errors are correlated."""
+    run = copy_of(finished, tmp_path_factory.mktemp("volumes"))
+    run.raw["drawing_description"] |= {"features": "all", "profiles": []}
+    run.write()
+    calibrate(run, covariogram=COVARIOGRAM)
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    return run, result
+
+
+def rows_of(run):
+    """Return the rows of volumes.csv by feature, numbers as such, empty as NaN."""
+    path = run.root / "drawings/small/volumes.csv"
+    with path.open(encoding="utf-8") as text:
+        reader = csv.DictReader(text)
+        assert reader.fieldnames == COLUMNS
+        return {
+            row["feature"]: {
+                name: float(cell or "nan")
+                for name, cell in row.items()
+                if name not in ("output", "feature")
+            }
+            for row in reader
+        }
+
+
+def test_volumes_are_those_of_the_maps(drawn):
+    "The mean of the map times the area; the outlines are boxes in UTM."
+    run, result = drawn
+    rows = rows_of(run)
+    assert list(rows) == [p["id"] for p, _ in synthetic.FEATURES] + ["total"]
+    for properties, outline in synthetic.FEATURES:
+        row = rows[properties["id"]]
+        maps = run.root / "drawings/small" / properties["id"]
+        mean = read(maps / "thickness_mean.tif")[0]
+        area = outline.area / 0.9996**2 / 1e6  # near enough to the central meridian
+        assert row["area_km2"] == pytest.approx(area, rel=1e-3)
+        assert row["mean_m"] == pytest.approx(np.nanmean(mean), rel=1e-5)
+        volume = row["area_km2"] * row["mean_m"] / 1e3
+        assert row["volume_km3"] == pytest.approx(volume, rel=1e-5)
+        half = t.ppf(0.975, 4) * row["uncertainty_km3"]
+        assert row["upper95_km3"] == pytest.approx(volume + half, rel=1e-5)
+        assert row["lower95_km3"] == pytest.approx(max(volume - half, 0), rel=1e-5)
+        assert 1 < row["effective_pixels"] < np.isfinite(mean).sum()
+    features = list(rows.values())[:-1]
+    for name in ("area_km2", "volume_km3"):
+        total = sum(row[name] for row in features)
+        assert rows["total"][name] == pytest.approx(total, rel=1e-5)
+    low = math.sqrt(sum(row["uncertainty_km3"] ** 2 for row in features))
+    high = sum(row["uncertainty_km3"] for row in features)
+    assert low < rows["total"]["uncertainty_km3"] < high
+    told = rows["total"]
+    assert (
+        f"INFO: small: thickness: {told['volume_km3']:.4g} km3 (95 %: "
+        f"{told['lower95_km3']:.4g} to {told['upper95_km3']:.4g}) on "
+        f"{told['area_km2']:.4g} km2 of 5 features"
+    ) in result.stderr
+
+
+def test_outlines_have_the_same_columns(drawn):
+    run, _ = drawn
+    table = geopandas.read_file(run.root / "drawings/small/volumes.gpkg")
+    assert list(table.columns) == [*COLUMNS, "geometry"]
+    assert table.crs.to_epsg() == synthetic.EPSG
+    rows = rows_of(run)
+    for _, row in table.iterrows():
+        for name in COLUMNS[2:]:
+            assert row[name] == rows[row["feature"]][name]
+    outlines = dict(zip(table["feature"], table.geometry, strict=True))
+    for properties, outline in synthetic.FEATURES:
+        assert outlines[properties["id"]].equals(outline)
+
+
+def test_the_same_run_writes_the_same_bytes(drawn, tmp_path):
+    "And as much where the maps reach beyond the outlines."
+    run, _ = drawn
+    again = copy_of(run, tmp_path)
+    folder = again.root / "drawings/small"
+    before = read_all(folder)
+    shutil.rmtree(folder)
+    assert again("draw").exit_code == 0
+    after = read_all(folder)
+    for name in ("volumes.csv", "volumes.gpkg"):
+        assert after[name] == before[name]
+    again.raw["drawing_description"] |= {"clip_to_outline": False}
+    again.write()
+    assert again("draw").exit_code == 0
+    unclipped, clipped = rows_of(again), rows_of(run)
+    for feature, row in clipped.items():
+        # what has its centre on the border may lie inside of one window and not another
+        assert unclipped[feature] == pytest.approx(row, rel=1e-4, nan_ok=True)
+
+
+def test_without_a_calibration_uncertainties_are_empty(finished, tmp_path):
+    "A line names the command that makes one."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["profiles"] = []
+    run.write()
+    result = run("draw")
+    assert (
+        "INFO: small: thickness: volumes are drawn without their uncertainty, as the "
+        "model has no calibration of it for 2 members. Run 'ginv crossval'; folds that "
+        "are there are kept"
+    ) in result.stderr
+    row = rows_of(run)["south"]
+    assert row["volume_km3"] > row["spread_km3"] > 0
+    assert math.isnan(row["uncertainty_km3"])
+    assert math.isnan(row["lower95_km3"])
+    calibrate(run)  # as an earlier version did
+    result = run("draw")
+    assert "does not say how errors go together" in result.stderr
+    assert math.isnan(rows_of(run)["south"]["upper95_km3"])
+    (run.root / "models/small/calibration.json").write_text("{")
+    result = run("draw")
+    assert result.exit_code == 0
+    assert "and volumes have no intervals" in result.stderr
+    assert "has no calibration of it" in result.stderr
+
+
+OUTPUTS = [
+    ("metres", "relu", None, True, None),
+    (" M ", "softplus", None, True, None),
+    ("m", "linear", None, False, "may be an elevation"),
+    ("m", None, Bed(surface="dem", thickness="ice"), True, None),
+    ("m/yr", "softplus", None, False, None),
+    (None, "softplus", None, False, "as its unit is not known"),
+    (None, "linear", None, False, None),
+    (None, "softplus", Bed(surface="dem", thickness="ice"), True, None),
+]
+
+
+@pytest.mark.parametrize(("unit", "activation", "bed", "is_one", "told"), OUTPUTS)
+def test_outputs_in_metres_that_are_thicknesses_have_volumes(
+    caplog, unit, activation, bed, is_one, told
+):
+    "Those that cannot be below 0; else a line says why not, where it may be missed."
+    experiment = SimpleNamespace(last_activation=lambda output: activation)
+    ensemble = SimpleNamespace(
+        name="small",
+        layout=SimpleNamespace(outputs=["ice"]),
+        model=SimpleNamespace(experiment=experiment, units={"ice": unit}),
+    )
+    with caplog.at_level(logging.INFO):
+        found = find_thicknesses(ensemble, SimpleNamespace(units={}), bed)
+    assert found == (["ice"] if is_one else [])
+    (line,) = caplog.messages or [None]
+    assert (line is None) == (told is None)
+    if told is not None:
+        assert line.startswith("small: ice: no volumes, ")
+        assert told in line
+
+
+def thickness(feature, n_drawn, n_pixels=100, area=2e6):
+    members = np.array([90.0, 110.0]) if n_drawn else np.full(2, np.nan)
+    nan = math.nan
+    return MeanThickness(feature, area, n_pixels, n_drawn, members, nan, nan, nan)
+
+
+def test_what_is_not_drawn_is_told(tmp_path, caplog):
+    "A feature with nothing drawn has a row, and is not in the total."
+    means = [thickness("a", 95), thickness("b", 50), thickness("c", 0)]
+    outlines = {name: shapely.box(0, 0, 9, 9) for name in "abc"}
+    with caplog.at_level(logging.INFO, "glacier_inversion"):
+        paths = write_volumes(tmp_path, "m", {"ice": means}, {}, outlines, 32632)
+    assert paths == [tmp_path / "volumes.csv", tmp_path / "volumes.gpkg"]
+    table = paths[0].read_text().splitlines()[1:]
+    assert table == [
+        "ice,a,2,0.95,100,0.2,0.0282843,,,,",
+        "ice,b,2,0.5,100,0.2,0.0282843,,,,",
+        "ice,c,2,0,,,,,,,",
+        "ice,total,4,0.725,100,0.4,0.0565685,,,,",
+    ]
+    own = [r for r in caplog.records if r.name.startswith("glacier_inversion")]
+    assert [record.getMessage() for record in own] == [
+        "m: ice: 0.4 km3 on 4 km2 of 2 features",
+        "m: ice: the volume of what is not drawn is guessed, as thick as the rest on "
+        "average, and of features with nothing drawn left out. So much is drawn of: "
+        "b (50 %), c (0 %)",
+    ]
+    assert own[1].levelname == "WARNING"
+
+
+def test_where_nothing_at_all_is_drawn_there_is_no_total(tmp_path):
+    means, outlines = [thickness("c", 0)], {"c": shapely.box(0, 0, 9, 9)}
+    paths = write_volumes(tmp_path, "m", {"ice": means}, {}, outlines, 32632)
+    assert paths[0].read_text().splitlines()[1:] == ["ice,c,2,0,,,,,,,"]
+    assert len(geopandas.read_file(paths[1])) == 1
