@@ -33,7 +33,7 @@ def with_bed(
     DatasetError
         The tile of the surface is missing or damaged.
     """
-    everywhere = _read_surface(values, bed, dataset, drawn, layout)
+    everywhere = read_raster_at(bed.surface, values, dataset, drawn, layout)
     surface = everywhere[values.predicted]
     of_members = surface - np.maximum(values.values[bed.thickness], 0)
     targets = dict(values.targets)
@@ -57,17 +57,22 @@ def with_bed(
     )
 
 
-def _read_surface(
-    values: PredictedBlock, bed: Bed, dataset: BuiltDataset, drawn: Map, layout: Layout
+def read_raster_at(
+    raster: str,
+    values: PredictedBlock,
+    dataset: BuiltDataset,
+    drawn: Map,
+    layout: Layout,
 ) -> NDArray[np.float32]:
     """
-    Return the surface at a block's pixels, read bilinearly as a scalar input is.
+    Return a raster at a block's pixels, read bilinearly as a scalar input is.
 
-    A surface that is finer than what the model reads is read there, too.
+    NaN where it is not known. One that is finer than what the model reads is read
+    there, too.
     """
-    resolution = dataset.resolutions[bed.surface]
+    resolution = dataset.resolutions[raster]
     grid = dataset.grid(drawn.feature, resolution)
-    # pixels of the surface in a finest one of the model's: whole numbers, so that what
+    # pixels of the raster in a finest one of the model's: whole numbers, so that what
     # lies half-way between pixels does so exactly
     per_pixel = exact(layout.resolution) / exact(resolution)
     places, windows = [], []
@@ -78,5 +83,5 @@ def _read_surface(
         start = min(max(first, 0), n_px - 1)
         windows.append(slice(start, min(max(last, start), n_px - 1) + 1))
         places.append(place - start)
-    tile = dataset.read_raster(drawn.feature, bed.surface, *windows)
+    tile = dataset.read_raster(drawn.feature, raster, *windows)
     return interpolate(tile, *places)

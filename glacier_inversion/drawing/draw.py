@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
+from glacier_inversion.drawing.published_volumes import find_published
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -124,7 +126,8 @@ def draw(
         device = open_device(device)
     description = experiment.drawing_description
     surfaces = [description.bed.surface] if description.bed else []
-    dataset = open_dataset(experiment, workspace, surfaces)
+    published = itertools.chain.from_iterable(find_published(experiment).values())
+    dataset = open_dataset(experiment, workspace, [*surfaces, *published])
     problems: list[str] = []
     named = _or_problem(problems, lambda: dataset.select(description.features)) or []
     lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}

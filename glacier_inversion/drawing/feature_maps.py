@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.drawing.beds import with_bed
+from glacier_inversion.drawing.beds import read_raster_at, with_bed
 from glacier_inversion.drawing.holes import HoleCounter, Holes, tell_holes
 from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
@@ -20,6 +20,10 @@ from glacier_inversion.drawing.provenance import (
     describe_band,
     digest_inputs,
     tags_of,
+)
+from glacier_inversion.drawing.published_volumes import (
+    PublishedCounter,
+    find_published,
 )
 from glacier_inversion.drawing.volumes import MeanThickness, ThicknessCounter
 from glacier_inversion.errors import DatasetError
@@ -124,6 +128,12 @@ def draw_feature(
         output: ThicknessCounter(drawn, outline, output, len(ensemble.seeds), own)
         for output, own in thicknesses.items()
     }
+    published = {
+        (output, raster): PublishedCounter(drawn, outline, output)
+        for output in thicknesses
+        for raster in find_published(experiment).get(output, [])
+    }
+    dataset.check_tiles(drawn.feature, {raster for _, raster in published})
     n_drawn, begun = 0, time.perf_counter()
     with cog_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
@@ -137,6 +147,11 @@ def draw_feature(
             counter.add(shown)
             for volume in volumes.values():
                 volume.add(shown)
+            for (_, raster), other in published.items():
+                other.add(
+                    shown,
+                    read_raster_at(raster, shown, dataset, drawn, ensemble.layout),
+                )
             for (output, name), write in zip(maps, writers, strict=True):
                 write(shown.image(output, name), *shown.block)
     logger.debug(
@@ -151,7 +166,15 @@ def draw_feature(
     )
     tell_holes(counter.holes)
     means = {
-        output: volume.finish(counter.holes, epsg) for output, volume in volumes.items()
+        output: replace(
+            volume.finish(counter.holes, epsg),
+            published={
+                raster: other.finish()
+                for (of, raster), other in published.items()
+                if of == output
+            },
+        )
+        for output, volume in volumes.items()
     }
     return DrawnFeature(maps, counter.holes, means)
 

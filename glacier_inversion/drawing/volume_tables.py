@@ -7,16 +7,18 @@ import io
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import shapely
 
 from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.feature_maps import unit_of
+from glacier_inversion.drawing.published_volumes import slope_on
 from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.files import write_bytes
@@ -54,6 +56,13 @@ class _Row:
     lower95_km3: float
     upper95_km3: float
     effective_pixels: float
+    published: dict[str, float] = field(kw_only=True)  # more columns
+
+    def cells(self) -> dict[str, str | float]:
+        """Return the cells by the names of their columns."""
+        own = {column.name: getattr(self, column.name) for column in fields(self)}
+        del own["published"]
+        return {**own, **self.published}
 
 
 def find_thicknesses(
@@ -159,23 +168,18 @@ def write_volumes(
         calibration = calibrations.get(output)
         drawn = [one for one in of_output if one.n_drawn]
         for one in of_output:
-            if one.n_drawn:
-                of_features.append(
-                    _row(output, one.feature, add_volumes([one], calibration))
-                )
-            else:
-                of_features.append(_row(output, one.feature, _nothing(one)))
+            volume = add_volumes([one], calibration) if one.n_drawn else _nothing(one)
+            of_features.append(_row(output, one.feature, volume, _compare([one])))
             rows.append(of_features[-1])
         if drawn:
-            total = add_volumes(drawn, calibration)
-            rows.append(_row(output, TOTAL, total))
+            total, others = add_volumes(drawn, calibration), _compare(drawn)
+            slopes = _slopes(drawn)
+            rows.append(_row(output, TOTAL, total, others | slopes))
             _tell(model, output, total, len(drawn))
+            _tell_others(model, output, others | slopes, drawn[0].published)
         _warn_of_gaps(model, output, of_output)
     table = geopandas.GeoDataFrame(
-        {
-            column.name: [getattr(row, column.name) for row in of_features]
-            for column in fields(_Row)
-        },
+        [row.cells() for row in of_features],
         geometry=[outlines[row.feature] for row in of_features],
         crs=epsg,
     )
@@ -191,7 +195,38 @@ def _nothing(one: MeanThickness) -> Volume:
     return Volume(one.area, 0.0, nan, nan, nan, nan, nan, nan, nan)
 
 
-def _row(output: str, feature: str, volume: Volume) -> _Row:
+def _known(means: Sequence[MeanThickness], raster: str) -> list[tuple[float, float]]:
+    """Return a published volume and ours over the same pixels, km3, by feature."""
+    both = [(one.area / 1e9, one.published[raster]) for one in means]
+    return [
+        (area * other.published, area * other.ours)
+        for area, other in both
+        if not math.isnan(other.published)
+    ]
+
+
+def _compare(means: Sequence[MeanThickness]) -> dict[str, float]:
+    """Return published volumes, and ours over the same pixels, km3, by column."""
+    compared: dict[str, float] = {}
+    for raster in means[0].published:
+        known = _known(means, raster)
+        sums = np.sum(known, axis=0) if known else (math.nan, math.nan)
+        names = f"published_{raster}_km3", f"volume_at_{raster}_km3"
+        compared |= dict(zip(names, map(float, sums), strict=True))
+    return compared
+
+
+def _slopes(means: Sequence[MeanThickness]) -> dict[str, float]:
+    """Return the slopes of our volumes on published ones, by column."""
+    return {
+        f"slope_on_{raster}": slope_on(_known(means, raster))
+        for raster in means[0].published
+    }
+
+
+def _row(
+    output: str, feature: str, volume: Volume, published: Mapping[str, float]
+) -> _Row:
     """Return a row of six digits: what is more depends on the machine."""
     in_km3 = (
         volume.volume,
@@ -207,18 +242,47 @@ def _row(output: str, feature: str, volume: Volume) -> _Row:
         *(value / 1e9 for value in in_km3),
         volume.effective_pixels,
     )
-    return _Row(output, feature, *(float(f"{value:.6g}") for value in numbers))
+    others = {name: _rounded(value) for name, value in published.items()}
+    return _Row(output, feature, *map(_rounded, numbers), published=others)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _csv(rows: Sequence[_Row]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in fields(_Row)])
+    columns = dict.fromkeys(name for row in rows for name in row.cells())
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        output, feature, *numbers = astuple(row)
-        cells = ("" if math.isnan(number) else f"{number:.6g}" for number in numbers)
-        writer.writerow([output, feature, *cells])
+        writer.writerow(
+            {
+                name: cell if isinstance(cell, str) else _written(cell)
+                for name, cell in row.cells().items()
+            }
+        )
     return text.getvalue().encode()
+
+
+def _written(number: float) -> str:
+    return "" if math.isnan(number) else f"{number:.6g}"
+
+
+def _tell_others(
+    model: str, output: str, compared: Mapping[str, float], rasters: Iterable[str]
+) -> None:
+    """Log the volumes of published maps, a line each."""
+    for raster in rasters:
+        logger.info(
+            "%s: %s: %.4g km3 where %s has %.4g km3; slope on it over features %.3g",
+            model,
+            output,
+            compared[f"volume_at_{raster}_km3"],
+            raster,
+            compared[f"published_{raster}_km3"],
+            compared[f"slope_on_{raster}"],
+        )
 
 
 def _tell(model: str, output: str, total: Volume, n_features: int) -> None:

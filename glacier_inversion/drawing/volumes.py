@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from glacier_inversion.drawing.correlated_sums import CorrelatedSum
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.geodata.areas import ellipsoidal_area
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.training.model.calibration import OutputCalibration
@@ -42,6 +43,8 @@ class MeanThickness:
         calibration that says how errors are correlated.
     tau, sigma : float, metres
         The means of the pixels' errors: of that part, and of all of it. NaN likewise.
+    published : dict of PublishedMean
+        By the raster of a published map.
     """
 
     feature: str
@@ -52,6 +55,7 @@ class MeanThickness:
     variance: float
     tau: float
     sigma: float
+    published: dict[str, PublishedMean] = field(default_factory=dict)
 
     @property
     def drawn_share(self) -> float:

@@ -12,10 +12,14 @@ import pytest
 import shapely
 from scipy.stats import t
 
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.volume_tables import find_thicknesses, write_volumes
 from glacier_inversion.drawing.volumes import MeanThickness
 from glacier_inversion.experiment.beds import Bed
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.patches.interpolation import read_at
 from glacier_inversion.training.model.covariogram import Covariogram
+from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.drawing.helpers import calibrate, read
 from tests.helpers import copy_of, read_all
@@ -34,6 +38,8 @@ COLUMNS = [
     "upper95_km3",
     "effective_pixels",
 ]
+
+PUBLISHED = ["published_other_km3", "volume_at_other_km3"]
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +231,57 @@ def test_where_nothing_at_all_is_drawn_there_is_no_total(tmp_path):
     paths = write_volumes(tmp_path, "m", {"ice": means}, {}, outlines, 32632)
     assert paths[0].read_text().splitlines()[1:] == ["ice,c,2,0,,,,,,,"]
     assert len(geopandas.read_file(paths[1])) == 1
+
+
+def test_published_maps_are_compared_over_the_same_pixels(drawn, tmp_path):
+    "The volume of both where both are known, and the slope over features."
+    run = copy_of(drawn[0], tmp_path)
+    x, y = synthetic.LEFT, synthetic.TOP
+    known = synthetic.sample(synthetic.thickness_m, x, y, 50.0, 65, 70)
+    known[:, :29] = synthetic.NODATA  # all of 'west', a part of 'north-1'
+    synthetic.write_raster(run.root / "data/other.tif", known, x, y, 50.0)
+    other = {"name": "other", "resolution": 50.0, "file": "other.tif"}
+    run.raw["dataset_description"]["rasters"].append(other)
+    published = {"name": "published", "raster": "other"}
+    run.raw["evaluation_description"] = {"baselines": {"thickness": [published]}}
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    with (run.root / "drawings/small/volumes.csv").open(encoding="utf-8") as text:
+        rows = {row["feature"]: row for row in csv.DictReader(text)}
+    dataset = open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    volumes = []
+    for properties, _ in synthetic.FEATURES:
+        feature = properties["id"]
+        maps = run.root / "drawings/small" / feature
+        mean, transform = read(maps / "thickness_mean.tif")
+        grid = dataset.grid(feature, 50.0)
+        tile = dataset.read_raster(feature, "other", *(slice(0, n) for n in grid.shape))
+        row, col = np.nonzero(np.isfinite(mean))
+        x, y = transform @ (col + 0.5, row + 0.5)
+        theirs = read_at(tile, grid, x, y)
+        both = np.isfinite(theirs)
+        cells = [rows[feature][name] for name in PUBLISHED]
+        if not both.any():
+            assert cells == ["", ""]
+            continue
+        area = float(rows[feature]["area_km2"]) / 1e3
+        means = [theirs[both].mean(), mean[row, col][both].mean()]
+        volumes.append(area * np.array(means))
+        assert [*map(float, cells)] == pytest.approx(volumes[-1], rel=1e-4)
+        assert rows[feature]["slope_on_other"] == ""
+    assert 0 < len(volumes) < len(synthetic.FEATURES)
+    total = rows["total"]
+    theirs, ours = np.sum(volumes, axis=0)
+    assert [float(total[name]) for name in PUBLISHED] == pytest.approx(
+        [theirs, ours], rel=1e-4
+    )
+    slope = np.polyfit(*np.transpose(volumes), 1)[0]
+    assert float(total["slope_on_other"]) == pytest.approx(slope, rel=1e-3)
+    assert (
+        f"thickness: {ours:.4g} km3 where other has {theirs:.4g} km3; slope on it over "
+        f"features {slope:.3g}"
+    ) in result.stderr
+    table = geopandas.read_file(run.root / "drawings/small/volumes.gpkg")
+    assert list(table.columns) == [*COLUMNS, *PUBLISHED, "geometry"]

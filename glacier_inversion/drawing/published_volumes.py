@@ -1,0 +1,105 @@
+"""Volumes of published maps, over the pixels that are drawn, and the slope on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.evaluation import PublishedBaseline
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.geodata.rasterizing import inside
+
+
+@dataclass(frozen=True)
+class PublishedMean:
+    """
+    The mean of a published thickness where ours is drawn and it is known.
+
+    Attributes
+    ----------
+    published, ours : float, metres
+        Over the same pixels; NaN where there are none.
+    """
+
+    published: float
+    ours: float
+
+
+class PublishedCounter:
+    """
+    Averages a published thickness while a feature is drawn, and ours beside it.
+
+    Parameters
+    ----------
+    drawn : Map
+    outline : Polygon or MultiPolygon
+    output : str
+        The thickness, metres.
+    """
+
+    def __init__(self, drawn: Map, outline: shapely.Geometry, output: str) -> None:
+        self._drawn, self._outline, self._output = drawn, outline, output
+        self._n, self._published, self._ours = 0, 0.0, 0.0
+
+    def add(self, values: PredictedBlock, published: NDArray[np.float32]) -> None:
+        """
+        Add the pixels of a block whose centre is inside the outline.
+
+        Parameters
+        ----------
+        published : float32 array, shape of the block, metres
+            NaN where it is not known.
+        """
+        part = self._drawn.grid.window(*values.block)
+        within = values.predicted & inside([self._outline], part)
+        within &= np.isfinite(published)
+        members = values.values[self._output][:, within[values.predicted]]
+        self._n += members.shape[1]
+        self._published += float(np.maximum(published[within], 0).sum(dtype=np.float64))
+        ours = np.maximum(members, 0).mean(axis=0, dtype=np.float64)
+        self._ours += float(ours.sum())
+
+    def finish(self) -> PublishedMean:
+        """Return the means of all blocks."""
+        n = self._n or math.nan
+        return PublishedMean(self._published / n, self._ours / n)
+
+
+def find_published(experiment: Experiment | Application) -> dict[str, list[str]]:
+    """Return the rasters of published maps that each output is compared with."""
+    if isinstance(experiment, Application):
+        return {}
+    return {
+        output: [b.raster for b in baselines if isinstance(b, PublishedBaseline)]
+        for output, baselines in experiment.evaluation_description.baselines.items()
+    }
+
+
+def slope_on(volumes: Sequence[tuple[float, float]]) -> float:
+    """
+    Return the slope of the least-squares line of our volumes on published ones.
+
+    NaN of fewer than two features, or where all published volumes are the same.
+
+    Parameters
+    ----------
+    volumes : sequence of (published, ours)
+        By feature.
+
+    Examples
+    --------
+    >>> slope_on([(1.0, 1.5), (2.0, 2.0), (4.0, 3.0)])
+    0.5
+    """
+    published, ours = np.array(volumes).reshape(-1, 2).T
+    if len(volumes) < 2 or not np.ptp(published):
+        return math.nan
+    apart = published - published.mean()
+    return float(apart @ ours / (apart @ apart))
