@@ -89,8 +89,8 @@ def evaluate_command(
     "--folds",
     "n_folds",
     type=click.IntRange(min=2),
-    default=10,
-    show_default=True,
+    default=None,
+    show_default="10",
     help="Number of folds at most; each feature alone where there are no more.",
 )
 @click.option("--leave-one-out", is_flag=True, help="Each feature, or group, alone.")
@@ -122,7 +122,7 @@ def crossval_command(
     workspace: Path,
     verbose: bool,
     quiet: bool,
-    n_folds: int,
+    n_folds: int | None,
     leave_one_out: bool,
     group: str | None,
     scheme: str,
@@ -139,6 +139,12 @@ def crossval_command(
     features, and compares what they predict there with what is known. Finished networks
     are kept; what was stopped goes on. Prints the same table as evaluate.
     """
+    if leave_one_out and n_folds is not None:
+        message = (
+            f"--folds {n_folds}: cannot stand beside --leave-one-out, which makes as "
+            "many folds as there are features or groups. Leave one of them out."
+        )
+        raise click.UsageError(message)
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
     from glacier_inversion.workspace import Workspace
@@ -150,7 +156,7 @@ def crossval_command(
         report = crossval(
             loaded,
             Workspace(workspace),
-            n_folds=None if leave_one_out else n_folds,
+            n_folds=None if leave_one_out else n_folds or 10,
             group=group,
             nested=scheme == "nested",
             with_test=with_test,

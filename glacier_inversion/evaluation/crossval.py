@@ -15,7 +15,6 @@ from glacier_inversion.dataset.opened import (
     open_dataset,
     read_training_tiles,
 )
-from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.baselines import Method, join_methods
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.evaluate import (
@@ -23,7 +22,13 @@ from glacier_inversion.evaluation.evaluate import (
     fit_methods,
     rasters_by_output,
 )
-from glacier_inversion.evaluation.folds import Fold, make_folds, read_groups
+from glacier_inversion.evaluation.folds import (
+    Fold,
+    check_known,
+    make_folds,
+    name_options,
+    read_groups,
+)
 from glacier_inversion.evaluation.pixels import (
     KnownPixels,
     first_of_each,
@@ -119,7 +124,8 @@ def crossval(
     trained from the same experiment.
 
     Members are written to models/MODEL/folds/NAME; finished ones are kept, and what was
-    stopped goes on. Numbers and points are written into evaluations/MODEL/crossval, all
+    stopped goes on. The names say how many folds there are and what they are of, so
+    those of other options are left alone. Numbers and points are written into evaluations/MODEL/crossval, all
     of them or none.
 
     Parameters
@@ -145,7 +151,8 @@ def crossval(
     ------
     DatasetError
         The dataset is not built or from another description, it has too few features of
-        which something is known, or no such column.
+        which something is known, or no such column; or an output is known on the
+        features of one fold alone, so that nothing is left to train on.
     ExperimentError, ModelError, TrainingError, StoppedError, DeviceError
         As `train` and `evaluate` raise them.
     WorkspaceError
@@ -166,7 +173,14 @@ def crossval(
     nested = nested or experiment.best_by.of_validation
     groups = None if group is None else read_groups(dataset, features, group)
     known = _count_known(experiment, dataset, features, progress)
-    folds = make_folds(known, n_folds=n_folds, groups=groups, nested=nested)
+    folds = make_folds(
+        {f: sum(counts[f] for counts in known.values()) for f in features},
+        n_folds=n_folds,
+        groups=groups,
+        nested=nested,
+        suffix=name_options(group, nested, with_test),
+    )
+    check_known(folds, known, experiment.criterion)
     name = experiment.model_name
     logger.info(
         "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
@@ -184,24 +198,17 @@ def crossval(
         )
         own = replace(dataset, splits=fold.splits(kept_out))
         folder = workspace.fold(name, fold.name)
-        try:
-            train_members(
-                experiment,
-                read_training_tiles(own, experiment, progress),
-                folder,
-                overwrite=overwrite,
-                jobs=jobs,
-                progress=progress,
-                device=device,
-                test_features=own.select("test"),
-                units=dataset.units,
-            )
-        except ModelError as error:
-            message = (
-                f"{error} Folds of other options, such as another number, are replaced "
-                "by --overwrite, too."
-            )
-            raise ModelError(message) from error
+        train_members(
+            experiment,
+            read_training_tiles(own, experiment, progress),
+            folder,
+            overwrite=overwrite,
+            jobs=jobs,
+            progress=progress,
+            device=device,
+            test_features=own.select("test"),
+            units=dataset.units,
+        )
         ensemble = Ensemble(folder, read_model(folder), method, device)
         done.append(_predict(experiment, own, fold, ensemble, failures, progress))
     for feature, why in failures.items():
@@ -238,15 +245,11 @@ def _count_known(
     dataset: BuiltDataset,
     features: Sequence[str],
     progress: Progress,
-) -> dict[str, int]:
-    """Count the known pixels of features, of all outputs together."""
+) -> dict[str, dict[str, int]]:
+    """Count the known pixels of features, by output."""
     progress.start("reading", len(features), "feature")
-    counts = dict.fromkeys(features, 0)
     known = read_known_pixels(experiment, dataset, features, {}, progress)
-    for pixels in known.values():
-        for feature, n in pixels.count_by_feature().items():
-            counts[feature] += n
-    return counts
+    return {output: pixels.count_by_feature() for output, pixels in known.items()}
 
 
 def _predict(

@@ -47,6 +47,7 @@ def make_folds(
     n_folds: int | None = None,
     groups: Mapping[str, str] | None = None,
     nested: bool = False,
+    suffix: str = "",
 ) -> list[Fold]:
     """
     Divide features into folds, each left out of one training.
@@ -62,24 +63,27 @@ def make_folds(
         Known pixels of each feature.
     n_folds : int, optional
         Where there are no more groups than this, each is left out alone, as with None,
-        and the fold is called after it.
+        and the fold is called after it. Else its name holds their number, as folds of
+        another number are others.
     groups : mapping of str, optional
         The group of each feature.
     nested : bool
         Validate on the next fold in each training, so that no choice is made on what
         is held out; else on nothing.
+    suffix : str
+        Of the names, as `name_options` returns it.
 
     Raises
     ------
     DatasetError
-        There are too few groups for two folds, three where it is nested; or a group
+        There are too few groups for two folds, three where it is nested; or a fold
         cannot name a folder.
 
     Examples
     --------
     >>> folds = make_folds({"a": 5, "b": 3, "c": 2}, n_folds=2)
     >>> [(fold.name, fold.held_out, fold.train) for fold in folds]
-    [('fold_1', ['a'], ['b', 'c']), ('fold_2', ['b', 'c'], ['a'])]
+    [('fold_1_of_2', ['a'], ['b', 'c']), ('fold_2_of_2', ['b', 'c'], ['a'])]
     """
     members: dict[str, list[str]] = {}
     for feature, n in n_known.items():
@@ -96,13 +100,13 @@ def make_folds(
             "more glaciers."
         )
         raise DatasetError(message)
-    if n_folds == len(members):
-        _check_names(list(members))
-        parts = members
-    else:
+    parts = members
+    if n_folds < len(members):
         sizes = {group: sum(n_known[f] for f in ids) for group, ids in members.items()}
         parts = _balanced(members, sizes, n_folds)
+    parts = {f"{name}{suffix}": held_out for name, held_out in parts.items()}
     names = list(parts)
+    _check_names(names)
     folds = []
     for i, name in enumerate(names):
         held_out = parts[name]
@@ -119,7 +123,7 @@ def _balanced(
 ) -> dict[str, list[str]]:
     """Give each group to the fold that is smallest so far, the largest group first."""
     width = len(str(n_folds))
-    names = [f"fold_{number:0{width}d}" for number in range(1, n_folds + 1)]
+    names = [f"fold_{i:0{width}d}_of_{n_folds}" for i in range(1, n_folds + 1)]
     parts: dict[str, list[str]] = {name: [] for name in names}
     n_pixels = dict.fromkeys(parts, 0)
     for group in sorted(members, key=lambda group: -sizes[group]):
@@ -129,19 +133,77 @@ def _balanced(
     return parts
 
 
-def _check_names(groups: list[str]) -> None:
-    """Check that each group can name the folder of a fold of its own."""
-    problems = [f"{g!r} {problem}" for g in groups if (problem := name_problem(g))]
+def _check_names(names: list[str]) -> None:
+    """Check that each fold can name a folder of its own."""
+    problems = [f"{n!r} {problem}" for n in names if (problem := name_problem(n))]
     problems += [
         f"{' and '.join(map(repr, same))} would share a folder"
-        for same in same_names(groups)
+        for same in same_names(names)
     ]
     if problems:
         message = (
-            f"the groups {'; '.join(problems[:5])}. Must be able to name folders, each "
-            "once, where each is left out alone. Correct them, or ask for fewer folds."
+            f"the folds {'; '.join(problems[:5])}. Must be able to name folders, each "
+            "once: they are called after the features or groups, where each is left "
+            "out alone, and the column of groups. Correct these, or ask for fewer "
+            "folds."
         )
         raise DatasetError(message)
+
+
+def name_options(group: str | None, nested: bool, with_test: bool) -> str:
+    """
+    Return what the names of folds end with, so that other folds have other folders.
+
+    >>> name_options("basin", nested=True, with_test=False)
+    '_by_basin_nested'
+    """
+    by_group = "" if group is None else f"_by_{group}"
+    return by_group + "_nested" * nested + "_all" * with_test
+
+
+def check_known(
+    folds: Sequence[Fold],
+    n_known: Mapping[str, Mapping[str, int]],
+    criterion: str,
+) -> None:
+    """
+    Check that what is known somewhere is known on the features that train each fold.
+
+    Parameters
+    ----------
+    n_known : mapping of mappings of int
+        Known pixels of each output, by feature.
+    criterion : str
+        That of the experiment. An output that it watches in validation must be known
+        there, too.
+
+    Raises
+    ------
+    DatasetError
+        An output is not.
+    """
+    problems = []
+    for output, counts in n_known.items():
+        parts = ["train"] if any(counts.values()) else []
+        if parts and criterion.startswith(f"val_{output}_"):
+            parts.append("validation")
+        for part in parts:
+            lacking = [
+                f.name for f in folds if not any(counts[i] for i in _of(f, part))
+            ]
+            if lacking:
+                word = "training" if part == "train" else part
+                problems.append(
+                    f"{output}: is known on no {word} feature of the folds "
+                    f"{', '.join(lacking[:5])}. Must be known on one of each fold. Ask "
+                    "for other folds, or measure it on more features."
+                )
+    if problems:
+        raise DatasetError("\n".join(problems))
+
+
+def _of(fold: Fold, part: str) -> list[str]:
+    return fold.train if part == "train" else fold.validation
 
 
 def read_groups(

@@ -153,14 +153,17 @@ def test_a_criterion_of_validation_makes_folds_nested(finished, tmp_path):
     run.raw["seeds_number"] = 1
     checked = check_experiment(run.raw, "exp")
     report = crossval(checked, Workspace(run.root), n_folds=3, with_test=True)
-    assert [fold.name for fold in report.folds] == ["fold_1", "fold_2", "fold_3"]
+    assert [fold.name for fold in report.folds] == [
+        f"fold_{i}_of_3_nested_all" for i in (1, 2, 3)
+    ]
     every = [*FEATURES, "south"]
     for fold in report.folds:
         assert fold.validation
         parts = [*fold.held_out, *fold.validation, *fold.train]
         assert sorted(parts) == sorted(every)
     assert sorted(report.metrics["features"]) == sorted(every)
-    model = json.loads((run.root / "models/small/folds/fold_1/model.json").read_text())
+    folder = run.root / "models/small/folds/fold_1_of_3_nested_all"
+    model = json.loads((folder / "model.json").read_text())
     assert model["splits"]["validation"] == report.folds[0].validation
 
 
@@ -172,8 +175,8 @@ def test_features_of_a_group_stay_together(finished, tmp_path):
     assert result.exit_code == 0, result.output
     folds = metrics_of(run)["folds"]
     assert [(fold["name"], fold["held_out"]) for fold in folds] == [
-        ("0", ["north-1", "north-2", "west"]),
-        ("1", ["east"]),
+        ("0_by_train", ["north-1", "north-2", "west"]),
+        ("1_by_train", ["east"]),
     ]
     result = run("crossval", "--group", "trein")
     assert result.exit_code == 1
@@ -191,6 +194,20 @@ def test_another_experiment_is_refused(crossed, tmp_path):
         "folds/north-1: was trained with other values of: batch_size." in result.stderr
     )
     assert "or start anew with --overwrite" in result.stderr
+
+
+def test_another_number_of_folds_leaves_the_others_alone(crossed, tmp_path):
+    "It needs no --overwrite, and goes back to what is there; both ways at once are odd."
+    run = copy_of(crossed, tmp_path / "two")
+    before = read_all(run.root / "models/small/folds")
+    assert run("crossval", "--folds", "2").exit_code == 0
+    folds = [fold["name"] for fold in metrics_of(run)["folds"]]
+    assert folds == ["fold_1_of_2", "fold_2_of_2"]
+    after = read_all(run.root / "models/small/folds")
+    assert {name: after[name] for name in before} == before
+    result = run("crossval", "--folds", "2", "--leave-one-out")
+    assert result.exit_code == 2
+    assert "--folds 2: cannot stand beside --leave-one-out" in result.stderr
 
 
 def test_values_of_python_are_checked(finished):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.folds import make_folds
+from glacier_inversion.evaluation.folds import check_known, make_folds
 
 KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
 
@@ -91,7 +91,7 @@ def test_nested_folds_validate_on_the_next_one():
         (
             {"a": 5, "b": 3},
             {"groups": {"a": "x/y", "b": "z"}},
-            "the groups 'x/y' holds '/'. Must be able to name folders",
+            "the folds 'x/y' holds '/'. Must be able to name folders",
         ),
         (
             {"a": 5, "b": 3},
@@ -104,3 +104,34 @@ def test_what_gives_no_folds_is_refused(n_known, given, message):
     with pytest.raises(DatasetError) as caught:
         make_folds(n_known, **given)
     assert message in str(caught.value)
+
+
+def test_the_folds_of_other_options_have_other_names():
+    "So that none takes the folder of another; a column's name may not leave it."
+    names = [
+        fold.name
+        for n_folds in (None, 2, 3)
+        for suffix in ("", "_nested", "_all", "_by_basin")
+        for fold in make_folds(KNOWN, n_folds=n_folds, suffix=suffix)
+    ]
+    assert len(set(names)) == len(names) == 4 * (5 + 2 + 3)
+    assert names[5:8] == ["a_nested", "c_nested", "d_nested"]
+    assert "fold_2_of_3_by_basin" in names
+    with pytest.raises(DatasetError, match="'fold_1_of_2_by_x/y' holds '/'"):
+        make_folds(KNOWN, n_folds=2, suffix="_by_x/y")
+
+
+def test_an_output_known_in_one_fold_alone_is_found():
+    "By name, before anything is trained; one that is known nowhere is left out."
+    folds = make_folds(KNOWN, nested=True)
+    known = {"thickness": KNOWN, "bed": dict.fromkeys(KNOWN, 0)}
+    check_known(folds, known, "val_thickness_mae")
+    known["bed"] = {**known["bed"], "c": 7}
+    # held out in one fold, and it validates another
+    with pytest.raises(DatasetError) as caught:
+        check_known(folds, known, "loss")
+    assert str(caught.value).startswith(
+        "bed: is known on no training feature of the folds a, c. Must be known on one"
+    )
+    with pytest.raises(DatasetError, match="bed: is known on no validation feature"):
+        check_known(folds, known, "val_bed_mae")
