@@ -137,6 +137,18 @@ def find_noise_problems(
             )
 
 
+def statistics_of(
+    output: str, names: Iterable[str], calibration: Calibration | None
+) -> list[str]:
+    """
+    Return the statistics that are drawn of an output, in their order.
+
+    All of them where the output is calibrated, else those that need no calibration.
+    """
+    is_known = calibration is not None and output in calibration.outputs
+    return [name for name in names if is_known or not is_calibrated(name)]
+
+
 def open_calibration(
     folder: Path,
     model: Model,
@@ -146,6 +158,9 @@ def open_calibration(
 ) -> Calibration | None:
     """
     Read the calibration of a model that is to be drawn, and note why it cannot be used.
+
+    Outputs that it does not hold, while it holds others, are warned of: they are drawn
+    without the calibrated statistics.
 
     Parameters
     ----------
@@ -170,19 +185,28 @@ def open_calibration(
     except ModelError as error:
         problems.append(f"{error} Or {leave_out}")
         return None
-    for output in model.experiment.outputs:
-        of_output = calibration.outputs.get(output.name)
-        if of_output is None:
-            problems.append(
-                f"{folder / CALIBRATION}: does not hold the output {output.name!r}. "
-                f"Must hold every output that {asked} shall be drawn of: one that was "
-                "measured on enough features, and is no probability. Cross-validate "
-                f"over more features, or {leave_out}"
-            )
-        elif of_output.b and n_members == 1 and not of_output.counts_noise:
+    outputs = [output.name for output in model.experiment.outputs]
+    lacking = [output for output in outputs if output not in calibration.outputs]
+    if lacking == outputs:
+        problems.append(
+            f"{folder / CALIBRATION}: holds none of the outputs {', '.join(outputs)}. "
+            f"Must hold one at least that {asked} can be drawn of: it is measured on "
+            "four features, and is no probability. Cross-validate over more features, "
+            f"or {leave_out}"
+        )
+    elif lacking:
+        logger.warning(
+            "%s: does not hold %s: a probability, or measured on too few features. "
+            "Drawn without %s",
+            folder / CALIBRATION,
+            ", ".join(lacking),
+            asked,
+        )
+    for output, of_output in calibration.outputs.items():
+        if of_output.b and n_members == 1 and not of_output.counts_noise:
             problems.append(
                 f"{folder}: has one finished member. Must have two at least, as the "
-                f"uncertainty of {output.name!r} follows from their spread, too. Run "
+                f"uncertainty of {output!r} follows from their spread, too. Run "
                 f"'ginv train', or {leave_out}"
             )
     return calibration

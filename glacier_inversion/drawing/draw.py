@@ -89,11 +89,12 @@ def draw(
     window reaches beyond its tile, where inputs are not valid enough, and outside the
     outline if it clips; in a bed also where its surface is not known. Uncertainty and
     the bounds of intervals follow from the calibration that `crossval` keeps with a
-    model; pictures of profiles show them wherever it can be used, and the uncertainty
-    of the volumes of thicknesses does. Noise follows from the variances that members
-    predict, if their losses learn any, and applicability from what the model was
-    trained on. Memory is bounded by blocks. Tags of a map say how it came about; drawn
-    again, its bytes are the same.
+    model; an output that it does not hold is drawn without them, which is warned of.
+    Pictures of profiles show them wherever it can be used, and the uncertainty of the
+    volumes of thicknesses does. Noise follows from the variances that members predict,
+    if their losses learn any, and applicability from what the model was trained on.
+    Memory is bounded by blocks. Tags of a map say how it came about; drawn again, its
+    bytes are the same.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.beds import read_raster_at, with_bed
+from glacier_inversion.drawing.calibrated import statistics_of
 from glacier_inversion.drawing.holes import HoleCounter, Holes, tell_holes
 from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
@@ -94,10 +95,10 @@ def draw_feature(
         )
         raise DatasetError(message)
     outline, bed = dataset.outlines[drawn.feature], description.bed
-    outputs = [*ensemble.layout.outputs]
+    outputs = {output: output for output in ensemble.layout.outputs}
     if bed is not None:
         dataset.check_tiles(drawn.feature, [bed.surface])
-        outputs.append(bed.output)
+        outputs[bed.output] = bed.thickness  # whose calibration is its own, too
 
     def wanted_in(block: Window) -> NDArray[np.bool_]:
         part = drawn.grid.window(*block)
@@ -107,8 +108,10 @@ def draw_feature(
 
     maps = {
         (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
-        for output in outputs
-        for name in description.statistics
+        for output, calibrated in outputs.items()
+        for name in statistics_of(
+            calibrated, description.statistics, ensemble.calibration
+        )
     }
     read = [variable.name for variable in ensemble.model.experiment.inputs]
     read += [] if bed is None else [bed.surface]

@@ -52,10 +52,11 @@ def write_overview(
     WorkspaceError
         The picture cannot be written.
     """
-    outputs = list(dict.fromkeys(output for output, _ in ranges))
-    statistics = list(dict.fromkeys(statistic for _, statistic in ranges))
-    beside = "uncertainty" if "uncertainty" in statistics else "std"
-    shown = [name for name in ("mean", beside) if name in statistics] or statistics[:2]
+    shown = {
+        output: _choose([name for own, name in ranges if own == output])
+        for output in dict.fromkeys(output for output, _ in ranges)
+    }
+    n_rows, n_cols = len(shown), max(map(len, shown.values()))
     rings = [
         shapely.get_coordinates(ring)
         for polygon in shapely.get_parts(outlines)  # of several there are no rings
@@ -63,8 +64,8 @@ def write_overview(
     ]
     read = {
         (output, name): _read(mosaic_path(folder, output, name))
-        for output in outputs
-        for name in shown
+        for output, names in shown.items()
+        for name in names
     }
     left, bottom, right, top = shapely.total_bounds(
         [*outlines, *(shapely.box(*bounds) for _, _, bounds in read.values())]
@@ -74,18 +75,19 @@ def write_overview(
     scale = _INCHES / max(width, height)
     figure = Figure(
         figsize=(
-            len(shown) * max(width * scale, 3.5) + 1.5,
-            len(outputs) * max(height * scale, 2.5) + 1,
+            n_cols * max(width * scale, 3.5) + 1.5,
+            n_rows * max(height * scale, 2.5) + 1,
         ),
         layout="constrained",
     )
-    axes = figure.subplots(
-        len(outputs), len(shown), sharex=True, sharey=True, squeeze=False
-    )
-    for axis, (what, (values, unit, bounds)) in zip(
-        axes.flat, read.items(), strict=True
-    ):
-        output, name = what
+    axes = figure.subplots(n_rows, n_cols, sharex=True, sharey=True, squeeze=False)
+    panels = {}
+    for row, (output, names) in zip(axes, shown.items(), strict=True):
+        panels.update({(output, n): a for n, a in zip(names, row, strict=False)})
+        for axis in row[len(names) :]:  # this output has fewer
+            axis.remove()
+    for what, (values, unit, bounds) in read.items():
+        (output, name), axis = what, panels[what]
         low, high = ranges[what]
         picture = axis.imshow(
             values,
@@ -110,6 +112,17 @@ def write_overview(
     path = folder / OVERVIEW
     write_bytes(path, image.getvalue())
     return path
+
+
+def _choose(statistics: list[str]) -> list[str]:
+    """
+    Return the statistics of an output that are shown, of those that are drawn.
+
+    >>> _choose(["std", "mean", "uncertainty"]), _choose(["min", "q05", "max"])
+    (['mean', 'uncertainty'], ['min', 'q05'])
+    """
+    beside = "uncertainty" if "uncertainty" in statistics else "std"
+    return [n for n in ("mean", beside) if n in statistics] or statistics[:2]
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], str | None, Bounds]:

@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.calibrated import statistics_of
 from glacier_inversion.drawing.maps import PredictedBlock
 from glacier_inversion.drawing.profile_pictures import (
     MOST_LINES,
@@ -105,7 +106,8 @@ class ProfileValues:
         calibration = ensemble.calibration
         wanted = {}
         for output in ensemble.layout.outputs:
-            names = [*description.statistics, "target", "mean"]
+            drawn = statistics_of(output, description.statistics, calibration)
+            names = [*drawn, "target", "mean"]
             is_calibrated = calibration is not None and output in calibration.outputs
             names += _INTERVALS if is_calibrated else ["std"]
             wanted[output] = names

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.beds import with_bed
+from glacier_inversion.drawing.calibrated import statistics_of
 from glacier_inversion.drawing.feature_maps import unit_of
 from glacier_inversion.drawing.maps import (
     Window,
@@ -68,7 +69,8 @@ def draw_profile(
     bed, files = description.bed, {}
     for output in ensemble.layout.outputs:
         path = workspace.drawn_profile(ensemble.name, name, output)
-        table = predicted.table(output, description.statistics, bed)
+        drawn = statistics_of(output, description.statistics, ensemble.calibration)
+        table = predicted.table(output, drawn, bed)
         files[path] = _format(profile, table).encode()
     for output in predicted.columns:
         shown = predicted.lines(output, profile)

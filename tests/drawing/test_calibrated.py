@@ -172,7 +172,39 @@ def test_an_output_without_calibration_is_refused(finished, tmp_path):
     content = json.loads(path.read_text())
     content["outputs"] = {}
     path.write_text(json.dumps(content))
-    assert "does not hold the output 'thickness'." in refused(run)
+    assert "holds none of the outputs thickness. Must hold one at least" in refused(run)
+
+
+def test_one_output_without_calibration_is_drawn_without(run):
+    "As a probability is: with a warning; maps, profiles and picture have what there is."
+    run.raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    run.raw["losses_name"]["slope"] = "nan_mae"
+    described = run.raw["model_description"]["outputs"]
+    described["slope"] = described["thickness"]
+    run.raw.update(epochs=1, criterion="loss")
+    run.raw["drawing_description"] |= {
+        "statistics": ["mean", "std", "uncertainty", "upper95"],
+        "bed": {"thickness": "thickness", "surface": "slope"},
+    }
+    run.raw["dataset_description"]["rasters"][0]["unit"] = "m"
+    run.write()
+    for command in ("build-dataset", "train"):
+        result = run(command)
+        assert result.exit_code == 0, result.output
+    calibrate(run)
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("does not hold slope: a probability, or measured") == 1
+    assert "Drawn without uncertainty, upper95" in result.stderr
+    folder = run.root / "drawings/small"
+    of_slope = {path.name for path in folder.glob("south/slope_*.tif")}
+    assert of_slope == {"slope_mean.tif", "slope_std.tif"}
+    for output in ("thickness", "thickness_bed"):
+        assert len([*folder.glob(f"south/{output}_u*.tif")]) == 2
+    assert (folder / "overview.png").exists()
+    columns = (folder / "profiles/along_slope.csv").read_text().splitlines()[0]
+    assert columns == "line,distance,x,y,feature,mean,std,target"
+    assert run("check").exit_code == 0
 
 
 def test_the_calibration_of_another_model_is_refused(finished, tmp_path):
