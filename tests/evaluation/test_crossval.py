@@ -13,6 +13,7 @@ from glacier_inversion import Workspace, crossval
 from glacier_inversion.experiment.experiment import check_experiment
 from tests import synthetic
 from tests.helpers import copy_of, read_all
+from tests.processes import start, wait_until
 
 FEATURES = ["north-1", "north-2", "west", "east"]  # all but the test
 
@@ -135,6 +136,31 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(crossed, tmp_path):
     assert read_all(run.root / "evaluations") == before
     assert (folds / "west/seed_000/best.safetensors").stat().st_mtime_ns == kept
     after = read_all(folds)
+    for name, content in weights.items():
+        if name.endswith(("best.safetensors", "log.csv")):
+            assert after[name] == content, name
+
+
+def test_what_was_killed_goes_on_to_the_same_bytes(crossed, tmp_path):
+    "SIGKILL while a member of the third fold is trained."
+    for name in ("data", "datasets"):
+        shutil.copytree(crossed.root / name, tmp_path / name)
+    options = ["crossval", crossed.file, "--workspace", tmp_path, "--jobs", "1"]
+    folds = tmp_path / "models/small/folds"
+    process = start(*options)
+    checkpoint = folds / "west/seed_001/checkpoint.pt"
+    wait_until(lambda: checkpoint.exists() or process.poll() is not None, 300)
+    process.kill()
+    process.communicate()
+    assert checkpoint.exists()
+    assert not (tmp_path / "evaluations/small/crossval/metrics.json").exists()
+    process = start(*options)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    written = read_all(crossed.root / "evaluations/small/crossval")
+    assert read_all(tmp_path / "evaluations/small/crossval") == written
+    after = read_all(folds)
+    weights = read_all(crossed.root / "models/small/folds")
     for name, content in weights.items():
         if name.endswith(("best.safetensors", "log.csv")):
             assert after[name] == content, name
