@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
-from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
-from glacier_inversion.errors import ModelError
+from glacier_inversion.errors import DatasetError, ModelError, RasterError
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
@@ -24,6 +24,7 @@ from glacier_inversion.experiment.evaluation import rasters_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import locked, replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
+from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
 from glacier_inversion.training.model.calibration import (
@@ -38,6 +39,7 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 FORMAT = 1  # of metrics.json
+_TRAINED = "train", "validation"  # the splits that training reads
 _FILES = ("metrics.json", "metrics.csv", "residuals.gpkg")
 
 
@@ -79,8 +81,10 @@ def evaluate(
     The ensemble predicts at the centres of the known pixels of its outputs, inside the
     outlines and outside, as far as they are the features' own. It is measured there
     beside each of its members, the mean of the training pixels, and what the
-    experiment's `evaluation_description` names. Numbers and points are written into
-    evaluations/MODEL/SPLIT, all of them or none.
+    experiment's `evaluation_description` names. Of a measured output the intervals of
+    the members' spread are scored, those of its calibration, and those of errors
+    of one size. Numbers and points are written into evaluations/MODEL/SPLIT, all of
+    them or none. Targets that have changed since the model was trained are warned of.
 
     Parameters
     ----------
@@ -138,6 +142,7 @@ def evaluate(
         logger.warning(
             "%s: was trained on features of these. Errors on others are larger", name
         )
+    _warn_of_targets(ensemble, dataset)
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dict[str, str]()
     progress.start("evaluating", len(features) + len(trained), "feature")
@@ -182,15 +187,50 @@ def evaluate(
     epsg = experiment.dataset_description.epsg
     with locked(folder, "evaluating into"):
         residuals = tabulate_residuals(pixels, ensemble.seeds, epsg)
-        contents = (
+        files = (
             to_state(metrics, FORMAT),
             format_csv(metrics).encode(),
             to_geopackage(residuals, "residuals"),
         )
         with replacing_all(written) as scratches:
-            for scratch, content in zip(scratches, contents, strict=True):
+            for scratch, content in zip(scratches, files, strict=True):
                 scratch.write_bytes(content)
     return EvaluationReport(written, metrics, pixels, failures)
+
+
+def _warn_of_targets(ensemble: Ensemble, dataset: BuiltDataset) -> None:
+    """Say which targets the model was trained on that are others now."""
+    model = ensemble.model
+    splits = model.splits or {}  # an earlier version kept none
+    trained = {f: split for split in _TRAINED for f in splits.get(split, [])}
+    now = {f: split for f, split in dataset.splits.items() if split in _TRAINED}
+    if trained != now:
+        return  # which is said already, and changes what all targets are
+    try:
+        found = contents(_read_targets(dataset, model.experiment, now))
+    except (DatasetError, RasterError) as error:  # it may be evaluated all the same
+        logger.warning(
+            "%s: targets not compared with training: %s", ensemble.name, error
+        )
+        return
+    changed = [key for key, own in found.items() if model.contents.get(key) != own]
+    if changed:
+        logger.warning(
+            "%s: was trained with other values of: %s. It is used as it was trained",
+            ensemble.name,
+            ", ".join(changed),
+        )
+
+
+def _read_targets(
+    dataset: BuiltDataset, experiment: Experiment, splits: Mapping[str, str]
+) -> Iterator[Tiles]:
+    """Yield the targets of features, whole, as training reads them."""
+    for feature, split in splits.items():
+        grid = dataset.grid(feature, experiment.finest_resolution)
+        rows, cols = slice(0, grid.n_rows), slice(0, grid.n_cols)
+        targets = dataset.read_targets(experiment, feature, rows, cols)
+        yield Tiles(feature, split, grid, {}, targets)
 
 
 def _read_calibrations(ensemble: Ensemble) -> dict[str, OutputCalibration]:

@@ -309,6 +309,7 @@ def test_a_model_of_other_data_is_not_calibrated(crossed, tmp_path):
     calibration.write_text("{}")
     result = run("evaluate")
     assert result.exit_code == 0
+    assert "dataset.targets.thickness. It is used as it was trained" in result.stderr
     assert "calibration.json: cannot be used" in result.stderr
     assert "It is left aside" in result.stderr
     assert run("train", "--overwrite").exit_code == 0
