@@ -18,7 +18,7 @@ from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.evaluate import evaluate
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.uncertainty import calibrate_output
+from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove
 from glacier_inversion.progress import Progress
@@ -136,7 +136,8 @@ def calibrate_outputs(
     ----------
     scores : dict
         By output, as `score_outputs` returns them; 'uncertainty' is added, what
-        `calibrate_output` says of it.
+        `calibrate_output` says of it, or where there are too few features
+        `score_calibration` without a calibration.
     pixels : mapping of KnownPixels
         What members predict that did not know the features.
     groups : mapping of str, optional
@@ -152,6 +153,8 @@ def calibrate_outputs(
                 )
             except DatasetError as error:
                 logger.warning("no calibration: %s", error)
+                spread = score_calibration(pixels[output], None, groups)
+                of_output["uncertainty"] = spread
     return calibrations
 
 

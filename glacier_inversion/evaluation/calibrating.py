@@ -150,7 +150,10 @@ def fit_calibration(
     a, b, c = np.sqrt(fitted.squares).tolist()
     n_errors = dict(zip(names, counts.tolist(), strict=True))
     is_nonnegative = last_activation in NONNEGATIVE
-    calibration = OutputCalibration(a, b, c, levels, n_errors, is_nonnegative)
+    constant = float(np.sqrt(weigh(errors.feature) @ errors.residual**2))
+    calibration = OutputCalibration(
+        a, b, c, levels, n_errors, is_nonnegative, constant=constant
+    )
     return calibration, HeldOut(sigma, halves)
 
 

@@ -26,7 +26,8 @@ from glacier_inversion.training.model.calibration import LEVELS
 
 Floats = NDArray[np.float64]
 
-_N_BINS = 10  # of PIT histograms
+N_BINS = 10
+"""Of PIT histograms."""
 
 
 def crps_normal(residual: Floats, sigma: Floats) -> Floats:
@@ -139,8 +140,8 @@ def score_intervals(
     Returns
     -------
     scores : dict of dict
-        By level: the share of the pixels that is covered, 'coverage', its 95 %
-        'interval' by a bootstrap over features (None of fewer than 4), the 'least'
+        By level: 'n', how many pixels; their share that is covered, 'coverage', its
+        95 % 'interval' by a bootstrap over features (None of fewer than 4), the 'least'
         share of a feature and 'least_feature', its number, the 'std' of the shares of
         the features (ddof 1; None of one), the 'mean_width' and the mean
         'interval_score'. Empty without pixels.
@@ -169,6 +170,7 @@ def _score_level(
         resampled = resample(by_feature)
         limits = interval(resampled[:, 1] / resampled[:, 0])
     return {
+        "n": len(covers),
         "coverage": float(covers.mean()),
         "interval": limits,
         "least": float(shares[least]),
@@ -186,9 +188,10 @@ def score_sigma(residual: Floats, sigma: Floats) -> dict[str, Any]:
     Returns
     -------
     scores : dict
-        'crps', the mean of `crps_normal`; the correlation of absolute errors with
-        sigma, 'pearson', and that of their ranks, 'spearman', None where one of the two
-        is constant; 'pit', the shares of the pixels in ten equal bins of the
+        'n', how many pixels; 'crps', the mean of `crps_normal`; the correlation of
+        absolute errors with sigma, 'pearson', and that of their ranks, 'spearman', None
+        where one of the two is constant; 'pit', the shares of the pixels in ten equal
+        bins of the
         probability integral transform: where the observed lies in the normal
         distribution that is predicted. All are 0.1 where these are right, the ends are
         more where sigma is too small. Empty without pixels.
@@ -199,8 +202,9 @@ def score_sigma(residual: Floats, sigma: Floats) -> dict[str, Any]:
         return {}
     error = np.abs(residual)
     pit = ndtr(_over(-residual, sigma))
-    counts, _ = np.histogram(pit, _N_BINS, (0, 1))
+    counts, _ = np.histogram(pit, N_BINS, (0, 1))
     return {
+        "n": len(residual),
         "crps": float(crps_normal(residual, sigma).mean()),
         "pearson": _correlation(error, sigma),
         "spearman": _correlation(rankdata(error), rankdata(sigma)),

@@ -1,25 +1,42 @@
-"""The table of what intervals cover, for a terminal."""
+"""Tables of how honest an uncertainty is: for a terminal, and for metrics.csv."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from glacier_inversion.evaluation.coverage import N_BINS
 from glacier_inversion.training.model.calibration import LEVELS, widest_level
 
 _WITH_NOISE = "as members spread, with noise"
-_WAYS = {
+WAYS = {
     "spread": "as the members spread",
     "calibrated": "calibrated",
     "constant": "of one size everywhere",
 }
+_OF_LEVELS = {
+    "coverage": "coverage",
+    "least_coverage": "least",
+    "std_coverage": "std",
+    "mean_width": "mean_width",
+    "interval_score": "interval_score",
+}
+_OF_SIGMA = ("crps", "pearson", "spearman")
+COLUMNS = (
+    *_OF_LEVELS,
+    "coverage_low",
+    "coverage_high",
+    *_OF_SIGMA,
+    *(f"pit_{number}" for number in range(1, N_BINS + 1)),
+)
+"""Of the rows that `list_scores` gives."""
 
 
 def list_coverage(
     uncertainty: Mapping[str, Any], write_error: Callable[[float], str]
 ) -> list[list[str]]:
     """
-    Return the rows of a table: the shares of pixels inside, and interval scores.
+    Return the rows of a table: what intervals hold, their widths and scores.
 
     Parameters
     ----------
@@ -28,83 +45,131 @@ def list_coverage(
     write_error : callable
         Writes a number in the output's unit.
     """
-    ways = {way: uncertainty[way] for way in _WAYS if way in uncertainty}
-    ways = {way: scores for way, scores in ways.items() if scores["levels"]}
+    ways = _ways(uncertainty)
     if not ways:
         return []
-    called = dict(_WAYS)
-    if uncertainty["counts_noise"]:
-        called["spread"] = _WITH_NOISE
+    called = _call(uncertainty)
     levels = [f"{level} %" for level in LEVELS]
-    rows = [["known pixels inside intervals, %", *levels, "CRPS"]]
+    rows = [["known pixels inside intervals, %", *levels]]
     for way, scores in ways.items():
-        crps = write_error(scores["crps"])
-        rows.append(_row(called[way], scores, lambda s: _percent(s["coverage"]), crps))
-        if way != "calibrated":
+        rows.append(_row(called[way], scores, "coverage", _percent))
+        if way == "constant":
             continue
         if any(level["interval"] for level in scores["levels"].values()):
-            rows.append(_row("  95 % interval, from", scores, lambda s: _limit(s, 0)))
-            rows.append(_row("  95 % interval, to", scores, lambda s: _limit(s, 1)))
-        rows.append(_row("  worst feature", scores, lambda s: _percent(s["least"])))
-    rows += [[], ["interval score, the less the better", *levels]]
+            rows.append(_row("  95 % interval", scores, "interval", _limits))
+        rows.append(_row("  worst feature", scores, "least", _percent))
+    for title, name in (
+        ("mean width of intervals", "mean_width"),
+        ("interval score, the less the better", "interval_score"),
+    ):
+        rows += [[], [title, *levels]]
+        rows += [_row(called[way], ways[way], name, write_error) for way in ways]
+    title = "standard errors; correlation with |error|"
+    rows += [[], [title, "CRPS", "Pearson", "Spearman"]]
     for way, scores in ways.items():
-        rows.append(
-            _row(called[way], scores, lambda s: write_error(s["interval_score"]))
-        )
+        both = (scores["pearson"], scores["spearman"])
+        correlations = ["" if r is None else f"{r + 0.0:.2f}" for r in both]
+        # of each feature's errors to the size of the others' it would say nothing
+        shown = [] if way == "constant" else correlations
+        rows.append([called[way], write_error(scores["crps"]), *shown])
+    return rows
+
+
+def list_pit(uncertainty: Mapping[str, Any]) -> list[list[str]]:
+    """Return the rows of a table: where the observed lies in what is predicted."""
+    ways = _ways(uncertainty)
+    if not ways:
+        return []
+    called = _call(uncertainty)
+    rows = [["PIT histogram, % (right: 10 each)", *map(str, range(1, N_BINS + 1))]]
+    for way, scores in ways.items():
+        rows.append([called[way], *(f"{100 * share:.0f}" for share in scores["pit"])])
     return rows
 
 
 def tell_calibration(uncertainty: Mapping[str, Any]) -> list[str]:
     """Say what the intervals are, and what few features cannot promise."""
-    said: list[str] = []
     if not uncertainty:
-        return said
-    if "constant" in uncertainty:  # of a cross-validation
-        n_features = uncertainty["n_features"]
-        said.append(
-            "calibrated: fitted to errors on the other features, and checked on each; "
-            "but the networks of these errors knew the feature."
-        )
-        widest = widest_level(n_features)
-        beyond = [level for level in LEVELS if level > widest]
-        if beyond:
-            said.append(
-                f"{n_features} features can promise a new one no more than "
-                f"{widest:.1f} %: the intervals of {beyond[0]} % are nominal."
-            )
-    elif "calibrated" not in uncertainty:
-        said.append(
+        return []
+    if "calibrated" not in uncertainty:
+        return [
             "Not calibrated: the spread of the members is no error. 'ginv crossval' "
-            "calibrates."
+            "calibrates, with four features or groups at least."
+        ]
+    said = []
+    if "features_calibrated" not in uncertainty:  # each feature was held out
+        said.append(
+            "calibrated: of each feature, fitted to the errors on the others, whose "
+            "networks had trained on it."
         )
     elif uncertainty["features_calibrated"]:
         said.append(
             "The calibration was fitted to errors on some of these features: what it "
             "covers here is no test of it."
         )
+    n_features = uncertainty["n_features"]
+    what = "groups of features" if uncertainty["of_groups"] else "features"
+    said.append(
+        f"The levels of calibrated intervals are nominal, and follow from K = "
+        f"{n_features} {what}. The widest that these can guarantee of a new one: "
+        f"{widest_level(n_features):.1f} %."
+    )
     return said
 
 
+def list_scores(
+    uncertainty: Mapping[str, Any],
+) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """
+    Yield rows of metrics.csv: method, pixels, what of, and numbers by column.
+
+    One of each way's standard errors, at all pixels, and one of its intervals of each
+    level.
+    """
+    for way, scores in _ways(uncertainty).items():
+        of_sigma = {name: scores[name] for name in ("n", *_OF_SIGMA)}
+        shares = {f"pit_{i}": share for i, share in enumerate(scores["pit"], 1)}
+        yield way, "all", "", {**of_sigma, **shares}
+        for level, found in scores["levels"].items():
+            low, high = found["interval"] or (None, None)
+            values = {column: found[name] for column, name in _OF_LEVELS.items()}
+            limits = {"coverage_low": low, "coverage_high": high}
+            yield way, "level", level, {"n": found["n"], **values, **limits}
+
+
+def _ways(uncertainty: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scores of what says something: one member has no spread."""
+    known = {way: uncertainty[way] for way in WAYS if way in uncertainty}
+    return {way: scores for way, scores in known.items() if scores["levels"]}
+
+
+def _call(uncertainty: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each way is called in tables."""
+    with_noise = {"spread": _WITH_NOISE} if uncertainty["counts_noise"] else {}
+    return {**WAYS, **with_noise}
+
+
 def _row(
-    name: str,
-    scores: Mapping[str, Any],
-    write: Callable[[Mapping[str, Any]], str],
-    last: str = "",
+    name: str, scores: Mapping[str, Any], of: str, write: Callable[[Any], str]
 ) -> list[str]:
-    levels = [scores["levels"].get(str(level)) for level in LEVELS]
-    return [name, *(write(level) if level else "" for level in levels), last]
+    return [name, *(write(scores["levels"][str(level)][of]) for level in LEVELS)]
 
 
-def _percent(share: float | None) -> str:
+def _percent(share: float) -> str:
     """
     Write a share in percent.
 
-    >>> _percent(0.6771), _percent(None)
-    ('67.7', '')
+    >>> _percent(0.6771)
+    '67.7'
     """
-    return "" if share is None else f"{100 * share:.1f}"
+    return f"{100 * share:.1f}"
 
 
-def _limit(scores: Mapping[str, Any], side: int) -> str:
-    limits = scores["interval"]
-    return _percent(limits[side] if limits else None)
+def _limits(interval: list[float] | None) -> str:
+    """
+    Write an interval of shares, nothing for None.
+
+    >>> _limits([0.451, 0.596]), _limits(None)
+    ('45 to 60', '')
+    """
+    return " to ".join(f"{100 * share:.0f}" for share in interval or [])

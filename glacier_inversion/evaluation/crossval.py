@@ -35,7 +35,7 @@ from glacier_inversion.evaluation.pixels import (
     join_pixels,
 )
 from glacier_inversion.evaluation.predictions import read_known_pixels
-from glacier_inversion.evaluation.scores import score_outputs
+from glacier_inversion.evaluation.scores import kind_of, score_outputs
 from glacier_inversion.evaluation.tables import (
     format_csv,
     format_predictions,
@@ -121,12 +121,13 @@ def crossval(
 
     The errors calibrate the uncertainty of measured outputs, if four features or groups
     have some: models/MODEL/calibration.json says how far the model errs, if it is
-    trained from the same experiment.
+    trained from the same experiment. Features of a group count as one there, and in the
+    intervals of errors.
 
     Members are written to models/MODEL/folds/NAME; finished ones are kept, and what was
     stopped goes on. The names say how many folds there are and what they are of, so
-    those of other options are left alone. Numbers and points are written into evaluations/MODEL/crossval, all
-    of them or none.
+    those of other options are left alone. Numbers and points are written into
+    evaluations/MODEL/crossval, all of them or none.
 
     Parameters
     ----------
@@ -172,7 +173,9 @@ def crossval(
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or experiment.best_by.of_validation
     groups = None if group is None else read_groups(dataset, features, group)
-    known = _count_known(experiment, dataset, features, progress)
+    progress.start("reading", len(features), "feature")
+    read = read_known_pixels(experiment, dataset, features, {}, progress)
+    known = {output: pixels.count_by_feature() for output, pixels in read.items()}
     folds = make_folds(
         {f: sum(counts[f] for counts in known.values()) for f in features},
         n_folds=n_folds,
@@ -222,6 +225,7 @@ def crossval(
         methods,
         dataset.units,
         f"{dataset.folder}: all folds",
+        groups,
     )
     calibrations = calibrate_outputs(experiment, scores, pixels, groups)
     metrics = {
@@ -238,18 +242,6 @@ def crossval(
         experiment, workspace, dataset, calibrations, len(seeds), "crossval"
     )
     return CrossvalReport(written, metrics, folds, failures)
-
-
-def _count_known(
-    experiment: Experiment,
-    dataset: BuiltDataset,
-    features: Sequence[str],
-    progress: Progress,
-) -> dict[str, dict[str, int]]:
-    """Count the known pixels of features, by output."""
-    progress.start("reading", len(features), "feature")
-    known = read_known_pixels(experiment, dataset, features, {}, progress)
-    return {output: pixels.count_by_feature() for output, pixels in known.items()}
 
 
 def _predict(
@@ -334,12 +326,14 @@ def _write(
         residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
         fold_of = {feature: f.name for f in folds for feature in f.held_out}
         residuals.insert(2, "fold", residuals["feature"].map(fold_of))
+        kinds = {output: kind_of(experiment.losses_name[output]) for output in pixels}
+        outlines = tabulate_folds(dataset, fold_of, pixels, kinds, epsg)
         contents = (
             to_state(metrics, FORMAT),
             format_csv(metrics).encode(),
             format_predictions(residuals).encode(),
             to_geopackage(residuals, "residuals"),
-            to_geopackage(tabulate_folds(dataset, fold_of, pixels, epsg), "folds"),
+            to_geopackage(outlines, "folds"),
         )
         with replacing_all(written) as scratches:
             for scratch, content in zip(scratches, contents, strict=True):

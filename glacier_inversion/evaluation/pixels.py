@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +70,19 @@ class KnownPixels:
         The noise stays what all of them say on average.
         """
         return replace(self, members=self.members[list(numbers)])
+
+    def group(
+        self, groups: Mapping[str, str] | None
+    ) -> tuple[NDArray[np.intp], list[str]]:
+        """
+        Return the number of each pixel's group, shape (n_pixels,), and their names.
+
+        A feature that is in no group is one of its own; so are all without groups.
+        """
+        names = [(groups or {}).get(feature, feature) for feature in self.features]
+        called = list(dict.fromkeys(names))
+        number = np.array([called.index(name) for name in names], dtype=np.intp)
+        return number[self.feature], called
 
     def count_by_feature(self) -> dict[str, int]:
         """Return how many pixels each feature has, 0 of those without one, too."""

@@ -42,6 +42,7 @@ def score_output(
     methods: Sequence[Method],
     classes: Sequence[float] | None,
     unit: str | None,
+    groups: Mapping[str, str] | None = None,
 ) -> Scores:
     """
     Measure the ensemble's mean, its members and other methods on an output.
@@ -57,6 +58,8 @@ def score_output(
         Of the members.
     classes : sequence of float, optional
         Values between classes of the observed; default its quartiles.
+    groups : mapping of str, optional
+        Of features that belong together: intervals are those of a bootstrap over these.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def score_output(
     mean = pixels.members.mean(axis=0)
     seen = np.isfinite(mean)
     observed, feature = pixels.observed[seen], pixels.feature[seen]
+    drawn = pixels.group(groups)[0][seen]
     edges: list[float] = []
     if kind is REGRESSION and len(observed):
         found = np.quantile(observed, _QUARTILES) if classes is None else classes
@@ -77,7 +81,7 @@ def score_output(
         found: Scores = {
             "n": int(there.sum()),
             **_plain(measure(kind, *values)),
-            "intervals": find_intervals(kind, *values, feature[there]),
+            "intervals": find_intervals(kind, *values, drawn[there]),
             "features": _by_feature(kind, pixels.features, feature[there], *values),
         }
         if edges:
@@ -100,7 +104,7 @@ def score_output(
             observed[there],
             mean[seen][there],
             predicted[there],
-            feature[there],
+            drawn[there],
         )
         baselines.append(
             {
@@ -118,6 +122,7 @@ def score_output(
         "n_known": len(pixels.observed),
         "n_predicted": len(observed),
         "n_features": len(np.unique(feature)),
+        "n_groups": None if groups is None else len(np.unique(drawn)),
         "intervals": {
             "level": LEVEL,
             "resamples": N_RESAMPLES,
@@ -139,6 +144,7 @@ def score_outputs(
     methods: Mapping[str, Sequence[Method]],
     units: Mapping[str, str | None],
     where: str,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Scores]:
     """
     Score every output that is known somewhere, as `score_output` does.
@@ -151,6 +157,8 @@ def score_outputs(
         Values between classes of the observed, as far as the experiment names them.
     where : str
         What the features are, for messages.
+    groups : mapping of str, optional
+        As `score_output` takes them.
 
     Raises
     ------
@@ -170,15 +178,26 @@ def score_outputs(
         logger.warning("%s: is known nowhere on these features: left out", output)
     return {
         output: score_output(
-            CLASSIFICATION if "binary_crossentropy" in losses[output] else REGRESSION,
+            kind_of(losses[output]),
             of,
             seeds,
             methods[output],
             classes.get(output),
             units.get(output),
+            groups,
         )
         for output, of in known.items()
     }
+
+
+def kind_of(loss: str) -> Kind:
+    """
+    Return how an output of this loss is measured.
+
+    >>> kind_of("nan_binary_crossentropy").name
+    'classification'
+    """
+    return CLASSIFICATION if "binary_crossentropy" in loss else REGRESSION
 
 
 def _best(baselines: list[Scores]) -> Scores | None:

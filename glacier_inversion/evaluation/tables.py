@@ -14,10 +14,17 @@ import numpy as np
 import pandas as pd
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.evaluation.coverage_table import list_coverage, tell_calibration
+from glacier_inversion.evaluation.coverage_table import (
+    COLUMNS,
+    list_coverage,
+    list_pit,
+    list_scores,
+    tell_calibration,
+)
 from glacier_inversion.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
+    Kind,
     measure,
 )
 from glacier_inversion.evaluation.pixels import KnownPixels
@@ -28,6 +35,10 @@ _TITLES = {"rmse": "RMSE", "mae": "MAE", "nmad": "NMAD", "r2": "R2", "iou": "IoU
 _OF_UNIT = ("rmse", "mae", "bias", "nmad")
 _MOST_FEATURES = 20  # that are printed
 _COLUMNS = (*REGRESSION.metrics, *CLASSIFICATION.metrics)
+_OF_OUTLINES = {
+    REGRESSION.name: ("rmse", "bias"),
+    CLASSIFICATION.name: ("accuracy", "iou", "brier"),
+}
 
 
 def format_metrics(metrics: Mapping[str, Any]) -> str:
@@ -54,7 +65,8 @@ def _format_output(output: str, metrics: Mapping[str, Any], scores: Scores) -> s
     rows = [["", "n", *map(_title, columns)]]
     n_members = len(scores["members"])
     with_skill = {**ensemble, "skill": best.get("skill")}
-    rows.append(write.row(f"mean of {n_members} members", columns, with_skill))
+    called = f"mean of {n_members} members" if n_members > 1 else "one member"
+    rows.append(write.row(called, columns, with_skill))
     limits = {**(ensemble["intervals"] or {}), "skill": best.get("interval")}
     for i, side in enumerate(("from", "to")) if ensemble["intervals"] else ():
         of_side = {name: ends and ends[i] for name, ends in limits.items()}
@@ -82,10 +94,10 @@ def _format_output(output: str, metrics: Mapping[str, Any], scores: Scores) -> s
     rows += [write.row(f["feature"], columns, f) for f in shown]
     parts = [heading, "", *_aligned(rows), ""]
     if "uncertainty" in scores:
-        coverage = list_coverage(
-            scores["uncertainty"], lambda error: write.number("mae", error)
-        )
-        parts += [*_aligned(coverage), ""] if coverage else []
+        uncertainty = scores["uncertainty"]
+        coverage = list_coverage(uncertainty, lambda e: write.number("mae", e))
+        for table in filter(None, (coverage, list_pit(uncertainty))):
+            parts += [*_aligned(table), ""]
     return "\n".join([*parts, *_about(scores)])
 
 
@@ -97,13 +109,15 @@ def _about(scores: Scores) -> list[str]:
     said = []
     if best:
         said.append(f"skill: 1 - {error} / {error} of: {best['description']}.")
-    least = scores["intervals"]["least_features"]
-    if scores["n_features"] < least:
-        said.append(
-            f"No 95 % intervals: {_features(scores)}, and fewer than {least} give none."
-        )
+    least, drawn = scores["intervals"]["least_features"], _features(scores)
+    n_drawn = scores["n_features"]
+    if scores["n_groups"] is not None:
+        n_drawn = scores["n_groups"]
+        drawn = f"{n_drawn:,} group{'s' * (n_drawn != 1)} of features"
+    if n_drawn < least:
+        said.append(f"No 95 % intervals: {drawn}, and fewer than {least} give none.")
     else:
-        said.append(f"95 % intervals: a bootstrap over {_features(scores)}.")
+        said.append(f"95 % intervals: a bootstrap over {drawn}.")
     return [*said, *tell_calibration(scores.get("uncertainty", {}))]
 
 
@@ -170,13 +184,25 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def format_csv(metrics: Mapping[str, Any]) -> str:
-    """Write every score as a row: of a method, on all pixels, a class or a feature."""
+    """
+    Write every score as a row.
+
+    Of a method, on all pixels, a class or a feature; and of an uncertainty, as
+    `coverage_table.list_scores` gives them.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [*_COLUMNS, "skill_of_ensemble"]
     limited = [name for name in names if name != "nmad"]
     limits = [f"{name}_{side}" for name in limited for side in ("low", "high")]
-    writer.writerow(["output", "method", "pixels", "of", "n", *names, *limits])
+    columns = [*names, *limits, *COLUMNS]
+    writer.writerow(["output", "method", "pixels", "of", "n", *columns])
+
+    def write(output: str, method: str, pixels: str, of: str, row: Scores) -> None:
+        values = (row.get(column) for column in columns)
+        written = ("" if value is None else f"{value:.7g}" for value in values)
+        writer.writerow([output, method, pixels, of, row["n"], *written])
+
     for output, scores in metrics["outputs"].items():
         for method in (scores["ensemble"], *scores["members"], *scores["baselines"]):
             for pixels, of, row in _rows(method):
@@ -185,11 +211,10 @@ def format_csv(metrics: Mapping[str, Any]) -> str:
                     "skill_of_ensemble": row.get("skill_interval"),
                 }
                 ends = [intervals.get(name) or (None, None) for name in limited]
-                values = [*(row.get(name) for name in names), *chain(*ends)]
-                writer.writerow(
-                    [output, method["method"], pixels, of, row["n"]]
-                    + ["" if value is None else f"{value:.7g}" for value in values]
-                )
+                of_limits = dict(zip(limits, chain(*ends), strict=True))
+                write(output, method["method"], pixels, of, {**row, **of_limits})
+        for way, pixels, of, row in list_scores(scores.get("uncertainty", {})):
+            write(output, way, pixels, of, row)
     return text.getvalue()
 
 
@@ -249,6 +274,7 @@ def tabulate_folds(
     dataset: BuiltDataset,
     fold_of: Mapping[str, str],
     pixels: Mapping[str, KnownPixels],
+    kinds: Mapping[str, Kind],
     epsg: int,
 ) -> geopandas.GeoDataFrame:
     """
@@ -259,7 +285,7 @@ def tabulate_folds(
     table : GeoDataFrame
         Columns 'feature'; 'fold', the one that it is held out in, None where it is in
         none; 'split'; and for each output how many pixels were predicted, their RMSE
-        and bias.
+        and bias, or of a probability the accuracy, the IoU and the Brier score.
     """
     features = list(dataset.rows)
     columns: dict[str, list[Any]] = {
@@ -272,9 +298,9 @@ def tabulate_folds(
         found = {}
         for number, feature in enumerate(known.features):
             own = (known.feature == number) & np.isfinite(mean)
-            errors = measure(REGRESSION, known.observed[own], mean[own])
+            errors = measure(kinds[output], known.observed[own], mean[own])
             found[feature] = {"n": int(own.sum()), **errors}
-        for key in ("n", "rmse", "bias"):
+        for key in ("n", *_OF_OUTLINES[kinds[output].name]):
             columns[f"{output}_{key}"] = [found.get(f, {}).get(key) for f in features]
     return geopandas.GeoDataFrame(
         columns, geometry=[dataset.outlines[f] for f in features], crs=epsg

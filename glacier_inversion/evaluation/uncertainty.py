@@ -51,17 +51,15 @@ def calibrate_output(
         that of the members, with the noise in the data where they say it, as
         'counts_noise' tells; 'calibrated', fitted to the other features alone; and
         'constant', of normal errors of one size, that of the other features. Each with
-        what `score_intervals` and `score_sigma` say. 'n_features' are calibrated on.
+        what `score_intervals` and `score_sigma` say. 'n_features', how many features it
+        was calibrated on, and 'of_groups', whether these are groups.
 
     Raises
     ------
     DatasetError
         Fewer than 4 features, or groups, have errors.
     """
-    names = [(groups or {}).get(f, f) for f in pixels.features]
-    called = list(dict.fromkeys(names))
-    number = np.array([called.index(name) for name in names], dtype=np.intp)
-    feature = number[pixels.feature]
+    feature, called = pixels.group(groups)
     mean, spread = mean_and_spread(pixels)
     residual = mean - pixels.observed
     calibration, held_out = fit_calibration(
@@ -80,7 +78,7 @@ def calibrate_output(
     of_features = _errors_by_feature(pixels, residual, feature, calibration)
     covariogram = fit_covariogram(of_features)
     calibration = replace(calibration, covariogram=covariogram)
-    return calibration, {"n_features": calibration.n_features, **scores}
+    return calibration, {**_basis(calibration), **scores}
 
 
 def _errors_by_feature(
@@ -105,21 +103,30 @@ def _errors_by_feature(
 
 
 def score_calibration(
-    pixels: KnownPixels, calibration: OutputCalibration | None
+    pixels: KnownPixels,
+    calibration: OutputCalibration | None,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """
     Tell how honest intervals are on features, known to the calibration or not.
 
+    Parameters
+    ----------
+    groups : mapping of str, optional
+        What features belong together, and count as one.
+
     Returns
     -------
     scores : dict
-        As `calibrate_output` returns them, without 'constant', and without 'calibrated'
-        where there is no calibration. 'features_calibrated' names the features that it
-        was fitted to, of which it says nothing new.
+        As `calibrate_output` returns them, 'constant' of the size of the errors that
+        the calibration was fitted to. 'features_calibrated' names the features that it
+        was fitted to, of which it says nothing new. Without a calibration 'spread'
+        alone.
     """
+    feature, called = pixels.group(groups)
     mean, spread = mean_and_spread(pixels)
     ways = {"spread": (spread, normal_half_widths(spread))}
-    known = []
+    basis = {}
     if calibration is not None:
         fitted = spread if calibration.counts_noise else spread_of_members(pixels)
         narrow = calibration.sigma(fitted.astype("f4"), mean.astype("f4"))
@@ -127,10 +134,13 @@ def score_calibration(
         levels = calibration.levels.items()
         half_widths = {level: of.factor * sigma for level, of in levels}
         ways["calibrated"] = sigma, half_widths
+        if calibration.constant is not None:
+            constant = np.full(len(mean), calibration.constant)
+            ways["constant"] = constant, normal_half_widths(constant)
         known = [f for f in pixels.features if f in calibration.features]
+        basis = {**_basis(calibration), "features_calibrated": known}
     residual = mean - pixels.observed
-    scores = _score(residual, pixels.feature, pixels.features, ways, pixels)
-    return {**scores, "features_calibrated": known}
+    return {**basis, **_score(residual, feature, called, ways, pixels)}
 
 
 def mean_and_spread(pixels: KnownPixels) -> tuple[Floats, Floats]:
@@ -149,6 +159,12 @@ def spread_of_members(pixels: KnownPixels) -> Floats:
     if len(pixels.members) < 2:
         return np.full(len(pixels.observed), np.nan)
     return np.asarray(pixels.members.std(axis=0, ddof=1))
+
+
+def _basis(calibration: OutputCalibration) -> dict[str, Any]:
+    """Say what a calibration was fitted to."""
+    of_groups = not calibration.n_errors.keys() <= set(calibration.features)
+    return {"n_features": calibration.n_features, "of_groups": of_groups}
 
 
 def _score(

@@ -204,6 +204,10 @@ def test_features_of_a_group_stay_together(finished, tmp_path):
         ("0_by_train", ["north-1", "north-2", "west"]),
         ("1_by_train", ["east"]),
     ]
+    # features of a group count as one in intervals, too
+    assert metrics_of(run)["outputs"]["thickness"]["n_groups"] == 2
+    assert "No 95 % intervals: 2 groups of features, and fewer than 4" in result.stdout
+    assert "\none member  " in result.stdout
     result = run("crossval", "--group", "trein")
     assert result.exit_code == 1
     assert "the outlines have no column 'trein'. Did you mean 'train'?" in result.stderr
@@ -269,6 +273,8 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     result = run("evaluate")
     assert result.exit_code == 0, result.output
     assert "\ncalibrated  " in result.stdout
+    assert "was trained with other values" not in result.stderr
+    assert "follow from K = 4 features. The widest" in result.stdout
     test = metrics_of(run, "test")["outputs"]["thickness"]["uncertainty"]
     points = geopandas.read_file(run.root / "evaluations/small/test/residuals.gpkg")
     points = points.dropna(subset="mean")
@@ -281,6 +287,15 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     covered = ((points["mean"] - points.observed).abs() <= half).mean()
     assert test["calibrated"]["levels"]["80"]["coverage"] == pytest.approx(covered)
     assert test["features_calibrated"] == []
+    # beside it the errors' own size, of each feature alike
+    squares = (residual**2).groupby(known.feature).mean()
+    assert own["constant"] == pytest.approx(np.sqrt(squares.mean()), rel=1e-6)
+    error = (points["mean"] - points.observed).abs()
+    half = 1.959964 * own["constant"]
+    found = test["constant"]["levels"]["95"]
+    assert found["coverage"] == pytest.approx((error <= half).mean())
+    assert found["mean_width"] == pytest.approx(2 * half)
+    assert "\nof one size everywhere  " in result.stdout
     run.raw["drawing_description"]["statistics"] = ["uncertainty", "upper95"]
     run.write()
     result = run("draw")
@@ -319,8 +334,16 @@ def test_a_model_of_other_data_is_not_calibrated(crossed, tmp_path):
 def test_too_few_features_give_no_calibration(finished, tmp_path):
     "Groups count as one each."
     run = small(copy_of(finished, tmp_path / "few"))
-    run.raw.update(epochs=1, seeds_number=1)
+    run.raw.update(epochs=1)
     run.write()
     result = run("crossval", "--group", "train", "--leave-one-out")
     assert "no calibration: thickness: has errors on 2 features" in result.stderr
-    assert "uncertainty" not in metrics_of(run)["outputs"]["thickness"]
+    # what the spread holds is told all the same, by group
+    scores = metrics_of(run)["outputs"]["thickness"]["uncertainty"]
+    known = predictions(run).dropna(subset="mean")
+    inside = (known.residual.abs() <= 1.959964 * known["std"]).mean()
+    level = scores["spread"]["levels"]["95"]
+    assert level["coverage"] == pytest.approx(inside)
+    assert level["least_feature"] in ("0", "1")
+    assert "\nas the members spread  " in result.stdout
+    assert "Not calibrated: the spread of the members is no error." in result.stdout

@@ -118,7 +118,8 @@ def test_tables_are_printed_and_written(evaluated):
     with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     n_methods = 1 + 2 + 4
-    assert len(rows) == n_methods * (1 + 4 + 5)
+    # and of the spread, its std and the intervals of each level
+    assert len(rows) == n_methods * (1 + 4 + 5) + 1 + 4
     (own,) = [r for r in rows if (r["method"], r["of"]) == ("seed_001", "east")]
     (expected,) = [
         f for f in scores["members"][1]["features"] if f["feature"] == "east"

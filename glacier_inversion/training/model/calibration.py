@@ -89,6 +89,9 @@ class OutputCalibration:
     covariogram : Covariogram or None
         How the errors of pixels go together. None in the files of earlier versions,
         and where no two pixels of a feature are known.
+    constant : float or None, the output's unit
+        The root mean square of the errors, every feature weighing the same: what the
+        standard error is compared with. None in the files of earlier versions.
     """
 
     a: float
@@ -100,6 +103,7 @@ class OutputCalibration:
     features: list[str] = field(default_factory=list)
     counts_noise: bool = False
     covariogram: Covariogram | None = None
+    constant: float | None = None
 
     @property
     def n_features(self) -> int:
@@ -227,6 +231,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
             "n_errors": output.n_errors,
             "features": output.features,
             "covariogram": output.covariogram and output.covariogram.to_json(),
+            "constant": output.constant,
         }
         for name, output in calibration.outputs.items()
     }
@@ -320,10 +325,13 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
         raise ValueError(message)
     features = [str(feature) for feature in content["features"]]
     is_nonnegative = content["is_nonnegative"] is True
-    counts_noise = content.get("counts_noise") is True  # earlier files have none
-    shared = content.get("covariogram")  # nor this
+    # earlier files have none of these
+    counts_noise, constant = content.get("counts_noise") is True, None
+    shared = content.get("covariogram")
     covariogram = None if shared is None else Covariogram.from_json(shared)
-    said = is_nonnegative, features, counts_noise, covariogram
+    if content.get("constant") is not None:
+        constant = read_number(content["constant"], "constant")
+    said = is_nonnegative, features, counts_noise, covariogram, constant
     return OutputCalibration(a, b, c, levels, counts, *said)
 
 
