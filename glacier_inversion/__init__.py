@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         load_application,
         load_experiment,
     )
+    from glacier_inversion.reporting.report import report
     from glacier_inversion.training.model.open_model import open_model
     from glacier_inversion.training.train import train
     from glacier_inversion.workspace import Workspace
@@ -56,6 +57,7 @@ __all__ = [
     "load_experiment",
     "open_dataset",
     "open_model",
+    "report",
     "run_demo",
     "train",
 ]
@@ -75,6 +77,7 @@ _HOMES = {
     "load_experiment": "experiment.experiment",
     "open_dataset": "dataset.opened",
     "open_model": "training.model.open_model",
+    "report": "reporting.report",
     "run_demo": "demo.demo",
     "train": "training.train",
 }

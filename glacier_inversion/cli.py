@@ -34,6 +34,7 @@ from glacier_inversion.evaluating_commands import (
     calibrate_command,
     crossval_command,
     evaluate_command,
+    report_command,
 )
 from glacier_inversion.progress import working
 from glacier_inversion.starting_commands import new_command, schema_command
@@ -293,6 +294,7 @@ for command in (
     calibrate_command,
     crossval_command,
     evaluate_command,
+    report_command,
     new_command,
     schema_command,
 ):

@@ -210,6 +210,32 @@ def calibrate_command(
     _print(ctx, report.metrics, [report.written], report.failures)
 
 
+@click.command("report", cls=FriendlyCommand, epilog=examples("ginv report exp.json"))
+@with_common_options
+def report_command(
+    experiment: Path, workspace: Path, verbose: bool, quiet: bool
+) -> None:
+    """
+    Write what is known of the model and its maps as one HTML file.
+
+    reports/MODEL.html opens in any browser, without a network, and can be printed. It
+    tells what was run, how good and how sure the predictions are, what to be careful
+    about, and shows maps and a table of all features, from what the other commands have
+    written. Prints its path.
+    """
+    configure_logging(verbose, quiet)
+    from glacier_inversion.experiment.experiment import load_application
+    from glacier_inversion.workspace import Workspace
+
+    loaded = load_application(experiment)
+    from glacier_inversion.reporting.report import report
+
+    with working() as progress:
+        done = report(loaded, Workspace(workspace), progress=progress)
+    for path in done.written:
+        click.echo(path)
+
+
 def _print(
     ctx: click.Context,
     metrics: Mapping[str, Any],

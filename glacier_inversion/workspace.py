@@ -103,6 +103,10 @@ class Workspace:
         """Return the folder of how good a model is on the features of a split."""
         return _below(self.root / "evaluations", model, split)
 
+    def report(self, model: str) -> Path:
+        """Return the path of the report on a model."""
+        return _below(self.root / "reports", model).with_name(f"{model}.html")
+
     def drawn_profile(self, model: str, profile: str, output: str) -> Path:
         """Return the path of what a model predicts along lines."""
         path = _below(self.drawings(model) / "profiles", profile, output).parent

@@ -29,6 +29,7 @@ ENTRY_POINTS = [
     "crossval",
     "draw",
     "evaluate",
+    "report",
     "train",
 ]
 

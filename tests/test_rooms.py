@@ -30,6 +30,7 @@ ORDER = [
     "evaluation",
     "checking",
     "proposing",
+    "reporting",
     "demo",
     "console",
     "starting_commands",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -52,24 +53,7 @@ def draw_training_curves(
     figure = Figure(figsize=(4.5 * n_cols, 3.2 * n_rows), layout="constrained")
     axes = figure.subplots(n_rows, n_cols, squeeze=False).ravel()
     for axis, name in zip(axes, names):  # noqa: B905  some may be left over
-        for column, label, color in (
-            (name, "training", "tab:blue"),
-            (f"val_{name}", "validation", "tab:orange"),
-        ):
-            values = _table([log[column] for log in logs.values() if column in log])
-            epochs = np.flatnonzero(np.isfinite(values).any(axis=0))
-            if not len(epochs):
-                continue
-            low, middle, high = np.nanquantile(values[:, epochs], [0, 0.5, 1], axis=0)
-            axis.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
-            axis.plot(epochs, middle, color=color, label=label)
-            if column == criterion:
-                marked = [logs[seed][column][epoch] for seed, epoch in best.items()]
-                axis.plot(list(best.values()), marked, "k.", label="best epochs")
-        axis.set_title(name)
-        axis.set_xlabel("epoch")
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize="small")
+        plot_curves(axis, logs, name, criterion, best)
     for axis in axes[len(names) :]:
         axis.remove()
     figure.suptitle(f"{model}: median and range of {len(logs)} members")
@@ -77,6 +61,34 @@ def draw_training_curves(
     with mpl.rc_context({"savefig.dpi": 100}):
         figure.savefig(picture, format="png")
     write_bytes(path, picture.getvalue())
+
+
+def plot_curves(
+    axis: Any,
+    logs: dict[int, Curves],
+    name: str,
+    criterion: str,
+    best: dict[int, int],
+) -> None:
+    """Draw a loss or metric by epoch, as `draw_training_curves` does each of them."""
+    for column, label, color in (
+        (name, "training", "tab:blue"),
+        (f"val_{name}", "validation", "tab:orange"),
+    ):
+        values = _table([log[column] for log in logs.values() if column in log])
+        epochs = np.flatnonzero(np.isfinite(values).any(axis=0))
+        if not len(epochs):
+            continue
+        low, middle, high = np.nanquantile(values[:, epochs], [0, 0.5, 1], axis=0)
+        axis.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
+        axis.plot(epochs, middle, color=color, label=label)
+        if column == criterion:
+            marked = [logs[seed][column][epoch] for seed, epoch in best.items()]
+            axis.plot(list(best.values()), marked, "k.", label="best epochs")
+    axis.set_title(name, parse_math=False)  # a dollar sign is one
+    axis.set_xlabel("epoch")
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize="small")
 
 
 def _table(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:

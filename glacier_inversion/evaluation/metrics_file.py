@@ -1,0 +1,187 @@
+"""metrics.json and residuals.gpkg, read again: what an evaluation found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import geopandas
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glacier_inversion.errors import WorkspaceError, first_line
+from glacier_inversion.evaluation.evaluate import FORMAT
+from glacier_inversion.json_files import write_path
+from glacier_inversion.state_files import NewerFileError, read_state
+
+METRICS, RESIDUALS = "metrics.json", "residuals.gpkg"
+
+Limits = tuple[float, float]
+_COLUMNS = ("output", "feature", "observed", "mean", "std", "residual")
+
+
+class _Part(BaseModel):
+    """A part of metrics.json: what is read of it, and what that must be."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Errors(_Part):
+    """Errors on some pixels; None for what they do not tell."""
+
+    n: int = Field(ge=0)
+    rmse: float | None = None
+    mae: float | None = None
+    bias: float | None = None
+    nmad: float | None = None
+    r2: float | None = None
+    slope: float | None = None
+    accuracy: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    iou: float | None = None
+    brier: float | None = None
+
+
+class FeatureErrors(Errors):
+    """Errors on a feature."""
+
+    feature: str
+
+
+class ClassErrors(Errors):
+    """Errors where the observed value is from *low* on and below *high*."""
+
+    low: float | None = Field(alias="from")
+    high: float | None = Field(alias="to")
+
+
+class MethodErrors(Errors):
+    """Errors of the ensemble, of a member or of a simpler method."""
+
+    method: str
+    description: str = ""
+    intervals: dict[str, Limits | None] | None = None
+    features: list[FeatureErrors]
+    classes: list[ClassErrors] = []
+
+
+class BestBaseline(_Part):
+    """The best of the simpler methods, and how much better the ensemble is."""
+
+    method: str
+    description: str
+    skill: float | None
+    interval: Limits | None = None
+
+
+class Coverage(_Part):
+    """What intervals of a level hold."""
+
+    coverage: float
+    interval: Limits | None = None
+    least: float
+    least_feature: str
+    mean_width: float
+    interval_score: float
+
+
+class Honesty(_Part):
+    """How honest a standard error is; nothing where there is none, as of one member."""
+
+    levels: dict[int, Coverage]
+    crps: float | None = None
+    pit: list[float] | None = None
+
+
+class Uncertainty(_Part):
+    """How honest the members' spread is, and what was calibrated."""
+
+    spread: Honesty
+    calibrated: Honesty | None = None
+    features_calibrated: list[str] = []
+
+
+class OutputScores(_Part):
+    """How good a model is on an output."""
+
+    kind: Literal["regression", "classification"]
+    unit: str | None
+    n_known: int
+    n_predicted: int
+    n_features: int
+    best_baseline: BestBaseline | None = None
+    ensemble: MethodErrors
+    baselines: list[MethodErrors] = []
+    uncertainty: Uncertainty | None = None
+
+
+class Metrics(_Part):
+    """What metrics.json holds, as far as it is read."""
+
+    split: str
+    features: list[str]
+    seeds: list[int]
+    software: str
+    outputs: dict[str, OutputScores]
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """
+    Read metrics.json of an evaluation.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be read, is not as it was written, or is of a newer version.
+    """
+    path = folder / METRICS
+    try:
+        return Metrics.model_validate(read_state(path, FORMAT))
+    except NewerFileError as error:
+        raise WorkspaceError(str(error)) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        why = f"{write_path(first['loc'])}: {first['msg']}"
+        raise WorkspaceError(_broken(path, why)) from error
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(_broken(path, first_line(error))) from error
+
+
+def read_residuals(folder: Path) -> geopandas.GeoDataFrame:
+    """
+    Read the known pixels of an evaluation, those that were predicted.
+
+    Returns
+    -------
+    residuals : GeoDataFrame
+        Columns 'output', 'feature' (text), 'observed', 'mean', 'std' and 'residual'
+        (float64, the output's unit; 'std' NaN of one member), and points.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be read, or lacks a column.
+    """
+    path = folder / RESIDUALS
+    try:
+        table = geopandas.read_file(path, columns=list(_COLUMNS), engine="pyogrio")
+        missing = [name for name in _COLUMNS if name not in table]
+        if missing:
+            message = f"no column {missing[0]!r}"
+            raise ValueError(message)
+        for name in _COLUMNS[2:]:
+            table[name] = pd.to_numeric(table[name]).astype(np.float64)
+    # pyogrio's errors are of the last class
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise WorkspaceError(_broken(path, first_line(error))) from error
+    known: geopandas.GeoDataFrame = table[table["residual"].notna()]
+    return known
+
+
+def _broken(path: Path, why: str) -> str:
+    return (
+        f"{path}: cannot be used ({why}). Must be as it was written. Run 'ginv "
+        "evaluate' or 'ginv crossval' again."
+    )

@@ -1,0 +1,63 @@
+"""The page: a template, its style and its script, filled with what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+import glacier_inversion
+from glacier_inversion.reporting import quantities
+from glacier_inversion.reporting.maps import ERROR, RESIDUAL, stops
+from glacier_inversion.reporting.rows import number_in
+from glacier_inversion.reporting.sources import CHECKS
+
+
+def render(contents: Mapping[str, Any]) -> str:
+    """
+    Return the page as HTML.
+
+    Whatever names, units and texts hold is shown as it is, never taken for HTML.
+
+    Parameters
+    ----------
+    contents : mapping
+        What the template names.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "number": quantities.number,
+        "signed": quantities.signed,
+        "percent": quantities.percent,
+        "span": quantities.span,
+        "count": quantities.count,
+        "as_number": number_in,
+        "checks": CHECKS,
+        "version": glacier_inversion.__version__,
+        "style": f"{_read('page.css')}\n{_colour_bars()}",
+        "script": _read("page.js"),
+    }
+    return environment.get_template("page.html.jinja").render(contents)
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _colour_bars() -> str:
+    """Return the style of the legends, each by the name of what it is of."""
+    bars = {
+        name: f"linear-gradient(90deg, {', '.join(stops(name))})"
+        for name in ("mean", "std", "uncertainty", RESIDUAL, ERROR)
+    }
+    return "\n".join(
+        f".bar-{name} {{ background: {bar}; }}" for name, bar in bars.items()
+    )

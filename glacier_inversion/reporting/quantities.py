@@ -1,0 +1,96 @@
+"""Numbers with their units, as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NOTHING = "-"
+"""What stands for a number that is not known."""
+
+
+def number(value: float | None, unit: str | None = None, digits: int = 3) -> str:
+    """
+    Write a number with so many digits that count, and its unit.
+
+    >>> number(64.5536, "m"), number(-8.452, "m"), number(12345.6), number(0.01234)
+    ('64.6 m', '-8.45 m', '12,346', '0.0123')
+    >>> number(None, "m"), number(0.0, "m")
+    ('-', '0 m')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    decimals = 0
+    if value:
+        decimals = min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 9)
+    return f"{value:,.{decimals}f}{_space(unit)}"
+
+
+def signed(value: float | None, unit: str | None = None) -> str:
+    """
+    Write a difference with its sign.
+
+    >>> signed(3.21, "m"), signed(-8.452, "m")
+    ('+3.21 m', '-8.45 m')
+    """
+    text = number(value, unit)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def percent(share: float | None, decimals: int = 0) -> str:
+    """
+    Write a share in percent; what is not quite all or nothing does not look so.
+
+    >>> percent(0.9289, 1), percent(0.9999), percent(1.0), percent(0.0001), percent(0)
+    ('92.9 %', '> 99 %', '100 %', '< 1 %', '0 %')
+    """
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    least = 10.0**-decimals
+    value = 100 * share
+    if 0 < value < least / 2:
+        return f"< {least:.{decimals}f} %"
+    if 100 - least / 2 <= value < 100:
+        return f"> {100 - least:.{decimals}f} %"
+    return "100 %" if value == 100 else f"{value:.{decimals}f} %"
+
+
+def span(
+    limits: Sequence[float] | None, unit: str | None = None, digits: int = 3
+) -> str:
+    """
+    Write the two ends of an interval.
+
+    >>> span((51.656, 73.7538), "m"), span(None)
+    ('51.7 to 73.8 m', '-')
+    """
+    if limits is None:
+        return NOTHING
+    low, high = (number(value, None, digits) for value in limits)
+    return f"{low} to {high}{_space(unit)}"
+
+
+def count(n: int, noun: str) -> str:
+    """
+    Write a number of things.
+
+    >>> count(1, "feature"), count(1041, "known pixel")
+    ('1 feature', '1,041 known pixels')
+    """
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def names(items: Sequence[str], most: int = 5) -> str:
+    """
+    List names, and say how many more there are.
+
+    >>> names(["a", "b"]), names(list("abcdefgh"), most=3)
+    ('a, b', 'a, b, c and 5 more')
+    """
+    shown = ", ".join(items[:most])
+    more = len(items) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _space(unit: str | None) -> str:
+    return f" {unit}" if unit else ""

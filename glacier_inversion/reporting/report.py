@@ -1,0 +1,232 @@
+"""Report: one HTML file on a model, from what the other commands have written."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.errors import ModelError
+from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.evaluation.metrics_file import OutputScores
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import write_bytes
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.reporting.cautions import find_cautions
+from glacier_inversion.reporting.charts import (
+    Chart,
+    chart_coverage,
+    chart_density,
+    chart_pit,
+    chart_training,
+)
+from glacier_inversion.reporting.page import render
+from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
+from glacier_inversion.reporting.rows import FeatureRow, tell_features
+from glacier_inversion.reporting.sources import Sources, read_sources
+from glacier_inversion.reporting.summary import summarise, tell_volume
+from glacier_inversion.workspace import SPLITS, Workspace
+
+logger = logging.getLogger(__name__)
+
+_MOST_PROFILES = 20
+
+
+@dataclass(frozen=True)
+class HtmlReport:
+    """
+    What was reported.
+
+    Attributes
+    ----------
+    written : list of Path
+        The pages, one for each model.
+    """
+
+    written: list[Path]
+
+
+def report(
+    experiment: Experiment | Application,
+    workspace: Workspace,
+    *,
+    progress: Progress | None = None,
+) -> HtmlReport:
+    """
+    Write what is known of a model and of its maps as one HTML file.
+
+    That is reports/MODEL.html of the workspace. It needs no other file and no network.
+    Nothing is computed anew: it tells of what lies in the workspace, the dataset, the
+    model, its evaluations, its calibration and its drawings; what is not there is named
+    with the command that makes it. Of a file that only applies models there is a page
+    for each of them. The same files give the same bytes.
+
+    Raises
+    ------
+    DatasetError
+        The dataset is not built, or was built from another description.
+    ModelError
+        A model is not trained, or cannot be read.
+    WorkspaceError
+        The page cannot be written.
+    """
+    progress = progress or Silent()
+    dataset = open_dataset(experiment, workspace)
+    if isinstance(experiment, Application):
+        places = list(experiment.drawing_description.models)
+        if not places:
+            message = (
+                "drawing_description.models: is empty. Must name the models to report "
+                "on. Add one."
+            )
+            raise ModelError(message)
+    else:
+        places = [experiment.model_name]
+    every = [read_sources(experiment, workspace, dataset, place) for place in places]
+    n_maps = sum(
+        min(len(drawn), MOST_FEATURES)
+        for sources in every
+        for drawn in sources.drawn.values()
+    )
+    progress.start("reporting", n_maps, "feature")
+    written = []
+    for sources in every:
+        path = workspace.report(sources.name)
+        write_bytes(path, render(_contents(sources, progress)).encode())
+        written.append(path)
+    return HtmlReport(written)
+
+
+def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
+    """Gather what the page is filled with."""
+    rows = {output: tell_features(sources, output) for output in sources.outputs}
+    outputs = [
+        _tell_output(sources, output, own, progress) for output, own in rows.items()
+    ]
+    model = sources.model.experiment
+    criterion = model.best_by
+    best = {
+        seed: epoch
+        for seed, log in sources.logs.items()
+        if (epoch := criterion.best_epoch(log[criterion.column])) is not None
+    }
+    training = None
+    if sources.logs:
+        training = chart_training(sources.logs, criterion.column, best)
+    return {
+        "sources": sources,
+        "outputs": outputs,
+        "training": training,
+        "best_epochs": sorted(best.values()),
+        "splits": _count_splits(next(iter(rows.values()))),
+        "rasters": _tell_rasters(sources),
+        "experiment_text": json.dumps(
+            sources.experiment.model_dump(
+                mode="json", by_alias=True, exclude_defaults=True
+            ),
+            indent=2,
+            ensure_ascii=False,
+        ),
+        "profiles": [
+            Chart(_address(path), path.stem)
+            for path in sources.profiles[:_MOST_PROFILES]
+        ],
+        "most_features": MOST_FEATURES,
+        # the last: what could not be read meanwhile is among it
+        "cautions": find_cautions(sources, rows),
+    }
+
+
+def _tell_output(
+    sources: Sources, output: str, rows: Sequence[FeatureRow], progress: Progress
+) -> dict[str, Any]:
+    painter = Painter(sources, output, rows)
+    best = sources.best(output)
+    scores = sources.scores(output)
+    told: dict[str, Any] = {
+        "name": output,
+        "unit": sources.unit(output),
+        "rows": rows,
+        "answers": summarise(sources, output, rows),
+        "best": best,
+        "scores": scores,
+        "calibration": sources.calibrated(output),
+        "volume": tell_volume(sources, output),
+        "region": painter.region(),
+        "features": painter.features(progress),
+        "n_drawn": len(sources.drawn[output]),
+        "is_measured": True,
+    }
+    if best is None:
+        return told
+    told["is_measured"] = scores[best].kind == REGRESSION.name
+    return told | _chart(sources, output, best, scores[best])
+
+
+def _chart(
+    sources: Sources, output: str, best: str, scores: OutputScores
+) -> dict[str, Chart | None]:
+    """Draw the charts of an evaluation."""
+    if scores.kind != REGRESSION.name:
+        return {}
+    table = sources.residuals(output, best)
+    observed, predicted = (table[c].to_numpy(np.float64) for c in ("observed", "mean"))
+    charts: dict[str, Chart | None] = {}
+    if len(table):
+        charts["density"] = chart_density(
+            observed, predicted, output, sources.unit(output)
+        )
+    if scores.uncertainty is not None:
+        charts["coverage"] = chart_coverage(scores.uncertainty)
+        charts["pit"] = chart_pit(scores.uncertainty)
+    return charts
+
+
+def _count_splits(rows: Sequence[FeatureRow]) -> list[tuple[str, int, float]]:
+    """Return the number and the area, km2, of the features of each split."""
+    counted = []
+    for split in (*SPLITS, ""):
+        own = [row for row in rows if row.split == split]
+        if own:
+            counted.append((split, len(own), sum(row.area_km2 or 0.0 for row in own)))
+    return counted
+
+
+def _tell_rasters(sources: Sources) -> list[dict[str, Any]]:
+    """Return, for each raster, where it is from and how much of the tiles it covers."""
+    experiment = sources.model.experiment
+    uses = {variable.name: "input" for variable in experiment.inputs}
+    uses |= {variable.name: "output" for variable in experiment.outputs}
+    told = []
+    for raster in sources.summary["description"]["rasters"]:
+        name = raster["name"]
+        valid = [row["rasters"][name]["valid"] for row in sources.summary["features"]]
+        derive = raster.get("derive")
+        of = derive and derive.get("of")
+        of_what = f" of {of if isinstance(of, str) else ', '.join(of)}" if of else ""
+        told.append(
+            {
+                "name": name,
+                "use": uses.get(name, "other"),
+                "source": f"{derive['name']}{of_what}" if derive else raster["file"],
+                "resolution": raster["resolution"],
+                "unit": sources.summary["units"].get(name) or "",
+                "least": min(valid),
+                "median": float(np.median(valid)),
+                "most": max(valid),
+            }
+        )
+    return told
+
+
+def _address(path: Path) -> str:
+    """Return an address that holds a PNG."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,150 @@
+"""The table of features: what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.reporting.maps import statistics_of
+from glacier_inversion.reporting.sources import NEVER_SEEN, Row, Sources
+
+LEVEL = 95
+"""The intervals, in percent, whose coverage the table tells."""
+
+
+@dataclass
+class FeatureRow:
+    """
+    What is known of a feature; None for what is not.
+
+    Attributes
+    ----------
+    area_km2, drawn, applies_not : float
+        Area inside the outline; shares of the pixels inside it that are drawn, and of
+        the drawn ones that the model does not know the like of.
+    checked_by : str
+        The evaluation that errors are from.
+    n_known : int
+    error, bias : float
+        RMSE, or the Brier score of a probability, and predicted less measured.
+    coverage : float
+        The share of the known pixels that 95 % intervals held which were fitted without
+        this feature.
+    mean, volume_km3 : float
+    volume_interval : tuple of float
+        Of 95 %, km3.
+    """
+
+    feature: str
+    split: str = ""
+    area_km2: float | None = None
+    drawn: float | None = None
+    applies_not: float | None = None
+    checked_by: str = ""
+    n_known: int | None = None
+    error: float | None = None
+    bias: float | None = None
+    coverage: float | None = None
+    mean: float | None = None
+    volume_km3: float | None = None
+    volume_interval: tuple[float, float] | None = None
+
+
+def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
+    """Return a row for each feature of the dataset, the largest first."""
+    splits = sources.splits
+    rows = {
+        told["feature"]: FeatureRow(
+            told["feature"],
+            splits.get(told["feature"], ""),
+            number_in(told, "area_km2"),
+        )
+        for told in sources.summary["features"]
+    }
+    for name, scores in sources.scores(output).items():
+        for of_feature in scores.ensemble.features:
+            row = rows.get(of_feature.feature)
+            if row is None or row.checked_by:  # by an evaluation that says more
+                continue
+            row.checked_by, row.n_known = name, of_feature.n
+            is_measured = scores.kind == REGRESSION.name
+            row.error = of_feature.rmse if is_measured else of_feature.brier
+            row.bias = of_feature.bias
+    for feature, share in covered(sources, output).items():
+        if feature in rows:
+            rows[feature].coverage = share
+    paths = {
+        sources.workspace.drawing(sources.name, feature, output, "mean"): feature
+        for feature in sources.drawn[output]
+    }
+    try:
+        for path, values in statistics_of([*paths]).items():
+            rows[paths[path]].mean = values["mean"]
+    except RasterError as error:
+        sources.broken.append(str(error))
+    for told in sources.holes:
+        if row := rows.get(told["feature"]):
+            row.drawn = share_of(told, "drawn", "pixels")
+            row.applies_not = share_of(told, "beyond_applicability", "drawn")
+    for told in sources.volumes_of(output):
+        if row := rows.get(told["feature"]):
+            _tell_volume(row, told)
+    return sorted(rows.values(), key=lambda row: (-(row.area_km2 or 0), row.feature))
+
+
+def covered(sources: Sources, output: str) -> dict[str, float]:
+    """
+    Return the share of known pixels that 95 % intervals hold, by feature.
+
+    What the calibration tells is of intervals that were fitted to the other features.
+    Of features that it was not fitted to, and that the networks had not seen either,
+    the share is counted.
+    """
+    calibration = sources.calibrated(output)
+    if calibration is None:
+        return {}
+    own: dict[str, float] = {}
+    for name in NEVER_SEEN:
+        if name not in sources.scores(output):
+            continue
+        table = sources.residuals(output, name)
+        table = table[~table["feature"].isin([*calibration.features, *own])]
+        mean, spread = (table[c].to_numpy().astype("f4") for c in ("mean", "std"))
+        lower, upper = calibration.bounds(LEVEL, spread, mean)
+        observed = table["observed"].to_numpy()
+        is_in = (observed >= lower) & (observed <= upper)
+        own |= table.assign(is_in=is_in).groupby("feature")["is_in"].mean().to_dict()
+    return {**own, **calibration.levels[LEVEL].coverage_by_feature}
+
+
+def number_in(row: Mapping[str, Any], *columns: str) -> float | None:
+    """Return the first of some columns that a row has, as a number; None of none."""
+    for column in columns:
+        try:
+            value = float(row[column])
+        except (KeyError, TypeError, ValueError):
+            continue
+        return value if math.isfinite(value) else None
+    return None
+
+
+def share_of(row: Row, part: str, whole: str) -> float | None:
+    """Return a share of two counts, None where there is nothing to have one of."""
+    n, of = number_in(row, part), number_in(row, whole)
+    return None if n is None or not of else n / of
+
+
+def total(values: Iterable[float | None]) -> float:
+    """Add up what is known."""
+    return sum(value for value in values if value is not None)
+
+
+def _tell_volume(row: FeatureRow, told: Row) -> None:
+    row.volume_km3 = number_in(told, "volume_km3")
+    low, high = number_in(told, "lower95_km3"), number_in(told, "upper95_km3")
+    if low is not None and high is not None:
+        row.volume_interval = low, high

@@ -1,0 +1,182 @@
+"""The report in a few plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.evaluation.metrics_file import OutputScores
+from glacier_inversion.reporting.quantities import (
+    count,
+    names,
+    number,
+    percent,
+    span,
+)
+from glacier_inversion.reporting.rows import LEVEL, FeatureRow, number_in, total
+from glacier_inversion.reporting.sources import CHECKS, Sources
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that a reader has, and the answer in a sentence or two."""
+
+    question: str
+    answer: str
+
+
+def summarise(
+    sources: Sources, output: str, rows: Sequence[FeatureRow]
+) -> list[Answer]:
+    """Answer what a reader asks first about an output."""
+    model, unit = sources.model.experiment, sources.unit(output)
+    trained = (sources.model.splits or {}).get("train", [])
+    of_trained = f" trained on {count(len(trained), 'feature')}" if trained else ""
+    inputs = names([variable.name for variable in model.inputs], 10)
+    what = f"{output} in {unit}" if unit else output
+    answers = [
+        Answer(
+            "What was predicted?",
+            f"{what}, from {inputs}, by {count(len(sources.seeds), 'neural network')}"
+            f"{of_trained}. What is shown is the mean of the networks, pixel by pixel "
+            f"of {number(model.finest_resolution)} m.",
+        )
+    ]
+    best = sources.best(output)
+    if best is None:
+        answers.append(Answer("How good is it?", "Not checked in this workspace."))
+    else:
+        scores = sources.scores(output)[best]
+        answers.append(Answer("How good is it?", _goodness(sources, output, best)))
+        if scores.kind == REGRESSION.name:
+            answers.append(
+                Answer("Is the uncertainty honest?", _honesty(sources, output, best))
+            )
+    answers.append(Answer("What is drawn?", _extent(sources, output, rows)))
+    strange = [row.applies_not for row in rows if row.applies_not is not None]
+    if strange:
+        answers.append(Answer("Where does the model apply?", _applies(rows)))
+    volume = tell_volume(sources, output)
+    if volume:
+        answers.append(Answer("How much ice is that?", volume))
+    return answers
+
+
+def _goodness(sources: Sources, output: str, name: str) -> str:
+    scores, unit = sources.scores(output)[name], sources.unit(output)
+    ensemble = scores.ensemble
+    intervals = ensemble.intervals or {}
+    where = (
+        f"At {count(scores.n_predicted, 'measured pixel')} of "
+        f"{count(scores.n_features, 'feature')} ({CHECKS[name]})"
+    )
+    if scores.kind != REGRESSION.name:
+        said = (
+            f"{where}, {percent(ensemble.accuracy, 1)} are classified as measured; the "
+            f"Brier score is {number(ensemble.brier)} (0 is perfect)."
+        )
+        return f"{said} {_skill(scores)}".strip()
+    limits = intervals.get("rmse")
+    within = f" (95 % interval {span(limits, unit)})" if limits else ""
+    bias = ensemble.bias or 0.0
+    side = "too high" if bias > 0 else "too low"
+    observed = sources.residuals(output, name)["observed"]
+    said = (
+        f"{where}, predictions differ from what was measured by "
+        f"{number(ensemble.rmse, unit)}{within}, as the root mean square (RMSE); on "
+        f"average they are {number(abs(bias), unit)} {side}. The measured values are "
+        f"{number(float(observed.mean()), unit)} on average."
+    )
+    return f"{said} {_skill(scores)}".strip()
+
+
+def _skill(scores: OutputScores) -> str:
+    """Compare with the best of the simple methods."""
+    best = scores.best_baseline
+    if best is None or best.skill is None:
+        return ""
+    limits = best.interval
+    within = (
+        f" (95 % interval {span([100 * x for x in limits], '%', 2)})" if limits else ""
+    )
+    if best.skill > 0:
+        verdict = f"errs {percent(best.skill)} less{within} than"
+    else:
+        verdict = (
+            f"is no better than, and errs {percent(-best.skill)} more{within} than,"
+        )
+    doubt = ""
+    if best.skill > 0 and (limits is None or limits[0] <= 0):
+        doubt = " That may be chance."
+    return f"The ensemble {verdict} the best simple method, {best.description}.{doubt}"
+
+
+def _honesty(sources: Sources, output: str, name: str) -> str:
+    uncertainty = sources.scores(output)[name].uncertainty
+    of_spread = uncertainty.spread.levels.get(LEVEL) if uncertainty else None
+    calibrated = uncertainty.calibrated if uncertainty else None
+    held = calibrated.levels.get(LEVEL) if calibrated else None
+    spread = ""
+    if of_spread is not None:
+        spread = (
+            f" Intervals from the mere spread of the networks held "
+            f"{percent(of_spread.coverage)}."
+        )
+    if held is None:
+        return (
+            "It is not calibrated: there is only the spread of the networks, which is "
+            f"no error.{spread}"
+        )
+    worst = ""
+    if held.least < held.coverage:
+        worst = (
+            f"; on {held.least_feature}, where they held least, "
+            f"{percent(held.least, 1)}"
+        )
+    known = uncertainty.features_calibrated if uncertainty else []
+    flattered = " They were fitted to these very errors, which flatters." * bool(known)
+    return (
+        f"Calibrated intervals that are meant to hold {LEVEL} % of the measured pixels "
+        f"held {percent(held.coverage, 1)}{worst}.{flattered}{spread}"
+    )
+
+
+def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
+    drawn = [row for row in rows if row.feature in set(sources.drawn[output])]
+    if not drawn:
+        return "Nothing is drawn."
+    area = total(row.area_km2 for row in drawn)
+    n_pixels = total(number_in(row, "pixels") for row in sources.holes)
+    n_drawn = total(number_in(row, "drawn") for row in sources.holes)
+    share = ""
+    if n_pixels:
+        share = f" {percent(n_drawn / n_pixels, 1)} of the pixels inside have a value."
+    return (
+        f"{len(drawn):,} of {count(len(rows), 'feature')}, of {number(area, 'km²')}."
+        f"{share}"
+    )
+
+
+def _applies(rows: Sequence[FeatureRow]) -> str:
+    told = [row for row in rows if row.applies_not is not None and row.area_km2]
+    area = total(row.area_km2 for row in told)
+    beyond = total((row.applies_not or 0) * (row.area_km2 or 0) for row in told)
+    share = beyond / area if area else 0.0
+    return (
+        f"{percent(1 - share)} of the drawn area resembles what the networks were "
+        f"trained on; {percent(share)} does not, and predictions there are guesses."
+    )
+
+
+def tell_volume(sources: Sources, output: str) -> str:
+    """Tell the volume of all drawn features together, nothing where there is none."""
+    told = sources.volume_of_all(output)
+    if told is None:
+        return ""
+    volume, area = number_in(told, "volume_km3"), number_in(told, "area_km2")
+    low, high = number_in(told, "lower95_km3"), number_in(told, "upper95_km3")
+    within = " (how far it may be off is not known)"
+    if low is not None and high is not None:
+        within = f" (95 % interval {span((low, high), 'km³')})"
+    return f"{number(volume, 'km³')}{within}, on {number(area, 'km²')}."

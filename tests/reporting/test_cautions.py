@@ -1,0 +1,148 @@
+"""What limits the trust in maps is said, and only where it is so."""
+
+from dataclasses import replace
+
+import pytest
+
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.reporting.cautions import find_cautions
+from glacier_inversion.reporting.rows import tell_features
+
+
+def said(sources, change_rows=None):
+    """Return what is to be careful about, as one text."""
+    rows = tell_features(sources, "thickness")
+    if change_rows:
+        change_rows({row.feature: row for row in rows})
+    cautions = find_cautions(sources, {"thickness": rows})
+    assert all(c.what and c.meaning and c.remedy for c in cautions)
+    return "\n".join(f"{c.what}: {c.meaning} {c.remedy}" for c in cautions)
+
+
+def scores_of(sources):
+    return sources.evaluations["crossval"].metrics.outputs["thickness"]
+
+
+def test_few_features_are_no_guarantee(sources):
+    "And the one on which intervals hold least is named, with its share."
+    text = said(sources)
+    assert "intervals of 95 % are nominal: They were fitted to 4 features" in text
+    assert "no more than 80 % can be promised" in text
+    assert "hold far less on " in text
+    assert "west (70 %)" in text
+    for words in ("not calibrated", "has changed", "large holes", "Nothing is drawn"):
+        assert words not in text
+
+
+def test_a_model_that_was_compared_with_nothing(sources):
+    sources.evaluations.clear()
+    assert "nobody knows how good the predictions are" in said(sources)
+
+
+@pytest.mark.parametrize("split", ["validation", "train", "all"])
+def test_errors_on_features_that_were_seen(sources, split):
+    known = sources.evaluations.pop("crossval")
+    sources.evaluations = {split: known}
+    assert "not those of glaciers that were never seen" in said(sources)
+
+
+def test_a_check_of_a_few_features(sources):
+    scores_of(sources).n_features = 3
+    assert "checked on 3 features only" in said(sources)
+
+
+def test_pixels_that_could_not_be_predicted(sources):
+    scores = scores_of(sources)
+    scores.n_known = scores.n_predicted + 7
+    assert "7 known pixels could not be predicted" in said(sources)
+
+
+def test_a_check_of_another_ensemble(sources):
+    sources.evaluations["crossval"].metrics.seeds = [0, 1, 2]
+    assert "The check 'crossval' is of 3 networks: The model has 2" in said(sources)
+
+
+@pytest.mark.parametrize(
+    ("skill", "interval", "is_said"),
+    [(0.2, (0.1, 0.3), False), (0.2, (-0.1, 0.3), True), (-0.2, None, True)],
+)
+def test_a_model_that_is_not_better_than_something_simple(
+    sources, skill, interval, is_said
+):
+    best = scores_of(sources).best_baseline
+    best.skill, best.interval = skill, interval
+    told = "not shown to be better than a simple method" in said(sources)
+    assert told == is_said
+
+
+def test_a_spread_that_is_no_error(sources):
+    sources.calibration = None
+    assert "the uncertainty is not calibrated" in said(sources)
+
+
+def test_a_calibration_by_validation(sources):
+    sources.calibration = replace(sources.calibration, source="validation")
+    assert "calibrated by the validation features alone" in said(sources)
+
+
+def test_thick_ice_that_comes_out_thin(sources):
+    "With the limits of the classes and the unit."
+    first, *_, last = scores_of(sources).ensemble.classes
+    first.bias, last.bias = 90.0, -50.0
+    first.high, last.low = 50.0, 400.0
+    text = said(sources)
+    assert "By +90.0 m on average below 50.0 m, and by -50.0 m from 400 m on" in text
+    last.bias = 90.0
+    assert "come out too high, and high ones too low" not in said(sources)
+
+
+def test_holes_and_their_cause(sources):
+    for row in sources.holes:
+        if row["feature"] == "west":
+            row |= {"pixels": "100", "drawn": "60", "lacking_slope": "9999"}
+    text = said(sources)
+    assert "1 feature with large holes" in text
+    assert "west (60 % drawn). Mostly since the input slope is not known" in text
+    sources.holes[0] |= {"beyond_tile": "99999"}
+    assert "what a network looks at reaches beyond the tile" in said(sources)
+
+
+def test_features_unlike_those_of_training(sources):
+    def change(rows):
+        rows["east"].applies_not = 0.25
+        rows["west"].applies_not = 0.01
+
+    assert "1 feature unlike those that the model knows" in said(sources, change)
+    assert "east (25 %)" in said(sources, change)
+
+
+def test_an_experiment_that_has_changed(sources, reported):
+    "What is only drawn or compared may; the keys that differ are named."
+    raw = {**reported.raw, "epochs": 99, "batch_size": 7}
+    sources.experiment = check_experiment(raw, "exp.json")
+    text = said(sources)
+    assert "These values are others now: batch_size, epochs." in text
+
+
+def test_a_dataset_that_has_changed(sources):
+    sources.model.contents["dataset.inputs.slope"] = "other"
+    text = said(sources)
+    assert "The dataset has changed since the model was trained" in text
+    assert "Inputs that differ: slope." in text
+
+
+def test_members_that_are_missing(sources):
+    sources.states = {0: "finished", 1: "failed", 2: "interrupted"}
+    text = said(sources)
+    assert "2 networks not part of the ensemble: Of seed 1, 2:" in text
+    assert "The ensemble is a single network" in text
+
+
+def test_what_is_not_there(sources):
+    sources.summary["failed"] = [{"feature": "lost"}]
+    sources.drawn = {"thickness": []}
+    sources.broken = ["file: is broken", "file: is broken"]
+    text = said(sources)
+    assert "1 feature without tiles" in text
+    assert "Nothing is drawn" in text
+    assert text.count("file: is broken") == 1

@@ -1,0 +1,87 @@
+"""The page in a browser: no errors, tables that sort and filter, paper."""
+
+import html
+import json
+import re
+
+import pytest
+
+from glacier_inversion.reporting.rows import tell_features
+from tests.browser import CHROMIUM, browse, needs_chromium
+from tests.reporting_region import write_region
+
+# Clicks headers and types, and writes what is then seen into the page's title.
+SCRIPT = """
+<script>
+const header = (name) => [...document.querySelectorAll(".feature-table th button")]
+  .find((button) => button.textContent.startsWith(name));
+const seen = () => [...document.querySelectorAll(".feature-table tbody tr")]
+  .filter((row) => !row.hidden).map((row) => row.cells[0].textContent.trim());
+const orders = [seen()];
+for (const name of ["RMSE", "RMSE", "area", "feature", "volume"]) {
+  header(name).click();
+  orders.push(seen());
+}
+orders.push(document.querySelectorAll("th[aria-sort]").length);
+const filter = document.querySelector(".feature-table input");
+for (const text of ["north", "TEST south", "nobody", ""]) {
+  filter.value = text;
+  filter.dispatchEvent(new Event("input"));
+  orders.push(seen());
+}
+orders.push(document.querySelector(".feature-table output").textContent);
+orders.push(performance.getEntriesByType("resource")
+  .filter((entry) => !entry.name.startsWith("data:")).length);
+document.title = JSON.stringify(orders);
+</script>
+"""
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_tables_sort_and_filter(reported, sources, tmp_path):
+    "Numbers as numbers, what is not known last; nothing is loaded, no error."
+    page = tmp_path / "page.html"
+    text = (reported.root / "reports/small.html").read_text(encoding="utf-8")
+    # the rule that forbids what is not in the page allows scripts in it
+    page.write_text(text.replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8")
+    dom, console = browse(page, "--dump-dom")
+    assert console == []
+    title = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])
+    first, up, down, area, ids, volume, n_sorted, *filtered, told, n_loaded = (
+        json.loads(title)
+    )
+    rows = tell_features(sources, "thickness")
+    assert first == [row.feature for row in rows]
+    by_error = [r.feature for r in sorted(rows, key=lambda row: row.error)]
+    assert (up, down) == (by_error, by_error[::-1])
+    assert area == [row.feature for row in rows[::-1]]
+    assert ids == sorted(first)
+    assert volume == ids  # none is known: they stay as they are
+    assert n_sorted == 1
+    assert filtered == [["north-1", "north-2"], ["south"], [], ids]
+    assert told == "5 of 5 shown"
+    assert n_loaded == 0
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_page_can_be_printed(reported, tmp_path):
+    "All of it: what is closed on the screen, too."
+    paper = tmp_path / "page.pdf"
+    _, console = browse(reported.root / "reports/small.html", f"--print-to-pdf={paper}")
+    assert console == []
+    assert paper.read_bytes().startswith(b"%PDF")
+    assert paper.stat().st_size > 50_000
+
+
+@pytest.mark.slow
+def test_the_page_of_a_large_region_is_not_large(finished, tmp_path):
+    "A thousand features, all drawn and checked: far below 30 MB, all in the table."
+    page = write_region(finished, tmp_path / "large", 1000)
+    assert page.stat().st_size < 10e6
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<th scope="row" data-value="glacier-') == 1000
+    assert text.count('<div class="feature">') == 40
+    if CHROMIUM is not None:
+        assert browse(page, "--dump-dom")[1] == []

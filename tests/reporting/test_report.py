@@ -1,0 +1,211 @@
+"""The page: all of it in one file, from what is there, and what is said of the rest."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from glacier_inversion import Workspace, load_experiment, report
+from glacier_inversion.reporting.quantities import number, percent
+from tests.helpers import copy_of, read_all
+
+SECTIONS = re.compile(r'<section id="(\w+)">(.*?)</section>', re.DOTALL)
+
+
+def page_of(run, model="small"):
+    """Return the page as text."""
+    return (run.root / f"reports/{model}.html").read_text(encoding="utf-8")
+
+
+def sections(page):
+    """Return the text of each section, without its tags."""
+    return {
+        name: " ".join(re.sub(r"<[^>]*>", " ", part).split())
+        for name, part in SECTIONS.findall(page)
+    }
+
+
+def test_the_page_needs_nothing_but_itself(reported):
+    "No address that a browser would open, and a rule that forbids it."
+    page = page_of(reported)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(addresses) > 20
+    assert [a for a in addresses if not a.startswith(("#", "data:"))] == []
+    assert re.findall(r"url\(|@import|https?://", page) == []
+    assert "default-src 'none'" in page
+    assert (reported.root / "printed.txt").read_text() == (
+        f"{reported.root / 'reports/small.html'}\n"
+    )
+
+
+def test_the_summary_says_what_the_evaluation_found(reported):
+    "In words, with units."
+    told = sections(page_of(reported))["summary"]
+    path = reported.root / "evaluations/small/crossval/metrics.json"
+    scores = json.loads(path.read_text())["outputs"]["thickness"]
+    assert f"At {scores['n_predicted']:,} measured pixels of 5 features" in told
+    assert (
+        f"measured by {number(scores['ensemble']['rmse'], 'm')} (95 % interval" in told
+    )
+    held = scores["uncertainty"]["calibrated"]["levels"]["95"]
+    assert f"held {percent(held['coverage'], 1)}; on {held['least_feature']}" in told
+    assert "thickness in m, from slope, speed, by 2 neural networks" in told
+    assert "5 of 5 features" in told
+
+
+def test_every_section_is_filled(reported):
+    "Where its files are there."
+    page = page_of(reported)
+    told = sections(page)
+    assert [*told] == [
+        "summary",
+        "cautions",
+        "region",
+        "errors",
+        "uncertainty",
+        "volumes",
+        "features",
+        "profiles",
+        "table",
+        "data",
+        "training",
+        "run",
+        "words",
+    ]
+    makes = [name for name, text in told.items() if "makes this section" in text]
+    assert set(makes) <= {"volumes", "profiles"}
+    assert page.count("<svg") == 4 + 3 * 5  # of the region, and of each feature
+    assert page.count("data:image/svg+xml") == 4  # curves, density, coverage, PIT
+    digest = json.loads((reported.root / "models/small/model.json").read_text())
+    assert digest["dataset"]["dataset.inputs.slope"] in told["run"]
+    assert "perfect" in told["words"]
+
+
+def test_the_same_files_give_the_same_bytes(reported, tmp_path):
+    run = copy_of(reported, tmp_path / "again")
+    before = read_all(run.root / "reports")
+    written = report(load_experiment(run.file), Workspace(run.root)).written
+    assert written == [run.root / "reports/small.html"]
+    assert read_all(run.root / "reports") == before
+
+
+def test_what_is_not_there_is_named_with_its_command(finished, tmp_path):
+    "And nothing is said of it."
+    run = copy_of(finished, tmp_path / "bare")
+    shutil.rmtree(run.root / "drawings")
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    told = sections(page_of(run))
+    for name, command in (
+        ("region", "ginv draw"),
+        ("errors", "ginv crossval"),
+        ("uncertainty", "ginv crossval"),
+        ("features", "ginv draw"),
+    ):
+        assert f"{command} makes this section" in told[name]
+    assert "nobody knows how good the predictions are" in told["cautions"]
+    assert "Nothing is drawn" in told["cautions"]
+    assert "Not checked in this workspace" in told["summary"]
+
+
+def test_a_model_that_is_not_trained_is_refused(run):
+    "In one message, and nothing is written."
+    result = run("report")
+    assert result.exit_code == 1
+    assert "has no summary.json" in result.output
+    assert run("build-dataset").exit_code == 0
+    result = run("report")
+    assert result.exit_code == 1
+    assert "models/small: is no model." in result.output
+    assert not (run.root / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ('{"format": 99}', "has format 99, that of a newer version"),
+        ("{", "cannot be used (Expecting"),
+        ('{"format": 1, "split": "test"}', "cannot be used (features: Field required)"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_read_is_left_out(
+    reported, tmp_path, content, what
+):
+    "The others are told, and that it is missing."
+    run = copy_of(reported, tmp_path / "broken")
+    path = run.root / "evaluations/small/crossval/metrics.json"
+    path.write_text(content)
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    assert f"{path}: {what}" in result.stderr
+    told = sections(page_of(run))
+    assert what.replace('"', "&#34;") in told["cautions"]
+    assert "(kept apart as a test: no network has seen them)" in told["summary"]
+
+
+def test_residuals_that_cannot_be_read_are_named(reported, tmp_path):
+    run = copy_of(reported, tmp_path / "broken")
+    (run.root / "evaluations/small/crossval/residuals.gpkg").write_bytes(b"nothing")
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    assert "residuals.gpkg: cannot be used (" in result.stderr
+
+
+def test_names_are_text_whatever_they_hold(reported, tmp_path):
+    "A picture's name here."
+    run = copy_of(reported, tmp_path / "named")
+    name = 'x"><img src=y onerror=z>'
+    profiles = run.root / "drawings/small/profiles"
+    (profiles / f"{name}.png").write_bytes(b"\x89PNG")
+    assert run("report").exit_code == 0
+    page = page_of(run)
+    assert "<img src=y" not in page
+    assert "x&#34;&gt;&lt;img src=y onerror=z&gt;" in page
+
+
+def test_the_volumes_of_a_run_are_told(reported, tmp_path):
+    "The total in words, each feature's in the table."
+    run = copy_of(reported, tmp_path / "volumes")
+    (run.root / "drawings/small/volumes.csv").write_text(
+        "output,feature,area_km2,drawn_share,mean_m,volume_km3,spread_km3,"
+        "uncertainty_km3,lower95_km3,upper95_km3,effective_pixels\n"
+        "thickness,west,1.5,1,80,0.12,0.01,0.02,0.0812,0.16,4.5\n"
+        "thickness,total,6.5,0.9,80,0.52,0.05,,,,\n"
+    )
+    assert run("report").exit_code == 0
+    told = sections(page_of(run))
+    assert (
+        "0.520 km³ (how far it may be off is not known), on 6.50 km²"
+        in (told["summary"])
+    )
+    assert "90.0 % of the pixels are drawn" in told["volumes"]
+    assert "0.120 (0.0812 to 0.160)" in told["table"]
+
+
+def test_a_file_that_applies_models_has_a_page_for_each(reported, tmp_path):
+    "Of what is known of them, and of its own dataset and maps."
+    run = copy_of(reported, tmp_path / "applied")
+    elsewhere = run.root / "elsewhere"
+    shutil.copytree(run.root / "models/small", elsewhere / "other")
+    raw = {
+        "dataset_description": run.raw["dataset_description"],
+        "drawing_description": {
+            "features": "all",
+            "models": ["small", "elsewhere/other"],
+        },
+    }
+    run.raw.clear()
+    run.raw.update(raw)
+    run.write()
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    assert [line.rpartition("/")[2] for line in result.stdout.splitlines()] == [
+        "small.html",
+        "other.html",
+    ]
+    assert "Not checked in this workspace" in sections(page_of(run, "other"))["summary"]
+    raw["drawing_description"]["models"] = []
+    run.raw.update(raw)
+    run.write()
+    assert "drawing_description.models: is empty." in run("report").output
