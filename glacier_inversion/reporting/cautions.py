@@ -11,8 +11,8 @@ from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.reporting.quantities import (
     count,
+    exact,
     names,
-    number,
     percent,
     signed,
     span,
@@ -22,7 +22,7 @@ from glacier_inversion.reporting.sources import CHECKS, NEVER_SEEN, Sources
 from glacier_inversion.training.model.calibration import widest_level
 
 _LEAST_DRAWN = 0.9  # of a feature's pixels
-_MOST_STRANGE = 0.1  # of a feature's drawn pixels
+_MOST_STRANGE = 0.2  # of a feature's drawn pixels: held-out features have less
 _LEAST_COVERED = 0.8  # of a feature's known pixels, by intervals of 95 %
 
 
@@ -224,8 +224,8 @@ def _of_classes(sources: Sources, output: str) -> Iterator[Caution]:
         yield Caution(
             f"{output}: low values come out too high, and high ones too low",
             f"By {signed(first.bias, unit)} on average below "
-            f"{number(first.high, unit)}, and by {signed(last.bias, unit)} from "
-            f"{number(last.low, unit)} on.",
+            f"{exact(first.high or 0, unit)}, and by {signed(last.bias, unit)} from "
+            f"{exact(last.low or 0, unit)} on.",
             "Do not read the extremes of the maps as they are.",
         )
 

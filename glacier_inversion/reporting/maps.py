@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 
 from glacier_inversion.drawing.overview import nice_length
 from glacier_inversion.drawing.styles import Range, colours_of
+from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.grid import Bounds
 
@@ -268,28 +269,32 @@ def read_picture(path: Path, most_px: int) -> tuple[NDArray[np.float32], Bounds]
         return values, tuple(src.bounds)
 
 
-def statistics_of(paths: Sequence[Path]) -> dict[Path, Mapping[str, float]]:
+def statistics_of(
+    paths: Sequence[Path], broken: list[str]
+) -> dict[Path, Mapping[str, float]]:
     """
     Return what maps say of their values, 'minimum', 'maximum' and 'mean'.
 
     Those without any value are left out.
 
-    Raises
-    ------
-    RasterError
-        One cannot be read.
+    Parameters
+    ----------
+    broken : list of str
+        Takes down why maps cannot be read; they are left out.
     """
     found: dict[Path, Mapping[str, float]] = {}
     for path in paths:
-        with opened(path) as src:
-            tags = src.tags(1)
-            try:
-                found[path] = {
-                    name: float(tags[f"STATISTICS_{name.upper()}"])
-                    for name in ("minimum", "maximum", "mean")
-                }
-            except (KeyError, ValueError):
-                continue
+        try:
+            with opened(path) as src:
+                tags = src.tags(1)
+            found[path] = {
+                name: float(tags[f"STATISTICS_{name.upper()}"])
+                for name in ("minimum", "maximum", "mean")
+            }
+        except RasterError as error:
+            broken.append(str(error))
+        except (KeyError, ValueError):
+            continue
     return found
 
 

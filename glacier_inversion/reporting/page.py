@@ -11,6 +11,7 @@ import jinja2
 import glacier_inversion
 from glacier_inversion.reporting import quantities
 from glacier_inversion.reporting.maps import ERROR, RESIDUAL, stops
+from glacier_inversion.reporting.pictures import APPLICABILITY
 from glacier_inversion.reporting.rows import number_in
 from glacier_inversion.reporting.sources import CHECKS
 
@@ -36,6 +37,7 @@ def render(contents: Mapping[str, Any]) -> str:
     environment.globals |= {
         "number": quantities.number,
         "signed": quantities.signed,
+        "exact": quantities.exact,
         "percent": quantities.percent,
         "span": quantities.span,
         "count": quantities.count,
@@ -56,7 +58,7 @@ def _colour_bars() -> str:
     """Return the style of the legends, each by the name of what it is of."""
     bars = {
         name: f"linear-gradient(90deg, {', '.join(stops(name))})"
-        for name in ("mean", "std", "uncertainty", RESIDUAL, ERROR)
+        for name in ("mean", "std", "uncertainty", APPLICABILITY, RESIDUAL, ERROR)
     }
     return "\n".join(
         f".bar-{name} {{ background: {bar}; }}" for name, bar in bars.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from glacier_inversion.reporting.maps import (
     statistics_of,
     to_image,
 )
-from glacier_inversion.reporting.quantities import count, number, signed
+from glacier_inversion.reporting.quantities import count, exact, number, signed
 from glacier_inversion.reporting.rows import FeatureRow
 from glacier_inversion.reporting.sources import Sources
 
@@ -37,11 +37,16 @@ MOST_FEATURES = 40
 _REGION_PX, _FEATURE_PX = 900, 360  # of images, along the longer side
 _RESIDUAL_PX = 140  # points must stay seen
 _COMMON = 0.95  # of the residuals have a colour of their own
+INPUTS, APPLICABILITY = "inputs", "applicability"
+"""What the map of how unlike training the inputs are is of, and its name."""
+_AROUND_THRESHOLD = 0.0, 2.0  # as QGIS shows it: the colour changes in the middle
+_UNKNOWN = "#e8e8e8"  # the fill of what was not checked
 _WORDS = {
     "mean": "predicted",
     "uncertainty": "uncertainty (one standard error)",
     "std": "spread of the networks (no error)",
     RESIDUAL: "predicted less measured",
+    APPLICABILITY: "unlike training: above 1 the model does not apply",
 }
 
 
@@ -69,9 +74,10 @@ class Painter:
     ) -> None:
         self._sources, self._output, self._rows = sources, output, rows
         self._unit = sources.unit(output)
-        self._drawn = [r for r in rows if r.feature in set(sources.drawn[output])]
-        has_std = any(self._path(r.feature, "uncertainty").is_file() for r in rows)
-        self.statistics = ["mean", "uncertainty" if has_std else "std"]
+        there = set(sources.drawn[output])
+        self._drawn = [row for row in rows if row.feature in there]
+        has = any(self._path(row.feature, "uncertainty").is_file() for row in rows)
+        self.statistics = ["mean", "uncertainty" if has else "std", APPLICABILITY]
         self._resolution = next(
             variable.resolution
             for variable in sources.model.experiment.outputs
@@ -79,22 +85,27 @@ class Painter:
         )
 
     @cached_property
+    def _is_measured(self) -> bool:
+        """Whether the output is a quantity, not a probability, as far as is known."""
+        scores = self._sources.scores(self._output).values()
+        return all(own.kind == REGRESSION.name for own in scores)
+
+    @cached_property
     def _residuals(self) -> geopandas.GeoDataFrame | None:
         """Return the known pixels of the best evaluation, None where there are none."""
         best = self._sources.best(self._output)
-        if best is None:
-            return None
-        if self._sources.scores(self._output)[best].kind != REGRESSION.name:
+        if best is None or not self._is_measured:
             return None
         table = self._sources.residuals(self._output, best)
         return table if len(table) else None
 
     @cached_property
     def _ranges(self) -> dict[str, Range]:
-        ranges = {}
-        for statistic in self.statistics:
+        ranges: dict[str, Range] = {APPLICABILITY: _AROUND_THRESHOLD}
+        for statistic in self.statistics[:-1]:
             paths = [self._path(row.feature, statistic) for row in self._drawn]
-            found = statistics_of([p for p in paths if p.is_file()]).values()
+            there = [path for path in paths if path.is_file()]
+            found = statistics_of(there, self._sources.broken).values()
             if found:
                 low = min(values["minimum"] for values in found)
                 high = max(values["maximum"] for values in found)
@@ -117,7 +128,8 @@ class Painter:
         lines = [Shape("".join(frame.path(outline) for outline in shown))]
         maps = []
         for statistic in self.statistics:
-            path = mosaic_path(self._sources.drawings, self._output, statistic)
+            of = INPUTS if statistic == APPLICABILITY else self._output
+            path = mosaic_path(self._sources.drawings, of, statistic)
             if not path.is_file() or statistic not in self._ranges:
                 continue
             try:
@@ -127,9 +139,8 @@ class Painter:
                 continue
             image = to_image(values, statistic, self._ranges[statistic]), bounds
             maps.append(self._map(frame, statistic, [image], lines))
-        if (errors := self._map_errors(frame)) is not None:
-            maps.append(errors)
-        if self._residuals is not None:
+        maps += self._map_errors(frame)
+        if self._residuals is not None and self._is_small(frame):
             image = self._paint_residuals(frame, self._residuals, _REGION_PX // 3)
             maps.append(self._map(frame, RESIDUAL, [image], lines))
         return maps
@@ -174,39 +185,62 @@ class Painter:
         feature: str = "",
     ) -> MapPicture:
         low, high = self._ranges[what]
-        ends = number(low), number(high, self._unit)
-        if what == RESIDUAL:
-            ends = f"≤ {signed(low)}", f"≥ {signed(high, self._unit)}"
+        ends = exact(low), exact(high, self._unit)
+        if what == APPLICABILITY:
+            ends = exact(low), f"≥ {exact(high)}"
+        elif what == RESIDUAL:
+            ends = f"≤ {exact(low)}", f"≥ +{exact(high, self._unit)}"
         alt = f"{self._output}, {_WORDS[what]}, {feature or 'all features'}"
         legend = Legend(what, *ends)
         return frame.picture(_WORDS[what], alt, legend, images, shapes)
 
-    def _map_errors(self, frame: Frame) -> MapPicture | None:
-        """Colour outlines by their errors; None where there are none."""
-        checked = [row for row in self._rows if row.error is not None]
-        if len(checked) < 2:
-            return None
-        errors = np.array([row.error for row in checked], np.float64)
-        shown = nice_range(0.0, float(errors.max()))
-        fills = dict(
-            zip(
-                (row.feature for row in checked),
-                paint(ERROR, shown, errors),
-                strict=True,
-            )
+    def _is_small(self, frame: Frame) -> bool:
+        """Tell whether single known pixels are seen on a map of the region."""
+        return max(frame.width_m, frame.height_m) < 2 * _REGION_PX / 3 * (
+            self._resolution
         )
+
+    def _map_errors(self, frame: Frame) -> list[MapPicture]:
+        """Colour outlines by their errors, on a large region also by their bias."""
+        errors = {r.feature: r.error for r in self._rows if r.error is not None}
+        if len(errors) < 2:
+            return []
+        high = nice_range(0.0, float(np.quantile([*errors.values()], _COMMON)))[1]
+        what = "typical error (RMSE)" if self._is_measured else "Brier score"
+        ends = "0", f"≥ {exact(high, self._unit)}"
+        maps = [self._fill(frame, Legend(ERROR, *ends), what, errors, (0.0, high))]
+        biases = {r.feature: r.bias for r in self._rows if r.bias is not None}
+        if biases and not self._is_small(frame):
+            sizes = np.abs([*biases.values()])
+            high = nice_range(0.0, float(np.quantile(sizes, _COMMON)))[1]
+            ends = f"≤ {exact(-high)}", f"≥ +{exact(high, self._unit)}"
+            what = "bias (predicted less measured, on average)"
+            legend = Legend(RESIDUAL, *ends)
+            maps.append(self._fill(frame, legend, what, biases, (-high, high)))
+        return maps
+
+    def _fill(
+        self,
+        frame: Frame,
+        legend: Legend,
+        what: str,
+        values: Mapping[str, float],
+        shown: Range,
+    ) -> MapPicture:
+        """Colour outlines by a number of theirs; grey where there is none."""
+        colours = paint(legend.colours, shown, np.array([*values.values()]))
+        fills = dict(zip(values, colours, strict=True))
         outlines = self._sources.dataset.outlines
         shapes = [
             Shape(
                 frame.path(outlines[row.feature]),
-                fills.get(row.feature, "#e8e8e8"),
-                f"{row.feature}: {number(row.error, self._unit)}",
+                fills.get(row.feature, _UNKNOWN),
+                f"{row.feature}: {number(values.get(row.feature), self._unit)}",
             )
             for row in self._rows
         ]
-        legend = Legend(ERROR, "0", number(shown[1], self._unit))
-        title = "typical error (RMSE) of each feature; grey: not checked"
-        return frame.picture(title, title, legend, shapes=shapes)
+        title = f"{what} of each feature; grey: not checked"
+        return frame.picture(title, f"{self._output}, {title}", legend, shapes=shapes)
 
     def _paint_residuals(
         self, frame: Frame, table: geopandas.GeoDataFrame, most_px: int
@@ -225,10 +259,13 @@ class Painter:
         if row.n_known:
             facts.append(count(row.n_known, "measured pixel"))
             facts.append(f"RMSE {number(row.error, self._unit)}")
-            facts.append(f"bias {signed(row.bias, self._unit)}")
+            facts.append(f"bias {signed(row.bias, self._unit, row.error)}")
         return ", ".join(facts)
 
     def _path(self, feature: str, statistic: str) -> Path:
         return self._sources.workspace.drawing(
-            self._sources.name, feature, self._output, statistic
+            self._sources.name,
+            feature,
+            INPUTS if statistic == APPLICABILITY else self._output,
+            statistic,
         )

@@ -9,32 +9,59 @@ NOTHING = "-"
 """What stands for a number that is not known."""
 
 
-def number(value: float | None, unit: str | None = None, digits: int = 3) -> str:
+def number(
+    value: float | None,
+    unit: str | None = None,
+    digits: int = 3,
+    like: float | None = None,
+) -> str:
     """
     Write a number with so many digits that count, and its unit.
 
+    Parameters
+    ----------
+    like : float, optional
+        Another number, to whose decimals this one is written: a small bias to those
+        of a large error.
+
+    Examples
+    --------
     >>> number(64.5536, "m"), number(-8.452, "m"), number(12345.6), number(0.01234)
     ('64.6 m', '-8.45 m', '12,346', '0.0123')
-    >>> number(None, "m"), number(0.0, "m")
-    ('-', '0 m')
+    >>> number(0.0915, "m", like=31.7), number(None, "m"), number(0.0, "m")
+    ('0.1 m', '-', '0 m')
     """
     if value is None or not math.isfinite(value):
         return NOTHING
+    size = abs(value if like is None else like)
     decimals = 0
-    if value:
-        decimals = min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 9)
-    return f"{value:,.{decimals}f}{_space(unit)}"
+    if size:
+        decimals = min(max(digits - 1 - math.floor(math.log10(size)), 0), 9)
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}{_space(unit)}"
 
 
-def signed(value: float | None, unit: str | None = None) -> str:
+def signed(
+    value: float | None, unit: str | None = None, like: float | None = None
+) -> str:
     """
-    Write a difference with its sign.
+    Write a difference with its sign, as `number` does.
 
-    >>> signed(3.21, "m"), signed(-8.452, "m")
-    ('+3.21 m', '-8.45 m')
+    >>> signed(3.21, "m"), signed(-8.452, "m", like=64.6), signed(0.01, like=64.6)
+    ('+3.21 m', '-8.5 m', '0.0')
     """
-    text = number(value, unit)
-    return f"+{text}" if value is not None and value > 0 else text
+    text = number(value, unit, like=like)
+    is_positive = value is not None and value > 0 and text.strip("0.,")[:1].isdigit()
+    return f"+{text}" if is_positive else text
+
+
+def exact(value: float, unit: str | None = None) -> str:
+    """
+    Write a number that somebody chose, without digits that say nothing.
+
+    >>> exact(50.0, "m"), exact(1600.0), exact(0.5)
+    ('50 m', '1,600', '0.5')
+    """
+    return f"{value:,.6g}{_space(unit)}"
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
@@ -56,17 +83,20 @@ def percent(share: float | None, decimals: int = 0) -> str:
 
 
 def span(
-    limits: Sequence[float] | None, unit: str | None = None, digits: int = 3
+    limits: Sequence[float] | None,
+    unit: str | None = None,
+    digits: int = 3,
+    like: float | None = None,
 ) -> str:
     """
-    Write the two ends of an interval.
+    Write the two ends of an interval, each as `number` does.
 
     >>> span((51.656, 73.7538), "m"), span(None)
     ('51.7 to 73.8 m', '-')
     """
     if limits is None:
         return NOTHING
-    low, high = (number(value, None, digits) for value in limits)
+    low, high = (number(value, None, digits, like) for value in limits)
     return f"{low} to {high}{_space(unit)}"
 
 

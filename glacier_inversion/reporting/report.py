@@ -15,7 +15,6 @@ import numpy as np
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.metrics import REGRESSION
-from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
@@ -32,7 +31,11 @@ from glacier_inversion.reporting.page import render
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
 from glacier_inversion.reporting.rows import FeatureRow, tell_features
 from glacier_inversion.reporting.sources import Sources, read_sources
-from glacier_inversion.reporting.summary import summarise, tell_volume
+from glacier_inversion.reporting.summary import (
+    summarise,
+    tell_applicability,
+    tell_volume,
+)
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -149,44 +152,45 @@ def _tell_output(
     sources: Sources, output: str, rows: Sequence[FeatureRow], progress: Progress
 ) -> dict[str, Any]:
     painter = Painter(sources, output, rows)
-    best = sources.best(output)
     scores = sources.scores(output)
-    told: dict[str, Any] = {
+    return {
         "name": output,
         "unit": sources.unit(output),
         "rows": rows,
+        "known": {
+            column: any(getattr(row, column) is not None for row in rows)
+            for column in ("coverage", "volume_km3", "drawn", "applies_not")
+        },
         "answers": summarise(sources, output, rows),
-        "best": best,
+        "best": sources.best(output),
         "scores": scores,
+        "is_measured": all(own.kind == REGRESSION.name for own in scores.values()),
         "calibration": sources.calibrated(output),
         "volume": tell_volume(sources, output),
+        "applies": tell_applicability(rows),
         "region": painter.region(),
         "features": painter.features(progress),
         "n_drawn": len(sources.drawn[output]),
-        "is_measured": True,
+        **_chart(sources, output),
     }
-    if best is None:
-        return told
-    told["is_measured"] = scores[best].kind == REGRESSION.name
-    return told | _chart(sources, output, best, scores[best])
 
 
-def _chart(
-    sources: Sources, output: str, best: str, scores: OutputScores
-) -> dict[str, Chart | None]:
-    """Draw the charts of an evaluation."""
-    if scores.kind != REGRESSION.name:
-        return {}
+def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
+    """Draw the charts of the best evaluation; None for those that there are not."""
+    charts: dict[str, Chart | None] = dict.fromkeys(("density", "coverage", "pit"))
+    best = sources.best(output)
+    if best is None or sources.scores(output)[best].kind != REGRESSION.name:
+        return charts
     table = sources.residuals(output, best)
     observed, predicted = (table[c].to_numpy(np.float64) for c in ("observed", "mean"))
-    charts: dict[str, Chart | None] = {}
     if len(table):
         charts["density"] = chart_density(
             observed, predicted, output, sources.unit(output)
         )
-    if scores.uncertainty is not None:
-        charts["coverage"] = chart_coverage(scores.uncertainty)
-        charts["pit"] = chart_pit(scores.uncertainty)
+    uncertainty = sources.scores(output)[best].uncertainty
+    if uncertainty is not None:
+        charts["coverage"] = chart_coverage(uncertainty)
+        charts["pit"] = chart_pit(uncertainty)
     return charts
 
 

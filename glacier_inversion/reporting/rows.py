@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from glacier_inversion.errors import RasterError
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.reporting.maps import statistics_of
 from glacier_inversion.reporting.sources import NEVER_SEEN, Row, Sources
@@ -81,15 +80,12 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
         sources.workspace.drawing(sources.name, feature, output, "mean"): feature
         for feature in sources.drawn[output]
     }
-    try:
-        for path, values in statistics_of([*paths]).items():
-            rows[paths[path]].mean = values["mean"]
-    except RasterError as error:
-        sources.broken.append(str(error))
+    for path, values in statistics_of([*paths], sources.broken).items():
+        rows[paths[path]].mean = values["mean"]
     for told in sources.holes:
         if row := rows.get(told["feature"]):
             row.drawn = share_of(told, "drawn", "pixels")
-            row.applies_not = share_of(told, "beyond_applicability", "drawn")
+            row.applies_not = share_of(told, "inapplicable", "compared")
     for told in sources.volumes_of(output):
         if row := rows.get(told["feature"]):
             _tell_volume(row, told)

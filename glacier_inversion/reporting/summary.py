@@ -9,6 +9,7 @@ from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.reporting.quantities import (
     count,
+    exact,
     names,
     number,
     percent,
@@ -40,7 +41,7 @@ def summarise(
             "What was predicted?",
             f"{what}, from {inputs}, by {count(len(sources.seeds), 'neural network')}"
             f"{of_trained}. What is shown is the mean of the networks, pixel by pixel "
-            f"of {number(model.finest_resolution)} m.",
+            f"of {exact(model.finest_resolution, 'm')}.",
         )
     ]
     best = sources.best(output)
@@ -54,9 +55,8 @@ def summarise(
                 Answer("Is the uncertainty honest?", _honesty(sources, output, best))
             )
     answers.append(Answer("What is drawn?", _extent(sources, output, rows)))
-    strange = [row.applies_not for row in rows if row.applies_not is not None]
-    if strange:
-        answers.append(Answer("Where does the model apply?", _applies(rows)))
+    if applies := tell_applicability(rows):
+        answers.append(Answer("Where does the model apply?", applies))
     volume = tell_volume(sources, output)
     if volume:
         answers.append(Answer("How much ice is that?", volume))
@@ -77,16 +77,18 @@ def _goodness(sources: Sources, output: str, name: str) -> str:
             f"Brier score is {number(ensemble.brier)} (0 is perfect)."
         )
         return f"{said} {_skill(scores)}".strip()
-    limits = intervals.get("rmse")
-    within = f" (95 % interval {span(limits, unit)})" if limits else ""
+    within = ""
+    if limits := intervals.get("rmse"):
+        within = f" (95 % interval {span(limits, unit, like=ensemble.rmse)})"
     bias = ensemble.bias or 0.0
     side = "too high" if bias > 0 else "too low"
     observed = sources.residuals(output, name)["observed"]
+    mean = number(float(observed.mean()), unit)
     said = (
         f"{where}, predictions differ from what was measured by "
         f"{number(ensemble.rmse, unit)}{within}, as the root mean square (RMSE); on "
-        f"average they are {number(abs(bias), unit)} {side}. The measured values are "
-        f"{number(float(observed.mean()), unit)} on average."
+        f"average they are {number(abs(bias), unit, like=ensemble.rmse)} {side}. The "
+        f"measured values are {mean} on average."
     )
     return f"{said} {_skill(scores)}".strip()
 
@@ -96,10 +98,11 @@ def _skill(scores: OutputScores) -> str:
     best = scores.best_baseline
     if best is None or best.skill is None:
         return ""
-    limits = best.interval
-    within = (
-        f" (95 % interval {span([100 * x for x in limits], '%', 2)})" if limits else ""
-    )
+    limits, side = best.interval, 1 if best.skill > 0 else -1
+    within = ""
+    if limits:
+        ends = sorted(100 * side * end for end in limits)
+        within = f" (95 % interval {span(ends, '%', 2)})"
     if best.skill > 0:
         verdict = f"errs {percent(best.skill)} less{within} than"
     else:
@@ -123,6 +126,11 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
             f" Intervals from the mere spread of the networks held "
             f"{percent(of_spread.coverage)}."
         )
+    if held is None and sources.calibrated(output) is not None:
+        return (
+            "It is calibrated, but this check does not tell what its intervals hold. "
+            "Run it again."
+        )
     if held is None:
         return (
             "It is not calibrated: there is only the spread of the networks, which is "
@@ -143,7 +151,8 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
 
 
 def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
-    drawn = [row for row in rows if row.feature in set(sources.drawn[output])]
+    there = set(sources.drawn[output])
+    drawn = [row for row in rows if row.feature in there]
     if not drawn:
         return "Nothing is drawn."
     area = total(row.area_km2 for row in drawn)
@@ -158,11 +167,13 @@ def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
     )
 
 
-def _applies(rows: Sequence[FeatureRow]) -> str:
+def tell_applicability(rows: Sequence[FeatureRow]) -> str:
+    """Tell how much of the area resembles training, nothing where that is not known."""
     told = [row for row in rows if row.applies_not is not None and row.area_km2]
-    area = total(row.area_km2 for row in told)
+    if not told:
+        return ""
     beyond = total((row.applies_not or 0) * (row.area_km2 or 0) for row in told)
-    share = beyond / area if area else 0.0
+    share = beyond / total(row.area_km2 for row in told)
     return (
         f"{percent(1 - share)} of the drawn area resembles what the networks were "
         f"trained on; {percent(share)} does not, and predictions there are guesses."

@@ -91,7 +91,7 @@ def test_thick_ice_that_comes_out_thin(sources):
     first.bias, last.bias = 90.0, -50.0
     first.high, last.low = 50.0, 400.0
     text = said(sources)
-    assert "By +90.0 m on average below 50.0 m, and by -50.0 m from 400 m on" in text
+    assert "By +90.0 m on average below 50 m, and by -50.0 m from 400 m on" in text
     last.bias = 90.0
     assert "come out too high, and high ones too low" not in said(sources)
 

@@ -126,7 +126,7 @@ def test_maps_tell_their_range_and_mean(reported):
     "As numpy finds them; a map of fewer pixels has the same bounds."
     path = reported.root / "drawings/small/west/thickness_mean.tif"
     values = read_tile(path)
-    (told,) = statistics_of([path]).values()
+    (told,) = statistics_of([path], []).values()
     assert told["minimum"] == pytest.approx(np.nanmin(values), rel=1e-6)
     assert told["maximum"] == pytest.approx(np.nanmax(values), rel=1e-6)
     assert told["mean"] == pytest.approx(np.nanmean(values), rel=1e-5)

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from glacier_inversion.reporting.rows import tell_features
 from tests.browser import CHROMIUM, browse, needs_chromium
+from tests.helpers import copy_of
 from tests.reporting_region import write_region
 
 # Clicks headers and types, and writes what is then seen into the page's title.
@@ -18,7 +18,7 @@ const header = (name) => [...document.querySelectorAll(".feature-table th button
 const seen = () => [...document.querySelectorAll(".feature-table tbody tr")]
   .filter((row) => !row.hidden).map((row) => row.cells[0].textContent.trim());
 const orders = [seen()];
-for (const name of ["RMSE", "RMSE", "area", "feature", "volume"]) {
+for (const name of ["RMSE", "RMSE", "area", "feature"]) {
   header(name).click();
   orders.push(seen());
 }
@@ -39,25 +39,33 @@ document.title = JSON.stringify(orders);
 
 @pytest.mark.slow
 @needs_chromium
-def test_tables_sort_and_filter(reported, sources, tmp_path):
+def test_tables_sort_and_filter(reported, tmp_path):
     "Numbers as numbers, what is not known last; nothing is loaded, no error."
-    page = tmp_path / "page.html"
-    text = (reported.root / "reports/small.html").read_text(encoding="utf-8")
+    run = copy_of(reported, tmp_path / "checked")
+    errors = {"north-1": 9.0, "north-2": 100.0, "west": 20.0, "east": 10.0}
+    for path in (run.root / "evaluations/small").glob("*/metrics.json"):
+        metrics = json.loads(path.read_text())
+        ensemble = metrics["outputs"]["thickness"]["ensemble"]
+        ensemble["features"] = [
+            {**own, "rmse": errors[own["feature"]]}
+            for own in ensemble["features"]
+            if own["feature"] in errors  # the other one is not checked
+        ]
+        path.write_text(json.dumps(metrics))
+    assert run("report").exit_code == 0
+    page = run.root / "reports/small.html"
+    text = page.read_text(encoding="utf-8")
     # the rule that forbids what is not in the page allows scripts in it
     page.write_text(text.replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8")
     dom, console = browse(page, "--dump-dom")
     assert console == []
     title = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])
-    first, up, down, area, ids, volume, n_sorted, *filtered, told, n_loaded = (
-        json.loads(title)
-    )
-    rows = tell_features(sources, "thickness")
-    assert first == [row.feature for row in rows]
-    by_error = [r.feature for r in sorted(rows, key=lambda row: row.error)]
-    assert (up, down) == (by_error, by_error[::-1])
-    assert area == [row.feature for row in rows[::-1]]
-    assert ids == sorted(first)
-    assert volume == ids  # none is known: they stay as they are
+    first, up, down, area, ids, n_sorted, *filtered, told, n_loaded = json.loads(title)
+    by_error = ["north-1", "east", "west", "north-2"]
+    assert up == [*by_error, "south"]
+    assert down == [*by_error[::-1], "south"]
+    assert area == first[::-1]
+    assert ids == ["east", "north-1", "north-2", "south", "west"]
     assert n_sorted == 1
     assert filtered == [["north-1", "north-2"], ["south"], [], ids]
     assert told == "5 of 5 shown"

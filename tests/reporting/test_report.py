@@ -64,6 +64,7 @@ def test_every_section_is_filled(reported):
         "region",
         "errors",
         "uncertainty",
+        "applicability",
         "volumes",
         "features",
         "profiles",
@@ -74,7 +75,7 @@ def test_every_section_is_filled(reported):
         "words",
     ]
     makes = [name for name, text in told.items() if "makes this section" in text]
-    assert set(makes) <= {"volumes", "profiles"}
+    assert set(makes) <= {"applicability", "volumes", "profiles"}
     assert page.count("<svg") == 4 + 3 * 5  # of the region, and of each feature
     assert page.count("data:image/svg+xml") == 4  # curves, density, coverage, PIT
     digest = json.loads((reported.root / "models/small/model.json").read_text())
@@ -142,6 +143,25 @@ def test_an_evaluation_that_cannot_be_read_is_left_out(
     told = sections(page_of(run))
     assert what.replace('"', "&#34;") in told["cautions"]
     assert "(kept apart as a test: no network has seen them)" in told["summary"]
+
+
+def test_an_output_that_is_a_probability_has_a_page(reported, tmp_path):
+    "With its own scores, and no words on what it does not have."
+    run = copy_of(reported, tmp_path / "probable")
+    for path in (run.root / "evaluations/small").glob("*/metrics.json"):
+        metrics = json.loads(path.read_text())
+        scores = metrics["outputs"]["thickness"]
+        del scores["uncertainty"]
+        scores["kind"] = "classification"
+        scores["ensemble"] |= {"brier": 0.0612, "accuracy": 0.9, "iou": 0.7}
+        path.write_text(json.dumps(metrics))
+    (run.root / "models/small/calibration.json").unlink()
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    told = sections(page_of(run))
+    assert "0.0612 90.0 %" in told["errors"]
+    assert "is a probability, which says itself how sure it is" in told["uncertainty"]
+    assert "not calibrated" not in told["cautions"]
 
 
 def test_residuals_that_cannot_be_read_are_named(reported, tmp_path):

@@ -1,0 +1,101 @@
+"""Maps of the region and of features: which there are, and what they say."""
+
+import shutil
+
+import pytest
+
+from glacier_inversion.progress import Silent
+from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
+from glacier_inversion.reporting.rows import tell_features
+from glacier_inversion.workspace import Workspace
+from tests.helpers import copy_of
+
+
+@pytest.fixture
+def paint(sources):
+    """Return who makes the maps."""
+    return lambda: Painter(sources, "thickness", tell_features(sources, "thickness"))
+
+
+def test_a_region_has_a_map_of_each_kind(paint, sources):
+    "Of every outline that is checked, its error when one points at it."
+    mean, uncertainty, errors, residuals = paint().region()
+    assert (mean.legend.colours, mean.title) == ("mean", "predicted")
+    assert uncertainty.title == "uncertainty (one standard error)"
+    assert residuals.title == "predicted less measured"
+    assert [len(m.images) for m in (mean, uncertainty, errors, residuals)] == [
+        1,
+        1,
+        0,
+        1,
+    ]
+    titles = [shape.title for shape in errors.shapes]
+    rows = tell_features(sources, "thickness")
+    assert [title.partition(":")[0] for title in titles] == [r.feature for r in rows]
+    assert all(title.endswith(" m") for title in titles)
+
+
+def test_a_large_region_shows_the_bias_of_features(paint, monkeypatch):
+    "As single pixels would not be seen."
+    painter = paint()
+    monkeypatch.setattr(painter, "_resolution", 0.1)
+    *_, bias = painter.region()
+    assert bias.title.startswith("bias (predicted less measured, on average)")
+    assert bias.legend.low.startswith("≤ -")
+
+
+def test_features_have_maps_of_one_range(paint):
+    "The largest first, and what is known of each in a line."
+    features = paint().features(Silent())
+    assert len(features) == 5 <= MOST_FEATURES
+    for feature in features:
+        assert [m.title for m in feature.maps] == [
+            "predicted",
+            "uncertainty (one standard error)",
+            "predicted less measured",
+        ]
+        assert "measured pixels, RMSE" in feature.facts
+    for kind in zip(*(feature.maps for feature in features), strict=True):
+        assert len({m.legend for m in kind}) == 1
+
+
+def test_nothing_is_shown_of_what_is_not_there(paint, sources):
+    sources.evaluations.clear()
+    sources.drawn = {"thickness": []}
+    painter = paint()
+    assert painter.region() == []
+    assert painter.features(Silent()) == []
+
+
+def test_a_map_that_cannot_be_read_is_noted(reported, sources, tmp_path):
+    "And left out; the spread is shown where there is no uncertainty."
+    run = copy_of(reported, tmp_path / "broken")
+    drawings = run.root / "drawings/small"
+    for path in drawings.rglob("*_uncertainty.tif"):
+        shutil.move(path, path.with_name("thickness_std.tif"))
+    broken = drawings / "west/thickness_mean.tif"
+    broken.write_bytes(broken.read_bytes()[:300])
+    sources.workspace = Workspace(run.root)
+    rows = tell_features(sources, "thickness")
+    features = Painter(sources, "thickness", rows).features(Silent())
+    maps = {feature.feature: [m.title for m in feature.maps] for feature in features}
+    spread = "spread of the networks (no error)"
+    assert maps["west"] == [spread, "predicted less measured"]
+    assert maps["east"][:2] == ["predicted", spread]
+    assert sources.broken
+    assert all(str(broken) in message for message in sources.broken)
+
+
+def test_the_map_of_where_a_model_applies_is_shown(reported, sources, tmp_path):
+    "Its colours change at 1, on every map."
+    run = copy_of(reported, tmp_path / "applies")
+    for folder in (run.root / "drawings/small").iterdir():
+        if folder.is_dir() and (folder / "thickness_mean.tif").exists():
+            shutil.copy(
+                folder / "thickness_mean.tif", folder / "inputs_applicability.tif"
+            )
+    sources.workspace = Workspace(run.root)
+    rows = tell_features(sources, "thickness")
+    for feature in Painter(sources, "thickness", rows).features(Silent()):
+        (told,) = [m for m in feature.maps if m.legend.colours == "applicability"]
+        assert (told.legend.low, told.legend.high) == ("0", "≥ 2")
