@@ -96,11 +96,12 @@ class Honesty(_Part):
 
 
 class Uncertainty(_Part):
-    """How honest the members' spread is, and what was calibrated."""
+    """How honest the members' spread is, with noise or not, and what is calibrated."""
 
     spread: Honesty
     calibrated: Honesty | None = None
     features_calibrated: list[str] = []
+    counts_noise: bool = False
 
 
 class OutputScores(_Part):

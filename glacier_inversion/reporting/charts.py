@@ -131,7 +131,8 @@ def chart_pit(uncertainty: Uncertainty) -> Chart | None:
 
 
 def _ways(uncertainty: Uncertainty) -> list[tuple[str, Honesty, str, str]]:
-    ways = [("spread of the networks", uncertainty.spread, _ORANGE, "s")]
+    name = "spread of the networks" + ", with noise" * uncertainty.counts_noise
+    ways = [(name, uncertainty.spread, _ORANGE, "s")]
     if uncertainty.calibrated is not None:
         ways.append(("calibrated", uncertainty.calibrated, _BLUE, "o"))
     return [way for way in ways if way[1].levels]

@@ -105,7 +105,8 @@ def covered(sources: Sources, output: str) -> dict[str, float]:
         return {}
     own: dict[str, float] = {}
     for name in NEVER_SEEN:
-        if name not in sources.scores(output):
+        # what members say of the noise is not among the residuals
+        if name not in sources.scores(output) or calibration.counts_noise:
             continue
         table = sources.residuals(output, name)
         table = table[~table["feature"].isin([*calibration.features, *own])]

@@ -78,3 +78,8 @@ def test_training_shows_the_loss_and_the_criterion():
     assert ">h_mae</text>" in text.replace("\n", "")
     alone = svg_of(chart_training({0: log}, "loss", {0: 4}))
     assert "h_mae" not in alone
+
+
+def test_a_spread_with_noise_says_so():
+    both = Uncertainty.model_validate({"spread": HONEST, "counts_noise": True})
+    assert "spread of the networks, with noise" in svg_of(chart_coverage(both))
