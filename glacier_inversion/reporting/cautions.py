@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from glacier_inversion.errors import DatasetError
+from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.evaluation.metrics import LEAST_FEATURES
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.experiment import Experiment
@@ -20,6 +20,7 @@ from glacier_inversion.reporting.quantities import (
 from glacier_inversion.reporting.rows import LEVEL, FeatureRow
 from glacier_inversion.reporting.sources import CHECKS, NEVER_SEEN, Sources
 from glacier_inversion.training.model.calibration import widest_level
+from glacier_inversion.training.model.ensemble import Ensemble
 
 _LEAST_DRAWN = 0.9  # of a feature's pixels
 _MOST_STRANGE = 0.2  # of a feature's drawn pixels: held-out features have less
@@ -55,7 +56,9 @@ def find_cautions(sources: Sources, rows: dict[str, list[FeatureRow]]) -> list[C
         found += _of_coverage(output, own)
         found += _of_classes(sources, output)
     of_maps = next(iter(rows.values()))  # pixels that are drawn are so of every output
-    found += [*_of_drawings(sources, of_maps), *_of_applicability(of_maps)]
+    found += _of_drawings(sources, of_maps)
+    found += _of_drawing_models(sources, of_maps)
+    found += _of_applicability(of_maps)
     return [*found, *_of_members(sources), *_of_data(sources)]
 
 
@@ -251,6 +254,22 @@ def _of_drawings(sources: Sources, rows: Rows) -> Iterator[Caution]:
             f"{count(len(holes), 'feature')} with large holes",
             f"Pixels inside the outline are not drawn: {told}. {causes}",
             "A larger buffer_distance, inputs that cover more, or a lower min_valid.",
+        )
+
+
+def _of_drawing_models(sources: Sources, rows: Rows) -> Iterator[Caution]:
+    try:
+        digest = Ensemble(sources.folder, sources.model).digest
+    except ModelError as error:
+        yield Caution("A network cannot be used", str(error), "Train it again.")
+        return
+    others = [row.feature for row in rows if row.drawn_by not in ("", digest)]
+    if others:
+        yield Caution(
+            f"{count(len(others), 'feature')} drawn by another model",
+            "It was trained anew, or has other networks now, since these maps were "
+            f"drawn: {names(others)}.",
+            "Run 'ginv draw' again.",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -269,28 +269,35 @@ def read_picture(path: Path, most_px: int) -> tuple[NDArray[np.float32], Bounds]
         return values, tuple(src.bounds)
 
 
-def statistics_of(
-    paths: Sequence[Path], broken: list[str]
-) -> dict[Path, Mapping[str, float]]:
-    """
-    Return what maps say of their values, 'minimum', 'maximum' and 'mean'.
+@dataclass(frozen=True)
+class MapFacts:
+    """What a map says of its values, and the digest of the model that drew it."""
 
-    Those without any value are left out.
+    minimum: float
+    maximum: float
+    mean: float
+    model_sha256: str
+
+
+def read_facts(paths: Sequence[Path], broken: list[str]) -> dict[Path, MapFacts]:
+    """
+    Return what maps say of themselves; those without any value are left out.
 
     Parameters
     ----------
     broken : list of str
         Takes down why maps cannot be read; they are left out.
     """
-    found: dict[Path, Mapping[str, float]] = {}
+    found: dict[Path, MapFacts] = {}
     for path in paths:
         try:
             with opened(path) as src:
-                tags = src.tags(1)
-            found[path] = {
-                name: float(tags[f"STATISTICS_{name.upper()}"])
-                for name in ("minimum", "maximum", "mean")
-            }
+                tags, own = src.tags(1), src.tags()
+            low, high, mean = (
+                float(tags[f"STATISTICS_{name}"])
+                for name in ("MINIMUM", "MAXIMUM", "MEAN")
+            )
+            found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""))
         except RasterError as error:
             broken.append(str(error))
         except (KeyError, ValueError):

@@ -24,8 +24,8 @@ from glacier_inversion.reporting.maps import (
     MapPicture,
     Shape,
     paint,
+    read_facts,
     read_picture,
-    statistics_of,
     to_image,
 )
 from glacier_inversion.reporting.quantities import count, exact, number, signed
@@ -105,10 +105,10 @@ class Painter:
         for statistic in self.statistics[:-1]:
             paths = [self._path(row.feature, statistic) for row in self._drawn]
             there = [path for path in paths if path.is_file()]
-            found = statistics_of(there, self._sources.broken).values()
+            found = read_facts(there, self._sources.broken).values()
             if found:
-                low = min(values["minimum"] for values in found)
-                high = max(values["maximum"] for values in found)
+                low = min(facts.minimum for facts in found)
+                high = max(facts.maximum for facts in found)
                 ranges[statistic] = nice_range(low if statistic == "mean" else 0, high)
         if self._residuals is not None:
             sizes = np.abs(self._residuals["residual"].to_numpy())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.evaluation.metrics import REGRESSION
-from glacier_inversion.reporting.maps import statistics_of
+from glacier_inversion.reporting.maps import read_facts
 from glacier_inversion.reporting.sources import NEVER_SEEN, Row, Sources
 
 LEVEL = 95
@@ -34,6 +34,8 @@ class FeatureRow:
         The share of the known pixels that 95 % intervals held which were fitted without
         this feature.
     mean, volume_km3 : float
+    drawn_by : str
+        Digest of the model that drew the map.
     volume_interval : tuple of float
         Of 95 %, km3.
     """
@@ -49,6 +51,7 @@ class FeatureRow:
     bias: float | None = None
     coverage: float | None = None
     mean: float | None = None
+    drawn_by: str = ""
     volume_km3: float | None = None
     volume_interval: tuple[float, float] | None = None
 
@@ -80,8 +83,9 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
         sources.workspace.drawing(sources.name, feature, output, "mean"): feature
         for feature in sources.drawn[output]
     }
-    for path, values in statistics_of([*paths], sources.broken).items():
-        rows[paths[path]].mean = values["mean"]
+    for path, facts in read_facts([*paths], sources.broken).items():
+        row = rows[paths[path]]
+        row.mean, row.drawn_by = facts.mean, facts.model_sha256
     for told in sources.holes:
         if row := rows.get(told["feature"]):
             row.drawn = share_of(told, "drawn", "pixels")

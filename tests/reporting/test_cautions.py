@@ -107,6 +107,16 @@ def test_holes_and_their_cause(sources):
     assert "what a network looks at reaches beyond the tile" in said(sources)
 
 
+def test_maps_of_a_model_that_was_there_before(sources):
+    def change(rows):
+        rows["east"].drawn_by = "other"
+
+    assert "drawn by another model" not in said(sources)
+    text = said(sources, change)
+    assert "1 feature drawn by another model" in text
+    assert "since these maps were drawn: east." in text
+
+
 def test_features_unlike_those_of_training(sources):
     def change(rows):
         rows["east"].applies_not = 0.25

@@ -14,8 +14,8 @@ from glacier_inversion.reporting.maps import (
     RESIDUAL,
     Frame,
     paint,
+    read_facts,
     read_picture,
-    statistics_of,
     stops,
     to_image,
 )
@@ -126,10 +126,10 @@ def test_maps_tell_their_range_and_mean(reported):
     "As numpy finds them; a map of fewer pixels has the same bounds."
     path = reported.root / "drawings/small/west/thickness_mean.tif"
     values = read_tile(path)
-    (told,) = statistics_of([path], []).values()
-    assert told["minimum"] == pytest.approx(np.nanmin(values), rel=1e-6)
-    assert told["maximum"] == pytest.approx(np.nanmax(values), rel=1e-6)
-    assert told["mean"] == pytest.approx(np.nanmean(values), rel=1e-5)
+    (told,) = read_facts([path], []).values()
+    assert told.minimum == pytest.approx(np.nanmin(values), rel=1e-6)
+    assert told.maximum == pytest.approx(np.nanmax(values), rel=1e-6)
+    assert told.mean == pytest.approx(np.nanmean(values), rel=1e-5)
     whole, bounds = read_picture(path, 10_000)
     np.testing.assert_array_equal(whole, values)
     fewer, same = read_picture(path, 10)

@@ -164,6 +164,28 @@ def test_an_output_that_is_a_probability_has_a_page(reported, tmp_path):
     assert "not calibrated" not in told["cautions"]
 
 
+@pytest.mark.slow
+def test_a_model_of_two_outputs_has_all_of_both(run):
+    "Under a heading each, with a table each."
+    run.raw["inputs"] = run.raw["inputs"][:1]
+    speed = {"name": "speed", "resolution": 100.0, "scalar": True}
+    run.raw["outputs"].append(speed)
+    run.raw.update(epochs=2, criterion="loss")
+    run.raw["losses_name"]["speed"] = "nan_mae"
+    run.raw["metrics_name"]["speed"] = ["nan_mae"]
+    network = run.raw["model_description"]["outputs"]
+    network["speed"] = network["thickness"]
+    run.write()
+    for command in ("build-dataset", "train", "evaluate", "draw", "report"):
+        result = run(command)
+        assert result.exit_code == 0, result.output
+    page = page_of(run)
+    assert page.count('class="feature-table"') == 2
+    assert page.count("<h3>thickness</h3>") == page.count("<h3>speed</h3>") >= 6
+    assert "thickness: the uncertainty is not calibrated" in page
+    assert "speed: the uncertainty is not calibrated" in page
+
+
 def test_residuals_that_cannot_be_read_are_named(reported, tmp_path):
     run = copy_of(reported, tmp_path / "broken")
     (run.root / "evaluations/small/crossval/residuals.gpkg").write_bytes(b"nothing")
