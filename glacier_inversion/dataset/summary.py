@@ -37,6 +37,7 @@ class _Row(_Part):
     feature: FolderName
     columns: dict[str, Any]
     bounds: Bounds
+    area_km2: float | None = None  # told by a report, and needed for nothing else
     rasters: dict[str, _Tile]
 
 
@@ -50,6 +51,7 @@ class _Raster(_Part):
 
     name: FolderName
     resolution: Length
+    file: str | None = None
     derive: dict[str, Any] | None = None
 
 

@@ -227,8 +227,8 @@ def _of_classes(sources: Sources, output: str) -> Iterator[Caution]:
         yield Caution(
             f"{output}: low values come out too high, and high ones too low",
             f"By {signed(first.bias, unit)} on average below "
-            f"{exact(first.high or 0, unit)}, and by {signed(last.bias, unit)} from "
-            f"{exact(last.low or 0, unit)} on.",
+            f"{exact(first.high or 0, unit, 4)}, and by {signed(last.bias, unit)} from "
+            f"{exact(last.low or 0, unit, 4)} on.",
             "Do not read the extremes of the maps as they are.",
         )
 
@@ -324,7 +324,7 @@ def _of_members(sources: Sources) -> Iterator[Caution]:
 
 
 def _of_data(sources: Sources) -> Iterator[Caution]:
-    failed = [row["feature"] for row in sources.summary.get("failed", [])]
+    failed = [row.feature for row in sources.summary.failed]
     if failed:
         yield Caution(
             f"{count(len(failed), 'feature')} without tiles",

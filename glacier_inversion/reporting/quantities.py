@@ -54,14 +54,14 @@ def signed(
     return f"+{text}" if is_positive else text
 
 
-def exact(value: float, unit: str | None = None) -> str:
+def exact(value: float, unit: str | None = None, digits: int = 6) -> str:
     """
-    Write a number that somebody chose, without digits that say nothing.
+    Write a number that was chosen, without digits that say nothing.
 
-    >>> exact(50.0, "m"), exact(1600.0), exact(0.5)
-    ('50 m', '1,600', '0.5')
+    >>> exact(50.0, "m"), exact(1600.0), exact(0.5), exact(7.68671, digits=4)
+    ('50 m', '1,600', '0.5', '7.687')
     """
-    return f"{value:,.6g}{_space(unit)}"
+    return f"{float(f'{value:.{digits}g}'):,.12g}{_space(unit)}"
 
 
 def percent(share: float | None, decimals: int = 0) -> str:

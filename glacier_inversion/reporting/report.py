@@ -210,19 +210,19 @@ def _tell_rasters(sources: Sources) -> list[dict[str, Any]]:
     uses = {variable.name: "input" for variable in experiment.inputs}
     uses |= {variable.name: "output" for variable in experiment.outputs}
     told = []
-    for raster in sources.summary["description"]["rasters"]:
-        name = raster["name"]
-        valid = [row["rasters"][name]["valid"] for row in sources.summary["features"]]
-        derive = raster.get("derive")
+    for raster in sources.summary.description.rasters:
+        name, derive = raster.name, raster.derive
+        valid = [row.rasters[name].valid for row in sources.summary.features]
         of = derive and derive.get("of")
         of_what = f" of {of if isinstance(of, str) else ', '.join(of)}" if of else ""
+        source = f"{derive['name']}{of_what}" if derive else raster.file
         told.append(
             {
                 "name": name,
                 "use": uses.get(name, "other"),
-                "source": f"{derive['name']}{of_what}" if derive else raster["file"],
-                "resolution": raster["resolution"],
-                "unit": sources.summary["units"].get(name) or "",
+                "source": source,
+                "resolution": raster.resolution,
+                "unit": sources.summary.units.get(name) or "",
                 "least": min(valid),
                 "median": float(np.median(valid)),
                 "most": max(valid),

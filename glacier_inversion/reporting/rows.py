@@ -60,12 +60,10 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
     """Return a row for each feature of the dataset, the largest first."""
     splits = sources.splits
     rows = {
-        told["feature"]: FeatureRow(
-            told["feature"],
-            splits.get(told["feature"], ""),
-            number_in(told, "area_km2"),
+        told.feature: FeatureRow(
+            told.feature, splits.get(told.feature, ""), told.area_km2
         )
-        for told in sources.summary["features"]
+        for told in sources.summary.features
     }
     for name, scores in sources.scores(output).items():
         for of_feature in scores.ensemble.features:

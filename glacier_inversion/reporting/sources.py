@@ -7,12 +7,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import geopandas
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.dataset.summary import SUMMARY
+from glacier_inversion.dataset.summary import Summary, read_summary
 from glacier_inversion.drawing.holes import HOLES
 from glacier_inversion.errors import (
     GlacierInversionError,
@@ -28,7 +27,6 @@ from glacier_inversion.evaluation.metrics_file import (
 )
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.state_files import read_state
 from glacier_inversion.training.model.calibration import (
     CALIBRATION,
     Calibration,
@@ -41,7 +39,11 @@ from glacier_inversion.training.model.members import (
     member_folders,
     member_state,
 )
-from glacier_inversion.training.model.model import Model, read_model
+from glacier_inversion.training.model.model import (
+    Model,
+    read_model,
+    read_versions,
+)
 from glacier_inversion.workspace import SPLITS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
@@ -91,8 +93,8 @@ class Sources:
         None where there is none, or it cannot be used.
     evaluations : dict of Evaluation
         By name, in the order of `CHECKS`.
-    summary : dict
-        summary.json of the dataset.
+    summary : Summary
+        Of the dataset.
     drawn : dict of list of str
         The features with a map of the mean, by output.
     holes, volumes : list of dict of str
@@ -109,7 +111,7 @@ class Sources:
     workspace: Workspace
     model: Model
     dataset: BuiltDataset
-    summary: dict[str, Any]
+    summary: Summary
     versions: Mapping[str, str]
     states: dict[int, MemberState]
     logs: dict[int, Curves]
@@ -222,8 +224,8 @@ def read_sources(
         workspace,
         model,
         dataset,
-        read_state(dataset.folder / SUMMARY, 2**31),  # opened before, so it is sound
-        read_state(folder / "model.json", 2**31).get("versions", {}),
+        read_summary(dataset.folder),
+        read_versions(folder),
         states,
         read_logs(finished, model.experiment.best_by.column),
     )

@@ -149,7 +149,7 @@ def test_members_that_are_missing(sources):
 
 
 def test_what_is_not_there(sources):
-    sources.summary["failed"] = [{"feature": "lost"}]
+    sources.summary.failed = [sources.summary.features[0]]
     sources.drawn = {"thickness": []}
     sources.broken = ["file: is broken", "file: is broken"]
     text = said(sources)

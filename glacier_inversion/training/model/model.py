@@ -217,6 +217,15 @@ def read_model(folder: Path) -> Model:
         raise ModelError(message) from error
 
 
+def read_versions(folder: Path) -> dict[str, str]:
+    """Return the versions of what trained a model, as far as its model.json tells."""
+    content = read_state(folder / "model.json", _FORMAT)
+    versions = content.get("versions")
+    if not isinstance(versions, dict):
+        return {}
+    return {str(name): str(version) for name, version in versions.items()}
+
+
 def _read_splits(content: dict[str, Any]) -> dict[str, list[str]] | None:
     """Return the features of each split, None where there is no word of them."""
     splits = content.get("splits")
