@@ -47,7 +47,7 @@ _BLUE_TO_RED = [  # of ColorBrewer's RdBu
     "#d6604d",
     "#b2182b",
 ]
-_ABOUT_ONE = 0.0, 2.0
+ABOUT_ONE = 0.0, 2.0
 """The range of what is measured against a threshold, which is 1."""
 _FROM_ZERO = "std", "uncertainty", "noise"
 """Statistics with a range of their own, from 0 on, and colours of their own."""
@@ -104,7 +104,7 @@ def ranges_of(maps: DrawnMaps) -> Ranges:
         for group, paths in together.items()
     }
     return {
-        what: _ABOUT_ONE if what[1] == APPLICABILITY else ranges[group]
+        what: ABOUT_ONE if what[1] == APPLICABILITY else ranges[group]
         for what, group in groups.items()
     }
 

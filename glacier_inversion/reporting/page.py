@@ -9,9 +9,9 @@ from typing import Any
 import jinja2
 
 import glacier_inversion
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.reporting import quantities
 from glacier_inversion.reporting.maps import ERROR, RESIDUAL, stops
-from glacier_inversion.reporting.pictures import APPLICABILITY
 from glacier_inversion.reporting.rows import number_in
 from glacier_inversion.reporting.sources import CHECKS
 

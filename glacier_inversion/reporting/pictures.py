@@ -12,9 +12,10 @@ import numpy as np
 import shapely
 
 from glacier_inversion.drawing.mosaics import mosaic_path
-from glacier_inversion.drawing.styles import Range, nice_range
+from glacier_inversion.drawing.styles import ABOUT_ONE, Range, nice_range
 from glacier_inversion.errors import RasterError
 from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.progress import Progress
 from glacier_inversion.reporting.maps import (
     ERROR,
@@ -37,9 +38,6 @@ MOST_FEATURES = 40
 _REGION_PX, _FEATURE_PX = 900, 360  # of images, along the longer side
 _RESIDUAL_PX = 140  # points must stay seen
 _COMMON = 0.95  # of the residuals have a colour of their own
-INPUTS, APPLICABILITY = "inputs", "applicability"
-"""What the map of how unlike training the inputs are is of, and its name."""
-_AROUND_THRESHOLD = 0.0, 2.0  # as QGIS shows it: the colour changes in the middle
 _UNKNOWN = "#e8e8e8"  # the fill of what was not checked
 _WORDS = {
     "mean": "predicted",
@@ -101,7 +99,7 @@ class Painter:
 
     @cached_property
     def _ranges(self) -> dict[str, Range]:
-        ranges: dict[str, Range] = {APPLICABILITY: _AROUND_THRESHOLD}
+        ranges: dict[str, Range] = {APPLICABILITY: ABOUT_ONE}
         for statistic in self.statistics[:-1]:
             paths = [self._path(row.feature, statistic) for row in self._drawn]
             there = [path for path in paths if path.is_file()]
@@ -128,8 +126,7 @@ class Painter:
         lines = [Shape("".join(frame.path(outline) for outline in shown))]
         maps = []
         for statistic in self.statistics:
-            of = INPUTS if statistic == APPLICABILITY else self._output
-            path = mosaic_path(self._sources.drawings, of, statistic)
+            path = mosaic_path(self._sources.drawings, self._output, statistic)
             if not path.is_file() or statistic not in self._ranges:
                 continue
             try:
@@ -266,6 +263,6 @@ class Painter:
         return self._sources.workspace.drawing(
             self._sources.name,
             feature,
-            INPUTS if statistic == APPLICABILITY else self._output,
+            self._output,
             statistic,
         )

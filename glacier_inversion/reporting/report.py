@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from glacier_inversion.reporting.charts import (
 from glacier_inversion.reporting.page import render
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
 from glacier_inversion.reporting.rows import FeatureRow, tell_features
-from glacier_inversion.reporting.sources import Sources, read_sources
+from glacier_inversion.reporting.sources import Row, Sources, read_sources
 from glacier_inversion.reporting.summary import (
     summarise,
     tell_applicability,
@@ -166,6 +167,7 @@ def _tell_output(
         "scores": scores,
         "is_measured": all(own.kind == REGRESSION.name for own in scores.values()),
         "calibration": sources.calibrated(output),
+        "published": _find_published(sources.volume_of_all(output) or {}),
         "volume": tell_volume(sources, output),
         "applies": tell_applicability(rows),
         "region": painter.region(),
@@ -192,6 +194,12 @@ def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
         charts["coverage"] = chart_coverage(uncertainty)
         charts["pit"] = chart_pit(uncertainty)
     return charts
+
+
+def _find_published(volumes: Row) -> list[str]:
+    """Return the published maps that a row of volumes compares with."""
+    names = (re.fullmatch(r"published_(.*)_km3", column) for column in volumes)
+    return [name[1] for name in names if name]
 
 
 def _count_splits(rows: Sequence[FeatureRow]) -> list[tuple[str, int, float]]:

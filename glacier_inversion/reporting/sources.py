@@ -13,6 +13,7 @@ import geopandas
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.summary import Summary, read_summary
 from glacier_inversion.drawing.holes import HOLES
+from glacier_inversion.drawing.volume_tables import TOTAL, VOLUMES
 from glacier_inversion.errors import (
     GlacierInversionError,
     ModelError,
@@ -64,8 +65,6 @@ From the one that says most of glaciers never seen to those that say least.
 """
 NEVER_SEEN = ("crossval", "test")
 """Those whose features the predicting networks did not know in any way."""
-VOLUMES, TOTAL = "volumes.csv", "total"
-"""The table of volumes, and what its last row of an output is called."""
 
 Row = dict[str, str]
 

@@ -92,7 +92,7 @@ def test_the_map_of_where_a_model_applies_is_shown(reported, sources, tmp_path):
     for folder in (run.root / "drawings/small").iterdir():
         if folder.is_dir() and (folder / "thickness_mean.tif").exists():
             shutil.copy(
-                folder / "thickness_mean.tif", folder / "inputs_applicability.tif"
+                folder / "thickness_mean.tif", folder / "thickness_applicability.tif"
             )
     sources.workspace = Workspace(run.root)
     rows = tell_features(sources, "thickness")
