@@ -17,7 +17,7 @@ from glacier_inversion.reporting.quantities import (
     signed,
     span,
 )
-from glacier_inversion.reporting.rows import LEVEL, FeatureRow
+from glacier_inversion.reporting.rows import LEVEL, FeatureRow, number_in
 from glacier_inversion.reporting.sources import CHECKS, NEVER_SEEN, Sources
 from glacier_inversion.training.model.calibration import widest_level
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -277,9 +277,10 @@ def _causes(sources: Sources) -> str:
     """Say why most pixels are not drawn."""
     counts: dict[str, float] = {}
     for row in sources.holes:
-        for column, text in row.items():
+        for column in row:
             if column == "beyond_tile" or column.startswith("lacking_"):
-                counts[column] = counts.get(column, 0) + float(text or 0)
+                own = number_in(row, column) or 0.0
+                counts[column] = counts.get(column, 0.0) + own
     if not any(counts.values()):
         return ""
     worst = max(counts, key=lambda column: counts[column])

@@ -103,7 +103,7 @@ def test_holes_and_their_cause(sources):
     text = said(sources)
     assert "1 feature with large holes" in text
     assert "west (60 % drawn). Mostly since the input slope is not known" in text
-    sources.holes[0] |= {"beyond_tile": "99999"}
+    sources.holes[0] |= {"beyond_tile": "99999", "lacking_speed": "no number"}
     assert "what a network looks at reaches beyond the tile" in said(sources)
 
 
