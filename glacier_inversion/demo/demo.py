@@ -44,8 +44,8 @@ class DemoReport:
     Attributes
     ----------
     experiment : Path
-    drawings, picture : Path
-        The folder of the maps, and the overview.
+    drawings, picture, page : Path
+        The folder of the maps, the overview, and the report.
     scores : list of Score
         Of the ensemble and of simpler methods, on the test glaciers.
     coverages : list of Coverage
@@ -61,6 +61,7 @@ class DemoReport:
     experiment: Path
     drawings: Path
     picture: Path
+    page: Path
     scores: list[Score]
     coverages: list[Coverage]
     calibrated_on: list[str]
@@ -94,6 +95,7 @@ def run_demo(
         from glacier_inversion.drawing.draw import draw  # noqa: PLC0415
         from glacier_inversion.evaluation.calibrate import calibrate  # noqa: PLC0415
         from glacier_inversion.evaluation.evaluate import evaluate  # noqa: PLC0415
+        from glacier_inversion.reporting.report import report  # noqa: PLC0415
         from glacier_inversion.training.model.model import (  # noqa: PLC0415
             read_model,
         )
@@ -118,12 +120,14 @@ def run_demo(
         dataset = open_dataset(loaded, workspace)
         picture = workspace.root / "overview.png"
         draw_overview(picture, workspace, model, dataset)
+        (page,) = report(loaded, workspace, progress=progress).written
         thickness = calibration.outputs[THICKNESS]
         uncertainty = evaluated.metrics["outputs"][THICKNESS]["uncertainty"]
         return DemoReport(
             experiment=experiment,
             drawings=workspace.drawings(model),
             picture=picture,
+            page=page,
             scores=score_demo(workspace, model, dataset),
             coverages=cover_demo(workspace, model, dataset, uncertainty, thickness),
             calibrated_on=thickness.features,

@@ -11,6 +11,7 @@ def format_demo(report: DemoReport) -> str:
     lines = [
         f"Maps, for QGIS: {report.drawings}",
         f"Picture:        {report.picture}",
+        f"Report:         {report.page}",
         "",
         f"{heading:<34} RMSE     bias",
     ]
