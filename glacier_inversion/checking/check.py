@@ -174,6 +174,9 @@ def _open_models(
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have, or that lack the calibration of what is to be drawn.
     """
+    from glacier_inversion.drawing.applicability import (  # noqa: PLC0415  torch
+        open_applicability,
+    )
     from glacier_inversion.drawing.calibrated import (  # noqa: PLC0415  torch
         find_noise_problems,
         open_calibration,
@@ -202,6 +205,7 @@ def _open_models(
             problems += find_noise_problems(folder, model.experiment, asked)
             n_members = len(finished_seeds(folder))
             open_calibration(folder, model, n_members, asked, problems)
+            open_applicability(folder, model, asked, problems)
             found.append(model)
         except (DatasetError, ModelError) as error:
             problems.append(str(error))

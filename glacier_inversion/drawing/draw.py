@@ -92,9 +92,10 @@ def draw(
     model; an output that it does not hold is drawn without them, which is warned of.
     Pictures of profiles show them wherever it can be used, and the uncertainty of the
     volumes of thicknesses does. Noise follows from the variances that members predict,
-    if their losses learn any, and applicability from what the model was trained on.
-    Memory is bounded by blocks. Tags of a map say how it came about; drawn again, its
-    bytes are the same.
+    if their losses learn any, and applicability from what the model was trained on; if
+    much of what is drawn is unlike all of that, a warning says so in any case. Memory
+    is bounded by blocks. Tags of a map say how it came about; drawn again, its bytes
+    are the same.
 
     Parameters
     ----------

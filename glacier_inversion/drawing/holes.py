@@ -41,8 +41,10 @@ class Holes:
         counts for every input that it lacks.
     n_without_bed : int, None where none is drawn
         Drawn, where the surface of the bed is not known.
-    n_unlike : int, None where that is not known
-        Drawn, and unlike all that the model was trained on.
+    n_compared : int, None where the model has no applicability
+        Drawn, and compared with what the model was trained on: all, or some of them.
+    n_unlike : int, likewise
+        Compared, and unlike all of that.
     """
 
     feature: str
@@ -51,6 +53,7 @@ class Holes:
     n_beyond_tile: int
     n_lacking: dict[str, int]
     n_without_bed: int | None = None
+    n_compared: int | None = None
     n_unlike: int | None = None
 
     @property
@@ -93,10 +96,11 @@ class HoleCounter:
                 n_beyond += int((within & ~is_on).sum())
         n_lacking = {variable.name: 0 for variable in ensemble.model.experiment.inputs}
         n_without_bed = None if self._bed is None else 0
-        n_unlike = None if ensemble.applicability is None else 0
         self.holes = Holes(
-            drawn.feature, n_beyond, 0, n_beyond, n_lacking, n_without_bed, n_unlike
+            drawn.feature, n_beyond, 0, n_beyond, n_lacking, n_without_bed
         )
+        if ensemble.applicability is not None:
+            self.holes.n_compared = self.holes.n_unlike = 0
 
     def add(self, values: PredictedBlock) -> None:
         """Count a block, the bed among its outputs."""
@@ -109,9 +113,14 @@ class HoleCounter:
         holes.n_drawn += int((within & values.predicted).sum())
         for name, lacking in values.lacking.items():
             holes.n_lacking[name] += int((lacking & counted).sum())
-        if values.dissimilarity is not None and holes.n_unlike is not None:
-            is_unlike = values.dissimilarity > 1
-            holes.n_unlike += int((is_unlike & within[values.predicted]).sum())
+        if (
+            values.dissimilarity is not None
+            and holes.n_compared is not None
+            and holes.n_unlike is not None
+        ):
+            inner = values.dissimilarity[within[values.predicted]]
+            holes.n_compared += int(np.isfinite(inner).sum())
+            holes.n_unlike += int((inner > 1).sum())
         if self._bed is not None and holes.n_without_bed is not None:
             is_unknown = np.isnan(values.values[self._bed.output]).all(axis=0)
             holes.n_without_bed += int((is_unknown & within[values.predicted]).sum())
@@ -155,7 +164,7 @@ def write_holes(folder: Path, holes: Sequence[Holes]) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     lacking = [f"lacking_{name}" for name in holes[0].n_lacking]
     without_bed = [] if holes[0].n_without_bed is None else ["without_bed"]
-    unlike = [] if holes[0].n_unlike is None else ["unlike_training"]
+    unlike = [] if holes[0].n_unlike is None else ["compared", "unlike_training"]
     counts = ["pixels", "drawn", "beyond_tile"]
     writer.writerow(["feature", *counts, *lacking, *without_bed, *unlike])
     for of_feature in holes:
@@ -163,8 +172,8 @@ def write_holes(folder: Path, holes: Sequence[Holes]) -> Path:
         row += of_feature.n_lacking.values()
         if of_feature.n_without_bed is not None:
             row.append(of_feature.n_without_bed)
-        if of_feature.n_unlike is not None:
-            row.append(of_feature.n_unlike)
+        if of_feature.n_compared is not None and of_feature.n_unlike is not None:
+            row += [of_feature.n_compared, of_feature.n_unlike]
         writer.writerow([of_feature.feature, *row])
     path = folder / HOLES
     write_bytes(path, text.getvalue().encode())

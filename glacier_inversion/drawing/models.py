@@ -19,7 +19,6 @@ from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import (
     Model,
@@ -70,7 +69,8 @@ def open_ensembles(
     Open every model that can be drawn, and note why others cannot.
 
     With what statistics need: calibrations, and what they were trained on. Else also
-    with calibrations that can be read, for pictures of profiles and for volumes.
+    with calibrations that can be read, for pictures of profiles and for volumes, and
+    with what they were trained on, to warn of what is unlike it.
     """
     description, ensembles = experiment.drawing_description, []
     are_asked = any(map(is_calibrated, description.statistics))
@@ -93,8 +93,9 @@ def open_ensembles(
                 ensemble.calibration = find_calibration(
                     ensemble.folder, ensemble.model, len(ensemble.seeds)
                 )
-            if APPLICABILITY in description.statistics:
-                ensemble.applicability = open_applicability(ensemble, problems)
+            ensemble.applicability = open_applicability(
+                ensemble.folder, ensemble.model, description.statistics, problems
+            )
             ensembles.append(ensemble)
     return ensembles
 

@@ -87,7 +87,7 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
     for told in sources.holes:
         if row := rows.get(told["feature"]):
             row.drawn = share_of(told, "drawn", "pixels")
-            row.applies_not = share_of(told, "unlike_training", "drawn")
+            row.applies_not = share_of(told, "unlike_training", "compared")
     for told in sources.volumes_of(output):
         if row := rows.get(told["feature"]):
             _tell_volume(row, told)

@@ -1,6 +1,7 @@
 """Maps of how unlike training places are: against patches one by one, and told of."""
 
 import csv
+import json
 import logging
 from dataclasses import replace
 
@@ -112,7 +113,9 @@ def test_unlike_pixels_are_counted_and_told_of(drawn):
     n_unlike = sum(int(row["unlike_training"]) for row in rows)
     n_drawn = sum(int(row["drawn"]) for row in rows)
     assert 0 < n_unlike < n_drawn
-    assert f"small: {n_unlike:,} of {n_drawn:,} drawn pixels" in said
+    assert all(row["compared"] == row["drawn"] for row in rows)
+    share = f"{100 * n_unlike / n_drawn:.2g} %"
+    assert f"small: {share} of {n_drawn:,} drawn pixels are unlike" in said
     whole = read(folder / "south" / NAME)[0]
     (south,) = (row for row in rows if row["feature"] == "south")
     assert int(south["unlike_training"]) <= (whole > 1).sum()
@@ -127,9 +130,33 @@ def test_inputs_beyond_those_of_training_are_unlike(drawn, tmp_path):
     assert run("build-dataset").exit_code == 0
     result = run("draw")
     assert result.exit_code == 0, result.output
-    assert "(100 %) are unlike all that it was trained on" in result.stderr
+    assert "WARNING: small: 100 % of" in result.stderr
     values, _ = read(run.root / "drawings/small/south" / NAME)
     assert np.nanmin(values) > 1
+
+
+def test_what_is_unlike_is_told_of_though_no_map_is_asked_for(
+    drawn, tmp_path, monkeypatch
+):
+    "From some of the pixels, at equal steps, as all of them would take long."
+    run = copy_of(drawn[0], tmp_path)
+    with (run.root / "drawings/small/holes.csv").open() as file:
+        whole = {row["feature"]: row for row in csv.DictReader(file)}
+    run.raw["drawing_description"]["statistics"] = ["mean"]
+    run.write()
+    module = "glacier_inversion.drawing.applicability._MOST_COMPARED"
+    monkeypatch.setattr(module, 50)
+    result = run("draw")
+    assert result.exit_code == 0, result.output
+    assert "WARNING: small: " in result.stderr
+    assert "drawn pixels are unlike all that it was trained on" in result.stderr
+    with (run.root / "drawings/small/holes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        n_drawn, n_compared = int(row["drawn"]), int(row["compared"])
+        assert 0 < n_compared <= 50 < n_drawn
+        of_all = int(whole[row["feature"]]["unlike_training"]) / n_drawn
+        assert abs(int(row["unlike_training"]) / n_compared - of_all) < 0.25
 
 
 def test_maps_drawn_twice_are_the_same(drawn):
@@ -146,6 +173,8 @@ def test_a_model_that_has_none_is_refused_with_what_to_do(drawn, tmp_path):
     (run.root / "models/small" / APPLICABILITY).unlink()
     result = run("draw")
     assert result.exit_code == 1
+    (problem,) = json.loads(run("check", "--json").stdout)["problems"]
+    assert problem in result.stderr
     assert "Run 'ginv train'" in result.stderr
     assert "leave applicability out of drawing_description.statistics" in result.stderr
     assert run("train").exit_code == 0
@@ -153,11 +182,18 @@ def test_a_model_that_has_none_is_refused_with_what_to_do(drawn, tmp_path):
     run.raw["drawing_description"]["statistics"] = ["mean"]
     run.write()
     (run.root / "models/small" / APPLICABILITY).write_bytes(b"")
-    assert run("draw").exit_code == 0
+    result = run("draw")
+    assert result.exit_code == 0
+    assert f"{APPLICABILITY}: cannot be used" in result.stderr
+    (run.root / "models/small" / APPLICABILITY).unlink()
+    result = run("draw")
+    assert result.exit_code == 0
+    assert APPLICABILITY not in result.stderr
 
 
-def holes(feature, n_drawn, n_unlike):
-    return Holes(feature, n_drawn, n_drawn, 0, {}, None, n_unlike)
+def holes(feature, n_drawn, n_unlike, n_compared=None):
+    n_compared = n_drawn if n_compared is None else n_compared
+    return Holes(feature, n_drawn, n_drawn, 0, {}, None, n_compared, n_unlike)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +202,14 @@ def holes(feature, n_drawn, n_unlike):
         ([holes("a", 100, 0)], None, None),
         ([holes("a", 100, None)], None, None),
         ([holes("a", 0, 0)], None, None),
-        ([holes("a", 99, 4), holes("b", 1, 1)], "INFO", "Most of: b (100%), a (4%)"),
-        ([holes("a", 100, 6)], "WARNING", "m: 6 of 100 drawn pixels (6 %) are unlike"),
+        ([holes("a", 99, 4), holes("b", 9, 1)], "INFO", "Most of: b (11%), a (4%)"),
+        ([holes("a", 99, 1), holes("b", 1, 1)], "WARNING", "Most of: b (100%), a (1%)"),
+        ([holes("a", 100, 6)], "WARNING", "m: 6 % of 100 drawn pixels are unlike"),
+        (  # large features weigh as much as is drawn of them
+            [holes("a", 9000, 20, 2000), holes("b", 1000, 100)],
+            "INFO",
+            "m: 1.9 % of 10,000 drawn pixels are unlike",
+        ),
     ],
     ids=str,
 )

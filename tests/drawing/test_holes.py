@@ -91,6 +91,9 @@ def test_every_pixel_is_counted_by_what_became_of_it(
     assert str(table) in result.stdout
     with table.open(encoding="utf-8") as text:
         rows = {row.pop("feature"): row for row in csv.DictReader(text)}
+    for row in rows.values():  # all of them, as they are few
+        assert row.pop("compared") == row["drawn"]
+        del row["unlike_training"]
     expected = {
         feature: counted_one_by_one(run, feature, resolution) for feature in rows
     }
@@ -118,10 +121,13 @@ def test_a_map_without_holes_is_not_told(finished):
     "But it has its row in the table."
     text = (finished.root / "drawings/small/holes.csv").read_text()
     header, row = text.splitlines()
-    assert header == "feature,pixels,drawn,beyond_tile,lacking_slope,lacking_speed"
-    name, n_pixels, n_drawn, *causes = row.split(",")
+    assert header == (
+        "feature,pixels,drawn,beyond_tile,lacking_slope,lacking_speed,"
+        "compared,unlike_training"
+    )
+    name, n_pixels, n_drawn, *causes, n_compared, _ = row.split(",")
     assert name == "south"
-    assert n_pixels == n_drawn
+    assert n_pixels == n_drawn == n_compared
     assert causes == ["0", "0", "0"]
 
 

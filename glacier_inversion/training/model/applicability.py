@@ -49,11 +49,14 @@ class Applicability:
         where it is constant.
     threshold : float
         Distance, after that, up to which a point is like them.
+    n_most : int or None
+        So many points of a block, at equal steps, are compared at most; None: all.
     """
 
     points: Floats
     std: Floats
     threshold: float
+    n_most: int | None = None
 
     def dissimilarity(self, statistics: Floats) -> Floats:
         """
@@ -66,10 +69,15 @@ class Applicability:
         Returns
         -------
         dissimilarity : float32 array, shape (n,)
+            NaN of those that are not compared.
         """
+        n = len(statistics)
+        step = 1 if self.n_most is None else max(1, -(-n // self.n_most))
         distance: NDArray[np.float64]
-        distance, _ = self._tree.query(statistics / self.std)
-        return (distance / self.threshold).astype(np.float32)
+        distance, _ = self._tree.query(statistics[::step] / self.std)
+        dissimilarity = np.full(n, np.nan, dtype=np.float32)
+        dissimilarity[::step] = distance / self.threshold
+        return dissimilarity
 
     @cached_property
     def _tree(self) -> KDTree:
