@@ -157,7 +157,7 @@ def train_members(
         remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
         model = data.model(experiment)
         _claim(model, folder, overwrite)
-        keep_training_points(data.train, folder, model.identity)
+        keep_training_points(data.train, folder, model)
         problems = find_unusable_members(folder, model)
         if problems:
             raise ModelError("\n".join(problems))

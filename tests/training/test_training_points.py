@@ -1,8 +1,13 @@
 """What training keeps of its points, to tell where the model applies."""
 
+import numpy as np
 import pytest
 
+from glacier_inversion.training.data import prepare
+from glacier_inversion.training.model.applicability import read_applicability
+from glacier_inversion.training.training_points import keep_training_points
 from tests.helpers import copy_of
+from tests.training.helpers import experiment, noisy_tiles, translation_invariant
 
 FILE = "models/small/applicability.safetensors"
 
@@ -30,3 +35,30 @@ def test_a_new_model_has_its_own(finished, tmp_path, options):
     run.write()
     assert run("train", *options).exit_code == 0
     assert (run.root / FILE).stat().st_size > 0
+
+
+@pytest.mark.parametrize("vectors", [[["east", "north"]], []])
+def test_vectors_are_kept_in_all_turns(tmp_path, vectors):
+    "As training turns them: a glacier may flow anywhere, if its network has seen it."
+    raw = translation_invariant().model_dump(mode="json", by_alias=True)
+    turning = {"flips": True, "rotations": True, "vectors": vectors}
+    checked = experiment(**raw | {"augmentation": turning, "seeds_number": 1})
+    tiles = {
+        "train": [noisy_tiles(1, "train"), noisy_tiles(2, "train")],
+        "validation": [noisy_tiles(3, "validation")],
+    }
+    data = prepare(checked, tiles)
+    model = data.model(checked)
+    keep_training_points(data.train, tmp_path, model)
+    points = read_applicability(tmp_path, model.identity, 7).points
+    n_turns = 8 if vectors else 1
+    assert len(points) == n_turns * len(data.train)
+    east, north = np.sort(points[:, 0]), np.sort(points[:, 2])  # means
+    is_turned = [
+        np.allclose(one, other, atol=1e-5)
+        for one, other in ((east, -east[::-1]), (east, north))
+    ]
+    assert is_turned == [bool(vectors)] * 2
+    # the means of all else are those of one turn, again and again
+    speed = np.unique(points[:, 4].round(4))
+    assert len(speed) <= len(data.train)

@@ -84,9 +84,13 @@ class Applicability:
         return KDTree(self.points / self.std)
 
 
-def choose_points(n_points: int) -> NDArray[np.intp]:
-    """Return the numbers of training points that are kept: all, or some evenly."""
-    step = -(-n_points // _MOST_POINTS)
+def choose_points(n_points: int, n_turns: int = 1) -> NDArray[np.intp]:
+    """
+    Return the numbers of training points that are kept: all, or some evenly.
+
+    *n_turns* is how often each of them is kept.
+    """
+    step = -(-n_points * n_turns // _MOST_POINTS)
     return np.arange(0, n_points, max(step, 1))
 
 

@@ -61,6 +61,7 @@ def test_one_feature_says_nothing_of_others():
 def test_few_points_are_all_kept(n_points, n_kept):
     "As they are."
     assert choose_points(n_points).tolist() == list(range(n_kept))
+    assert len(choose_points(n_points, 8)) <= 250
 
 
 def test_many_points_are_thinned_evenly():
