@@ -60,8 +60,8 @@ def test_the_number_of_jobs_does_not_matter(tmp_path):
     assert len(one) == 6
     assert one == two
     assert sorted(p.name for p in (tmp_path / "2/models/small").iterdir()) == [
-        "model.json", "seed_000", "seed_001", "seed_002", "status.json",
-        "training_curves.png",
+        "applicability.safetensors", "model.json", "seed_000", "seed_001",
+        "seed_002", "status.json", "training_curves.png",
     ]  # fmt: skip
 
 
