@@ -95,7 +95,7 @@ def slope_on(volumes: Sequence[tuple[float, float]]) -> float:
 
     Examples
     --------
-    >>> slope_on([(1.0, 1.5), (2.0, 2.0), (4.0, 3.0)])
+    >>> slope_on([(1.0, 2.0), (3.0, 3.0)])
     0.5
     """
     published, ours = np.array(volumes).reshape(-1, 2).T
