@@ -9,6 +9,7 @@ from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.evaluation.metrics import LEAST_FEATURES
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.reporting.neighbours import count_touching
 from glacier_inversion.reporting.quantities import (
     count,
     exact,
@@ -58,7 +59,7 @@ def find_cautions(sources: Sources, rows: dict[str, list[FeatureRow]]) -> list[C
     of_maps = next(iter(rows.values()))  # pixels that are drawn are so of every output
     found += _of_drawings(sources, of_maps)
     found += _of_drawing_models(sources, of_maps)
-    found += _of_applicability(of_maps)
+    found += [*_of_applicability(of_maps), *_of_neighbours(sources)]
     return [*found, *_of_members(sources), *_of_data(sources)]
 
 
@@ -76,8 +77,7 @@ def _of_changes(sources: Sources) -> Iterator[Caution]:
     if not isinstance(experiment, Experiment):
         return
     now = replace(model, experiment=experiment, splits=None)
-    differing = model.differing(now)
-    if differing:
+    if differing := model.differing(now):
         yield Caution(
             "The experiment has changed since the model was trained",
             f"These values are others now: {names(differing, 8)}. This report tells of "
@@ -300,10 +300,21 @@ def _of_applicability(rows: Rows) -> Iterator[Caution]:
     if strange:
         told = names([f"{feature} ({percent(-share)})" for share, feature in strange])
         yield Caution(
-            f"{count(len(strange), 'feature')} unlike those that the model knows",
+            f"Large parts of {count(len(strange), 'feature')} unlike all training",
             "Share of the drawn pixels whose inputs are unlike anything in training: "
-            f"{told}. Neither predictions nor uncertainty were checked on the like.",
-            "Do not use these pixels without other evidence.",
+            f"{told}. What is predicted there, and the uncertainty, are guesses.",
+            "Do not use these pixels without other evidence: their map shows them.",
+        )
+
+
+def _of_neighbours(sources: Sources) -> Iterator[Caution]:
+    n = count_touching([*sources.dataset.outlines.values()])
+    if 2 * n > len(sources.dataset.outlines):
+        yield Caution(
+            f"{n} features touch others",
+            "What a network looks at reaches into neighbours that it may have learnt "
+            "from. So errors on glaciers that stand apart may be larger than these.",
+            "Group features that belong together: 'ginv crossval --group COLUMN'.",
         )
 
 

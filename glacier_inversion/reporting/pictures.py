@@ -43,7 +43,7 @@ _WORDS = {
     "mean": "predicted",
     "uncertainty": "uncertainty (one standard error)",
     "std": "spread of the networks (no error)",
-    RESIDUAL: "predicted less measured",
+    RESIDUAL: "predicted minus measured",
     APPLICABILITY: "unlike training: above 1 the model does not apply",
 }
 
@@ -211,7 +211,7 @@ class Painter:
             sizes = np.abs([*biases.values()])
             high = nice_range(0.0, float(np.quantile(sizes, _COMMON)))[1]
             ends = f"≤ {exact(-high)}", f"≥ +{exact(high, self._unit)}"
-            what = "bias (predicted less measured, on average)"
+            what = "bias (predicted minus measured, on average)"
             legend = Legend(RESIDUAL, *ends)
             maps.append(self._fill(frame, legend, what, biases, (-high, high)))
         return maps

@@ -130,6 +130,7 @@ def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
         "outputs": outputs,
         "training": training,
         "best_epochs": sorted(best.values()),
+        "keeps_by_validation": criterion.of_validation,
         "splits": _count_splits(next(iter(rows.values()))),
         "rasters": _tell_rasters(sources),
         "experiment_text": json.dumps(

@@ -29,7 +29,7 @@ class FeatureRow:
         The evaluation that errors are from.
     n_known : int
     error, bias : float
-        RMSE, or the Brier score of a probability, and predicted less measured.
+        RMSE, or the Brier score of a probability, and predicted minus measured.
     coverage : float
         The share of the known pixels that 95 % intervals held which were fitted without
         this feature.

@@ -33,15 +33,19 @@ def summarise(
     """Answer what a reader asks first about an output."""
     model, unit = sources.model.experiment, sources.unit(output)
     trained = (sources.model.splits or {}).get("train", [])
-    of_trained = f" trained on {count(len(trained), 'feature')}" if trained else ""
+    of_trained = ""
+    if trained:
+        n_trained = count(len(trained), "feature")
+        of_trained = f" that have learnt from {n_trained}, glaciers or parts of them"
     inputs = names([variable.name for variable in model.inputs], 10)
     what = f"{output} in {unit}" if unit else output
     answers = [
         Answer(
             "What was predicted?",
-            f"{what}, from {inputs}, by {count(len(sources.seeds), 'neural network')}"
-            f"{of_trained}. What is shown is the mean of the networks, pixel by pixel "
-            f"of {exact(model.finest_resolution, 'm')}.",
+            f"{what}, from maps of {inputs}, by "
+            f"{count(len(sources.seeds), 'neural network')}{of_trained}. What is "
+            "shown is the mean of the networks, in pixels of "
+            f"{exact(model.finest_resolution, 'm')}.",
         )
     ]
     best = sources.best(output)
@@ -155,16 +159,12 @@ def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
     drawn = [row for row in rows if row.feature in there]
     if not drawn:
         return "Nothing is drawn."
-    area = total(row.area_km2 for row in drawn)
     n_pixels = total(number_in(row, "pixels") for row in sources.holes)
     n_drawn = total(number_in(row, "drawn") for row in sources.holes)
     share = ""
     if n_pixels:
         share = f" {percent(n_drawn / n_pixels, 1)} of the pixels inside have a value."
-    return (
-        f"{len(drawn):,} of {count(len(rows), 'feature')}, of {number(area, 'km²')}."
-        f"{share}"
-    )
+    return f"{len(drawn):,} of {count(len(rows), 'feature')}.{share}"
 
 
 def tell_applicability(rows: Sequence[FeatureRow]) -> str:

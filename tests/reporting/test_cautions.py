@@ -122,7 +122,7 @@ def test_features_unlike_those_of_training(sources):
         rows["east"].applies_not = 0.25
         rows["west"].applies_not = 0.01
 
-    assert "1 feature unlike those that the model knows" in said(sources, change)
+    assert "Large parts of 1 feature unlike all training" in said(sources, change)
     assert "east (25 %)" in said(sources, change)
 
 

@@ -22,7 +22,7 @@ def test_a_region_has_a_map_of_each_kind(paint, sources):
     mean, uncertainty, errors, residuals = paint().region()
     assert (mean.legend.colours, mean.title) == ("mean", "predicted")
     assert uncertainty.title == "uncertainty (one standard error)"
-    assert residuals.title == "predicted less measured"
+    assert residuals.title == "predicted minus measured"
     assert [len(m.images) for m in (mean, uncertainty, errors, residuals)] == [
         1,
         1,
@@ -40,7 +40,7 @@ def test_a_large_region_shows_the_bias_of_features(paint, monkeypatch):
     painter = paint()
     monkeypatch.setattr(painter, "_resolution", 0.1)
     *_, bias = painter.region()
-    assert bias.title.startswith("bias (predicted less measured, on average)")
+    assert bias.title.startswith("bias (predicted minus measured, on average)")
     assert bias.legend.low.startswith("≤ -")
 
 
@@ -52,7 +52,7 @@ def test_features_have_maps_of_one_range(paint):
         assert [m.title for m in feature.maps] == [
             "predicted",
             "uncertainty (one standard error)",
-            "predicted less measured",
+            "predicted minus measured",
         ]
         assert "measured pixels, RMSE" in feature.facts
     for kind in zip(*(feature.maps for feature in features), strict=True):
@@ -80,7 +80,7 @@ def test_a_map_that_cannot_be_read_is_noted(reported, sources, tmp_path):
     features = Painter(sources, "thickness", rows).features(Silent())
     maps = {feature.feature: [m.title for m in feature.maps] for feature in features}
     spread = "spread of the networks (no error)"
-    assert maps["west"] == [spread, "predicted less measured"]
+    assert maps["west"] == [spread, "predicted minus measured"]
     assert maps["east"][:2] == ["predicted", spread]
     assert sources.broken
     assert all(str(broken) in message for message in sources.broken)

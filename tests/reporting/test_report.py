@@ -50,7 +50,7 @@ def test_the_summary_says_what_the_evaluation_found(reported):
     )
     held = scores["uncertainty"]["calibrated"]["levels"]["95"]
     assert f"held {percent(held['coverage'], 1)}; on {held['least_feature']}" in told
-    assert "thickness in m, from slope, speed, by 2 neural networks" in told
+    assert "thickness in m, from maps of slope, speed, by 2 neural networks" in told
     assert "5 of 5 features" in told
 
 
