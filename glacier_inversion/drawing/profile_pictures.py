@@ -18,6 +18,7 @@ MOST_LINES = 12
 MOST_PLACES = 2000
 """Of a line that a picture shows: several for each of its pixels."""
 
+_PER_METRE = {"m": 1.0, "km": 1e-3}
 _KILOMETRES_FROM = 2000.0  # metres: a longer line is drawn with kilometres on its axis
 _DPI = 110
 _NAME_PT = 8.0  # the size of features' names
@@ -91,7 +92,7 @@ def draw_lines(
     Returns
     -------
     figure : matplotlib.figure.Figure
-        With `distance` on the horizontal axes: in km where a line is longer than 2 km.
+        With `distance` on the horizontal axes: in km of a line longer than 2 km.
     """
     n_cols = 1 if len(lines) <= 3 else 2
     n_rows = -(-len(lines) // n_cols)
@@ -102,12 +103,12 @@ def draw_lines(
     )
     is_elevation = any(line.surface is not None for line in lines)
     axes = figure.subplots(n_rows, n_cols, squeeze=False, sharey=not is_elevation)
-    in_km = max(line.distance[-1] for line in lines) > _KILOMETRES_FROM
-    per_metre, unit = (1e-3, "km") if in_km else (1.0, "m")
+    units = ["km" if line.distance[-1] > _KILOMETRES_FROM else "m" for line in lines]
     shown = list(axes.flat)[: len(lines)]
     for axis in axes.flat[len(lines) :]:
         axis.remove()
-    for axis, line in zip(shown, lines, strict=True):
+    for axis, line, unit in zip(shown, lines, units, strict=True):
+        per_metre = _PER_METRE[unit]
         _draw_line(axis, line, per_metre)
         last = line.distance[-1] * per_metre
         margin = 0.01 * last or 0.5 * per_metre  # of a single place
@@ -116,15 +117,19 @@ def draw_lines(
             axis.set_title(f"line {line.number}", loc="left", fontsize="medium")
         axis.tick_params(labelleft=True)
         axis.margins(y=0.09)  # names are at the top
-    for axis in shown[-n_cols:]:
-        axis.set_xlabel(f"distance along the line ({unit})")
+    labelled = shown[-n_cols:] if len(set(units)) == 1 else shown
+    for axis, unit in zip(shown, units, strict=True):
+        if axis in labelled:
+            axis.set_xlabel(f"distance along the line ({unit})")
     for axis in axes[:, 0]:
         axis.set_ylabel(label, parse_math=False)
     _begin_at_zero(shown)
-    for axis, line in zip(shown, lines, strict=True):
-        _mark_features(axis, line, per_metre, width - 0.8)
-    if not any(axis.has_data() for axis in shown):
-        shown[0].set_yticks([])  # of no values
+    for axis, line, unit in zip(shown, lines, units, strict=True):
+        _mark_features(axis, line, _PER_METRE[unit], width - 0.8)
+        # values of no panel, or of none that shares this axis, have no ticks
+        sharing = [axis] if is_elevation else shown
+        if not any(other.has_data() for other in sharing):
+            axis.set_yticks([])
     handles: dict[str, Any] = {}
     for axis in shown:
         for handle, name in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -267,7 +272,7 @@ def _begin_at_zero(axes: Sequence[Axes]) -> None:
 def _mark_features(
     axis: Axes, line: ProfileLine, per_metre: float, inches: float
 ) -> None:
-    """Mark where a line enters and leaves features, with their names."""
+    """Mark where a line enters and leaves features; name those whose name fits in."""
     low, high = axis.get_xlim()
     along = axis.get_xaxis_transform()  # distance to the right, shares of the height up
     changes = np.flatnonzero(line.features[1:] != line.features[:-1]) + 1
@@ -276,7 +281,7 @@ def _mark_features(
     ends = np.concatenate([between, [high]])
     names = line.features[np.concatenate([[0], changes])]
     shortest = _SHORTEST_MARKED * (high - low)
-    free_from, before = low, ""
+    before = ""
     for name, start, end in zip(names, starts, ends, strict=True):
         if not name or (end - start < shortest and len(names) > 1):
             continue
@@ -285,12 +290,11 @@ def _mark_features(
                 axis.axvline(place, color=_MARK, linewidth=0.7, linestyle=":", zorder=1)
         text = name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}…"
         letter = 0.62 * _NAME_PT / (72 * inches) * (high - low)
-        width = (len(text) + 1) * letter
-        place = min(start, high - width)
-        if place < free_from or place + width / 2 < start or name == before:
+        is_too_long = (len(text) + 1) * letter > end - start and len(names) > 1
+        if is_too_long or name == before:
             continue
         axis.text(
-            place + letter / 2,
+            start + letter / 2,
             0.985,
             text,
             transform=along,
@@ -299,4 +303,4 @@ def _mark_features(
             color=_MARK,
             parse_math=False,
         )
-        free_from, before = place + width, name
+        before = name

@@ -128,12 +128,15 @@ def test_a_bed_is_below_its_surface():
     ("n_places", "unit", "last"), [(81, "m", 2000), (82, "km", 2.025)]
 )
 def test_distances_are_in_metres_or_kilometres(n_places, unit, last):
-    "As the longest line asks for; the labels say which."
+    "As each line asks for; the labels say which."
     lines = [line_of([50] * n_places), line_of([50] * 9, number=1)]
     figure = draw_lines(lines, "title", "thickness (m)", "note")
     first, second = figure.axes
     assert curves(first)["mean of 3 members"].get_xdata()[-1] == pytest.approx(last)
-    assert second.get_xlabel() == f"distance along the line ({unit})"
+    assert second.get_xlabel() == "distance along the line (m)"
+    # below the last panel, and below each where they differ
+    above = "" if unit == "m" else "distance along the line (km)"
+    assert first.get_xlabel() == above
     assert first.get_ylabel() == "thickness (m)"
     assert [axis.get_title("left") for axis in (first, second)] == ["line 0", "line 1"]
     assert figure.get_suptitle() == "title\nnote"
@@ -155,15 +158,18 @@ def names_of(axis):
 @pytest.mark.parametrize("n_lines", [1, 5])
 def test_names_and_the_legend_fit(n_lines):
     "No two names lie on each other, and nothing is cut off."
-    features = [f"RGI2000-v7.0-G-11-{i // 5:05d}" for i in range(100)]
-    features[40:50] = [""] * 10
+    features = [f"RGI2000-v7.0-G-11-{i // 40:05d}" for i in range(100)]
+    features[40:50] = [""] * 5 + ["a name that does not fit"] * 5
     surface = np.full(100, 200, dtype="f4")
     line = calibrated(line_of([100] * 100, features, surface=surface))
     figure = draw_lines([line] * n_lines, "a", "b (m)")
     figure.draw_without_rendering()
     for axis in figure.axes:
         boxes = [text.get_window_extent() for text in axis.texts]
-        assert 2 <= len(boxes) < 20
+        names = [text.get_text() for text in axis.texts]
+        assert "a name that does not fit" not in names
+        assert names[0] == features[0]
+        assert len(names) == (2 if n_lines == 1 else 1)
         for before, after in pairwise(boxes):
             assert before.x1 < after.x0
         assert axis.bbox.x0 <= boxes[0].x0
@@ -190,6 +196,7 @@ def test_a_line_along_which_nothing_is_drawn_says_so():
     figure = draw_lines([nothing], "a", "b")
     assert names_of(figure.axes[0]) == ["nothing is drawn along this line"]
     assert legend_of(figure) == []
+    assert not len(figure.axes[0].get_yticks())
     figure = draw_lines([nothing, calibrated(line_of(MEAN))], "a", "b")
     assert "observed" in legend_of(figure)
 
