@@ -26,10 +26,13 @@ class PublishedMean:
     ----------
     published, ours : float, metres
         Over the same pixels; NaN where there are none.
+    n_pixels : int
+        So many pixels these are.
     """
 
     published: float
     ours: float
+    n_pixels: int
 
 
 class PublishedCounter:
@@ -69,7 +72,7 @@ class PublishedCounter:
     def finish(self) -> PublishedMean:
         """Return the means of all blocks."""
         n = self._n or math.nan
-        return PublishedMean(self._published / n, self._ours / n)
+        return PublishedMean(self._published / n, self._ours / n, self._n)
 
 
 def find_published(experiment: Experiment | Application) -> dict[str, list[str]]:

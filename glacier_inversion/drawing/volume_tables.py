@@ -196,13 +196,14 @@ def _nothing(one: MeanThickness) -> Volume:
 
 
 def _known(means: Sequence[MeanThickness], raster: str) -> list[tuple[float, float]]:
-    """Return a published volume and ours over the same pixels, km3, by feature."""
-    both = [(one.area / 1e9, one.published[raster]) for one in means]
-    return [
-        (area * other.published, area * other.ours)
-        for area, other in both
-        if not math.isnan(other.published)
-    ]
+    """Return a published volume and ours over the pixels of both, km3, by feature."""
+    known = []
+    for one in means:
+        other = one.published[raster]
+        if other.n_pixels:
+            area = one.area * other.n_pixels / one.n_pixels / 1e9
+            known.append((area * other.published, area * other.ours))
+    return known
 
 
 def _compare(means: Sequence[MeanThickness]) -> dict[str, float]:
