@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS, Geod, Transformer
 
 _STEP = 1000.0  # metres: what is straight in a projection is curved on the ellipsoid
 
@@ -38,6 +38,13 @@ def ellipsoidal_area(geometry: shapely.Geometry, epsg: int) -> float:
     if geod is None:
         message = f"Invalid epsg {epsg!r}. Must be a CRS on an ellipsoid."
         raise ValueError(message)
-    # counterclockwise shells and clockwise holes add up
-    oriented = shapely.orient_polygons(on_ellipsoid)
-    return abs(float(geod.geometry_area_perimeter(oriented)[0]))
+    # of each ring by itself: which way it turns is not seen from degrees at 180 E
+    return sum(
+        _area_of(polygon.exterior, geod)
+        - sum(_area_of(r, geod) for r in polygon.interiors)
+        for polygon in shapely.get_parts(on_ellipsoid)
+    )
+
+
+def _area_of(ring: shapely.LinearRing, geod: Geod) -> float:
+    return abs(float(geod.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0]))

@@ -54,3 +54,25 @@ def test_it_is_that_of_a_zone_between_parallels():
     to_utm = Transformer.from_crs(4326, 32632, always_xy=True)
     outline = shapely.Polygon(np.column_stack(to_utm.transform(*np.transpose(ring))))
     assert ellipsoidal_area(outline, 32632) == pytest.approx(zone, rel=1e-6)
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_it_may_lie_across_180_degrees(hole):
+    "As large as at another meridian of a zone, with its holes and its parts."
+
+    def at(easting):
+        diamond = shapely.Point(0, 0).buffer(5000, quad_segs=1)
+        if hole:
+            diamond -= shapely.box(-1000, -500, 1200, 800)
+        whole = shapely.union_all([diamond, shapely.box(20_000, -500, 24_000, 7500)])
+        return translate(whole, easting, 7_800_000)
+
+    to_utm = Transformer.from_crs(4326, 32601, always_xy=True)
+    easting = to_utm.transform(180, 70.3)[0]  # as far from the central meridian
+    across, mirrored = (
+        at(easting),
+        shapely.transform(at(easting), lambda xy: [1_000_000, 0] + xy * [-1, 1]),
+    )
+    area = ellipsoidal_area(across, 32601)
+    assert area == pytest.approx(ellipsoidal_area(mirrored, 32601), rel=1e-9)
+    assert area == pytest.approx(across.area, rel=0.01)
