@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.spatial.distance import pdist
 
 from glacier_inversion.training.model.covariogram import Covariogram
 
@@ -78,7 +79,8 @@ def measure_covariogram(features: list[Errors]) -> EmpiricalCovariogram:
 
     What the members show is subtracted. Every feature weighs the same, and within it
     pairs by tau times tau: as much as they weigh in the error of a volume. Distances go
-    to half of the largest one within a feature. Of a feature with more than 1,000
+    to half of the largest one within a feature; pixels at one place are taken to be
+    as far apart as the nearest others. Of a feature with more than 1,000
     pixels so many are drawn by chance, the same ones each time.
 
     Parameters
@@ -87,15 +89,20 @@ def measure_covariogram(features: list[Errors]) -> EmpiricalCovariogram:
         One at least.
     """
     features = [_thinned(errors) for errors in features]
-    pairs = [_pairs_of(errors) for errors in features]
-    distances = np.concatenate([of_feature[0] for of_feature in pairs])
     sill = float(np.mean([_share(_self_pairs(errors)) for errors in features]))
-    if not len(distances):
+    # of one feature at a time: the pairs of many would not fit into memory
+    least, most = np.inf, 0.0
+    for errors in features:
+        apart = _distances_of(errors)
+        least = min(least, apart[apart > 0].min(initial=np.inf))
+        most = max(most, apart.max(initial=0))
+    if not most:
         return EmpiricalCovariogram(np.empty(0), np.empty(0), np.empty(0), sill)
-    least = distances.min()
-    edges = np.geomspace(least, max(distances.max() / 2, least), _N_BINS + 1)
+    edges = np.geomspace(least, max(most / 2, least), _N_BINS + 1)
     sums = np.zeros((3, _N_BINS))
-    for apart, products, sizes in pairs:
+    for errors in features:
+        apart, products, sizes = _pairs_of(errors)
+        apart = np.maximum(apart, least)
         near = apart <= edges[-1] * (1 + 1e-9)
         place = np.digitize(apart[near], edges[1:-1])
         whole = sizes[near].sum()
@@ -104,8 +111,7 @@ def measure_covariogram(features: list[Errors]) -> EmpiricalCovariogram:
                 np.bincount(place, values[near] / whole, _N_BINS)
                 for values in (products, sizes, sizes * apart)
             ]
-    product, size, distance = sums
-    product, size, distance = sums[:, size > 0]
+    product, size, distance = sums[:, sums[1] > 0]
     return EmpiricalCovariogram(
         distance / size, product / size, size / size.sum(), sill
     )
@@ -182,13 +188,17 @@ def _thinned(errors: Errors) -> Errors:
     return errors.at(order)
 
 
+def _distances_of(errors: Errors) -> Floats:
+    """Return the distance of all pairs."""
+    return np.asarray(pdist(np.column_stack([errors.x, errors.y])))
+
+
 def _pairs_of(errors: Errors) -> tuple[Floats, Floats, Floats]:
     """Return the distance, the product of errors and the weight of all pairs."""
     i, j = np.triu_indices(len(errors.x), 1)
-    distance = np.hypot(errors.x[i] - errors.x[j], errors.y[i] - errors.y[j])
     size = np.outer(errors.tau, errors.tau)
     product = np.outer(errors.residual, errors.residual) - _shown(errors.members)
-    return distance, (product * size)[i, j], (size**2)[i, j]
+    return _distances_of(errors), (product * size)[i, j], (size**2)[i, j]
 
 
 def _self_pairs(errors: Errors) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """Covariograms: those of known fields are found again, and another program agrees."""
 
+import tracemalloc
 from dataclasses import astuple
 from itertools import pairwise
 
@@ -166,6 +167,42 @@ def test_the_order_of_pixels_changes_nothing():
     mixed = one.at(np.random.default_rng(9).permutation(1200))
     found = [astuple(fit_covariogram([errors])) for errors in (one, mixed)]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+def test_the_memory_does_not_grow_with_the_number_of_features():
+    "Sums are kept, not pairs."
+
+    def peak(n_features):
+        features = [errors(*places(300, i), np.ones(300)) for i in range(n_features)]
+        tracemalloc.start()
+        measure_covariogram(features)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(30) < 1.3 * peak(3)
+
+
+def test_two_pixels_may_be_at_one_place():
+    "As far apart as the nearest others; where all are, there is no distance to fit to."
+    rng = np.random.default_rng(6)
+    x, y = places(60, 0)
+    x[1], y[1] = x[0], y[0]
+    one = errors(x, y, rng.normal(size=60))
+    found = measure_covariogram([one])
+    i, j = np.triu_indices(60, 1)
+    apart = np.hypot(x[i] - x[j], y[i] - y[j])
+    apart[apart == 0] = np.inf
+    assert np.isinf(apart).sum() == 1
+    apart[np.isinf(apart)] = apart.min()
+    near = apart < np.geomspace(apart.min(), apart.max() / 2, 16)[1]
+    assert found.distance[0] == pytest.approx(apart[near].mean())
+    product = (one.residual[i] * one.residual[j])[near].mean()
+    assert found.covariance[0] == pytest.approx(product)
+    assert np.isfinite(astuple(fit_covariogram([one]))).all()
+    assert found.distance[0] >= apart.min()
+    same = errors(np.ones(5), np.ones(5), rng.normal(size=5))
+    assert fit_covariogram([same]) is None
 
 
 def test_pixels_without_a_neighbour_tell_nothing():
