@@ -35,7 +35,8 @@ from glacier_inversion.workspace import Workspace, name_problem, same_names
 ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
 """The columns of ids of the inventories that are known."""
 
-# What lies beside the folders of features, in datasets and drawings.
+# What lies beside the folders of features, in datasets and drawings, and the row of
+# all features in tables.
 _OURS = {
     "summary.json",
     "sources.json",
@@ -46,6 +47,7 @@ _OURS = {
     "maps.qlr",
     "volumes.csv",
     "volumes.gpkg",
+    "total",
 }
 _OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 
@@ -138,7 +140,8 @@ def read_outlines(
     ------
     OutlineError
         The file is missing, unreadable, has no CRS or no such column, or its ids cannot
-        name folders: empty, unsafe, or twice the same.
+        name folders: empty, unsafe, names of our files or of the row of a total, or
+        twice the same.
     """
     with opened_vectors(path, layer) as src:
         columns = list(src.schema["properties"])
@@ -269,7 +272,7 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         if (problem := name_problem(feature))
     ]
     problems += [
-        f"{feature!r} is what a file of ours is called"
+        f"{feature!r} is what a file or a row of ours is called"
         for feature in ids
         if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]

@@ -79,9 +79,9 @@ def measure_covariogram(features: list[Errors]) -> EmpiricalCovariogram:
 
     What the members show is subtracted. Every feature weighs the same, and within it
     pairs by tau times tau: as much as they weigh in the error of a volume. Distances go
-    to half of the largest one within a feature; pixels at one place are taken to be
-    as far apart as the nearest others. Of a feature with more than 1,000
-    pixels so many are drawn by chance, the same ones each time.
+    to half of the largest one within a feature; pixels at one place are taken to be as
+    far apart as the nearest others. Of a feature with more than 1,000 pixels so many
+    are drawn by chance, the same ones each time.
 
     Parameters
     ----------

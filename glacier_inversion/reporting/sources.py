@@ -169,12 +169,15 @@ class Sources:
 
     def volumes_of(self, output: str) -> list[Row]:
         """Return the rows of an output's features in the table of volumes."""
-        return [row for row in self.volumes if row.get("output") == output][:-1]
+        return [row for row in self._rows_of(output) if row["feature"] != TOTAL]
 
     def volume_of_all(self, output: str) -> Row | None:
-        """Return the row of all features together, the last; None where it is none."""
-        own = [row for row in self.volumes if row.get("output") == output]
-        return own[-1] if own and own[-1]["feature"] == TOTAL else None
+        """Return the row of all features together; None where nothing is drawn."""
+        own = self._rows_of(output)
+        return next((row for row in own if row["feature"] == TOTAL), None)
+
+    def _rows_of(self, output: str) -> list[Row]:
+        return [row for row in self.volumes if row.get("output") == output]
 
     def best(self, output: str) -> str | None:
         """Return the evaluation that says most of glaciers that were not seen."""

@@ -167,13 +167,14 @@ def test_parts_of_a_feature_stay_together(tmp_path):
         "Volumes.gpkg",
         "Maps.qlr",
         "a_mean.VRT",
+        "total",
     ],
 )
-def test_ids_that_are_names_of_our_files_are_refused(tmp_path, name):
-    "A feature's folder would lie in their place."
+def test_ids_that_are_names_of_ours_are_refused(tmp_path, name):
+    "A feature's folder would lie in a file's place, or its row be that of the total."
     path = tmp_path / "o.shp"
     synthetic.write_outlines(path, [({"id": name}, synthetic.box(0, 0, 100, 100))])
-    with pytest.raises(OutlineError, match="is what a file of ours is called"):
+    with pytest.raises(OutlineError, match="is what a file or a row of ours is called"):
         read_outlines(path, "id", synthetic.EPSG)
 
 
