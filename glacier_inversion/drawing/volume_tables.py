@@ -275,15 +275,17 @@ def _tell_others(
 ) -> None:
     """Log the volumes of published maps, a line each."""
     for raster in rasters:
-        logger.info(
-            "%s: %s: %.4g km3 where %s has %.4g km3; slope on it over features %.3g",
-            model,
-            output,
-            compared[f"volume_at_{raster}_km3"],
-            raster,
-            compared[f"published_{raster}_km3"],
-            compared[f"slope_on_{raster}"],
+        ours, published, slope = (
+            compared[name.format(raster)]
+            for name in ("volume_at_{}_km3", "published_{}_km3", "slope_on_{}")
         )
+        if math.isnan(published):
+            told = f"{raster} is known at no drawn pixel: no volume to compare with"
+        else:
+            told = f"{ours:.4g} km3 where {raster} has {published:.4g} km3"
+        if not math.isnan(slope):
+            told += f"; slope on it over features {slope:.3g}"
+        logger.info("%s: %s: %s", model, output, told)
 
 
 def _tell(model: str, output: str, total: Volume, n_features: int) -> None:

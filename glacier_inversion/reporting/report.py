@@ -198,8 +198,12 @@ def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
 
 
 def _find_published(volumes: Row) -> list[str]:
-    """Return the published maps that a row of volumes compares with."""
-    names = (re.fullmatch(r"published_(.*)_km3", column) for column in volumes)
+    """Return the published maps that a row of volumes compares with, where known."""
+    names = (
+        re.fullmatch(r"published_(.*)_km3", column)
+        for column, cell in volumes.items()
+        if cell
+    )
     return [name[1] for name in names if name]
 
 

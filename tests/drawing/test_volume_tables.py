@@ -4,6 +4,7 @@ import csv
 import logging
 import math
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import geopandas
@@ -13,6 +14,7 @@ import shapely
 from scipy.stats import t
 
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.drawing.volume_tables import find_thicknesses, write_volumes
 from glacier_inversion.drawing.volumes import MeanThickness
 from glacier_inversion.experiment.beds import Bed
@@ -224,6 +226,34 @@ def test_what_is_not_drawn_is_told(tmp_path, caplog):
         "b (50 %), c (0 %)",
     ]
     assert own[1].levelname == "WARNING"
+
+
+PUBLISHED_MEANS = [
+    ([], "other is known at no drawn pixel: no volume to compare with"),
+    ([80.0], "0.18 km3 where other has 0.16 km3"),
+    (
+        [80.0, 40.0],
+        "0.32 km3 where other has 0.24 km3; slope on it over features 0.5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("published", "told"), PUBLISHED_MEANS)
+def test_what_is_not_known_of_published_maps_is_not_told(
+    tmp_path, caplog, published, told
+):
+    "No slope of a single feature, and no volume where the map has no pixel."
+    nowhere = PublishedMean(math.nan, math.nan, 0)
+    known = [PublishedMean(thick, 50 + thick / 2, 100) for thick in published]
+    means = [
+        replace(thickness(name, 100), published={"other": mean})
+        for name, mean in zip("abc", [*known, nowhere], strict=False)
+    ]
+    outlines = {name: shapely.box(0, 0, 9, 9) for name in "abc"}
+    with caplog.at_level(logging.INFO, "glacier_inversion"):
+        write_volumes(tmp_path, "m", {"ice": means}, {}, outlines, 32632)
+    assert f"m: ice: {told}" in caplog.messages
+    assert not [line for line in caplog.messages if "nan" in line]
 
 
 def test_where_nothing_at_all_is_drawn_there_is_no_total(tmp_path):

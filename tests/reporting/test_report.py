@@ -212,9 +212,10 @@ def test_the_volumes_of_a_run_are_told(reported, tmp_path):
     (run.root / "drawings/small/volumes.csv").write_text(
         "output,feature,area_km2,drawn_share,mean_m,volume_km3,spread_km3,"
         "uncertainty_km3,lower95_km3,upper95_km3,effective_pixels,"
-        "published_other_km3,volume_at_other_km3,slope_on_other\n"
-        "thickness,west,1.5,1,80,0.12,0.01,0.02,0.0812,0.16,4.5,0.1,0.09,\n"
-        "thickness,total,6.5,0.9,80,0.52,0.05,,,,,0.5,0.45,0.8\n"
+        "published_other_km3,volume_at_other_km3,published_elsewhere_km3,"
+        "volume_at_elsewhere_km3,slope_on_other,slope_on_elsewhere\n"
+        "thickness,west,1.5,1,80,0.12,0.01,0.02,0.0812,0.16,4.5,0.1,0.09,,,,\n"
+        "thickness,total,6.5,0.9,80,0.52,0.05,,,,,0.5,0.45,,,0.8,\n"
     )
     assert run("report").exit_code == 0
     told = sections(page_of(run))
@@ -227,6 +228,7 @@ def test_the_volumes_of_a_run_are_told(reported, tmp_path):
         "published map other has, its volume is 0.500 km³ and that of the"
         in (told["volumes"])
     )
+    assert "elsewhere" not in told["volumes"]  # it is known nowhere here
     assert "published ones is 0.80: 1 where they agree" in told["volumes"]
     assert "0.120 (0.0812 to 0.160)" in told["table"]
 
