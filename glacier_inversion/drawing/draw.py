@@ -25,7 +25,7 @@ from glacier_inversion.drawing.models import (
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.published_volumes import find_published
+from glacier_inversion.drawing.published_volumes import find_published, warn_of_units
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     ranges_of,
@@ -165,6 +165,7 @@ def draw(
         thicknesses = []
         if maps[ensemble.name]:
             thicknesses = find_thicknesses(ensemble, dataset, description.bed)
+            warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
         calibrations = read_calibrations(ensemble, thicknesses)
         asked = {output: calibrations.get(output) for output in thicknesses}
         means: dict[str, list[MeanThickness]] = {}

@@ -24,7 +24,7 @@ from glacier_inversion.drawing.provenance import (
 )
 from glacier_inversion.drawing.published_volumes import (
     PublishedCounter,
-    find_published,
+    find_comparable,
 )
 from glacier_inversion.drawing.volumes import MeanThickness, ThicknessCounter
 from glacier_inversion.errors import DatasetError
@@ -131,10 +131,11 @@ def draw_feature(
         output: ThicknessCounter(drawn, outline, output, len(ensemble.seeds), own)
         for output, own in thicknesses.items()
     }
+    comparable = find_comparable(experiment, dataset.units)
     published = {
         (output, raster): PublishedCounter(drawn, outline, output)
         for output in thicknesses
-        for raster in find_published(experiment).get(output, [])
+        for raster in comparable.get(output, [])
     }
     dataset.check_tiles(drawn.feature, {raster for _, raster in published})
     n_drawn, begun = 0, time.perf_counter()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,10 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.evaluation import PublishedBaseline
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.rasterizing import inside
+
+logger = logging.getLogger(__name__)
+
+_METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,59 @@ def find_published(experiment: Experiment | Application) -> dict[str, list[str]]
         output: [b.raster for b in baselines if isinstance(b, PublishedBaseline)]
         for output, baselines in experiment.evaluation_description.baselines.items()
     }
+
+
+def find_comparable(
+    experiment: Experiment | Application, units: Mapping[str, str | None]
+) -> dict[str, list[str]]:
+    """
+    Return those of them whose volume can be told: in metres, or without a unit.
+
+    Parameters
+    ----------
+    units : mapping of str or None
+        Of rasters; one without a unit is taken for metres.
+    """
+    return {
+        output: [raster for raster in rasters if _may_be_metres(units.get(raster))]
+        for output, rasters in find_published(experiment).items()
+    }
+
+
+def warn_of_units(
+    model: str,
+    experiment: Experiment | Application,
+    thicknesses: Sequence[str],
+    units: Mapping[str, str | None],
+) -> None:
+    """Warn of published maps of thicknesses that are not compared, by their unit."""
+    comparable = find_comparable(experiment, units)
+    for output, rasters in find_published(experiment).items():
+        for raster in rasters if output in thicknesses else []:
+            if raster not in comparable[output]:
+                logger.warning(
+                    "%s: %s: volumes are not compared with %s, as it is in %r. Must be "
+                    'in metres: convert it, or correct its "unit" in '
+                    "dataset_description.rasters",
+                    model,
+                    output,
+                    raster,
+                    units[raster],
+                )
+
+
+def is_metres(unit: str | None) -> bool:
+    """
+    Return whether a unit is that of a thickness in metres.
+
+    >>> is_metres(" Metres "), is_metres("km"), is_metres("m/yr"), is_metres(None)
+    (True, False, False, False)
+    """
+    return _METRES.fullmatch((unit or "").strip()) is not None
+
+
+def _may_be_metres(unit: str | None) -> bool:
+    return is_metres(unit) or not (unit or "").strip()
 
 
 def slope_on(volumes: Sequence[tuple[float, float]]) -> float:

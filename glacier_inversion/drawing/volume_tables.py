@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,7 +17,7 @@ import shapely
 from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.feature_maps import unit_of
-from glacier_inversion.drawing.published_volumes import slope_on
+from glacier_inversion.drawing.published_volumes import is_metres, slope_on
 from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.files import write_bytes
@@ -36,7 +35,6 @@ VOLUME_OUTLINES = "volumes.gpkg"
 TOTAL = "total"
 """What the row of all features is called."""
 
-_METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
 _MOSTLY_DRAWN = 0.9  # of a feature, or its volume is warned of
 _MOST_NAMED = 20
 
@@ -80,10 +78,9 @@ def find_thicknesses(
         unit = (unit_of(ensemble, dataset, output, None) or "").strip()
         activation = ensemble.model.experiment.last_activation(output)
         is_of_bed = bed is not None and bed.thickness == output
-        is_metres = _METRES.fullmatch(unit) is not None
-        if is_of_bed or (is_metres and activation in NONNEGATIVE):
+        if is_of_bed or (is_metres(unit) and activation in NONNEGATIVE):
             thicknesses.append(output)
-        elif is_metres:
+        elif is_metres(unit):
             logger.info(
                 "%s: %s: no volumes, as what may be below 0 may be an elevation. If it "
                 "is a thickness, end its network in softplus or relu, or name it in "

@@ -263,8 +263,9 @@ def test_where_nothing_at_all_is_drawn_there_is_no_total(tmp_path):
     assert len(geopandas.read_file(paths[1])) == 1
 
 
-def test_published_maps_are_compared_over_the_same_pixels(drawn, tmp_path):
-    "The volume of both where both are known, and the slope over features."
+@pytest.fixture
+def compared(drawn, tmp_path):
+    """As drawn, with a dataset that has a published map of a part of the features."""
     run = copy_of(drawn[0], tmp_path)
     x, y = synthetic.LEFT, synthetic.TOP
     known = synthetic.sample(synthetic.thickness_m, x, y, 50.0, 65, 70)
@@ -274,6 +275,12 @@ def test_published_maps_are_compared_over_the_same_pixels(drawn, tmp_path):
     run.raw["dataset_description"]["rasters"].append(other)
     published = {"name": "published", "raster": "other"}
     run.raw["evaluation_description"] = {"baselines": {"thickness": [published]}}
+    return run
+
+
+def test_published_maps_are_compared_over_the_same_pixels(compared):
+    "The volume of both where both are known, and the slope over features."
+    run = compared
     run.write()
     assert run("build-dataset").exit_code == 0
     result = run("draw")
@@ -318,3 +325,18 @@ def test_published_maps_are_compared_over_the_same_pixels(drawn, tmp_path):
     ) in result.stderr
     table = geopandas.read_file(run.root / "drawings/small/volumes.gpkg")
     assert list(table.columns) == [*COLUMNS, *PUBLISHED, "geometry"]
+
+
+def test_published_maps_in_other_units_are_left_out(compared):
+    "With a warning: of kilometres the volume would be a thousandth of what it is."
+    compared.raw["dataset_description"]["rasters"][-1]["unit"] = "km"
+    compared.write()
+    assert compared("build-dataset").exit_code == 0
+    result = compared("draw")
+    assert result.exit_code == 0, result.output
+    assert (
+        "WARNING: small: thickness: volumes are not compared with other, as it is in "
+        "'km'. Must be in metres: convert it, or correct its \"unit\" in "
+        "dataset_description.rasters"
+    ) in result.stderr
+    assert rows_of(compared)["total"]["volume_km3"] > 0  # and no more columns
