@@ -22,7 +22,7 @@ from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import to_geopackage
-from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.calibration import CALIBRATION, OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
 
 logger = logging.getLogger(__name__)
@@ -105,9 +105,12 @@ def read_calibrations(
     """
     Return the calibrations from which the uncertainty of volumes follows, by output.
 
-    Others are left out, and why is logged.
+    Others are left out, and why is logged, but of a file that cannot be used: that has
+    been warned of.
     """
-    found = {}
+    found: dict[str, OutputCalibration] = {}
+    if ensemble.calibration is None and (ensemble.folder / CALIBRATION).exists():
+        return found
     for output in thicknesses:
         calibration = ensemble.calibration
         own = calibration.outputs.get(output) if calibration is not None else None
