@@ -1,6 +1,5 @@
 """Experiment files that nobody would write: each is accepted, or refused in words."""
 
-import copy
 import json
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import json_schema, load_application
 from tests.helpers import ROOT
+from tests.hostile import VALUES, mutated
 
 SCHEMA = json_schema()
 ACCEPTS = jsonschema.Draft202012Validator(SCHEMA).is_valid
@@ -23,30 +23,6 @@ FILES = [
 VALID = [json.loads(path.read_text("utf-8")) for path in FILES]
 LONGEST_S = 2
 SETTINGS = settings(suppress_health_check=HealthCheck)
-
-HUGE = [10**30, -(10**30), 1e308, -1e308, 5e-324, 2**63, 10**400, -0.0]
-ODD_TEXT = [
-    *("", " ", "\0", "..", "../x", "/", "a/b", "nul", "é", "\u202e", "\U0001f3d4"),
-    *("x" * 5000, "NaN", "true", "{{x}}", "%s%n", "1e999", "\ud800"),
-]
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()  # NaN and infinity too
-    | st.sampled_from(HUGE)
-    | st.sampled_from(ODD_TEXT)
-    | st.text(max_size=8)
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner)
-    ),
-    max_leaves=6,
-)
-DEEP = st.integers(50, 200).map(lambda n: json.loads("[" * n + "]" * n))
-
 
 NAMES = st.sampled_from(
     ["slope", "speed", "thickness", "dem", "main", "train", "x.tif"]
@@ -97,55 +73,10 @@ def from_schema(schema):
     return simple.get(kind, NAMES | st.text(max_size=schema.get("maxLength", 9)))
 
 
-def places(value, path=()):
-    """Return the ways to the values in a file, not to all of long lists."""
-    inner = []
-    if isinstance(value, dict):
-        inner = list(value.items())
-    elif isinstance(value, list) and len(path) < 12:
-        inner = list(enumerate(value[:20]))
-    return [path, *(p for key, v in inner for p in places(v, (*path, key)))]
-
-
-def at(content, path):
-    for key in path:
-        content = content[key]
-    return content
-
-
-@st.composite
-def mutated(draw):
-    """A shipped experiment, one to three of its values changed."""
-    content = copy.deepcopy(draw(st.sampled_from(VALID)))
-    for _ in range(draw(st.integers(1, 3))):
-        ways = [path for path in places(content) if path]
-        if not ways:
-            break
-        path = draw(st.sampled_from(ways))
-        parent, key = at(content, path[:-1]), path[-1]
-        what = draw(st.sampled_from(["replace", "remove", "copy", "wrap", "more"]))
-        if what == "replace":
-            parent[key] = draw(VALUES | DEEP)
-        elif what == "remove":
-            del parent[key]
-        elif what == "copy":  # a value of another place
-            parent[key] = copy.deepcopy(at(content, draw(st.sampled_from(ways))))
-        elif what == "wrap":
-            wrapped = draw(st.sampled_from([lambda v: [v], lambda v: {"name": v}]))
-            parent[key] = wrapped(parent[key])
-        elif isinstance(parent, dict):
-            parent[draw(st.sampled_from([*ODD_TEXT, *SCHEMA["properties"]]))] = draw(
-                VALUES
-            )
-        else:
-            parent += [copy.deepcopy(parent[key])] * draw(st.sampled_from([1, 2000]))
-    return content
-
-
 @st.composite
 def written(draw):
     """A text that JSON, or nearly JSON, is written in."""
-    text = json.dumps(draw(mutated()), allow_nan=True)
+    text = json.dumps(draw(mutated(VALID, SCHEMA["properties"])), allow_nan=True)
     what = draw(st.sampled_from(["as it is", "twice", "cut", "put in", "code"]))
     if what == "twice":  # a key stands twice
         text = text.replace('"name":', '"name": 1, "name":', 1)
