@@ -17,7 +17,7 @@ def main() -> None:
 
     listen()
     from glacier_inversion.cli import main as command_line  # noqa: PLC0415
-    from glacier_inversion.console import run  # noqa: PLC0415
+    from glacier_inversion.commands.console import run  # noqa: PLC0415
 
     try:
         run(command_line)

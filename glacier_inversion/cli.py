@@ -14,7 +14,7 @@ import click
 
 from glacier_inversion import __version__
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.console import (
+from glacier_inversion.commands.console import (
     DEVICE,
     JOBS,
     METHOD,
@@ -29,15 +29,15 @@ from glacier_inversion.console import (
     note_workspace,
     with_common_options,
 )
-from glacier_inversion.errors import ExperimentError
-from glacier_inversion.evaluating_commands import (
+from glacier_inversion.commands.evaluating import (
     calibrate_command,
     crossval_command,
     evaluate_command,
     report_command,
 )
+from glacier_inversion.commands.starting import new_command, schema_command
+from glacier_inversion.errors import ExperimentError
 from glacier_inversion.progress import working
-from glacier_inversion.starting_commands import new_command, schema_command
 
 logger = logging.getLogger(__name__)
 

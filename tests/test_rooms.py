@@ -32,13 +32,11 @@ ORDER = [
     "proposing",
     "reporting",
     "demo",
-    "console",
-    "starting_commands",
-    "evaluating_commands",
+    "commands",
     "cli",
     "__main__",
 ]
-LAST = {"console", "starting_commands", "evaluating_commands", "cli", "__main__"}
+LAST = {"cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
 WITHOUT_TORCH = [
     "",

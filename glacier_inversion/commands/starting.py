@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from glacier_inversion.console import (
+from glacier_inversion.commands.console import (
     QUIET,
     VERBOSE,
     WORKSPACE,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
-from glacier_inversion.console import (
+from glacier_inversion.commands.console import (
     DEVICE,
     JOBS,
     METHOD,

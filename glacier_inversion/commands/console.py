@@ -21,9 +21,9 @@ import click
 
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.commands.streams import open_streams
 from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
 from glacier_inversion.files import FULL
-from glacier_inversion.streams import open_streams
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
-from glacier_inversion.console import FriendlyGroup, SeedList
+from glacier_inversion.commands.console import FriendlyGroup, SeedList
 from tests.processes import start
 
 
@@ -26,7 +26,7 @@ def test_seed_lists(text, seeds):
 SLIP = """
 import sys
 from glacier_inversion import cli
-from glacier_inversion import console
+from glacier_inversion.commands import console
 from glacier_inversion.experiment import experiment
 def slip(*_):
     raise {raised}
