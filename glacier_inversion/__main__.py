@@ -4,13 +4,18 @@ Where ``ginv``, and ``python -m glacier_inversion``, begin.
 Signals are heard before anything else is imported, which takes seconds.
 """
 
+import _signal  # signal takes 20 ms
 import os
-from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal  # signal takes 20 ms
+from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal
+
+_NAMES = {SIGINT: "Ctrl-C", SIGTERM: "SIGTERM"}
+if hasattr(_signal, "SIGHUP"):  # not on Windows
+    _NAMES[_signal.SIGHUP] = "SIGHUP"
 
 
 def main() -> None:
     """Run the command line, and end with its exit code."""
-    for number in (SIGINT, SIGTERM):
+    for number in _NAMES:
         if getsignal(number) != SIG_IGN:  # as nohup sets it
             signal(number, _end)
     from glacier_inversion.interrupts import ignore, listen  # noqa: PLC0415
@@ -27,8 +32,10 @@ def main() -> None:
 
 def _end(number: int, frame: object) -> None:  # noqa: ARG001
     """End at once, as `interrupts` does from its import on."""
-    name = "Ctrl-C" if number == SIGINT else "SIGTERM"
-    os.write(2, f"ginv: stopped by {name}.\n".encode())
+    try:  # noqa: SIM105  without an import more
+        os.write(2, f"ginv: stopped by {_NAMES[number]}.\n".encode())
+    except OSError:  # nobody reads it
+        pass
     os._exit(128 + number)
 
 

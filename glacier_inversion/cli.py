@@ -177,7 +177,8 @@ def train_command(
     """
     Train one network for each seed; finished ones are kept.
 
-    Ctrl-C or SIGTERM stops it between two steps, and the next run goes on from there.
+    Ctrl-C, SIGTERM or a terminal that is closed stops it between two steps, and the
+    next run goes on from there.
     Prints the folders of the trained members.
     """
     configure_logging(verbose, quiet)

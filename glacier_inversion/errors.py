@@ -17,7 +17,7 @@ need not know this module::
     │   └── DeviceMemoryError
     ├── TrainingError (RuntimeError)
     │   └── MemberError
-    ├── StoppedError                 exit 130, or 143 by SIGTERM
+    ├── StoppedError                 exit 130, 143 by SIGTERM, 129 by SIGHUP
     ├── PackageError (ImportError)   exit 2
     └── WorkspaceError (OSError)
 """

@@ -1,8 +1,8 @@
 """
 Processes of ours: how many may run, how they start, and that they end.
 
-They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C, which is
-their parent's to hear, and end with their parent, however it ends.
+They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C and SIGHUP,
+which are their parent's to hear, and end with their parent, however it ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.interrupts import postponing
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
-_SIGNALS = signal.SIGINT, signal.SIGTERM
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    _SIGNALS.append(signal.SIGHUP)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -152,7 +154,8 @@ def _masked() -> Iterator[None]:
 def _begin(connection: Connection) -> None:
     """Begin a process: it ends with the one that asked, and hears SIGTERM alone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

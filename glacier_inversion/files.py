@@ -321,3 +321,30 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def working_in(folder: Path, doing: str) -> Iterator[None]:
+    """
+    Hold *folder* as `locked` does, and leave nothing half-written in it.
+
+    Who holds it alone writes there. So scratch files in it and in the folders in it,
+    before and after the block, are those of processes that were killed, be it a run's
+    own, which end when it fails: they are removed.
+    """
+    with locked(folder, doing):
+        _remove_scratches(folder)
+        try:
+            yield
+        finally:
+            _remove_scratches(folder)
+
+
+def _remove_scratches(folder: Path) -> None:
+    """Remove scratch files as far as they can be; deeper folders are others' work."""
+    with suppress(OSError):  # who writes there says what is wrong
+        inner = [path for path in folder.iterdir() if not path.is_symlink()]
+        for place in (folder, *(path for path in inner if path.is_dir())):
+            for path in place.iterdir():
+                if is_scratch(path) and not path.is_dir():
+                    path.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """
-Ctrl-C and SIGTERM, told apart, at any moment of a command.
+Ctrl-C, SIGTERM and SIGHUP, told apart, at any moment of a command.
+
+SIGHUP comes when the terminal is closed, or the connection to it breaks.
 
 A command listens before it imports anything else. What a signal does then depends on
 what the command is at:
@@ -26,6 +28,8 @@ from types import FrameType
 from typing import Any
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    _NAMES[signal.SIGHUP] = "SIGHUP"
 # Within this time a signal is the one before: some wrappers pass on what the process
 # has heard already, as `timeout` does.
 _ONE_SIGNAL = 0.5  # seconds
@@ -101,7 +105,7 @@ def check() -> None:
 @contextmanager
 def heeding_signals() -> Iterator[threading.Event]:
     """
-    Yield an event that the first SIGINT or SIGTERM sets; the second acts as ever.
+    Yield an event that the first of the signals sets; the second acts as ever.
 
     Outside the main thread, where Python hears no signals, nothing sets it.
     """

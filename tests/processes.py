@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from glacier_inversion.errors import RasterError
+from glacier_inversion.files import replacing
 from tests.helpers import ROOT, Run
 
 AS_NOBODY = """
@@ -128,3 +129,10 @@ def slow(folder: Path, number: int) -> None:
         time.sleep(60)
     finally:
         scratch.unlink()
+
+
+def killed_in_writing(folder: Path, number: int) -> None:
+    """Half do a task, and be killed."""
+    with replacing(folder / f"{number}.tif") as scratch:
+        scratch.touch()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -10,16 +10,24 @@ from contextlib import suppress
 import pytest
 
 from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.files import (
     locked,
     making_folder,
     remove,
     replacing,
     replacing_all,
+    working_in,
     write_bytes,
 )
 from tests.helpers import Run, read_all
-from tests.processes import AS_NOBODY, hand_over, run_code, run_command
+from tests.processes import (
+    AS_NOBODY,
+    hand_over,
+    killed_in_writing,
+    run_code,
+    run_command,
+)
 
 
 def test_nothing_is_written_or_removed_through_a_link(linked):
@@ -85,6 +93,45 @@ def test_files_that_belong_together_appear_together(tmp_path):
     ):
         raise AssertionError
     assert read_all(tmp_path) == {"a/1.txt": b"old"}
+
+
+def test_what_killed_processes_left_is_removed(linked, tmp_path):
+    "Before and after, by who holds the folder; nothing else, and through no link."
+    folder, theirs = linked.parent, tmp_path / "theirs"
+    theirs.joinpath(".file.part.tif").touch()
+    kept = ["part.tif", ".tile.tif", "f/tile.part.tif", "f/g/.tile.part.tif"]
+    for name in kept:
+        write_bytes(folder / name, b"")
+    before = read_all(tmp_path)
+    left = [folder / ".tile.part.tif", folder / "f" / ".tile.part.tif"]
+
+    def leave():
+        for path in left:
+            path.touch()
+
+    def fail():
+        with working_in(folder, "building"):
+            assert read_all(tmp_path) == before
+            leave()
+            raise ZeroDivisionError
+
+    leave()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert read_all(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_a_process_that_is_killed_while_it_writes_leaves_nothing(tmp_path):
+    "Nothing of its own runs then: who asked for its work puts it away."
+
+    def work():
+        with working_in(tmp_path / "here", "building"):
+            list(each(killed_in_writing, (tmp_path / "here",), [1, 2], 2))
+
+    with pytest.raises(ProcessLostError, match="signal 9"):
+        work()
+    assert read_all(tmp_path) == {}
 
 
 def limited(n_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, at any moment of any command: an exit code and a line for each."""
+"""Ctrl-C, SIGTERM, SIGHUP, at any moment of any command: an exit code and a line."""
 
 import os
 import shutil
@@ -24,7 +24,11 @@ COMMANDS = {
     "draw": ["draw"],
     "demo": ["demo"],
 }
-SIGNALS = {signal.SIGINT: (130, "Ctrl-C"), signal.SIGTERM: (143, "SIGTERM")}
+SIGNALS = {
+    signal.SIGINT: (130, "Ctrl-C"),
+    signal.SIGTERM: (143, "SIGTERM"),
+    signal.SIGHUP: (129, "SIGHUP"),
+}
 
 
 def prepare(finished, root: Path, name: str) -> list[object]:
@@ -43,8 +47,8 @@ def prepare(finished, root: Path, name: str) -> list[object]:
 
 
 def stop(process: subprocess.Popen, number: signal.Signals) -> None:
-    """Send a signal: Ctrl-C to the whole group, as a terminal does."""
-    if number == signal.SIGINT:
+    """Send a signal: Ctrl-C and SIGHUP to all, as a terminal does."""
+    if number != signal.SIGTERM:
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)

@@ -243,6 +243,7 @@ Exit codes:
   2    bad command line or experiment
   3    finished, but some features failed
   70   unexpected error, kept in ginv-error.txt
+  129  stopped by SIGHUP, when its terminal is closed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM
 """

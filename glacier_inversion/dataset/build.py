@@ -28,11 +28,11 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import (
     is_scratch,
-    locked,
     move,
     refuse_links,
     remove,
     remove_if_empty,
+    working_in,
 )
 from glacier_inversion.geodata.geotiffs import read_tags
 from glacier_inversion.progress import Progress, Silent, duration
@@ -97,7 +97,7 @@ def build_dataset(
     for warning in plan.warnings:
         logger.warning("%s", warning)
     rasters, folder = plan.description.rasters, plan.folder
-    with locked(folder, "building"):
+    with working_in(folder, "building"):
         failures = dict(plan.failures)
         todo = [
             TilingJob(outline, plan.ownership.bounds[outline.feature], folder)

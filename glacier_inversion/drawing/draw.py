@@ -49,7 +49,7 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import locked, remove
+from glacier_inversion.files import remove, working_in
 from glacier_inversion.geodata.geotiffs import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -169,7 +169,7 @@ def draw(
         calibrations = read_calibrations(ensemble, thicknesses)
         asked = {output: calibrations.get(output) for output in thicknesses}
         means: dict[str, list[MeanThickness]] = {}
-        with locked(folder, "drawing into"):
+        with working_in(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
                     of_feature = draw_feature(

@@ -43,7 +43,7 @@ from glacier_inversion.evaluation.tables import (
     tabulate_residuals,
 )
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import locked, replacing_all
+from glacier_inversion.files import replacing_all, working_in
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
@@ -322,7 +322,7 @@ def _write(
     folder = workspace.evaluations(experiment.model_name, CROSSVAL)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with locked(folder, "cross-validating into"):
+    with working_in(folder, "cross-validating into"):
         residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
         fold_of = {feature: f.name for f in folds for feature in f.held_out}
         residuals.insert(2, "fold", residuals["feature"].map(fold_of))

@@ -22,7 +22,7 @@ from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.evaluation import rasters_of
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import locked, replacing_all
+from glacier_inversion.files import replacing_all, working_in
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
@@ -185,7 +185,7 @@ def evaluate(
     folder = workspace.evaluations(name, split)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with locked(folder, "evaluating into"):
+    with working_in(folder, "evaluating into"):
         residuals = tabulate_residuals(pixels, ensemble.seeds, epsg)
         files = (
             to_state(metrics, FORMAT),

@@ -18,7 +18,7 @@ from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import write_bytes
+from glacier_inversion.files import working_in, write_bytes
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.reporting.cautions import find_cautions
 from glacier_inversion.reporting.charts import (
@@ -80,7 +80,7 @@ def report(
     ModelError
         A model is not trained, or cannot be read.
     WorkspaceError
-        The page cannot be written.
+        The page cannot be written, or another command is writing one.
     """
     progress = progress or Silent()
     dataset = open_dataset(experiment, workspace)
@@ -104,7 +104,9 @@ def report(
     written = []
     for sources in every:
         path = workspace.report(sources.name)
-        write_bytes(path, render(_contents(sources, progress)).encode())
+        page = render(_contents(sources, progress)).encode()
+        with working_in(path.parent, "writing into"):
+            write_bytes(path, page)
         written.append(path)
     return HtmlReport(written)
 

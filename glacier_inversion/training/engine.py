@@ -17,7 +17,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import locked, remove, scratch_of
+from glacier_inversion.files import remove, working_in
 from glacier_inversion.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress, Silent, two_digits
@@ -83,8 +83,8 @@ def train_members(
     Train the members that are not finished.
 
     Members whose network does not learn are warned of, and are no part of the ensemble.
-    In the main thread the first SIGINT or SIGTERM ends training between two steps, with
-    all that was trained kept.
+    In the main thread the first SIGINT, SIGTERM or SIGHUP ends training between two
+    steps, with all that was trained kept.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def train_members(
         len(data.validation.points),
     )
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
-    with locked(folder, "training"):
-        remove(folder / SAMPLES, scratch_of(folder / SAMPLES))  # of a killed run
+    with working_in(folder, "training"):
+        remove(folder / SAMPLES)  # of a killed run
         model = data.model(experiment)
         _claim(model, folder, overwrite)
         keep_training_points(data.train, folder, model)
