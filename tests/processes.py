@@ -70,9 +70,9 @@ def start(*arguments: object) -> subprocess.Popen:
     )
 
 
-def is_listening(process: subprocess.Popen) -> bool:
+def is_listening(pid: int) -> bool:
     """Tell whether a command hears SIGTERM, as it does from its first line on."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = Path(f"/proc/{pid}/status").read_text()
     (caught,) = (w.split()[1] for w in status.splitlines() if w.startswith("SigCgt"))
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 

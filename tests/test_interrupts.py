@@ -77,7 +77,7 @@ def test_a_command_may_be_stopped_before_it_has_begun(finished, tmp_path, name, 
     "While it imports: at once, with the signal's exit code and a line."
     arguments = prepare(finished, tmp_path / "here", name)
     process = start(*arguments)
-    wait_until(lambda: is_listening(process))
+    wait_until(lambda: is_listening(process.pid))
     time.sleep(0.1 if number == signal.SIGINT and name != "schema" else 0)
     stop(process, number)
     assert check_end(process, number) != 0
@@ -159,6 +159,33 @@ def test_the_echo_of_a_signal_is_not_a_second_one():
     assert done.stderr == ""
 
 
+INTERRUPTED_TEXT = """
+import os, signal, click
+from glacier_inversion import interrupts
+from glacier_inversion.commands.console import FriendlyGroup, run
+@click.command(cls=FriendlyGroup, invoke_without_command=True)
+def command():
+    with interrupts.raising():
+        exec("os.kill(os.getpid(), signal.SIGTERM)")
+interrupts.listen()
+run(command)
+"""
+
+
+def test_the_exit_code_is_that_of_the_signal_wherever_it_comes(tmp_path):
+    "In code given as text, too, as templates are: Python would end by SIGINT."
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_TEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 143, done.stderr
+    assert done.stderr.startswith("ginv: stopped by SIGTERM.")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("name", COMMANDS)
@@ -168,7 +195,7 @@ def test_a_command_may_be_stopped_at_any_moment(finished, tmp_path, name, number
     codes = []
     for moment in moments:
         process = start(*prepare(finished, tmp_path / "here", name))
-        wait_until(lambda process=process: is_listening(process))
+        wait_until(lambda process=process: is_listening(process.pid))
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:

@@ -164,6 +164,9 @@ def run(command_line: click.Command) -> NoReturn:
             else:
                 click.echo(_keep_traceback(error, said.workspace), err=True)
     _let_go_of_output()
+    # Python would end by SIGINT, whatever the code, where a KeyboardInterrupt that was
+    # caught had passed through code given as text, as templates are; this is forgotten
+    exec("")
     sys.exit(code)
 
 
