@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from glacier_inversion.patches.patch_statistics import gathered_statistics
+from glacier_inversion.errors import ModelError
+from glacier_inversion.patches.patch_statistics import (
+    gathered_statistics,
+    n_statistics,
+)
 from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.symmetries import allowed_turns, turn_vectors
 from glacier_inversion.training.model.applicability import (
-    APPLICABILITY,
     choose_points,
     fit_applicability,
+    read_applicability,
     write_applicability,
 )
 from glacier_inversion.training.model.model import Model
@@ -25,9 +30,9 @@ def keep_training_points(train: Samples, folder: Path, model: Model) -> None:
     """
     Write what training points look like into a model's folder, unless it is there.
 
-    It is not written where all of them are of one feature. Where vectors turn with the
-    image, points are kept in every turn that training draws: turned components are
-    other numbers.
+    One that is damaged, or of another model, is written anew. It is not written where
+    all points are of one feature. Where vectors turn with the image, points are kept in
+    every turn that training draws: turned components are other numbers.
 
     Parameters
     ----------
@@ -40,7 +45,9 @@ def keep_training_points(train: Samples, folder: Path, model: Model) -> None:
     WorkspaceError
         It cannot be written.
     """
-    if (folder / APPLICABILITY).exists():
+    with suppress(ModelError):
+        layout = train.source.layout
+        read_applicability(folder, model.identity, n_statistics(layout))
         return
     augmentation = model.experiment.augmentation
     vectors = augmentation.vectors if augmentation else []

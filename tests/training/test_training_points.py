@@ -12,13 +12,16 @@ from tests.training.helpers import experiment, noisy_tiles, translation_invarian
 FILE = "models/small/applicability.safetensors"
 
 
-def test_training_keeps_it_and_brings_it_back(finished, tmp_path):
+@pytest.mark.parametrize("left", [None, b"", b"damaged"])
+def test_training_keeps_it_and_brings_it_back(finished, tmp_path, left):
     "The same bytes, and the members of an earlier version are kept as they are."
     run = copy_of(finished, tmp_path)
     first = (run.root / FILE).read_bytes()
     weights = run.root / "models/small/seed_000/best.safetensors"
     before = weights.stat().st_mtime_ns
     (run.root / FILE).unlink()
+    if left is not None:
+        (run.root / FILE).write_bytes(left)
     result = run("train")
     assert result.exit_code == 0, result.output
     assert "2 members are finished: kept" in result.stderr

@@ -5,8 +5,10 @@ The dissimilarity of Meyer and Pebesma (2021, doi:10.1111/2041-210X.13650) is th
 distance to the nearest training point. Points are compared by few numbers of their
 patches, each divided by its standard deviation over the training points. The threshold
 is the upper whisker of the distances of training points themselves, each to those of
-other features alone. Here distances are divided by it: theirs are divided by the mean
-distance between two training points, as is their threshold, so that it cancels.
+other features alone: the largest that is not above the upper quartile by more than 1.5
+times the distance between the quartiles. Here distances are divided by it: theirs are
+divided by the mean distance between two training points, as is their threshold, so that
+it cancels.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ def fit_applicability(
         own = feature == number
         distance[own], _ = KDTree(scaled[~own]).query(scaled[own])
     low, high = np.percentile(distance, (25, 75))
-    whisker = min(high + 1.5 * (high - low), distance.max())
+    whisker = distance[distance <= high + 1.5 * (high - low)].max()
     return Applicability(statistics, std, max(float(whisker), _LEAST_THRESHOLD))
 
 
@@ -195,7 +197,7 @@ def read_applicability(folder: Path, identity: str, n_statistics: int) -> Applic
 
 def _unusable(path: Path, problem: str) -> ModelError:
     message = (
-        f"{path}: cannot be used ({problem}). Must be as 'ginv train' wrote it. Remove "
-        "it and run 'ginv train' again: finished members are kept."
+        f"{path}: cannot be used ({problem}). Must be as 'ginv train' wrote it. Run "
+        "'ginv train' again: it is written anew, finished members are kept."
     )
     return ModelError(message)
