@@ -43,6 +43,7 @@ _OURS = {
     "outlines.gpkg",
     "profiles",
     "overview.png",
+    "drawn.json",
     "holes.csv",
     "maps.qlr",
     "volumes.csv",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -13,8 +13,9 @@ from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.drawing.applicability import tell_unlike
-from glacier_inversion.drawing.feature_maps import draw_feature
-from glacier_inversion.drawing.holes import HOLES, Holes, write_holes
+from glacier_inversion.drawing.drawn_features import DrawnFeatures
+from glacier_inversion.drawing.feature_maps import DrawnFeature, draw_feature
+from glacier_inversion.drawing.holes import HOLES, write_holes
 from glacier_inversion.drawing.layers import LAYERS, write_layers
 from glacier_inversion.drawing.maps import lay_map
 from glacier_inversion.drawing.models import (
@@ -52,6 +53,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, working_in
 from glacier_inversion.geodata.geotiffs import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
@@ -93,8 +95,10 @@ def draw(
     Pictures of profiles show them wherever it can be used, and the uncertainty of the
     volumes of thicknesses does. Noise follows from the variances that members predict,
     if their losses learn any, and applicability from what the model was trained on; if
-    much of what is drawn is unlike all of that, a warning says so in any case. Memory
-    is bounded by blocks. Tags of a map say how it came about; drawn again, its bytes
+    much of what is drawn is unlike all of that, a warning says so in any case. The
+    tables of holes and of volumes tell of the features of this run, and of those that
+    earlier runs drew, as long as they would be drawn alike now. Memory is bounded by
+    blocks. Tags of a map say how it came about; drawn again, its bytes
     are the same.
 
     Parameters
@@ -161,14 +165,13 @@ def draw(
         )
         folder = workspace.drawings(ensemble.name)
         of_run: DrawnMaps = {}
-        holes: list[Holes] = []
+        done: dict[str, DrawnFeature] = {}
         thicknesses = []
         if maps[ensemble.name]:
             thicknesses = find_thicknesses(ensemble, dataset, description.bed)
             warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
         calibrations = read_calibrations(ensemble, thicknesses)
         asked = {output: calibrations.get(output) for output in thicknesses}
-        means: dict[str, list[MeanThickness]] = {}
         with working_in(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
@@ -188,9 +191,7 @@ def draw(
                     # what GDAL or QGIS found out of the map that was there
                     remove(*map(auxiliary_path, paths))
                     written += paths
-                    holes.append(of_feature.holes)
-                    for output, mean in of_feature.thicknesses.items():
-                        means.setdefault(output, []).append(mean)
+                    done[drawn.feature] = of_feature
                     for of_what, path in of_feature.maps.items():
                         of_run.setdefault(of_what, []).append(path)
                 except (DatasetError, RasterError) as error:
@@ -203,16 +204,15 @@ def draw(
             except RasterError as error:  # a map that was drawn is gone
                 logger.error("%s: %s", ensemble.name, error)
                 failures[f"mosaics of {ensemble.name}"] = str(error)
-            if holes:
-                tell_unlike(ensemble.name, holes)
-                written.append(write_holes(folder, holes))
-            if means:
-                written += write_volumes(
+            if done:
+                tell_unlike(ensemble.name, [of.holes for of in done.values()])
+                known = DrawnFeatures(experiment, workspace, ensemble, dataset, asked)
+                written += _write_tables(
                     folder,
                     ensemble.name,
-                    means,
+                    known.add(done),
                     calibrations,
-                    dataset.outlines,
+                    dataset,
                     experiment.dataset_description.epsg,
                 )
             for name, profile in lines.items():
@@ -242,6 +242,27 @@ def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
     together = (folder / name for name in (LAYERS, OVERVIEW, HOLES, *_VOLUMES))
     remove(*(path for path in together if path.is_file()))
+
+
+def _write_tables(
+    folder: Path,
+    model: str,
+    features: Sequence[DrawnFeature],
+    calibrations: Mapping[str, OutputCalibration],
+    dataset: BuiltDataset,
+    epsg: int,
+) -> list[Path]:
+    """Write the tables of holes and of volumes, of all that is drawn."""
+    written = [write_holes(folder, [of_feature.holes for of_feature in features])]
+    means: dict[str, list[MeanThickness]] = {}
+    for of_feature in features:
+        for output, mean in of_feature.thicknesses.items():
+            means.setdefault(output, []).append(mean)
+    if means:
+        written += write_volumes(
+            folder, model, means, calibrations, dataset.outlines, epsg
+        )
+    return written
 
 
 def _show_together(

@@ -113,9 +113,7 @@ def draw_feature(
             calibrated, description.statistics, ensemble.calibration
         )
     }
-    read = [variable.name for variable in ensemble.model.experiment.inputs]
-    read += [] if bed is None else [bed.surface]
-    inputs = digest_inputs(dataset, drawn.feature, read)
+    inputs = digest_inputs(dataset, drawn.feature, rasters_read(ensemble, bed))
     files = [
         NewGeoTiff(
             path,
@@ -181,6 +179,12 @@ def draw_feature(
         for output, volume in volumes.items()
     }
     return DrawnFeature(maps, counter.holes, means)
+
+
+def rasters_read(ensemble: Ensemble, bed: Bed | None) -> list[str]:
+    """Return the rasters that the maps of a feature are made from."""
+    inputs = [variable.name for variable in ensemble.model.experiment.inputs]
+    return inputs if bed is None else [*inputs, bed.surface]
 
 
 def unit_of(

@@ -153,7 +153,7 @@ def tell_holes(holes: Holes) -> None:
 
 def write_holes(folder: Path, holes: Sequence[Holes]) -> Path:
     """
-    Write the table of a run's holes, a row for each feature, and return its path.
+    Write the table of holes, a row for each feature, and return its path.
 
     Raises
     ------

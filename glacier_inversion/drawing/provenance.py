@@ -41,7 +41,7 @@ def tags_of(
     tags = {
         "model": ensemble.name,
         "model_sha256": ensemble.digest,
-        "experiment_sha256": _digest(experiment),
+        "experiment_sha256": digest_experiment(experiment),
         "output": output,
         "statistic": statistic,
         "members": str(len(ensemble.seeds)),
@@ -100,7 +100,7 @@ def describe_band(output: str, statistic: str) -> str:
     return f"{output} {statistic}{of_what}"
 
 
-def _digest(experiment: Experiment | Application) -> str:
+def digest_experiment(experiment: Experiment | Application) -> str:
     """Identify an experiment by all that has an effect, but for where models lie."""
     content = experiment.model_dump(mode="json", by_alias=True, exclude={"schema_"})
     del content["drawing_description"]["models"]

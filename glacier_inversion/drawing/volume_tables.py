@@ -1,4 +1,4 @@
-"""The volumes of a run: of which outputs, the tables, and what is told of them."""
+"""The volumes of features: of which outputs, the tables, and what is told of them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def write_volumes(
     epsg: int,
 ) -> list[Path]:
     """
-    Write the tables of a run's volumes, tell their totals, and return the paths.
+    Write the tables of volumes, tell their totals, and return the paths.
 
     volumes.csv has a row for each output and feature, and after those of an output its
     total. volumes.gpkg has the outlines with the same columns, and no total. What is
@@ -151,7 +151,7 @@ def write_volumes(
     folder : Path
         That of the model's drawings.
     means : mapping of sequences of MeanThickness
-        Of the features of the run, one at least, by output.
+        Of the features, one at least, by output.
     calibrations : mapping of OutputCalibration
         Of the outputs whose uncertainty is known.
     outlines : mapping of geometries, by feature
