@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import (
-    BuiltDataset,
-    open_dataset,
-    read_training_tiles,
-)
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.evaluate import evaluate
 from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.evaluation.model_now import model_now
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove
 from glacier_inversion.progress import Progress
-from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.calibration import (
     CALIBRATION,
     Calibration,
@@ -193,13 +189,7 @@ def keep_calibration(
         return None
     model = read_model(folder)
     try:
-        now = prepare(
-            experiment,
-            read_training_tiles(dataset, experiment),
-            dataset.select("test"),
-            dataset.units,
-        ).model(experiment)
-        changed = model.differing(now)
+        changed = model.differing(model_now(experiment, dataset))
     except DatasetError as error:
         changed = [str(error)]
     if changed:

@@ -29,6 +29,7 @@ from glacier_inversion.evaluation.folds import (
     name_options,
     read_groups,
 )
+from glacier_inversion.evaluation.model_now import identity_now
 from glacier_inversion.evaluation.pixels import (
     KnownPixels,
     first_of_each,
@@ -230,6 +231,7 @@ def crossval(
     calibrations = calibrate_outputs(experiment, scores, pixels, groups)
     metrics = {
         "model": name,
+        "model_identity": identity_now(experiment, dataset),
         "split": CROSSVAL,
         "features": [feature for fold in folds for feature in fold.held_out],
         "seeds": seeds,

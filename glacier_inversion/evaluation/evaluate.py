@@ -176,6 +176,8 @@ def evaluate(
             of_output["uncertainty"] = score_calibration(pixels[output], calibration)
     metrics = {
         "model": name,
+        "model_identity": ensemble.model.identity,
+        "model_sha256": ensemble.digest,
         "split": split,
         "features": features,
         "seeds": ensemble.seeds,

@@ -118,9 +118,31 @@ class OutputScores(_Part):
     uncertainty: Uncertainty | None = None
 
 
-class Metrics(_Part):
-    """What metrics.json holds, as far as it is read."""
+class FoldFeatures(_Part):
+    """The features that the networks of a fold were trained on."""
 
+    train: list[str]
+
+
+class Metrics(_Part):
+    """
+    What metrics.json holds, as far as it is read.
+
+    Attributes
+    ----------
+    model_identity : str or None
+        Of the model, as `Model.identity` has it; of a cross-validation that of the
+        model which would have been trained beside the folds. None in earlier files.
+    model_sha256 : str or None
+        As `Ensemble.digest`: it differs where weights do. None of a cross-validation,
+        which is of other networks.
+    folds : list of FoldFeatures
+        Of a cross-validation.
+    """
+
+    model_identity: str | None = None
+    model_sha256: str | None = None
+    folds: list[FoldFeatures] = []
     split: str
     features: list[str]
     seeds: list[int]

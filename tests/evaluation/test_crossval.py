@@ -261,6 +261,8 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     assert run("crossval").exit_code == 0
     content = json.loads(calibration.read_text())
     assert content["source"] == "crossval"
+    # which is of the model that is there
+    assert metrics_of(run)["model_identity"] == content["model"]
     own = content["outputs"]["thickness"]
     assert set(own["n_errors"]) == set(FEATURES)
     assert own["is_nonnegative"]  # it ends in softplus
@@ -287,6 +289,7 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     covered = ((points["mean"] - points.observed).abs() <= half).mean()
     assert test["calibrated"]["levels"]["80"]["coverage"] == pytest.approx(covered)
     assert test["features_calibrated"] == []
+    assert metrics_of(run, "test")["model_identity"] == content["model"]
     # beside it the errors' own size, of each feature alike
     squares = (residual**2).groupby(known.feature).mean()
     assert own["constant"] == pytest.approx(np.sqrt(squares.mean()), rel=1e-6)

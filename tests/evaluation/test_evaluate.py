@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import geopandas
 import numpy as np
@@ -60,6 +61,21 @@ def test_the_numbers_are_those_of_the_points(evaluated):
         assert own["n"] == len(part)
         assert own["bias"] == pytest.approx(part.residual.mean())
         assert own["rmse"] == pytest.approx(np.sqrt((part.residual**2).mean()))
+
+
+def test_the_model_is_identified_as_by_its_maps(evaluated, tmp_path):
+    "By all that its predictions follow from: other weights are another model."
+    run = copy_of(evaluated, tmp_path / "fewer")
+    path = run.root / "evaluations/small/all/metrics.json"
+    with rasterio.open(run.root / "drawings/small/west/thickness_mean.tif") as src:
+        digest = src.tags()["model_sha256"]
+    first = json.loads(path.read_text())
+    assert first["model_sha256"] == digest
+    shutil.rmtree(run.root / "models/small/seed_001")
+    assert run("evaluate", "--split", "all").exit_code == 0
+    second = json.loads(path.read_text())
+    assert second["model_sha256"] != digest
+    assert second["model_identity"] == first["model_identity"]
 
 
 def test_simpler_methods_stand_beside_it(evaluated):

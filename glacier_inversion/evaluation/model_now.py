@@ -1,0 +1,35 @@
+"""The model that an experiment would train now: to tell whether one is of another."""
+
+from __future__ import annotations
+
+from glacier_inversion.dataset.opened import BuiltDataset, read_training_tiles
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.training.data import prepare
+from glacier_inversion.training.model.model import Model
+
+
+def model_now(experiment: Experiment, dataset: BuiltDataset) -> Model:
+    """
+    Return what the members of an experiment's model would have in common.
+
+    Raises
+    ------
+    DatasetError
+        Nothing could be trained.
+    """
+    data = prepare(
+        experiment,
+        read_training_tiles(dataset, experiment),
+        dataset.select("test"),
+        dataset.units,
+    )
+    return data.model(experiment)
+
+
+def identity_now(experiment: Experiment, dataset: BuiltDataset) -> str | None:
+    """Return what identifies that model, None where nothing could be trained."""
+    try:
+        return model_now(experiment, dataset).identity
+    except DatasetError:
+        return None
