@@ -89,11 +89,20 @@ def _unreadable(path: Path, reason: str | None) -> str:
     )
 
 
+@contextmanager
+def _opened_tile(path: Path) -> Iterator[Any]:
+    """Open a tile or map; RasterError if it has not one band, as they are written."""
+    with opened(path) as src:
+        if src.count != 1:  # who says thousands takes seconds to read
+            raise RasterError(_unreadable(path, f"it has {src.count} bands, not one"))
+        yield src
+
+
 def read_tile(
     path: Path, rows: slice | None = None, cols: slice | None = None
 ) -> NDArray[np.float32]:
     """Read a tile, or a window of it, as (n_rows, n_cols), NaN where there is none."""
-    with opened(path) as src:
+    with _opened_tile(path) as src:
         window = None
         if rows is not None and cols is not None:
             window = Window.from_slices(rows, cols)
@@ -102,8 +111,8 @@ def read_tile(
 
 
 def read_grid(path: Path) -> Grid:
-    """Return the grid of a GeoTIFF with square pixels, north up."""
-    with opened(path) as src:
+    """Return the grid of a tile or map: square pixels, north up."""
+    with _opened_tile(path) as src:
         left, top, resolution = src.transform.c, src.transform.f, src.transform.a
         return Grid(left, top, resolution, src.height, src.width)
 

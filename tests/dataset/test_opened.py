@@ -1,6 +1,7 @@
 """A dataset that is read: what it holds is what was built."""
 
 import geopandas
+import numpy as np
 import pytest
 import rasterio
 
@@ -37,6 +38,9 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
         DatasetError, match=r"slope\.tif: is missing or damaged.*build-"
     ):
         read_training_tiles(reader, checked)
+    path.write_bytes(whole)
+    with rasterio.open(path) as src:
+        values, profile = src.read(1), src.profile
     path.unlink()
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)
@@ -44,6 +48,11 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
     read_training_tiles(reader, checked)
     with rasterio.open(path, "r+") as dst:
         dst.write(dst.read(1) + 1, 1)
+    with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
+        read_training_tiles(reader, checked)
+    two = profile | {"count": 2}  # the same, and more
+    with rasterio.open(path, "w", **two) as dst:
+        dst.write(np.stack([values, values]))
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         read_training_tiles(reader, checked)
     path.write_bytes(whole)
