@@ -33,7 +33,9 @@ COLUMNS = (
 
 
 def list_coverage(
-    uncertainty: Mapping[str, Any], write_error: Callable[[float], str]
+    uncertainty: Mapping[str, Any],
+    write_error: Callable[[float], str],
+    one: str = "feature",
 ) -> list[list[str]]:
     """
     Return the rows of a table: what intervals hold, their widths and scores.
@@ -44,6 +46,8 @@ def list_coverage(
         As `calibrate_output` or `score_calibration` return it.
     write_error : callable
         Writes a number in the output's unit.
+    one : {"feature", "group"}
+        What the scores count as one.
     """
     ways = _ways(uncertainty)
     if not ways:
@@ -57,7 +61,7 @@ def list_coverage(
             continue
         if any(level["interval"] for level in scores["levels"].values()):
             rows.append(_row("  95 % interval", scores, "interval", _limits))
-        rows.append(_row("  worst feature", scores, "least", _percent))
+        rows.append(_row(f"  worst {one}", scores, "least", _percent))
     for title, name in (
         ("mean width of intervals", "mean_width"),
         ("interval score, the less the better", "interval_score"),

@@ -101,6 +101,7 @@ class Uncertainty(_Part):
     spread: Honesty
     calibrated: Honesty | None = None
     features_calibrated: list[str] = []
+    of_groups: bool = False
     counts_noise: bool = False
 
 
@@ -112,10 +113,16 @@ class OutputScores(_Part):
     n_known: int
     n_predicted: int
     n_features: int
+    n_groups: int | None = None
     best_baseline: BestBaseline | None = None
     ensemble: MethodErrors
     baselines: list[MethodErrors] = []
     uncertainty: Uncertainty | None = None
+
+    @property
+    def one(self) -> Literal["feature", "group"]:
+        """What counts as one: a group where features belong together."""
+        return "feature" if self.n_groups is None else "group"
 
 
 class FoldFeatures(_Part):

@@ -95,7 +95,8 @@ def _format_output(output: str, metrics: Mapping[str, Any], scores: Scores) -> s
     parts = [heading, "", *_aligned(rows), ""]
     if "uncertainty" in scores:
         uncertainty = scores["uncertainty"]
-        coverage = list_coverage(uncertainty, lambda e: write.number("mae", e))
+        one = "feature" if scores["n_groups"] is None else "group"
+        coverage = list_coverage(uncertainty, lambda e: write.number("mae", e), one)
         for table in filter(None, (coverage, list_pit(uncertainty))):
             parts += [*_aligned(table), ""]
     return "\n".join([*parts, *_about(scores)])

@@ -18,7 +18,7 @@ from glacier_inversion.evaluation.coverage import (
     score_sigma,
 )
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.calibration import LEVELS, OutputCalibration
 from glacier_inversion.training.model.member_statistics import total_spread
 
 
@@ -52,7 +52,8 @@ def calibrate_output(
         'counts_noise' tells; 'calibrated', fitted to the other features alone; and
         'constant', of normal errors of one size, that of the other features. Each with
         what `score_intervals` and `score_sigma` say. 'n_features', how many features it
-        was calibrated on, and 'of_groups', whether these are groups.
+        was calibrated on, and 'of_groups', whether these are groups. 'least_feature' is
+        the name of a group where *groups* are given.
 
     Raises
     ------
@@ -72,13 +73,38 @@ def calibrate_output(
         "constant": (constant, normal_half_widths(constant)),
     }
     scores = _score(residual, feature, called, ways, pixels)
-    known = set(pixels.feature[np.isfinite(residual)].tolist())
-    features = [name for i, name in enumerate(pixels.features) if i in known]
-    calibration = replace(calibration, features=features, counts_noise=pixels.has_noise)
+    # of features, where those that belong together were fitted as one, too
+    levels = {
+        level: replace(
+            own,
+            coverage_by_feature=_cover(pixels, residual, held_out.half_widths[level]),
+        )
+        for level, own in calibration.levels.items()
+    }
+    features = list(levels[LEVELS[0]].coverage_by_feature)
+    calibration = replace(
+        calibration,
+        levels=levels,
+        features=features,
+        groups=None if groups is None else {f: groups.get(f, f) for f in features},
+        counts_noise=pixels.has_noise,
+    )
     of_features = _errors_by_feature(pixels, residual, feature, calibration)
     covariogram = fit_covariogram(of_features)
     calibration = replace(calibration, covariogram=covariogram)
     return calibration, {**_basis(calibration), **scores}
+
+
+def _cover(
+    pixels: KnownPixels, residual: Floats, half_width: Floats
+) -> dict[str, float]:
+    """Return the share of the errors of each feature that intervals hold."""
+    known = np.isfinite(residual) & np.isfinite(half_width)
+    is_in = np.abs(residual) <= half_width
+    return {
+        pixels.features[number]: float(is_in[known & (pixels.feature == number)].mean())
+        for number in np.unique(pixels.feature[known])
+    }
 
 
 def _errors_by_feature(
@@ -163,8 +189,10 @@ def spread_of_members(pixels: KnownPixels) -> Floats:
 
 def _basis(calibration: OutputCalibration) -> dict[str, Any]:
     """Say what a calibration was fitted to."""
-    of_groups = not calibration.n_errors.keys() <= set(calibration.features)
-    return {"n_features": calibration.n_features, "of_groups": of_groups}
+    return {
+        "n_features": calibration.n_features,
+        "of_groups": calibration.of_groups,
+    }
 
 
 def _score(

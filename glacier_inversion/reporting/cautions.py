@@ -186,13 +186,14 @@ def _of_calibration(sources: Sources, output: str) -> Iterator[Caution]:
             "Run 'ginv crossval'.",
         )
     n_features = calibration.n_features
+    one = "group of features" if calibration.of_groups else "feature"
     widest = widest_level(n_features)
     if widest < LEVEL:
         yield Caution(
             f"{output}: intervals of {LEVEL} % are nominal",
-            f"They were fitted to {count(n_features, 'feature')}. A new glacier may be "
+            f"They were fitted to {count(n_features, one)}. A new glacier may be "
             f"worse than all of these, so no more than {widest:.0f} % can be promised "
-            f"for it; {LEVEL} % takes 19 features.",
+            f"for it; {LEVEL} % takes {count(19, one)}.",
             f"Read the {LEVEL} % as what is aimed at, not as a guarantee.",
         )
 

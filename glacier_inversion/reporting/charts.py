@@ -82,8 +82,15 @@ def chart_density(observed: Floats, predicted: Floats, output: str, unit: str) -
     return _chart(figure, "Predicted against measured values, with their density")
 
 
-def chart_coverage(uncertainty: Uncertainty) -> Chart | None:
-    """Draw which share of the pixels intervals of each level hold."""
+def chart_coverage(uncertainty: Uncertainty, one: str = "feature") -> Chart | None:
+    """
+    Draw which share of the pixels intervals of each level hold.
+
+    Parameters
+    ----------
+    one : {"feature", "group"}
+        What the scores count as one.
+    """
     ways = _ways(uncertainty)
     if not ways:
         return None
@@ -97,7 +104,7 @@ def chart_coverage(uncertainty: Uncertainty) -> Chart | None:
         if name.startswith("calibrated"):
             worst = [100 * honesty.levels[level].least for level in levels]
             axis.plot(
-                levels, worst, ":", color=color, marker="v", label="  its worst feature"
+                levels, worst, ":", color=color, marker="v", label=f"  its worst {one}"
             )
     axis.set(xlim=(0, 100), ylim=(0, 100))
     _name(axis, "intervals meant to hold, %", "measured pixels that they held, %")

@@ -104,10 +104,11 @@ def count(n: int, noun: str) -> str:
     """
     Write a number of things.
 
-    >>> count(1, "feature"), count(1041, "known pixel")
-    ('1 feature', '1,041 known pixels')
+    >>> count(1, "feature"), count(1041, "known pixel"), count(2, "group of features")
+    ('1 feature', '1,041 known pixels', '2 groups of features')
     """
-    return f"{n:,} {noun}{'s' * (n != 1)}"
+    first, of, rest = noun.partition(" of ")
+    return f"{n:,} {first}{'s' * (n != 1)}{of}{rest}"
 
 
 def names(items: Sequence[str], most: int = 5) -> str:

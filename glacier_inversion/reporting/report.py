@@ -192,9 +192,10 @@ def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
         charts["density"] = chart_density(
             observed, predicted, output, sources.unit(output)
         )
-    uncertainty = sources.scores(output)[best].uncertainty
+    scores = sources.scores(output)[best]
+    uncertainty = scores.uncertainty
     if uncertainty is not None:
-        charts["coverage"] = chart_coverage(uncertainty)
+        charts["coverage"] = chart_coverage(uncertainty, scores.one)
         charts["pit"] = chart_pit(uncertainty)
     return charts
 

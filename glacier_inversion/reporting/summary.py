@@ -120,7 +120,8 @@ def _skill(scores: OutputScores) -> str:
 
 
 def _honesty(sources: Sources, output: str, name: str) -> str:
-    uncertainty = sources.scores(output)[name].uncertainty
+    scores = sources.scores(output)[name]
+    uncertainty, group = scores.uncertainty, "the group " * (scores.one == "group")
     of_spread = uncertainty.spread.levels.get(LEVEL) if uncertainty else None
     calibrated = uncertainty.calibrated if uncertainty else None
     held = calibrated.levels.get(LEVEL) if calibrated else None
@@ -143,7 +144,7 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
     worst = ""
     if held.least < held.coverage:
         worst = (
-            f"; on {held.least_feature}, where they held least, "
+            f"; on {group}{held.least_feature}, where they held least, "
             f"{percent(held.least, 1)}"
         )
     known = uncertainty.features_calibrated if uncertainty else []

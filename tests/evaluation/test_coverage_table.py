@@ -77,6 +77,7 @@ def test_the_table_holds_every_score(uncertainty):
         "as members spread, with noise"
     )
     assert len(rows[-1]) == 2  # one size has no correlation
+    assert list_coverage(uncertainty, str, "group")[3][0] == "  worst group"
 
 
 def test_the_pit_histogram_is_in_percent(uncertainty):

@@ -349,4 +349,5 @@ def test_too_few_features_give_no_calibration(finished, tmp_path):
     assert level["coverage"] == pytest.approx(inside)
     assert level["least_feature"] in ("0", "1")
     assert "\nas the members spread  " in result.stdout
+    assert "\n  worst group  " in result.stdout
     assert "Not calibrated: the spread of the members is no error." in result.stdout

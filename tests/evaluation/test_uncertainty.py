@@ -1,5 +1,7 @@
 """The uncertainty of an output, fitted to the errors at its known pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,29 @@ def test_features_that_belong_together_are_one():
     alone, _ = calibrate_output("ice", pixels, None, "softplus")
     assert grouped.n_features == 6
     assert grouped.covariogram != alone.covariogram
+
+
+def test_groups_are_no_features_even_under_their_names():
+    "What is known of a group is not said of a feature that is called like it."
+    pixels = known(noise=False)
+    groups = {name: f"glacier {i // 3}" for i, name in enumerate(pixels.features)}
+    far = pixels.feature == 7  # in "glacier 2", whose namesake is in "glacier 0"
+    observed = np.where(far, pixels.observed + 1e6, pixels.observed)
+    pixels = replace(pixels, observed=observed)
+    calibration, scores = calibrate_output("ice", pixels, groups, "softplus")
+    assert scores["of_groups"]
+    assert calibration.of_groups
+    assert calibration.groups == groups
+    assert calibration.n_errors == {f"glacier {i}": 450 for i in range(4)}
+    for level, own in calibration.levels.items():
+        shares = own.coverage_by_feature
+        assert list(shares) == pixels.features
+        # of intervals that were fitted without the group of each
+        assert shares["glacier 7"] == 0
+        assert shares["glacier 2"] > 0
+        assert own.coverage == pytest.approx(np.mean([*shares.values()]))
+        least = scores["calibrated"]["levels"][str(level)]
+        assert least["least_feature"] == "glacier 2"
+        assert least["least"] == pytest.approx(
+            np.mean([shares[f"glacier {i}"] for i in (6, 7, 8)])
+        )

@@ -34,6 +34,16 @@ def test_few_features_are_no_guarantee(sources):
         assert words not in text
 
 
+def test_groups_are_not_called_features(sources):
+    own = sources.calibration.outputs["thickness"]
+    sources.calibration.outputs["thickness"] = replace(
+        own, groups={feature: feature for feature in own.features}
+    )
+    text = said(sources)
+    assert "They were fitted to 4 groups of features. A new glacier" in text
+    assert "95 % takes 19 groups of features" in text
+
+
 def test_a_model_that_was_compared_with_nothing(sources):
     sources.evaluations.clear()
     assert "nobody knows how good the predictions are" in said(sources)

@@ -61,6 +61,7 @@ def test_coverage_and_pit_show_what_there_is():
     ):
         for word in words:
             assert word in svg_of(chart)
+    assert "its worst group" in svg_of(chart_coverage(both, "group"))
     alone = Uncertainty.model_validate({"spread": HONEST})
     assert "calibrated" not in svg_of(chart_coverage(alone))
     neither = Uncertainty.model_validate({"spread": NOTHING})

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import geopandas
 import numpy as np
@@ -68,6 +69,15 @@ def test_what_intervals_hold_is_counted_where_the_calibration_knows_nothing(
     is_in = (south.observed >= lower) & (south.observed <= south["mean"] + half)
     assert shares["south"] == pytest.approx(is_in.mean(), abs=1 / len(south))
     assert 0 < shares["south"] < 1
+
+
+def test_what_intervals_hold_of_groups_is_said_of_no_feature(sources):
+    "The files of earlier versions do not say which feature is in which."
+    own = sources.calibration.outputs["thickness"]
+    levels = {n: replace(x, coverage_by_feature={}) for n, x in own.levels.items()}
+    grouped = replace(own, levels=levels, groups={})
+    sources.calibration.outputs["thickness"] = grouped
+    assert covered(sources, "thickness").keys() == {"south"}
 
 
 def test_numbers_that_are_none_are_none():

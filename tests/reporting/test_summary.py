@@ -63,6 +63,16 @@ def test_what_is_not_calibrated_is_no_uncertainty(sources):
     )
 
 
+def test_a_group_is_not_called_a_feature(sources):
+    scores = scores_of(sources)
+    held = scores.uncertainty.calibrated.levels[95]
+    held.least, held.coverage = 0.5, 0.9
+    question = "Is the uncertainty honest?"
+    assert f"; on {held.least_feature}, where" in answers(sources)[question]
+    scores.n_groups = 2
+    assert f"; on the group {held.least_feature}, where" in answers(sources)[question]
+
+
 def test_probabilities_have_scores_of_their_own(sources):
     scores = scores_of(sources)
     scores.kind = "classification"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -55,7 +55,8 @@ class Level:
         The share of the pixels that intervals cover which were fitted without their
         feature.
     coverage_by_feature : dict of float
-        The same, of each feature's pixels.
+        The same, of each feature's own pixels. Empty where it is not known: in the
+        files of earlier versions that were fitted to groups.
     """
 
     factor: float
@@ -84,6 +85,10 @@ class OutputCalibration:
         The output cannot be negative: a lower bound is at least 0.
     features : list of str
         All features with errors.
+    groups : dict of str or None
+        The group of each of these, where features that belong together were counted as
+        one. None where each counts for itself. Empty in the files of earlier versions,
+        which do not say which feature is in which group.
     counts_noise : bool
         Noise is part of the spread that it was fitted to.
     covariogram : Covariogram or None
@@ -104,11 +109,17 @@ class OutputCalibration:
     counts_noise: bool = False
     covariogram: Covariogram | None = None
     constant: float | None = None
+    groups: dict[str, str] | None = None
 
     @property
     def n_features(self) -> int:
-        """The features that it was fitted to."""
+        """How many features it was fitted to, or groups of them."""
         return len(self.n_errors)
+
+    @property
+    def of_groups(self) -> bool:
+        """Features that belong together were counted as one."""
+        return self.groups is not None
 
     @property
     def widest_level(self) -> float:
@@ -230,6 +241,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
             "levels": {str(level): asdict(x) for level, x in output.levels.items()},
             "n_errors": output.n_errors,
             "features": output.features,
+            "groups": output.groups,
             "covariogram": output.covariogram and output.covariogram.to_json(),
             "constant": output.constant,
         }
@@ -324,6 +336,9 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
         message = "n_errors is empty"
         raise ValueError(message)
     features = [str(feature) for feature in content["features"]]
+    groups = _read_groups(content, counts, features)
+    if groups == {}:  # the coverage there is that of groups
+        levels = {n: replace(x, coverage_by_feature={}) for n, x in levels.items()}
     is_nonnegative = content["is_nonnegative"] is True
     # earlier files have none of these
     counts_noise, constant = content.get("counts_noise") is True, None
@@ -331,8 +346,23 @@ def _read_output(content: dict[str, Any]) -> OutputCalibration:
     covariogram = None if shared is None else Covariogram.from_json(shared)
     if content.get("constant") is not None:
         constant = read_number(content["constant"], "constant")
-    said = is_nonnegative, features, counts_noise, covariogram, constant
+    said = is_nonnegative, features, counts_noise, covariogram, constant, groups
     return OutputCalibration(a, b, c, levels, counts, *said)
+
+
+def _read_groups(
+    content: dict[str, Any], counts: dict[str, int], features: list[str]
+) -> dict[str, str] | None:
+    """Return the group of each feature, as `OutputCalibration.groups` has it."""
+    if "groups" not in content:  # an earlier version
+        return None if counts.keys() == set(features) else {}
+    if content["groups"] is None:
+        return None
+    groups = {str(feature): str(name) for feature, name in content["groups"].items()}
+    if groups.keys() != set(features) or set(groups.values()) != counts.keys():
+        message = "groups are not those of its features and errors"
+        raise ValueError(message)
+    return groups
 
 
 def _read_level(content: dict[str, Any], where: str) -> Level:

@@ -141,6 +141,56 @@ def test_a_calibration_of_an_earlier_version_has_no_covariogram(tmp_path):
     )
 
 
+GROUPED = replace(
+    OUTPUT,
+    features=["aa", "bb", "ee", "ff", "gg"],
+    groups={"aa": "bb", "bb": "aa", "ee": "cc", "ff": "dd", "gg": "dd"},
+)
+
+
+def of(output):
+    return Calibration({"thickness": output}, "crossval", "0123", 5)
+
+
+def test_groups_may_be_called_like_features(tmp_path):
+    "The file says which feature is in which."
+    write_calibration(of(GROUPED), tmp_path)
+    read = read_calibration(tmp_path, "0123", 5).outputs["thickness"]
+    assert read == GROUPED
+    assert read.of_groups
+    assert not OUTPUT.of_groups
+
+
+@pytest.mark.parametrize(
+    ("features", "groups"),
+    [
+        (["aa", "bb", "cc", "dd"], None),
+        (["a 1", "a 2", "b", "c", "d"], {}),
+        (["aa", "bb", "cc", "dd", "ee"], {}),  # two of them in a group called aa
+    ],
+)
+def test_earlier_files_do_not_say_which_feature_is_in_which_group(
+    tmp_path, features, groups
+):
+    "So what intervals hold of groups is said of no feature."
+    write_calibration(of(replace(OUTPUT, features=features)), tmp_path)
+    content = json.loads((tmp_path / CALIBRATION).read_text())
+    del content["outputs"]["thickness"]["groups"]
+    (tmp_path / CALIBRATION).write_text(json.dumps(content))
+    read = read_calibration(tmp_path, "0123", 5).outputs["thickness"]
+    assert read.groups == groups
+    assert read.of_groups == (groups is not None)
+    known = OUTPUT.levels[95].coverage_by_feature
+    assert read.levels[95].coverage_by_feature == ({} if read.of_groups else known)
+
+
+@pytest.mark.parametrize("groups", [{"aa": "bb"}, {**GROUPED.groups, "gg": "zz"}])
+def test_groups_of_other_features_are_refused(tmp_path, groups):
+    write_calibration(of(replace(GROUPED, groups=groups)), tmp_path)
+    with pytest.raises(ModelError, match="groups are not those of its features"):
+        read_calibration(tmp_path, "0123", 5)
+
+
 def test_a_missing_calibration_says_what_to_run(tmp_path):
     with pytest.raises(ModelError, match=r"is not there\. .* Run 'ginv crossval'"):
         read_calibration(tmp_path, "x", 5)
