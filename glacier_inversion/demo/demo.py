@@ -27,7 +27,10 @@ from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.files import locked, making_folder, write_bytes
 from glacier_inversion.interrupts import postponing
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.training.model.calibration import CALIBRATION, read_calibration
+from glacier_inversion.training.model.calibration_file import (
+    CALIBRATION,
+    read_calibration,
+)
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)

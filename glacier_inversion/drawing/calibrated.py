@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from glacier_inversion.errors import ModelError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import CALIBRATED, NOISE
-from glacier_inversion.training.model.calibration import (
+from glacier_inversion.training.model.calibration import Calibration, OutputCalibration
+from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
-    Calibration,
-    OutputCalibration,
     read_calibration,
 )
 from glacier_inversion.training.model.member_statistics import (

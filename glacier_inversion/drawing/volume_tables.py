@@ -22,7 +22,8 @@ from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import to_geopackage
-from glacier_inversion.training.model.calibration import CALIBRATION, OutputCalibration
+from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.calibration_file import CALIBRATION
 from glacier_inversion.training.model.ensemble import Ensemble
 
 logger = logging.getLogger(__name__)

@@ -20,10 +20,12 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
-    CALIBRATION,
     Calibration,
     OutputCalibration,
     Source,
+)
+from glacier_inversion.training.model.calibration_file import (
+    CALIBRATION,
     write_calibration,
 )
 from glacier_inversion.training.model.model import read_model

@@ -27,9 +27,9 @@ from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
-from glacier_inversion.training.model.calibration import (
+from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
-    OutputCalibration,
     read_calibration,
 )
 from glacier_inversion.training.model.ensemble import Ensemble

@@ -28,10 +28,9 @@ from glacier_inversion.evaluation.metrics_file import (
 )
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.training.model.calibration import (
+from glacier_inversion.training.model.calibration import Calibration, OutputCalibration
+from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
-    Calibration,
-    OutputCalibration,
     read_calibration,
 )
 from glacier_inversion.training.model.logs import Curves, read_logs

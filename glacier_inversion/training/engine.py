@@ -26,7 +26,7 @@ from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.model.applicability import APPLICABILITY
-from glacier_inversion.training.model.calibration import CALIBRATION
+from glacier_inversion.training.model.calibration_file import CALIBRATION
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import (
     MemberState,

@@ -15,8 +15,8 @@ from glacier_inversion.training.model.calibration import (
     Calibration,
     Level,
     OutputCalibration,
-    write_calibration,
 )
+from glacier_inversion.training.model.calibration_file import write_calibration
 from glacier_inversion.training.model.model import (
     finished_seeds,
     read_member,

@@ -12,8 +12,8 @@ from glacier_inversion.training.model.calibration import (
     Calibration,
     Level,
     OutputCalibration,
-    write_calibration,
 )
+from glacier_inversion.training.model.calibration_file import write_calibration
 from glacier_inversion.training.model.model import read_model
 from tests.helpers import copy_of
 

@@ -8,13 +8,15 @@ import pytest
 
 from glacier_inversion.errors import ModelError
 from glacier_inversion.training.model.calibration import (
-    CALIBRATION,
     LEVELS,
     Calibration,
     Level,
     OutputCalibration,
-    read_calibration,
     widest_level,
+)
+from glacier_inversion.training.model.calibration_file import (
+    CALIBRATION,
+    read_calibration,
     write_calibration,
 )
 from glacier_inversion.training.model.covariogram import Covariogram
