@@ -130,16 +130,6 @@ def test_modules_hold_one_subject():
     assert {module: n for module, n in lengths.items() if n > 350} == {}
 
 
-def test_files_are_written_and_removed_in_one_module():
-    "Whole or not at all, and through no link: files.py alone does it."
-    calls = re.compile(
-        r"\.(unlink|rename|rmdir|write_text|touch|symlink_to)\(|rmtree|os\.(remove|replace)"
-    )
-    for module, path in MODULES.items():
-        if module != "glacier_inversion.files":
-            assert not calls.findall(path.read_text(encoding="utf-8")), module
-
-
 def test_standard_library_names_are_not_taken():
     "A module called as one of Python's is confusing to read."
     taken = {module.rpartition(".")[2] for module in MODULES} & sys.stdlib_module_names
