@@ -15,7 +15,6 @@ from glacier_inversion.dataset.opened import (
     open_dataset,
     read_training_tiles,
 )
-from glacier_inversion.evaluation.baselines import Method, join_methods
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.evaluate import (
     FORMAT,
@@ -30,11 +29,12 @@ from glacier_inversion.evaluation.folds import (
     read_groups,
 )
 from glacier_inversion.evaluation.model_now import identity_now
-from glacier_inversion.evaluation.pixels import (
-    KnownPixels,
-    first_of_each,
-    join_pixels,
+from glacier_inversion.evaluation.out_of_fold import (
+    OutOfFold,
+    find_common_seeds,
+    join_folds,
 )
+from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import kind_of, score_outputs
 from glacier_inversion.evaluation.tables import (
@@ -86,15 +86,6 @@ class CrossvalReport:
     metrics: dict[str, Any]
     folds: list[Fold]
     failures: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _OfFold:
-    """What the members of a fold predict, and what its baselines do, by output."""
-
-    seeds: list[int]
-    pixels: dict[str, KnownPixels]
-    methods: dict[str, list[Method]]
 
 
 def crossval(
@@ -155,7 +146,10 @@ def crossval(
         The dataset is not built or from another description, it has too few features of
         which something is known, or no such column; or an output is known on the
         features of one fold alone, so that nothing is left to train on.
-    ExperimentError, ModelError, TrainingError, StoppedError, DeviceError
+    TrainingError
+        As `train` raises it; or no seed has a member that learnt in every fold. What is
+        trained is kept.
+    ExperimentError, ModelError, StoppedError, DeviceError
         As `train` and `evaluate` raise them.
     WorkspaceError
         Something cannot be written, or another command is writing it.
@@ -217,7 +211,9 @@ def crossval(
         done.append(_predict(experiment, own, fold, ensemble, failures, progress))
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
-    seeds, pixels, methods = _join(experiment, dataset, done)
+    of_folds = workspace.model(name) / "folds"
+    seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
+    pixels, methods = join_folds(done, seeds, dataset.resolutions)
     scores = score_outputs(
         experiment.losses_name,
         experiment.evaluation_description.classes,
@@ -236,7 +232,7 @@ def crossval(
         "features": [feature for fold in folds for feature in fold.held_out],
         "seeds": seeds,
         "software": f"glacier_inversion {glacier_inversion.__version__}",
-        "folds": [_describe(*both) for both in zip(folds, done, strict=True)],
+        "folds": [part.describe() for part in done],
         "outputs": scores,
     }
     written = _write(experiment, workspace, dataset, folds, pixels, metrics)
@@ -253,7 +249,7 @@ def _predict(
     ensemble: Ensemble,
     failures: dict[str, str],
     progress: Progress,
-) -> _OfFold:
+) -> OutOfFold:
     """Predict what is held out, and fit the baselines to what was trained on."""
     rasters = rasters_by_output(experiment)
     progress.start("predicting", len(fold.held_out) + len(fold.train), "feature")
@@ -268,48 +264,7 @@ def _predict(
     )
     training = read_known_pixels(experiment, dataset, fold.train, rasters, progress)
     methods = fit_methods(experiment, training, pixels, dataset.units)
-    return _OfFold(ensemble.seeds, pixels, methods)
-
-
-def _join(
-    experiment: Experiment, dataset: BuiltDataset, done: Sequence[_OfFold]
-) -> tuple[list[int], dict[str, KnownPixels], dict[str, list[Method]]]:
-    """Put the folds together: the members of all, each pixel once."""
-    seeds = sorted(set[int].intersection(*(set(part.seeds) for part in done)))
-    if any(part.seeds != seeds for part in done):
-        name = experiment.model_name
-        logger.warning("%s: members failed in some folds: %s are left", name, seeds)
-    pixels, methods = {}, {}
-    for output in done[0].pixels:
-        parts = [
-            part.pixels[output].of_members([part.seeds.index(seed) for seed in seeds])
-            for part in done
-        ]
-        joined = join_pixels(parts)
-        # outside every outline a pixel may lie in the tiles of several folds
-        first = first_of_each(joined.x, joined.y, dataset.resolutions[output])
-        pixels[output] = joined.take(first)
-        fitted = [part.methods[output] for part in done if output in part.methods]
-        methods[output] = [
-            replace(method, predicted=method.predicted[first])
-            for method in join_methods(fitted)
-        ]
-    return seeds, pixels, methods
-
-
-def _describe(fold: Fold, done: _OfFold) -> dict[str, Any]:
-    """Return what metrics.json says of a fold."""
-    return {
-        "name": fold.name,
-        "held_out": fold.held_out,
-        "validation": fold.validation,
-        "train": fold.train,
-        "seeds": done.seeds,
-        "fitted": {
-            output: {method.name: method.fitted for method in of_output}
-            for output, of_output in done.methods.items()
-        },
-    }
+    return OutOfFold(fold, ensemble.seeds, pixels, methods)
 
 
 def _write(

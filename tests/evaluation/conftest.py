@@ -1,7 +1,8 @@
-"""A workspace whose model has been evaluated."""
+"""Workspaces whose model has been evaluated, and cross-validated."""
 
 import pytest
 
+from tests.evaluation.helpers import small
 from tests.helpers import copy_of
 
 BASELINES = [
@@ -21,5 +22,18 @@ def evaluated(finished, tmp_path_factory):
     for command, *options in (("draw",), ("evaluate", "--split", "all")):
         result = run(command, *options)
         assert result.exit_code == 0, result.output
+    (run.root / "printed.txt").write_text(result.stdout)
+    return run
+
+
+@pytest.fixture(scope="session")
+def crossed(finished, tmp_path_factory):
+    """A workspace that was cross-validated; only read it."""
+    run = small(copy_of(finished, tmp_path_factory.mktemp("crossed")))
+    baselines = [{"name": "plasticity", "slope": "slope"}]
+    run.raw["evaluation_description"] = {"baselines": {"thickness": baselines}}
+    run.write()
+    result = run("crossval")
+    assert result.exit_code == 0, result.output
     (run.root / "printed.txt").write_text(result.stdout)
     return run

@@ -12,30 +12,11 @@ import rasterio
 from glacier_inversion import Workspace, crossval
 from glacier_inversion.experiment.experiment import check_experiment
 from tests import synthetic
+from tests.evaluation.helpers import small
 from tests.helpers import copy_of, read_all
 from tests.processes import start, wait_until
 
 FEATURES = ["north-1", "north-2", "west", "east"]  # all but the test
-
-
-def small(run):
-    """Make training short, and the criterion one of training."""
-    run.raw.update({"epochs": 3, "criterion": "loss"})
-    run.write()
-    return run
-
-
-@pytest.fixture(scope="module")
-def crossed(finished, tmp_path_factory):
-    """A workspace that was cross-validated; only read it."""
-    run = small(copy_of(finished, tmp_path_factory.mktemp("crossed")))
-    baselines = [{"name": "plasticity", "slope": "slope"}]
-    run.raw["evaluation_description"] = {"baselines": {"thickness": baselines}}
-    run.write()
-    result = run("crossval")
-    assert result.exit_code == 0, result.output
-    (run.root / "printed.txt").write_text(result.stdout)
-    return run
 
 
 def predictions(run):
