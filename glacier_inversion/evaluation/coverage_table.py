@@ -52,7 +52,7 @@ def list_coverage(
     ways = _ways(uncertainty)
     if not ways:
         return []
-    called = _call(uncertainty)
+    called = name_ways(uncertainty["counts_noise"])
     levels = [f"{level} %" for level in LEVELS]
     rows = [["known pixels inside intervals, %", *levels]]
     for way, scores in ways.items():
@@ -84,7 +84,7 @@ def list_pit(uncertainty: Mapping[str, Any]) -> list[list[str]]:
     ways = _ways(uncertainty)
     if not ways:
         return []
-    called = _call(uncertainty)
+    called = name_ways(uncertainty["counts_noise"])
     rows = [["PIT histogram, % (right: 10 each)", *map(str, range(1, N_BINS + 1))]]
     for way, scores in ways.items():
         rows.append([called[way], *(f"{100 * share:.0f}" for share in scores["pit"])])
@@ -147,10 +147,16 @@ def _ways(uncertainty: Mapping[str, Any]) -> dict[str, Any]:
     return {way: scores for way, scores in known.items() if scores["levels"]}
 
 
-def _call(uncertainty: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each way is called in tables."""
-    with_noise = {"spread": _WITH_NOISE} if uncertainty["counts_noise"] else {}
-    return {**WAYS, **with_noise}
+def name_ways(counts_noise: bool) -> dict[str, str]:
+    """
+    Return what each way to intervals is called, by its key in metrics.json.
+
+    Parameters
+    ----------
+    counts_noise : bool
+        Whether the noise in the data that members learn is part of their spread.
+    """
+    return {**WAYS, "spread": _WITH_NOISE} if counts_noise else WAYS
 
 
 def _row(

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics_file import Honesty, Uncertainty
 from glacier_inversion.training.curves import plot_curves
 from glacier_inversion.training.model.logs import Curves
@@ -138,10 +139,10 @@ def chart_pit(uncertainty: Uncertainty) -> Chart | None:
 
 
 def _ways(uncertainty: Uncertainty) -> list[tuple[str, Honesty, str, str]]:
-    name = "spread of the networks" + ", with noise" * uncertainty.counts_noise
-    ways = [(name, uncertainty.spread, _ORANGE, "s")]
+    names = name_ways(uncertainty.counts_noise)
+    ways = [(names["spread"], uncertainty.spread, _ORANGE, "s")]
     if uncertainty.calibrated is not None:
-        ways.append(("calibrated", uncertainty.calibrated, _BLUE, "o"))
+        ways.append((names["calibrated"], uncertainty.calibrated, _BLUE, "o"))
     return [way for way in ways if way[1].levels]
 
 

@@ -17,25 +17,26 @@ from rasterio.enums import Resampling
 
 from glacier_inversion.drawing.overview import nice_length
 from glacier_inversion.drawing.styles import Range, colours_of
-from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.grid import Bounds
+from glacier_inversion.reporting.legends import Legend
 
 Floats = NDArray[np.float64]
 
 RESIDUAL = "residual"
-"""What is coloured from blue, too low, over pale grey to red, too high."""
+"""What is coloured from purple, too low, over pale grey to green, too high."""
 ERROR = "error"
 """What is coloured from pale to dark, from 0 on."""
 _COLOURS = {
     RESIDUAL: [
-        "#2166ac",
-        "#67a9cf",
-        "#d1e5f0",
+        # ColorBrewer's PRGn: blue to red says where a model applies
+        "#762a83",
+        "#af8dc3",
+        "#e7d4e8",
         "#dddddd",
-        "#fddbc7",
-        "#ef8a62",
-        "#b2182b",
+        "#d9f0d3",
+        "#7fbf7b",
+        "#1b7837",
     ],
     ERROR: ["#fff7bc", "#fec44f", "#ec7014", "#cc4c02", "#8c2d04", "#4d1500"],
 }
@@ -45,15 +46,6 @@ _SLIMMEST, _FLATTEST = 1.25, 0.5  # height by width: beyond, a map has empty sid
 _DETAIL = 1.0  # how far a line may be simplified, in these units
 _N_COLOURS = 256  # of an image
 _NO_SOFTWARE: Any = {"Software": None}  # matplotlib's version is none of its content
-
-
-@dataclass(frozen=True)
-class Legend:
-    """What the colours of a map mean: its name for the style sheet, and its ends."""
-
-    colours: str
-    low: str
-    high: str
 
 
 @dataclass(frozen=True)
@@ -267,42 +259,6 @@ def read_picture(path: Path, most_px: int) -> tuple[NDArray[np.float32], Bounds]
         # the mean of the valid pixels, so that a narrow glacier stays whole
         values = src.read(1, out_shape=shape, resampling=Resampling.average)
         return values, tuple(src.bounds)
-
-
-@dataclass(frozen=True)
-class MapFacts:
-    """What a map says of its values, and the digest of the model that drew it."""
-
-    minimum: float
-    maximum: float
-    mean: float
-    model_sha256: str
-
-
-def read_facts(paths: Sequence[Path], broken: list[str]) -> dict[Path, MapFacts]:
-    """
-    Return what maps say of themselves; those without any value are left out.
-
-    Parameters
-    ----------
-    broken : list of str
-        Takes down why maps cannot be read; they are left out.
-    """
-    found: dict[Path, MapFacts] = {}
-    for path in paths:
-        try:
-            with opened(path) as src:
-                tags, own = src.tags(1), src.tags()
-            low, high, mean = (
-                float(tags[f"STATISTICS_{name}"])
-                for name in ("MINIMUM", "MAXIMUM", "MEAN")
-            )
-            found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""))
-        except RasterError as error:
-            broken.append(str(error))
-        except (KeyError, ValueError):
-            continue
-    return found
 
 
 def _table(colours: str) -> NDArray[np.uint8]:

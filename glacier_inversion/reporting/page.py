@@ -9,11 +9,11 @@ from typing import Any
 import jinja2
 
 import glacier_inversion
+from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.reporting import quantities
 from glacier_inversion.reporting.maps import ERROR, RESIDUAL, stops
 from glacier_inversion.reporting.rows import number_in
-from glacier_inversion.reporting.sources import CHECKS
 
 
 def render(contents: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def render(contents: Mapping[str, Any]) -> str:
         "span": quantities.span,
         "count": quantities.count,
         "as_number": number_in,
-        "checks": CHECKS,
+        "names_of_ways": name_ways,
         "version": glacier_inversion.__version__,
         "style": f"{_read('page.css')}\n{_colour_bars()}",
         "script": _read("page.js"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,15 +18,15 @@ from glacier_inversion.errors import RasterError
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.progress import Progress
+from glacier_inversion.reporting.legends import Legend, legend_of
+from glacier_inversion.reporting.map_facts import read_facts, unreadable
 from glacier_inversion.reporting.maps import (
     ERROR,
     RESIDUAL,
     Frame,
-    Legend,
     MapPicture,
     Shape,
     paint,
-    read_facts,
     read_picture,
     to_image,
 )
@@ -72,8 +73,7 @@ class Painter:
     ) -> None:
         self._sources, self._output, self._rows = sources, output, rows
         self._unit = sources.unit(output)
-        there = set(sources.drawn[output])
-        self._drawn = [row for row in rows if row.feature in there]
+        self._drawn = [row for row in rows if row.feature in sources.facts[output]]
         has = any(self._path(row.feature, "uncertainty").is_file() for row in rows)
         self.statistics = ["mean", "uncertainty" if has else "std", APPLICABILITY]
         self._resolution = next(
@@ -94,8 +94,10 @@ class Painter:
         best = self._sources.best(self._output)
         if best is None or not self._is_measured:
             return None
+        if not self._sources.has_training_features:
+            return None
         table = self._sources.residuals(self._output, best)
-        return table if len(table) else None
+        return None if table is None or not len(table) else table
 
     @cached_property
     def _ranges(self) -> dict[str, Range]:
@@ -103,7 +105,8 @@ class Painter:
         for statistic in self.statistics[:-1]:
             paths = [self._path(row.feature, statistic) for row in self._drawn]
             there = [path for path in paths if path.is_file()]
-            found = read_facts(there, self._sources.broken).values()
+            every = read_facts(there, self._sources.note).values()
+            found = [facts for facts in every if math.isfinite(facts.mean)]
             if found:
                 low = min(facts.minimum for facts in found)
                 high = max(facts.maximum for facts in found)
@@ -132,7 +135,7 @@ class Painter:
             try:
                 values, bounds = read_picture(path, _REGION_PX)
             except RasterError as error:
-                self._sources.broken.append(str(error))
+                self._sources.note(unreadable(error))
                 continue
             image = to_image(values, statistic, self._ranges[statistic]), bounds
             maps.append(self._map(frame, statistic, [image], lines))
@@ -161,7 +164,9 @@ class Painter:
             try:
                 values, bounds = read_picture(path, _FEATURE_PX)
             except RasterError as error:
-                self._sources.broken.append(str(error))
+                self._sources.note(unreadable(error))
+                if statistic == "mean":
+                    self._sources.forget_map(self._output, row.feature)
                 continue
             image = to_image(values, statistic, self._ranges[statistic]), bounds
             maps.append(self._map(frame, statistic, [image], lines, row.feature))
@@ -188,7 +193,7 @@ class Painter:
         elif what == RESIDUAL:
             ends = f"≤ {exact(low)}", f"≥ +{exact(high, self._unit)}"
         alt = f"{self._output}, {_WORDS[what]}, {feature or 'all features'}"
-        legend = Legend(what, *ends)
+        legend = legend_of(what, (low, high), *ends)
         return frame.picture(_WORDS[what], alt, legend, images, shapes)
 
     def _is_small(self, frame: Frame) -> bool:
@@ -205,14 +210,18 @@ class Painter:
         high = nice_range(0.0, float(np.quantile([*errors.values()], _COMMON)))[1]
         what = "typical error (RMSE)" if self._is_measured else "Brier score"
         ends = "0", f"≥ {exact(high, self._unit)}"
-        maps = [self._fill(frame, Legend(ERROR, *ends), what, errors, (0.0, high))]
+        maps = [
+            self._fill(
+                frame, legend_of(ERROR, (0.0, high), *ends), what, errors, (0.0, high)
+            )
+        ]
         biases = {r.feature: r.bias for r in self._rows if r.bias is not None}
         if biases and not self._is_small(frame):
             sizes = np.abs([*biases.values()])
             high = nice_range(0.0, float(np.quantile(sizes, _COMMON)))[1]
             ends = f"≤ {exact(-high)}", f"≥ +{exact(high, self._unit)}"
             what = "bias (predicted minus measured, on average)"
-            legend = Legend(RESIDUAL, *ends)
+            legend = legend_of(RESIDUAL, (-high, high), *ends)
             maps.append(self._fill(frame, legend, what, biases, (-high, high)))
         return maps
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.errors import ModelError
+from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -30,13 +31,12 @@ from glacier_inversion.reporting.charts import (
 )
 from glacier_inversion.reporting.page import render
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
+from glacier_inversion.reporting.pit import tell_pit
+from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.reporting.rows import FeatureRow, tell_features
-from glacier_inversion.reporting.sources import Row, Sources, read_sources
-from glacier_inversion.reporting.summary import (
-    summarise,
-    tell_applicability,
-    tell_volume,
-)
+from glacier_inversion.reporting.sources import Row, Sources
+from glacier_inversion.reporting.summary import summarise, tell_applicability
+from glacier_inversion.reporting.volume_texts import tell_no_volume, tell_volume
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -114,8 +114,19 @@ def report(
 def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
     """Gather what the page is filled with."""
     rows = {output: tell_features(sources, output) for output in sources.outputs}
+    pictures = {
+        output: _paint(sources, output, rows[output], progress) for output in rows
+    }
+    # maps that could not be read meanwhile are not drawn
+    rows = {output: tell_features(sources, output) for output in rows}
+    profiles = [
+        chart
+        for path in sources.profiles[:_MOST_PROFILES]
+        if (chart := _show_profile(sources, path)) is not None
+    ]
     outputs = [
-        _tell_output(sources, output, own, progress) for output, own in rows.items()
+        _tell_output(sources, output, own) | pictures[output]
+        for output, own in rows.items()
     ]
     model = sources.model.experiment
     criterion = model.best_by
@@ -142,20 +153,24 @@ def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
             indent=2,
             ensure_ascii=False,
         ),
-        "profiles": [
-            Chart(_address(path), path.stem)
-            for path in sources.profiles[:_MOST_PROFILES]
-        ],
+        "applies": tell_applicability(sources),
+        "profiles": profiles,
         "most_features": MOST_FEATURES,
         # the last: what could not be read meanwhile is among it
         "cautions": find_cautions(sources, rows),
     }
 
 
-def _tell_output(
+def _paint(
     sources: Sources, output: str, rows: Sequence[FeatureRow], progress: Progress
 ) -> dict[str, Any]:
     painter = Painter(sources, output, rows)
+    return {"region": painter.region(), "features": painter.features(progress)}
+
+
+def _tell_output(
+    sources: Sources, output: str, rows: Sequence[FeatureRow]
+) -> dict[str, Any]:
     scores = sources.scores(output)
     return {
         "name": output,
@@ -172,23 +187,24 @@ def _tell_output(
         "calibration": sources.calibrated(output),
         "published": _find_published(sources.volume_of_all(output) or {}),
         "volume": tell_volume(sources, output),
-        "applies": tell_applicability(rows),
-        "region": painter.region(),
-        "features": painter.features(progress),
+        "no_volume": tell_no_volume(sources, output),
         "n_drawn": len(sources.drawn[output]),
         **_chart(sources, output),
     }
 
 
-def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
+def _chart(sources: Sources, output: str) -> dict[str, Any]:
     """Draw the charts of the best evaluation; None for those that there are not."""
-    charts: dict[str, Chart | None] = dict.fromkeys(("density", "coverage", "pit"))
+    charts: dict[str, Any] = dict.fromkeys(("density", "coverage", "pit"))
+    charts["pit_texts"] = {}
     best = sources.best(output)
     if best is None or sources.scores(output)[best].kind != REGRESSION.name:
         return charts
     table = sources.residuals(output, best)
-    observed, predicted = (table[c].to_numpy(np.float64) for c in ("observed", "mean"))
-    if len(table):
+    if table is not None and len(table):
+        observed, predicted = (
+            table[column].to_numpy(np.float64) for column in ("observed", "mean")
+        )
         charts["density"] = chart_density(
             observed, predicted, output, sources.unit(output)
         )
@@ -197,6 +213,13 @@ def _chart(sources: Sources, output: str) -> dict[str, Chart | None]:
     if uncertainty is not None:
         charts["coverage"] = chart_coverage(uncertainty, scores.one)
         charts["pit"] = chart_pit(uncertainty)
+        names = name_ways(uncertainty.counts_noise)
+        ways = {"calibrated": uncertainty.calibrated, "spread": uncertainty.spread}
+        charts["pit_texts"] = {
+            names[way]: tell_pit(own.pit)
+            for way, own in ways.items()
+            if own is not None and own.pit
+        }
     return charts
 
 
@@ -245,6 +268,18 @@ def _tell_rasters(sources: Sources) -> list[dict[str, Any]]:
             }
         )
     return told
+
+
+def _show_profile(sources: Sources, path: Path) -> Chart | None:
+    """Return the picture of a profile; None where it cannot be read."""
+    try:
+        return Chart(_address(path), path.stem)
+    except OSError as error:
+        sources.note(
+            f"{path}: cannot be read ({error.strerror}). Must be as 'ginv draw' wrote "
+            "it. Run 'ginv draw' again."
+        )
+        return None
 
 
 def _address(path: Path) -> str:

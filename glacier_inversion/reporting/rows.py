@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.evaluation.metrics import REGRESSION
-from glacier_inversion.reporting.maps import read_facts
-from glacier_inversion.reporting.sources import NEVER_SEEN, Row, Sources
+from glacier_inversion.reporting.sources import Row, Sources
 
 LEVEL = 95
 """The intervals, in percent, whose coverage the table tells."""
@@ -35,7 +34,7 @@ class FeatureRow:
         this feature.
     mean, volume_km3 : float
     drawn_by : str
-        Digest of the model that drew the map.
+        Digest of the model that drew the map; empty where the map does not say.
     volume_interval : tuple of float
         Of 95 %, km3.
     """
@@ -51,7 +50,7 @@ class FeatureRow:
     bias: float | None = None
     coverage: float | None = None
     mean: float | None = None
-    drawn_by: str = ""
+    drawn_by: str | None = None
     volume_km3: float | None = None
     volume_interval: tuple[float, float] | None = None
 
@@ -65,7 +64,8 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
         )
         for told in sources.summary.features
     }
-    for name, scores in sources.scores(output).items():
+    checks = sources.scores(output) if sources.has_training_features else {}
+    for name, scores in checks.items():
         for of_feature in scores.ensemble.features:
             row = rows.get(of_feature.feature)
             if row is None or row.checked_by:  # by an evaluation that says more
@@ -77,19 +77,18 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
     for feature, share in covered(sources, output).items():
         if feature in rows:
             rows[feature].coverage = share
-    paths = {
-        sources.workspace.drawing(sources.name, feature, output, "mean"): feature
-        for feature in sources.drawn[output]
-    }
-    for path, facts in read_facts([*paths], sources.broken).items():
-        row = rows[paths[path]]
-        row.mean, row.drawn_by = facts.mean, facts.model_sha256
+    for feature, facts in sources.facts[output].items():
+        row = rows[feature]
+        row.mean = facts.mean if math.isfinite(facts.mean) else None
+        row.drawn_by = facts.model_sha256
     for told in sources.holes:
-        if row := rows.get(told["feature"]):
+        row = rows.get(told["feature"])
+        if row is not None and row.drawn_by is not None:
             row.drawn = share_of(told, "drawn", "pixels")
             row.applies_not = share_of(told, "unlike_training", "compared")
     for told in sources.volumes_of(output):
-        if row := rows.get(told["feature"]):
+        row = rows.get(told["feature"])
+        if row is not None and row.drawn_by is not None:
             _tell_volume(row, told)
     return sorted(rows.values(), key=lambda row: (-(row.area_km2 or 0), row.feature))
 
@@ -103,14 +102,16 @@ def covered(sources: Sources, output: str) -> dict[str, float]:
     the share is counted.
     """
     calibration = sources.calibrated(output)
-    if calibration is None:
+    if calibration is None or not sources.has_training_features:
         return {}
     own: dict[str, float] = {}
-    for name in NEVER_SEEN:
+    for name in sources.never_seen:
         # what members say of the noise is not among the residuals
         if name not in sources.scores(output) or calibration.counts_noise:
             continue
         table = sources.residuals(output, name)
+        if table is None or sources.is_earlier(name):
+            continue
         table = table[~table["feature"].isin([*calibration.features, *own])]
         mean, spread = (table[c].to_numpy().astype("f4") for c in ("mean", "std"))
         lower, upper = calibration.bounds(LEVEL, spread, mean)

@@ -1,79 +1,43 @@
-"""What a report tells of: the files of a workspace, read once."""
+"""What a report tells of: what the files of a workspace hold."""
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import geopandas
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.dataset.summary import Summary, read_summary
-from glacier_inversion.drawing.holes import HOLES
-from glacier_inversion.drawing.volume_tables import TOTAL, VOLUMES
-from glacier_inversion.errors import (
-    GlacierInversionError,
-    ModelError,
-    first_line,
-)
-from glacier_inversion.evaluation.metrics_file import (
-    METRICS,
-    Metrics,
-    OutputScores,
-    read_metrics,
-    read_residuals,
-)
+from glacier_inversion.dataset.summary import Summary
+from glacier_inversion.drawing.volume_tables import TOTAL
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.training.model.calibration import Calibration, OutputCalibration
-from glacier_inversion.training.model.calibration_file import (
-    CALIBRATION,
-    read_calibration,
+from glacier_inversion.reporting.checks import (
+    CROSSVAL,
+    Evaluation,
+    OfModel,
+    describe_check,
+    never_seen,
+    tell_folds,
 )
-from glacier_inversion.training.model.logs import Curves, read_logs
-from glacier_inversion.training.model.members import (
-    MemberState,
-    member_folders,
-    member_state,
+from glacier_inversion.reporting.map_facts import MapFacts
+from glacier_inversion.training.model.calibration import (
+    Calibration,
+    OutputCalibration,
 )
-from glacier_inversion.training.model.model import (
-    Model,
-    read_model,
-    read_versions,
-)
-from glacier_inversion.workspace import SPLITS, Workspace, last_part
+from glacier_inversion.training.model.logs import Curves
+from glacier_inversion.training.model.members import MemberState
+from glacier_inversion.training.model.model import Model
+from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
 
-CHECKS = {
-    "crossval": "held out in turn: the networks that predict a feature were trained "
-    "without it",
-    "test": "kept apart as a test: no network has seen them",
-    "validation": "used for validation: not trained on, but they may have decided "
-    "which networks were kept",
-    "train": "trained on: errors there say little of others",
-    "all": "of the whole dataset: those that the networks were trained on, too",
-}
-"""
-The evaluations, and what their features are to the networks.
-
-From the one that says most of glaciers never seen to those that say least.
-"""
-NEVER_SEEN = ("crossval", "test")
-"""Those whose features the predicting networks did not know in any way."""
-
 Row = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """An evaluation of the model, and the known pixels that it predicted."""
-
-    metrics: Metrics
-    residuals: geopandas.GeoDataFrame
 
 
 @dataclass
@@ -87,14 +51,17 @@ class Sources:
         Of the model.
     states : dict
         How far each member is, by seed.
+    digest : str or None
+        Of the model, as maps have it in their tags; None where a network cannot be
+        used, which *unusable* says then.
     calibration : Calibration or None
         None where there is none, or it cannot be used.
     evaluations : dict of Evaluation
-        By name, in the order of `CHECKS`.
+        By name, in the order of `CHECKS`, but those of another model last.
     summary : Summary
         Of the dataset.
-    drawn : dict of list of str
-        The features with a map of the mean, by output.
+    facts : dict of dict of MapFacts
+        By output, of each feature with a map of the mean that can be read.
     holes, volumes : list of dict of str
         The rows of these tables, by column; empty where there is none.
     profiles : list of Path
@@ -113,9 +80,11 @@ class Sources:
     versions: Mapping[str, str]
     states: dict[int, MemberState]
     logs: dict[int, Curves]
+    digest: str | None = None
+    unusable: str = ""
     calibration: Calibration | None = None
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
-    drawn: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict[str, dict[str, MapFacts]] = field(default_factory=dict)
     holes: list[Row] = field(default_factory=list)
     volumes: list[Row] = field(default_factory=list)
     profiles: list[Path] = field(default_factory=list)
@@ -133,8 +102,59 @@ class Sources:
         return [seed for seed, state in self.states.items() if state == "finished"]
 
     @property
+    def is_applied(self) -> bool:
+        """Whether the experiment only applies the model, trained from another one."""
+        return isinstance(self.experiment, Application)
+
+    @cached_property
+    def has_training_features(self) -> bool:
+        """
+        Whether the features are those of training, not others by the same ids.
+
+        They are told by their tiles where the experiment only applies the model.
+        """
+        if not self.is_applied:
+            return True
+        remembered = self.model.splits
+        if remembered is None:
+            return False
+        own = {f: split for split in SPLITS for f in remembered[split]}
+        if not own.keys() <= self.dataset.rows.keys():
+            return False
+        try:
+            there = replace(self.dataset, splits=own).input_contents(
+                self.model.experiment
+            )
+        except (DatasetError, KeyError):
+            return False
+        return there.items() <= self.model.contents.items()
+
+    def note(self, message: str) -> None:
+        """Take down once why a file could not be used, and log it."""
+        if message not in self.broken:
+            self.broken.append(message)
+            logger.warning("%s", message)
+
+    def forget_map(self, output: str, feature: str) -> None:
+        """Count a feature as not drawn: its map cannot be read."""
+        self.facts[output].pop(feature, None)
+
+    def advise(self, command: str) -> str:
+        """Begin an advice to run a command; others than this file's run elsewhere."""
+        if self.is_applied:
+            return f"Where the model was trained, with its experiment, run '{command}'"
+        return f"Run '{command}'"
+
+    @property
+    def drawn(self) -> dict[str, list[str]]:
+        """The features with a map of the mean that can be read, by output."""
+        return {output: list(own) for output, own in self.facts.items()}
+
+    @property
     def splits(self) -> dict[str, str]:
         """The split of each feature: the model's own, or else what it is now."""
+        if not self.has_training_features:
+            return {}
         remembered = self.model.splits
         if remembered is None:
             return dict(self.dataset.splits)
@@ -182,101 +202,29 @@ class Sources:
         """Return the evaluation that says most of glaciers that were not seen."""
         return next(iter(self.scores(output)), None)
 
-    def residuals(self, output: str, name: str) -> geopandas.GeoDataFrame:
-        """Return the known pixels of an output in an evaluation."""
+    def describe(self, check: str) -> str:
+        """Say what the features of an evaluation are to the networks."""
+        return describe_check(check, self.model.experiment)
+
+    @property
+    def never_seen(self) -> list[str]:
+        """The evaluations whose features had no say in the predicting networks."""
+        return never_seen(self.model.experiment)
+
+    def is_earlier(self, check: str) -> bool:
+        """Tell whether an evaluation is, or may be, of an earlier model."""
+        return self.evaluations[check].of_model is not OfModel.YES
+
+    def tell_folds(self, check: str) -> str:
+        """Say where a cross-validation learnt from more features than the model."""
+        if check != CROSSVAL:
+            return ""
+        return tell_folds(self.evaluations[check].metrics, self.model)
+
+    def residuals(self, output: str, name: str) -> geopandas.GeoDataFrame | None:
+        """Return the known pixels of an output in an evaluation, None if not there."""
         table = self.evaluations[name].residuals
+        if table is None:
+            return None
         own: geopandas.GeoDataFrame = table[table["output"] == output]
         return own
-
-
-def read_sources(
-    experiment: Experiment | Application,
-    workspace: Workspace,
-    dataset: BuiltDataset,
-    place: str,
-) -> Sources:
-    """
-    Read all that there is of a model.
-
-    Parameters
-    ----------
-    place : str
-        The model's name, or the path to its folder.
-
-    Raises
-    ------
-    ModelError
-        It is not trained, or its model.json cannot be used.
-    """
-    name, folder = last_part(place), workspace.model_to_read(place)
-    model = read_model(folder)
-    states = {s: member_state(path) for s, path in member_folders(folder).items()}
-    if "finished" not in states.values():
-        message = (
-            f"{folder}: has no finished member. Must have one at least. Run 'ginv "
-            "train' first."
-        )
-        raise ModelError(message)
-    finished = [p for s, p in member_folders(folder).items() if states[s] == "finished"]
-    found = Sources(
-        name,
-        folder,
-        experiment,
-        workspace,
-        model,
-        dataset,
-        read_summary(dataset.folder),
-        read_versions(folder),
-        states,
-        read_logs(finished, model.experiment.best_by.column),
-    )
-    if (folder / CALIBRATION).exists():
-        try:
-            found.calibration = read_calibration(
-                folder, model.identity, len(found.seeds)
-            )
-        except ModelError as error:
-            found.broken.append(str(error))
-    for split in CHECKS:
-        at = workspace.evaluations(name, split)
-        if not (at / METRICS).exists():
-            continue
-        try:
-            found.evaluations[split] = Evaluation(read_metrics(at), read_residuals(at))
-        except GlacierInversionError as error:
-            found.broken.append(str(error))
-    found.drawn = {
-        output: [
-            feature
-            for feature in dataset.rows
-            if workspace.drawing(name, feature, output, "mean").is_file()
-        ]
-        for output in found.outputs
-    }
-    found.holes = _read_table(found.drawings / HOLES, found.broken)
-    found.volumes = _read_table(found.drawings / VOLUMES, found.broken)
-    profiles = found.drawings / "profiles"
-    found.profiles = sorted(profiles.glob("*.png"))
-    found.n_profile_tables = len(list(profiles.glob("*.csv")))
-    for message in found.broken:
-        logger.warning("%s", message)
-    return found
-
-
-def _read_table(path: Path, broken: list[str]) -> list[Row]:
-    """Return the rows of a table; none where there is none, or it cannot be read."""
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        if any("feature" not in row or None in row for row in rows):
-            message = "it has no column 'feature', or a row that is too long"
-            raise ValueError(message)
-    except (OSError, ValueError, csv.Error) as error:
-        broken.append(
-            f"{path}: cannot be read ({first_line(error)}). Must be as it was written. "
-            "Run 'ginv draw' again."
-        )
-        return []
-    return [{key: value or "" for key, value in row.items()} for row in rows]

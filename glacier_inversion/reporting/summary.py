@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
+from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.quantities import (
     count,
     exact,
@@ -16,7 +18,9 @@ from glacier_inversion.reporting.quantities import (
     span,
 )
 from glacier_inversion.reporting.rows import LEVEL, FeatureRow, number_in, total
-from glacier_inversion.reporting.sources import CHECKS, Sources
+from glacier_inversion.reporting.skill import tell_skill
+from glacier_inversion.reporting.sources import Sources
+from glacier_inversion.reporting.volume_texts import tell_volume
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ def summarise(
     best = sources.best(output)
     if best is None:
         answers.append(Answer("How good is it?", "Not checked in this workspace."))
+        if sources.calibrated(output) is not None:
+            said = _of_calibration(sources, output)
+            answers.append(Answer("Is the uncertainty honest?", said))
     else:
         scores = sources.scores(output)[best]
         answers.append(Answer("How good is it?", _goodness(sources, output, best)))
@@ -59,7 +66,7 @@ def summarise(
                 Answer("Is the uncertainty honest?", _honesty(sources, output, best))
             )
     answers.append(Answer("What is drawn?", _extent(sources, output, rows)))
-    if applies := tell_applicability(rows):
+    if applies := tell_applicability(sources):
         answers.append(Answer("Where does the model apply?", applies))
     volume = tell_volume(sources, output)
     if volume:
@@ -73,50 +80,38 @@ def _goodness(sources: Sources, output: str, name: str) -> str:
     intervals = ensemble.intervals or {}
     where = (
         f"At {count(scores.n_predicted, 'measured pixel')} of "
-        f"{count(scores.n_features, 'feature')} ({CHECKS[name]})"
+        f"{count(scores.n_features, 'feature')} ({sources.describe(name)})"
     )
     if scores.kind != REGRESSION.name:
         said = (
             f"{where}, {percent(ensemble.accuracy, 1)} are classified as measured; the "
             f"Brier score is {number(ensemble.brier)} (0 is perfect)."
         )
-        return f"{said} {_skill(scores)}".strip()
+        return _with_limits(sources, name, scores, said)
     within = ""
     if limits := intervals.get("rmse"):
         within = f" (95 % interval {span(limits, unit, like=ensemble.rmse)})"
     bias = ensemble.bias or 0.0
     side = "too high" if bias > 0 else "too low"
-    observed = sources.residuals(output, name)["observed"]
-    mean = number(float(observed.mean()), unit)
+    table, mean = sources.residuals(output, name), ""
+    if table is not None and len(table):
+        value = number(float(table["observed"].mean()), unit)
+        mean = f" The measured values are {value} on average."
     said = (
         f"{where}, predictions differ from what was measured by "
         f"{number(ensemble.rmse, unit)}{within}, as the root mean square (RMSE); on "
-        f"average they are {number(abs(bias), unit, like=ensemble.rmse)} {side}. The "
-        f"measured values are {mean} on average."
+        f"average they are {number(abs(bias), unit, like=ensemble.rmse)} {side}.{mean}"
     )
-    return f"{said} {_skill(scores)}".strip()
+    return _with_limits(sources, name, scores, said)
 
 
-def _skill(scores: OutputScores) -> str:
-    """Compare with the best of the simple methods."""
-    best = scores.best_baseline
-    if best is None or best.skill is None:
-        return ""
-    limits, side = best.interval, 1 if best.skill > 0 else -1
-    within = ""
-    if limits:
-        ends = sorted(100 * side * end for end in limits)
-        within = f" (95 % interval {span(ends, '%', 2)})"
-    if best.skill > 0:
-        verdict = f"errs {percent(best.skill)} less{within} than"
-    else:
-        verdict = (
-            f"is no better than, and errs {percent(-best.skill)} more{within} than,"
-        )
-    doubt = ""
-    if best.skill > 0 and (limits is None or limits[0] <= 0):
-        doubt = " That may be chance."
-    return f"The ensemble {verdict} the best simple method, {best.description}.{doubt}"
+def _with_limits(sources: Sources, name: str, scores: OutputScores, said: str) -> str:
+    """Add what limits the errors of a check: another model, chance, more training."""
+    skill = tell_skill(scores)
+    parts = [said, skill.sentence if skill else "", sources.tell_folds(name)]
+    if sources.evaluations[name].of_model is OfModel.NO:
+        parts.insert(0, "These are errors of an earlier model, not of this one.")
+    return " ".join(part for part in parts if part)
 
 
 def _honesty(sources: Sources, output: str, name: str) -> str:
@@ -127,19 +122,17 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
     held = calibrated.levels.get(LEVEL) if calibrated else None
     spread = ""
     if of_spread is not None:
-        spread = (
-            f" Intervals from the mere spread of the networks held "
-            f"{percent(of_spread.coverage)}."
-        )
+        way = name_ways(uncertainty.counts_noise)["spread"] if uncertainty else ""
+        spread = f" Intervals {way} held {percent(of_spread.coverage)}."
     if held is None and sources.calibrated(output) is not None:
         return (
             "It is calibrated, but this check does not tell what its intervals hold. "
-            "Run it again."
+            f"{_of_calibration(sources, output)}"
         )
     if held is None:
         return (
-            "It is not calibrated: there is only the spread of the networks, which is "
-            f"no error.{spread}"
+            "It is not calibrated: there is only what the networks say themselves, "
+            f"which is no error.{spread}"
         )
     worst = ""
     if held.least < held.coverage:
@@ -155,40 +148,53 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
     )
 
 
+def _of_calibration(sources: Sources, output: str) -> str:
+    """Tell what a calibration says of itself."""
+    calibration = sources.calibrated(output)
+    if calibration is None:
+        return ""
+    held = calibration.levels[LEVEL].coverage
+    return (
+        f"It was calibrated where the model was trained, on "
+        f"{count(calibration.n_features, 'feature')}: there, intervals that are meant "
+        f"to hold {LEVEL} % of the measured pixels of a feature held "
+        f"{percent(held, 1)}, each fitted to the other features."
+    )
+
+
 def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
     there = set(sources.drawn[output])
     drawn = [row for row in rows if row.feature in there]
     if not drawn:
         return "Nothing is drawn."
-    n_pixels = total(number_in(row, "pixels") for row in sources.holes)
-    n_drawn = total(number_in(row, "drawn") for row in sources.holes)
+    told = [row for row in sources.holes if row["feature"] in there]
+    n_pixels = total(number_in(row, "pixels") for row in told)
+    n_drawn = total(number_in(row, "drawn") for row in told)
     share = ""
     if n_pixels:
-        share = f" {percent(n_drawn / n_pixels, 1)} of the pixels inside have a value."
+        where = "inside"
+        if len(told) < len(drawn):
+            where = f"inside the {count(len(told), 'feature')} in holes.csv"
+        share = f" {percent(n_drawn / n_pixels, 1)} of the pixels {where} have a value."
     return f"{len(drawn):,} of {count(len(rows), 'feature')}.{share}"
 
 
-def tell_applicability(rows: Sequence[FeatureRow]) -> str:
-    """Tell how much of the area resembles training, nothing where that is not known."""
-    told = [row for row in rows if row.applies_not is not None and row.area_km2]
-    if not told:
+def tell_applicability(sources: Sources) -> str:
+    """
+    Tell how much of what is drawn resembles training.
+
+    By the pixels that were compared, the same of all outputs; nothing where none were.
+    """
+    there = {feature for own in sources.drawn.values() for feature in own}
+    rows = [row for row in sources.holes if row["feature"] in there]
+    n_compared = total(number_in(row, "compared") for row in rows)
+    if not n_compared:
         return ""
-    beyond = total((row.applies_not or 0) * (row.area_km2 or 0) for row in told)
-    share = beyond / total(row.area_km2 for row in told)
+    share = total(number_in(row, "unlike_training") for row in rows) / n_compared
+    like = "of the drawn pixels resemble what the networks were trained on"
+    if share <= 0:
+        return f"All {like}."
     return (
-        f"{percent(1 - share)} of the drawn area resembles what the networks were "
-        f"trained on; {percent(share)} does not, and predictions there are guesses."
+        f"{percent(1 - share)} {like}; {percent(share)} do not, and predictions there "
+        "are guesses."
     )
-
-
-def tell_volume(sources: Sources, output: str) -> str:
-    """Tell the volume of all drawn features together, nothing where there is none."""
-    told = sources.volume_of_all(output)
-    if told is None:
-        return ""
-    volume, area = number_in(told, "volume_km3"), number_in(told, "area_km2")
-    low, high = number_in(told, "lower95_km3"), number_in(told, "upper95_km3")
-    within = " (how far it may be off is not known)"
-    if low is not None and high is not None:
-        within = f" (95 % interval {span((low, high), 'km³')})"
-    return f"{number(volume, 'km³')}{within}, on {number(area, 'km²')}."

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from glacier_inversion import Workspace, load_experiment, open_dataset
-from glacier_inversion.reporting.sources import read_sources
+from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.training.model.calibration import (
     LEVELS,
     Calibration,

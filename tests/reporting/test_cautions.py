@@ -6,7 +6,9 @@ import pytest
 
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.reporting.cautions import find_cautions
+from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.rows import tell_features
+from glacier_inversion.reporting.skill import tell_skill
 
 
 def said(sources, change_rows=None):
@@ -73,16 +75,25 @@ def test_a_check_of_another_ensemble(sources):
 
 
 @pytest.mark.parametrize(
-    ("skill", "interval", "is_said"),
-    [(0.2, (0.1, 0.3), False), (0.2, (-0.1, 0.3), True), (-0.2, None, True)],
+    ("skill", "interval", "what"),
+    [
+        (0.2, (0.1, 0.3), None),
+        (0.2, (-0.1, 0.3), "not shown to be better than a simple method"),
+        (-0.2, (-0.3, 0.1), "no better than a simple method"),
+        (-0.2, (-0.3, -0.1), "worse than a simple method"),
+    ],
 )
 def test_a_model_that_is_not_better_than_something_simple(
-    sources, skill, interval, is_said
+    sources, skill, interval, what
 ):
+    "Worse is not about as much; the sentence is that of the summary."
     best = scores_of(sources).best_baseline
     best.skill, best.interval = skill, interval
-    told = "not shown to be better than a simple method" in said(sources)
-    assert told == is_said
+    text = said(sources)
+    told = f"thickness: {what}: {tell_skill(scores_of(sources)).sentence}"
+    assert ("a simple method:" in text) == (what is not None)
+    assert what is None or told in text
+    assert ("errs 20 % more" in text) == (skill < 0)
 
 
 def test_a_spread_that_is_no_error(sources):
@@ -90,9 +101,32 @@ def test_a_spread_that_is_no_error(sources):
     assert "the uncertainty is not calibrated" in said(sources)
 
 
-def test_a_calibration_by_validation(sources):
+@pytest.mark.parametrize("criterion", ["loss", "val_loss"])
+def test_a_calibration_by_validation(sources, criterion):
+    "It is said whether these features chose the epoch."
+    own = sources.model.experiment.model_copy(update={"criterion": criterion})
+    sources.model = replace(sources.model, experiment=own)
     sources.calibration = replace(sources.calibration, source="validation")
-    assert "calibrated by the validation features alone" in said(sources)
+    text = said(sources)
+    assert "calibrated by the validation features alone" in text
+    decided = "they decided which epoch of each network was kept" in text
+    assert decided == (criterion == "val_loss")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"of_model": OfModel.NO}, "The errors of the check 'test' are of an earlier"),
+        ({"of_model": OfModel.UNKNOWN}, "'test' does not say of which model it is"),
+    ],
+)
+def test_errors_of_an_earlier_model_are_the_gravest_caution(sources, change, what):
+    sources.evaluations["test"] = replace(sources.evaluations["test"], **change)
+    rows = tell_features(sources, "thickness")
+    first = find_cautions(sources, {"thickness": rows})[0]
+    assert what in first.what
+    assert first.remedy == "Run 'ginv evaluate' again."
+    assert "crossval" not in first.what
 
 
 def test_thick_ice_that_comes_out_thin(sources):
@@ -124,6 +158,11 @@ def test_maps_of_a_model_that_was_there_before(sources):
     assert "drawn by another model" not in said(sources)
     text = said(sources, change)
     assert "1 feature drawn by another model" in text
+    for own in (None, ""):  # not drawn; drawn by nobody knows whom
+        text_of = said(
+            sources, lambda rows, own=own: vars(rows["east"]).update(drawn_by=own)
+        )
+        assert ("drawn by another model" in text_of) == (own == "")
     assert "since these maps were drawn: east." in text
 
 
@@ -160,8 +199,9 @@ def test_members_that_are_missing(sources):
 
 def test_what_is_not_there(sources):
     sources.summary.failed = [sources.summary.features[0]]
-    sources.drawn = {"thickness": []}
-    sources.broken = ["file: is broken", "file: is broken"]
+    sources.facts = {"thickness": {}}
+    sources.note("file: is broken")
+    sources.note("file: is broken")
     text = said(sources)
     assert "1 feature without tiles" in text
     assert "Nothing is drawn" in text

@@ -56,7 +56,10 @@ def test_coverage_and_pit_show_what_there_is():
     "The spread, and what is calibrated; nothing where neither is there."
     both = Uncertainty.model_validate({"spread": HONEST, "calibrated": HONEST})
     for chart, words in (
-        (chart_coverage(both), ["its worst feature", "calibrated", "spread of the"]),
+        (
+            chart_coverage(both),
+            ["its worst feature", "calibrated", "as the members spread"],
+        ),
         (chart_pit(both), ["calibrated", "as it should be"]),
     ):
         for word in words:
@@ -83,4 +86,4 @@ def test_training_shows_the_loss_and_the_criterion():
 
 def test_a_spread_with_noise_says_so():
     both = Uncertainty.model_validate({"spread": HONEST, "counts_noise": True})
-    assert "spread of the networks, with noise" in svg_of(chart_coverage(both))
+    assert "as members spread, with noise" in svg_of(chart_coverage(both))

@@ -61,7 +61,7 @@ def test_features_have_maps_of_one_range(paint):
 
 def test_nothing_is_shown_of_what_is_not_there(paint, sources):
     sources.evaluations.clear()
-    sources.drawn = {"thickness": []}
+    sources.facts = {"thickness": {}}
     painter = paint()
     assert painter.region() == []
     assert painter.features(Silent()) == []

@@ -186,12 +186,74 @@ def test_a_model_of_two_outputs_has_all_of_both(run):
     assert "speed: the uncertainty is not calibrated" in page
 
 
-def test_residuals_that_cannot_be_read_are_named(reported, tmp_path):
+@pytest.mark.parametrize("is_there", [True, False])
+def test_residuals_that_cannot_be_read_are_named(reported, tmp_path, is_there):
+    "The numbers are told all the same, and what is missing."
     run = copy_of(reported, tmp_path / "broken")
-    (run.root / "evaluations/small/crossval/residuals.gpkg").write_bytes(b"nothing")
+    path = run.root / "evaluations/small/crossval/residuals.gpkg"
+    path.unlink()
+    if is_there:
+        path.write_bytes(b"nothing")
     result = run("report")
     assert result.exit_code == 0, result.output
     assert "residuals.gpkg: cannot be used (" in result.stderr
+    told, whole = (sections(page_of(r)) for r in (run, reported))
+    assert "no chart of predicted against measured values" in told["cautions"]
+    before = whole["summary"].partition("The measured values")[0]
+    assert told["summary"].startswith(before.strip())
+    assert "crossval held out in turn" in told["errors"]
+
+
+def test_errors_and_maps_of_an_earlier_model_are_told(reported, tmp_path):
+    "First of all, once it is trained anew; evaluated and drawn again they are not."
+    run = copy_of(reported, tmp_path / "anew")
+    assert "an earlier model" not in page_of(reported)
+    run.raw["epochs"] = 1
+    run.write()
+    assert run("train", "--overwrite").exit_code == 0
+    assert run("report").exit_code == 0
+    told = sections(page_of(run))
+    assert told["cautions"].startswith(
+        "What to be careful about The errors of the check &#39;crossval&#39; are of an "
+        "earlier model"
+    )
+    assert "These are errors of an earlier model, not of this one." in told["summary"]
+    assert "5 features drawn by another model" in told["cautions"]
+    run.raw["drawing_description"]["statistics"] = ["mean"]
+    run.write()
+    shutil.rmtree(run.root / "evaluations/small/crossval")
+    shutil.rmtree(run.root / "evaluations/small/all")
+    for command in ("evaluate", "draw", "report"):
+        assert run(command).exit_code == 0
+    assert "an earlier model" not in page_of(run)
+    assert "drawn by another model" not in page_of(run)
+
+
+def test_maps_that_cannot_be_read_are_not_drawn(reported, tmp_path):
+    "One without a header, one without its pixels: logged, with what helps."
+    run = copy_of(reported, tmp_path / "unreadable")
+    drawings = run.root / "drawings/small"
+    broken = [drawings / f"{f}/thickness_mean.tif" for f in ("west", "east")]
+    broken[0].write_bytes(b"no map")
+    with broken[1].open("r+b") as file:
+        file.truncate(broken[1].stat().st_size - 2000)
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    told = sections(page_of(run))
+    assert "3 of 5 features" in told["summary"]
+    for path in broken:
+        said = f"{path}: cannot be read ("
+        assert result.stderr.count(said) == told["cautions"].count(said) == 1
+    assert result.stderr.count("Run 'ginv draw' again: it draws maps anew") >= 2
+    assert "or name another" not in result.stderr
+
+
+def test_a_folder_that_is_named_as_a_picture_is_none(reported, tmp_path):
+    run = copy_of(reported, tmp_path / "folder")
+    (run.root / "drawings/small/profiles/x.png").mkdir()
+    assert run("report").exit_code == 0
+    pictures = page_of(run).count("data:image/png")
+    assert pictures == page_of(reported).count("data:image/png")
 
 
 def test_names_are_text_whatever_they_hold(reported, tmp_path):
@@ -259,3 +321,38 @@ def test_a_file_that_applies_models_has_a_page_for_each(reported, tmp_path):
     run.raw.update(raw)
     run.write()
     assert "drawing_description.models: is empty." in run("report").output
+
+
+def test_features_elsewhere_are_not_those_of_training(reported, tmp_path):
+    "By their ids alone: no split, no errors, no coverage; but what it is calibrated by."
+    run = copy_of(reported, tmp_path / "elsewhere")
+    raw = {
+        "dataset_description": run.raw["dataset_description"],
+        "drawing_description": {"features": "all", "models": ["small"]},
+    }
+    run.raw.clear()
+    run.raw.update(raw)
+    run.write()
+    assert run("report").exit_code == 0
+    told = sections(page_of(run))
+    assert " validation " in told["table"]  # the same tiles: the same features
+    path = run.root / "datasets/region/summary.json"
+    summary = json.loads(path.read_text())
+    for row in summary["features"]:
+        row["rasters"]["slope"]["sha256"] = "other"
+    path.write_text(json.dumps(summary))
+    shutil.rmtree(run.root / "evaluations")
+    result = run("report")
+    assert result.exit_code == 0, result.output
+    told = sections(page_of(run))
+    rows = told["table"].partition("An empty cell")[0]
+    for word in ("train ", "validation", "test ", "crossval"):
+        assert word not in rows.partition("unlike training")[2]
+    assert "in 95 % intervals" not in rows
+    assert "It was calibrated where the model was trained, on 4" in told["summary"]
+    assert "95 % 95.0 %" in told["uncertainty"]
+    assert "crossval makes this section" not in page_of(run)
+    cautions = told["cautions"].replace("&#39;", "'")
+    assert "Where the model was trained, with its experiment, run 'ginv" in cautions
+    assert "Run 'ginv crossval" not in cautions
+    assert "Run 'ginv evaluate" not in cautions

@@ -1,5 +1,9 @@
 """The answers in plain sentences."""
 
+from dataclasses import replace
+
+from glacier_inversion.evaluation.metrics_file import FoldFeatures
+from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.rows import tell_features
 from glacier_inversion.reporting.summary import summarise
 
@@ -39,13 +43,15 @@ def test_what_may_be_chance_is_said_to_be(sources):
             "errs 12 % less (95 % interval 5.8 to 18 %) than the best",
         ),
         (0.12, (-0.05, 0.18), "method, plasticity. That may be chance."),
-        (-0.2, None, "is no better than, and errs 20 % more than, the best"),
-        (-0.2, (-0.3, -0.1), "20 % more (95 % interval 10 to 30 %) than, the"),
+        (-0.2, None, "errs 20 % more than the best simple method, plasticity. That"),
+        (-0.2, (-0.3, -0.1), "20 % more (95 % interval 10 to 30 %) than the best"),
+        (-0.2, (-0.3, 0.1), "method, plasticity. That may be chance."),
     ):
         best.skill, best.interval = skill, interval
         said = answers(sources)["How good is it?"]
         assert expected in said
-        assert ("chance" in said) == ("chance" in expected)
+        is_sure = interval is not None and interval[0] * interval[1] > 0
+        assert ("chance" in said) != is_sure
 
 
 def test_what_is_not_calibrated_is_no_uncertainty(sources):
@@ -57,10 +63,12 @@ def test_what_is_not_calibrated_is_no_uncertainty(sources):
     scores_of(sources).uncertainty.calibrated = None
     assert "this check does not tell" in answers(sources)[question]
     sources.calibration = None
-    assert (
-        "only the spread of the networks, which is no error"
-        in (answers(sources)[question])
-    )
+    said = answers(sources)[question]
+    assert "only what the networks say themselves, which is no error" in said
+    assert "Intervals as the members spread held" in said
+    scores_of(sources).uncertainty.counts_noise = True
+    said = answers(sources)[question]
+    assert "Intervals as members spread, with noise held" in said
 
 
 def test_a_group_is_not_called_a_feature(sources):
@@ -85,13 +93,65 @@ def test_probabilities_have_scores_of_their_own(sources):
     assert "Is the uncertainty honest?" not in said
 
 
-def test_areas_that_are_unlike_training_are_weighed(sources):
-    def change(rows):
-        for row in rows:
-            row.applies_not, row.area_km2 = 0.0, 1.0
-        rows[0].applies_not, rows[0].area_km2 = 0.5, 4.0
-
-    assert answers(sources, change)["Where does the model apply?"] == (
-        "75 % of the drawn area resembles what the networks were trained on; 25 % does "
+def test_pixels_that_are_unlike_training_are_counted(sources):
+    "Those that were compared, of features with a map; the area does not matter."
+    question = "Where does the model apply?"
+    for row in sources.holes:
+        row |= {"compared": "100", "unlike_training": "0"}
+    assert answers(sources)[question] == (
+        "All of the drawn pixels resemble what the networks were trained on."
+    )
+    sources.holes[0] |= {"compared": "600", "unlike_training": "300"}
+    assert answers(sources)[question] == (
+        "70 % of the drawn pixels resemble what the networks were trained on; 30 % do "
         "not, and predictions there are guesses."
     )
+    del sources.facts["thickness"][sources.holes[0]["feature"]]
+    assert answers(sources)[question].startswith("All of the")
+
+
+def test_tables_of_some_features_are_not_taken_for_all(sources):
+    "As of a run of an earlier version over some of them."
+    sources.holes = sources.holes[:2]
+    sources.volumes = [
+        {"output": "thickness", "feature": f, "volume_km3": "1", "area_km2": "2"}
+        for f in ("west", "total")
+    ]
+    said = answers(sources)
+    assert "5 of 5 features" in said["What is drawn?"]
+    assert "of the pixels inside the 2 features in holes.csv" in said["What is drawn?"]
+    assert (
+        "This is the total of the 1 feature in volumes.csv; 5 have a map."
+        in said["How much ice is that?"]
+    )
+
+
+def test_errors_of_an_earlier_model_are_said_to_be(sources):
+    own = sources.evaluations["crossval"]
+    sources.evaluations["crossval"] = replace(own, of_model=OfModel.NO)
+    said = answers(sources)["How good is it?"]
+    assert said.startswith("These are errors of an earlier model, not of this one. At")
+
+
+def test_a_check_without_its_points_has_its_numbers(sources):
+    own = sources.evaluations["crossval"]
+    sources.evaluations["crossval"] = replace(own, residuals=None)
+    said = answers(sources)["How good is it?"]
+    assert "as the root mean square" in said
+    assert "The measured values are" not in said
+
+
+def test_folds_that_learn_from_more_than_the_model_flatter(sources):
+    "The model has learnt from 2 features; its folds here from 3 and 4."
+    question = "How good is it?"
+    assert "learnt from 3" not in answers(sources)[question]
+    metrics = sources.evaluations["crossval"].metrics
+    n_own = len(sources.model.splits["train"])
+    for sizes, told in (
+        ((n_own + 1, n_own + 2), f"learnt from {n_own + 1} to {n_own + 2} features"),
+        ((n_own, n_own), None),
+    ):
+        metrics.folds = [FoldFeatures(train=["x"] * size) for size in sizes]
+        said = answers(sources)[question]
+        assert ("errors of the maps may be larger" in said) == (told is not None)
+        assert told is None or f"{told}, those that draw the maps from {n_own}" in said

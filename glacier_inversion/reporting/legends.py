@@ -1,0 +1,63 @@
+"""Legends of maps: what colours mean, with ticks at round numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from glacier_inversion.drawing.styles import Range
+from glacier_inversion.reporting.quantities import exact
+
+_STEPS = 4  # between ticks, at most
+_TOO_NEAR = 12.0  # percent of the way from an end, whose own label is there
+
+
+@dataclass(frozen=True)
+class Legend:
+    """
+    What the colours of a map mean.
+
+    Attributes
+    ----------
+    colours : str
+        Their name in the style sheet.
+    low, high : str
+        What is written at the ends.
+    ticks : tuple of (float, str)
+        Places between the ends, in percent of the way, and what is written there.
+    """
+
+    colours: str
+    low: str
+    high: str
+    ticks: tuple[tuple[float, str], ...]
+
+
+def legend_of(colours: str, shown: Range, low: str, high: str) -> Legend:
+    """
+    Return a legend with ticks at round numbers.
+
+    Parameters
+    ----------
+    shown : tuple of float
+        The values of the first and the last colour.
+
+    Examples
+    --------
+    >>> legend_of("mean", (0.0, 500.0), "0", "500 m").ticks
+    ((40.0, '200'), (80.0, '400'))
+    >>> legend_of("residual", (-50.0, 50.0), "-50", "+50").ticks
+    ((50.0, '0'),)
+    """
+    first, last = shown
+    width = last - first
+    if not width > 0:
+        return Legend(colours, low, high, ())
+    power = 10.0 ** math.floor(math.log10(width / _STEPS))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= width / _STEPS)
+    ticks = []
+    for number in range(math.ceil(first / step), math.floor(last / step) + 1):
+        place = 100 * (number * step - first) / width
+        if _TOO_NEAR < place < 100 - _TOO_NEAR:
+            ticks.append((round(place, 2), exact(number * step)))
+    return Legend(colours, low, high, tuple(ticks))

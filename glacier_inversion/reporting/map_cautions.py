@@ -1,0 +1,120 @@
+"""What limits the trust in maps: holes, places unlike training, other models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from glacier_inversion.reporting.caution import Caution
+from glacier_inversion.reporting.neighbours import count_touching
+from glacier_inversion.reporting.quantities import count, names, percent
+from glacier_inversion.reporting.rows import FeatureRow, number_in
+from glacier_inversion.reporting.sources import Sources
+
+_LEAST_DRAWN = 0.9  # of a feature's pixels
+_MOST_STRANGE = 0.2  # of a feature's drawn pixels: held-out features have less
+
+Rows = Sequence[FeatureRow]
+
+
+def of_drawing_models(sources: Sources, rows: Rows) -> Iterator[Caution]:
+    """Yield which maps are those of another model."""
+    if sources.digest is None:
+        remedy = f"{sources.advise('ginv train')} again."
+        yield Caution("A network cannot be used", sources.unusable, remedy)
+        return
+    others = [r.feature for r in rows if r.drawn_by not in (None, sources.digest)]
+    if others:
+        yield Caution(
+            f"{count(len(others), 'feature')} drawn by another model",
+            "It was trained anew, or has other networks now, since these maps were "
+            f"drawn: {names(others)}.",
+            "Run 'ginv draw' for them again.",
+        )
+
+
+def of_maps(sources: Sources, rows: Rows) -> Iterator[Caution]:
+    """Yield what concerns the maps, and what they are made from."""
+    yield from _of_drawings(sources, rows)
+    yield from _of_applicability(rows)
+    yield from _of_neighbours(sources)
+    yield from _of_data(sources)
+
+
+def _of_drawings(sources: Sources, rows: Rows) -> Iterator[Caution]:
+    if not any(sources.drawn.values()):
+        yield Caution(
+            "Nothing is drawn",
+            "There are no maps of this model in the workspace.",
+            "Run 'ginv draw'.",
+        )
+    holes = sorted(
+        (row.drawn, row.feature)
+        for row in rows
+        if row.drawn is not None and row.drawn < _LEAST_DRAWN
+    )
+    if holes:
+        told = names(
+            [f"{feature} ({percent(share)} drawn)" for share, feature in holes]
+        )
+        causes = _causes(sources)
+        yield Caution(
+            f"{count(len(holes), 'feature')} with large holes",
+            f"Pixels inside the outline are not drawn: {told}. {causes}",
+            "A larger buffer_distance, inputs that cover more, or a lower min_valid.",
+        )
+
+
+def _causes(sources: Sources) -> str:
+    """Say why most pixels are not drawn."""
+    counts: dict[str, float] = {}
+    for row in sources.holes:
+        for column in row:
+            if column == "beyond_tile" or column.startswith("lacking_"):
+                own = number_in(row, column) or 0.0
+                counts[column] = counts.get(column, 0.0) + own
+    if not any(counts.values()):
+        return ""
+    worst = max(counts, key=lambda column: counts[column])
+    if worst == "beyond_tile":
+        return "Mostly since what a network looks at reaches beyond the tile."
+    return (
+        f"Mostly since the input {worst.removeprefix('lacking_')} is not known there."
+    )
+
+
+def _of_applicability(rows: Rows) -> Iterator[Caution]:
+    strange = sorted(
+        (-row.applies_not, row.feature)
+        for row in rows
+        if row.applies_not is not None and row.applies_not > _MOST_STRANGE
+    )
+    if strange:
+        told = names([f"{feature} ({percent(-share)})" for share, feature in strange])
+        yield Caution(
+            f"Large parts of {count(len(strange), 'feature')} unlike all training",
+            "Share of the drawn pixels whose inputs are unlike anything in training: "
+            f"{told}. What is predicted there, and the uncertainty, are guesses.",
+            "Do not use these pixels without other evidence: their map shows them.",
+        )
+
+
+def _of_neighbours(sources: Sources) -> Iterator[Caution]:
+    n = count_touching([*sources.dataset.outlines.values()])
+    if 2 * n > len(sources.dataset.outlines):
+        yield Caution(
+            f"{n} features touch others",
+            "What a network looks at reaches into neighbours that it may have learnt "
+            "from. So errors on glaciers that stand apart may be larger than these.",
+            f"{sources.advise('ginv crossval --group COLUMN')}: features of a group "
+            "stay together.",
+        )
+
+
+def _of_data(sources: Sources) -> Iterator[Caution]:
+    failed = [row.feature for row in sources.summary.failed]
+    if failed:
+        yield Caution(
+            f"{count(len(failed), 'feature')} without tiles",
+            f"They could not be cut out, and are in nothing of this: {names(failed)}.",
+            "'ginv build-dataset' says why.",
+        )

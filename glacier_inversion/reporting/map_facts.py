@@ -1,0 +1,69 @@
+"""What maps say of themselves: range, mean, and the model that drew them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.geotiffs import opened
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """
+    What a map says of itself.
+
+    Attributes
+    ----------
+    minimum, maximum, mean : float
+        Of its values; NaN where it has none.
+    model_sha256 : str
+        Digest of the model that drew it; empty where it does not say.
+    """
+
+    minimum: float
+    maximum: float
+    mean: float
+    model_sha256: str
+
+
+def read_facts(
+    paths: Sequence[Path], note: Callable[[str], None]
+) -> dict[Path, MapFacts]:
+    """
+    Return what maps say of themselves.
+
+    Parameters
+    ----------
+    note : callable
+        Takes down why maps cannot be read; they are left out.
+    """
+    found: dict[Path, MapFacts] = {}
+    for path in paths:
+        try:
+            with opened(path) as src:
+                tags, own = src.tags(1), src.tags()
+        except RasterError as error:
+            note(unreadable(error))
+            continue
+        try:
+            low, high, mean = (
+                float(tags[f"STATISTICS_{name}"])
+                for name in ("MINIMUM", "MAXIMUM", "MEAN")
+            )
+        except (KeyError, ValueError):
+            low = high = mean = math.nan
+        found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""))
+    return found
+
+
+def unreadable(error: RasterError) -> str:
+    """Say that a map cannot be read, and what makes it anew."""
+    why = str(error).partition(" Must ")[0]
+    return (
+        f"{why} Must be as 'ginv draw' wrote it. Run 'ginv draw' again: it draws maps "
+        "anew that are there."
+    )

@@ -1,0 +1,75 @@
+"""What a PIT histogram shows, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+_ABOUT_RIGHT = 1.25  # of the size of errors to that said: less, or its inverse, is fine
+_SLOPE = 0.05  # of the mean from the middle: a bias of 0.18 times the error said
+
+
+def tell_pit(shares: Sequence[float]) -> str:
+    """
+    Say whether intervals are too wide or too narrow, and predictions too high or low.
+
+    From the mean and the variance of the histogram. Of normal errors whose size is *r*
+    times that said the variance is arcsin(r^2 / (1 + r^2)) / (2 pi): 1/12, that of a
+    flat histogram, where r is 1.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Of the measured values in equal parts of what was predicted, the lowest first;
+        their sum is 1.
+
+    Examples
+    --------
+    >>> tell_pit([0.1] * 10)
+    'It is about flat, as it should be.'
+    """
+    edges = np.linspace(0, 1, len(shares) + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    parts = np.asarray(shares) / np.sum(shares)
+    mean = float(parts @ centres)
+    variance = float(parts @ (centres - mean) ** 2) + 1 / (12 * len(parts) ** 2)
+    ratio = _size_of_errors(variance)
+    said = []
+    if ratio > _ABOUT_RIGHT:
+        said.append(
+            "it is high at the ends: measured values lie outside more often than they "
+            "should, so intervals are too narrow"
+        )
+    elif ratio < 1 / _ABOUT_RIGHT:
+        said.append(
+            "it is high in the middle: measured values lie there more often than they "
+            "should, so intervals are too wide"
+        )
+    if abs(mean - 0.5) > _SLOPE:
+        if mean > 0.5:
+            said.append(
+                "it rises from left to right: measured values lie high in what was "
+                "predicted, so predictions are too low"
+            )
+        else:
+            said.append(
+                "it falls from left to right: measured values lie low in what was "
+                "predicted, so predictions are too high"
+            )
+    if not said:
+        return "It is about flat, as it should be."
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _size_of_errors(variance: float) -> float:
+    """
+    Return the size of normal errors, relative to that said, from a variance of PIT.
+
+    >>> round(_size_of_errors(1 / 12), 9)
+    1.0
+    """
+    share = math.sin(2 * math.pi * min(variance, 0.25))
+    return math.sqrt(share / (1 - share)) if share < 1 else math.inf

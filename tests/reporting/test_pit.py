@@ -1,0 +1,44 @@
+"""What a PIT histogram shows, of errors whose distribution is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from glacier_inversion.reporting.pit import tell_pit
+
+EDGES = norm.ppf(np.linspace(0, 1, 11))
+
+
+def histogram(size, bias=0.0):
+    """Return the histogram of normal errors, in units of the error that is said."""
+    return np.diff(norm.cdf((EDGES - bias) / size)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("size", "bias", "said", "not_said"),
+    [
+        (1.0, 0.0, ["about flat"], ["too"]),
+        (1.2, 0.1, ["about flat"], ["too"]),
+        (0.85, -0.1, ["about flat"], ["too"]),
+        (1.5, 0.0, ["ends", "too narrow"], ["too wide", "too low", "too high"]),
+        (5.0, 0.0, ["too narrow"], ["flat", "too wide"]),
+        (0.6, 0.0, ["in the middle", "too wide"], ["narrow", "too low", "too high"]),
+        (1.0, 0.4, ["rises", "predictions are too low"], ["too high", "narrow"]),
+        (1.0, -0.4, ["falls", "predictions are too high"], ["too low", "narrow"]),
+        (2.0, -0.8, ["too narrow; it falls", "too high"], ["too wide", "too low"]),
+    ],
+)
+def test_widths_and_biases_are_told_apart(size, bias, said, not_said):
+    "A bias is what was measured less what was predicted."
+    text = tell_pit(histogram(size, bias))
+    assert all(words in text for words in said)
+    assert not any(words in text for words in not_said)
+    assert text[0].isupper()
+
+
+def test_the_limits_are_those_of_the_closed_formula():
+    "Errors of 1.25 times the size said; ten bins tell no more exactly."
+    assert "flat" in tell_pit(histogram(1.22))
+    assert "narrow" in tell_pit(histogram(1.33))
+    assert "flat" in tell_pit(histogram(1 / 1.22))
+    assert "wide" in tell_pit(histogram(1 / 1.33))
