@@ -60,6 +60,19 @@ def read_facts(
     return found
 
 
+def count_maps(mosaic: Path) -> int:
+    """
+    Return of how many maps a mosaic consists.
+
+    Raises
+    ------
+    RasterError
+        It cannot be read.
+    """
+    with opened(mosaic) as src:
+        return sum(name.endswith(".tif") for name in src.files)
+
+
 def unreadable(error: RasterError) -> str:
     """Say that a map cannot be read, and what makes it anew."""
     why = str(error).partition(" Must ")[0]

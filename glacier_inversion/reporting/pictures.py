@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,11 @@ from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.progress import Progress
 from glacier_inversion.reporting.legends import Legend, legend_of
-from glacier_inversion.reporting.map_facts import read_facts, unreadable
+from glacier_inversion.reporting.map_facts import (
+    count_maps,
+    read_facts,
+    unreadable,
+)
 from glacier_inversion.reporting.maps import (
     ERROR,
     RESIDUAL,
@@ -134,11 +138,17 @@ class Painter:
                 continue
             try:
                 values, bounds = read_picture(path, _REGION_PX)
+                n_maps = count_maps(path)
             except RasterError as error:
                 self._sources.note(unreadable(error))
                 continue
             image = to_image(values, statistic, self._ranges[statistic]), bounds
-            maps.append(self._map(frame, statistic, [image], lines))
+            picture = self._map(frame, statistic, [image], lines)
+            if n_maps < len(self._drawn):
+                some = count(n_maps, "feature")
+                title = f"{picture.title}: {some}, those of the last 'ginv draw'"
+                picture = replace(picture, title=title)
+            maps.append(picture)
         maps += self._map_errors(frame)
         if self._residuals is not None and self._is_small(frame):
             image = self._paint_residuals(frame, self._residuals, _REGION_PX // 3)

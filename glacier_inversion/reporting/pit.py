@@ -28,7 +28,7 @@ def tell_pit(shares: Sequence[float]) -> str:
     Examples
     --------
     >>> tell_pit([0.1] * 10)
-    'It is about flat, as it should be.'
+    'it is about flat, as it should be.'
     """
     edges = np.linspace(0, 1, len(shares) + 1)
     centres = (edges[1:] + edges[:-1]) / 2
@@ -58,10 +58,7 @@ def tell_pit(shares: Sequence[float]) -> str:
                 "it falls from left to right: measured values lie low in what was "
                 "predicted, so predictions are too high"
             )
-    if not said:
-        return "It is about flat, as it should be."
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
+    return "; ".join(said or ["it is about flat, as it should be"]) + "."
 
 
 def _size_of_errors(variance: float) -> float:

@@ -57,7 +57,7 @@ class Sources:
     calibration : Calibration or None
         None where there is none, or it cannot be used.
     evaluations : dict of Evaluation
-        By name, in the order of `CHECKS`, but those of another model last.
+        By name, in the order of `CHECKS`, but those of an earlier model last.
     summary : Summary
         Of the dataset.
     facts : dict of dict of MapFacts
@@ -212,8 +212,8 @@ class Sources:
         return never_seen(self.model.experiment)
 
     def is_earlier(self, check: str) -> bool:
-        """Tell whether an evaluation is, or may be, of an earlier model."""
-        return self.evaluations[check].of_model is not OfModel.YES
+        """Tell whether an evaluation is of an earlier model."""
+        return self.evaluations[check].of_model is OfModel.NO
 
     def tell_folds(self, check: str) -> str:
         """Say where a cross-validation learnt from more features than the model."""

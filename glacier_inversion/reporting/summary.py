@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
-from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.quantities import (
     count,
     exact,
@@ -109,7 +108,7 @@ def _with_limits(sources: Sources, name: str, scores: OutputScores, said: str) -
     """Add what limits the errors of a check: another model, chance, more training."""
     skill = tell_skill(scores)
     parts = [said, skill.sentence if skill else "", sources.tell_folds(name)]
-    if sources.evaluations[name].of_model is OfModel.NO:
+    if sources.is_earlier(name):
         parts.insert(0, "These are errors of an earlier model, not of this one.")
     return " ".join(part for part in parts if part)
 
@@ -123,7 +122,7 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
     spread = ""
     if of_spread is not None:
         way = name_ways(uncertainty.counts_noise)["spread"] if uncertainty else ""
-        spread = f" Intervals {way} held {percent(of_spread.coverage)}."
+        spread = f" Uncalibrated ones, {way}, held {percent(of_spread.coverage)}."
     if held is None and sources.calibrated(output) is not None:
         return (
             "It is calibrated, but this check does not tell what its intervals hold. "

@@ -1,14 +1,18 @@
 """What limits the trust in maps is said, and only where it is so."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from glacier_inversion import Workspace, load_experiment, open_dataset
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.reporting.cautions import find_cautions
 from glacier_inversion.reporting.checks import OfModel
+from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.reporting.rows import tell_features
 from glacier_inversion.reporting.skill import tell_skill
+from tests.helpers import copy_of
 
 
 def said(sources, change_rows=None):
@@ -126,7 +130,21 @@ def test_errors_of_an_earlier_model_are_the_gravest_caution(sources, change, wha
     first = find_cautions(sources, {"thickness": rows})[0]
     assert what in first.what
     assert first.remedy == "Run 'ginv evaluate' again."
-    assert "crossval" not in first.what
+
+
+def test_errors_of_this_model_come_before_better_ones_of_an_earlier_one(
+    reported, tmp_path
+):
+    "Where it is not known which model they are of, they may be of this one."
+    run = copy_of(reported, tmp_path)
+    experiment, workspace = load_experiment(run.file), Workspace(run.root)
+    path = workspace.evaluations("small", "crossval") / "metrics.json"
+    text = path.read_text()
+    for identity, best in (("other", "test"), (None, "crossval")):
+        path.write_text(json.dumps({**json.loads(text), "model_identity": identity}))
+        dataset = open_dataset(experiment, workspace)
+        read = read_sources(experiment, workspace, dataset, "small")
+        assert read.best("thickness") == best
 
 
 def test_thick_ice_that_comes_out_thin(sources):

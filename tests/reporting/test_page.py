@@ -72,6 +72,47 @@ def test_tables_sort_and_filter(reported, tmp_path):
     assert n_loaded == 0
 
 
+WIDTHS = """
+<script>
+const wide = document.documentElement.clientWidth;
+const scrolls = [...document.querySelectorAll(".scroll")]
+  .filter((box) => box.scrollWidth > box.clientWidth);
+const out = [...document.querySelectorAll("body *")]
+  .filter((e) => !e.closest(".scroll *, pre *, svg, .legend"))
+  .filter((e) => e.getBoundingClientRect().right > wide + 1);
+document.title = JSON.stringify([wide, document.documentElement.scrollWidth,
+  scrolls.length, out.map((e) => `${e.tagName} ${e.className}`)]);
+</script>
+"""
+PHONE = """
+<iframe src="narrow.html" style="width: 390px; height: 800px; border: 0"></iframe>
+<script>
+document.querySelector("iframe").onload = (event) => {
+  document.title = event.target.contentDocument.title;
+};
+</script>
+"""
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_wide_tables_scroll_in_their_own_box_on_a_phone(reported, tmp_path):
+    "The page is as wide as the screen, and so is all that is in it."
+    text = (reported.root / "reports/small.html").read_text(encoding="utf-8")
+    narrow = text.replace("</body>", f"{WIDTHS}</body>")
+    (tmp_path / "narrow.html").write_text(narrow, encoding="utf-8")
+    phone = tmp_path / "phone.html"
+    phone.write_text(f"<!DOCTYPE html><title></title>{PHONE}", encoding="utf-8")
+    dom, console = browse(phone, "--allow-file-access-from-files", "--dump-dom")
+    assert console == []
+    title = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])
+    wide, needed, n_scrolled, out = json.loads(title)
+    assert wide <= 390
+    assert needed == wide
+    assert n_scrolled >= 2
+    assert out == []
+
+
 @pytest.mark.slow
 @needs_chromium
 def test_the_page_can_be_printed(reported, tmp_path):

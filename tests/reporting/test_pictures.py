@@ -35,6 +35,25 @@ def test_a_region_has_a_map_of_each_kind(paint, sources):
     assert all(title.endswith(" m") for title in titles)
 
 
+def test_a_mosaic_of_some_features_says_so(reported, sources, tmp_path):
+    "As after a run over one of them; each has its own map still."
+    assert (
+        ":"
+        not in Painter(sources, "thickness", tell_features(sources, "thickness"))
+        .region()[0]
+        .title
+    )
+    run = copy_of(reported, tmp_path / "one")
+    run.raw["drawing_description"]["features"] = ["west"]
+    run.write()
+    assert run("draw").exit_code == 0
+    sources.workspace = Workspace(run.root)
+    painter = Painter(sources, "thickness", tell_features(sources, "thickness"))
+    title = painter.region()[0].title
+    assert title == "predicted: 1 feature, those of the last 'ginv draw'"
+    assert len(painter.features(Silent())) == 5
+
+
 def test_a_large_region_shows_the_bias_of_features(paint, monkeypatch):
     "As single pixels would not be seen."
     painter = paint()

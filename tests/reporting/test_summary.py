@@ -65,10 +65,10 @@ def test_what_is_not_calibrated_is_no_uncertainty(sources):
     sources.calibration = None
     said = answers(sources)[question]
     assert "only what the networks say themselves, which is no error" in said
-    assert "Intervals as the members spread held" in said
+    assert "Uncalibrated ones, as the members spread, held" in said
     scores_of(sources).uncertainty.counts_noise = True
     said = answers(sources)[question]
-    assert "Intervals as members spread, with noise held" in said
+    assert "Uncalibrated ones, as members spread, with noise, held" in said
 
 
 def test_a_group_is_not_called_a_feature(sources):
