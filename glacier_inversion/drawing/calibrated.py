@@ -202,7 +202,7 @@ def open_calibration(
             asked,
         )
     for output, of_output in calibration.outputs.items():
-        if of_output.b and n_members == 1 and not of_output.counts_noise:
+        if not of_output.serves(n_members):
             problems.append(
                 f"{folder}: has one finished member. Must have two at least, as the "
                 f"uncertainty of {output!r} follows from their spread, too. Run "
@@ -242,6 +242,6 @@ def find_calibration(folder: Path, model: Model, n_members: int) -> Calibration 
     usable = {
         output: own
         for output, own in calibration.outputs.items()
-        if n_members > 1 or not own.b or own.counts_noise
+        if own.serves(n_members)
     }
     return replace(calibration, outputs=usable)

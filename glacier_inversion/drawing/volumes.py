@@ -122,10 +122,7 @@ class ThicknessCounter:
         self._n_drawn, self._sigma = 0, 0.0
         self._errors = CorrelatedSum(drawn.grid.shape, drawn.grid.resolution)
         self._calibration, self._covariogram = calibration, None
-        # of one member, a spread that counts is not known
-        if calibration is not None and (
-            n_members > 1 or not calibration.b or calibration.counts_noise
-        ):
+        if calibration is not None and calibration.serves(n_members):
             self._covariogram = calibration.covariogram
 
     def add(self, values: PredictedBlock) -> None:
@@ -139,11 +136,8 @@ class ThicknessCounter:
         if self._calibration is None or self._covariogram is None:
             return
         own, mean = self._calibration, thickness.mean(axis=0)
-        squares = own.a**2 + (own.c * mean) ** 2
-        if own.counts_noise:
-            noise = values.noise[self._output][within[values.predicted]]
-            squares += own.b**2 * np.nan_to_num(noise.astype(np.float64))
-        tau = np.sqrt(squares)
+        said, drawn = values.noise.get(self._output), within[values.predicted]
+        tau = own.tau(mean, None if said is None else said[drawn].astype(np.float64))
         rows, cols = np.nonzero(within)
         down, along = values.block
         self._errors.add(rows + down.start, cols + along.start, tau)

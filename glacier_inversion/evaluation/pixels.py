@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,18 @@ class KnownPixels:
     rasters: dict[str, Floats]
     members: Floats
     noise: Floats
+
+    @cached_property
+    def mean(self) -> Floats:
+        """The members' mean: shape (n_pixels,), NaN where one says nothing."""
+        return np.asarray(self.members.mean(axis=0))
+
+    @cached_property
+    def std(self) -> Floats:
+        """Their standard deviation, ddof 1: shape (n_pixels,), NaN of one member."""
+        if len(self.members) < 2:
+            return np.full(len(self.observed), np.nan)
+        return np.asarray(self.members.std(axis=0, ddof=1))
 
     @property
     def has_noise(self) -> bool:

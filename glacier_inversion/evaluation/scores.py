@@ -66,7 +66,7 @@ def score_output(
     scores : dict
         What metrics.json holds of the output; None for what a number cannot say.
     """
-    mean = pixels.members.mean(axis=0)
+    mean = pixels.mean
     seen = np.isfinite(mean)
     observed, feature = pixels.observed[seen], pixels.feature[seen]
     drawn = pixels.group(groups)[0][seen]

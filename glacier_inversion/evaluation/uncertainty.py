@@ -61,7 +61,7 @@ def calibrate_output(
         Fewer than 4 features, or groups, have errors.
     """
     feature, called = pixels.group(groups)
-    mean, spread = mean_and_spread(pixels)
+    mean, spread = _mean_and_spread(pixels)
     residual = mean - pixels.observed
     calibration, held_out = fit_calibration(
         output, residual, spread, mean, feature, called, last_activation
@@ -114,14 +114,12 @@ def _errors_by_feature(
     calibration: OutputCalibration,
 ) -> list[Errors]:
     """Return the errors of each feature that has some."""
-    mean, own = pixels.members.mean(axis=0), calibration
-    noise = np.nan_to_num(pixels.noise) if own.counts_noise else np.zeros(len(mean))
     errors = Errors(
         pixels.x,
         pixels.y,
         residual,
-        own.b * (pixels.members - mean),
-        np.sqrt(own.a**2 + own.b**2 * noise + (own.c * mean) ** 2),
+        calibration.b * (pixels.members - pixels.mean),
+        calibration.tau(pixels.mean, pixels.noise),
     )
     known = np.isfinite(residual)
     numbers = np.unique(feature[known])
@@ -150,11 +148,11 @@ def score_calibration(
         alone.
     """
     feature, called = pixels.group(groups)
-    mean, spread = mean_and_spread(pixels)
+    mean, spread = _mean_and_spread(pixels)
     ways = {"spread": (spread, normal_half_widths(spread))}
     basis = {}
     if calibration is not None:
-        fitted = spread if calibration.counts_noise else spread_of_members(pixels)
+        fitted = spread if calibration.counts_noise else pixels.std
         narrow = calibration.sigma(fitted.astype("f4"), mean.astype("f4"))
         sigma = narrow.astype(np.float64)
         levels = calibration.levels.items()
@@ -169,22 +167,14 @@ def score_calibration(
     return {**basis, **_score(residual, feature, called, ways, pixels)}
 
 
-def mean_and_spread(pixels: KnownPixels) -> tuple[Floats, Floats]:
+def _mean_and_spread(pixels: KnownPixels) -> tuple[Floats, Floats]:
     """
     Return the members' mean and their spread.
 
     Where they say how large the noise in the data is, it is part of the spread: see
     `total_spread`.
     """
-    spread = total_spread(spread_of_members(pixels), pixels.noise)
-    return pixels.members.mean(axis=0), spread
-
-
-def spread_of_members(pixels: KnownPixels) -> Floats:
-    """Return the std of the members (ddof 1), NaN of one member."""
-    if len(pixels.members) < 2:
-        return np.full(len(pixels.observed), np.nan)
-    return np.asarray(pixels.members.std(axis=0, ddof=1))
+    return pixels.mean, total_spread(pixels.std, pixels.noise)
 
 
 def _basis(calibration: OutputCalibration) -> dict[str, Any]:

@@ -119,6 +119,35 @@ class OutputCalibration:
         """The widest interval that can be guaranteed on a new feature, in percent."""
         return widest_level(self.n_features)
 
+    def serves(self, n_members: int) -> bool:
+        """Return whether so few members suffice: of one, a spread is not known."""
+        return n_members > 1 or not self.b or self.counts_noise
+
+    def tau(
+        self, mean: NDArray[np.float64], noise: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """
+        Return the part of the standard error that the members' spread does not show.
+
+        Parameters
+        ----------
+        mean : float64 array, shape (n_points,), the output's unit
+            Of the members.
+        noise : float64 array, shape (n_points,), the output's unit squared, or None
+            The variance that the members say; NaN, where they say nothing, is none. It
+            counts where *counts_noise*.
+
+        Returns
+        -------
+        tau : float64 array, shape (n_points,), the output's unit
+            The root of a^2 + c^2 mean^2 and, where the noise counts, b^2 noise.
+        """
+        squares = self.a**2 + (self.c * mean) ** 2
+        if self.counts_noise and noise is not None:
+            squares += self.b**2 * np.nan_to_num(noise)
+        tau: NDArray[np.float64] = np.sqrt(squares)
+        return tau
+
     def sigma(
         self, spread: NDArray[np.float32], mean: NDArray[np.float32]
     ) -> NDArray[np.float32]:

@@ -80,6 +80,27 @@ def test_spread_that_does_not_count_may_be_unknown():
     )
 
 
+def test_one_member_serves_where_no_spread_counts():
+    "Beside a noise that counts, the spread of one is none."
+    assert [OUTPUT.serves(n) for n in (1, 2)] == [False, True]
+    assert replace(OUTPUT, b=0.0).serves(1)
+    assert replace(OUTPUT, counts_noise=True).serves(1)
+
+
+def test_tau_is_sigma_without_the_spread():
+    "Noise that is not known, or does not count, is none."
+    mean, noise = np.array([0.0, 100.0, 40.0]), np.array([225.0, np.nan, 4.0])
+    without = np.hypot(20.0, 0.25 * mean)
+    for found in (OUTPUT.tau(mean, noise), OUTPUT.tau(mean, None)):
+        np.testing.assert_allclose(found, without, rtol=1e-12)
+    with_noise = replace(OUTPUT, counts_noise=True)
+    expected = np.hypot(without, 2.0 * np.array([15.0, 0.0, 2.0]))
+    np.testing.assert_allclose(with_noise.tau(mean, noise), expected, rtol=1e-12)
+    std = np.array([15.0, 0.0, 2.0], dtype="f4")  # as if the noise were all the spread
+    sigma = OUTPUT.sigma(std, mean.astype("f4"))
+    np.testing.assert_allclose(with_noise.tau(mean, noise), sigma, rtol=1e-6)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("is_nonnegative", [True, False])
 def test_bounds_are_the_mean_more_or_less_some_sigma(level, is_nonnegative):
