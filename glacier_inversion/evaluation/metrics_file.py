@@ -19,6 +19,7 @@ METRICS, RESIDUALS = "metrics.json", "residuals.gpkg"
 
 Limits = tuple[float, float]
 _COLUMNS = ("output", "feature", "observed", "mean", "std", "residual")
+_NOISE = "noise"
 
 
 class _Part(BaseModel):
@@ -186,8 +187,10 @@ def read_residuals(folder: Path) -> geopandas.GeoDataFrame:
     Returns
     -------
     residuals : GeoDataFrame
-        Columns 'output', 'feature' (text), 'observed', 'mean', 'std' and 'residual'
-        (float64, the output's unit; 'std' NaN of one member), and points.
+        Columns 'output', 'feature' (text), 'observed', 'mean', 'std', 'residual' and
+        'noise' (float64, the output's unit; 'std' NaN of one member, 'noise', the
+        standard deviation of that in the data, where it is not said, as in the files of
+        earlier versions), and points.
 
     Raises
     ------
@@ -196,12 +199,15 @@ def read_residuals(folder: Path) -> geopandas.GeoDataFrame:
     """
     path = folder / RESIDUALS
     try:
-        table = geopandas.read_file(path, columns=list(_COLUMNS), engine="pyogrio")
+        asked = [*_COLUMNS, _NOISE]  # those of them that there are
+        table = geopandas.read_file(path, columns=asked, engine="pyogrio")
         missing = [name for name in _COLUMNS if name not in table]
         if missing:
             message = f"no column {missing[0]!r}"
             raise ValueError(message)
-        for name in _COLUMNS[2:]:
+        if _NOISE not in table:
+            table[_NOISE] = np.nan
+        for name in (*_COLUMNS[2:], _NOISE):
             table[name] = pd.to_numeric(table[name]).astype(np.float64)
     # pyogrio's errors are of the last class
     except (OSError, ValueError, TypeError, RuntimeError) as error:

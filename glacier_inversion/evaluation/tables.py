@@ -237,23 +237,23 @@ def tabulate_residuals(
     -------
     table : GeoDataFrame
         Columns 'output', 'feature', 'observed', 'mean', 'std' (of the members, ddof 1;
-        NaN of one), 'residual' (mean less observed) and one for each member; NaN where
-        nothing could be predicted.
+        NaN of one), 'residual' (mean less observed), one for each member, and where
+        members of some output say how large it is 'noise', the standard deviation of
+        the noise in the data. NaN where nothing could be predicted, or said of it.
     """
+    with_noise = any(known.has_noise for known in pixels.values())
     parts = []
     for output, known in pixels.items():
-        mean = known.members.mean(axis=0)
-        std = np.full(len(mean), np.nan)
-        if len(seeds) > 1:
-            std = known.members.std(axis=0, ddof=1)
         columns = {
             "output": output,
             "feature": np.array(known.features, dtype=object)[known.feature],
             "observed": known.observed,
-            "mean": mean,
-            "std": std,
-            "residual": mean - known.observed,
+            "mean": known.mean,
+            "std": known.std,
+            "residual": known.mean - known.observed,
         }
+        if with_noise:
+            columns["noise"] = np.sqrt(known.noise)
         for seed, values in zip(seeds, known.members, strict=True):
             columns[f"seed_{seed:03d}"] = values
         points = geopandas.points_from_xy(known.x, known.y)
@@ -295,11 +295,10 @@ def tabulate_folds(
         "split": [dataset.splits.get(feature) for feature in features],
     }
     for output, known in pixels.items():
-        mean = known.members.mean(axis=0)
         found = {}
         for number, feature in enumerate(known.features):
-            own = (known.feature == number) & np.isfinite(mean)
-            errors = measure(kinds[output], known.observed[own], mean[own])
+            own = (known.feature == number) & np.isfinite(known.mean)
+            errors = measure(kinds[output], known.observed[own], known.mean[own])
             found[feature] = {"n": int(own.sum()), **errors}
         for key in ("n", *_OF_OUTLINES[kinds[output].name]):
             columns[f"{output}_{key}"] = [found.get(f, {}).get(key) for f in features]

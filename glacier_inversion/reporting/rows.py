@@ -9,6 +9,7 @@ from typing import Any
 
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.reporting.sources import Row, Sources
+from glacier_inversion.training.model.member_statistics import total_spread
 
 LEVEL = 95
 """The intervals, in percent, whose coverage the table tells."""
@@ -106,14 +107,19 @@ def covered(sources: Sources, output: str) -> dict[str, float]:
         return {}
     own: dict[str, float] = {}
     for name in sources.never_seen:
-        # what members say of the noise is not among the residuals
-        if name not in sources.scores(output) or calibration.counts_noise:
+        if name not in sources.scores(output):
             continue
         table = sources.residuals(output, name)
         if table is None or sources.is_earlier(name):
             continue
         table = table[~table["feature"].isin([*calibration.features, *own])]
-        mean, spread = (table[c].to_numpy().astype("f4") for c in ("mean", "std"))
+        if calibration.counts_noise:  # earlier versions did not keep it
+            table = table[table["noise"].notna()]
+        mean, spread, noise = (
+            table[c].to_numpy().astype("f4") for c in ("mean", "std", "noise")
+        )
+        if calibration.counts_noise:
+            spread = total_spread(spread, noise**2)
         lower, upper = calibration.bounds(LEVEL, spread, mean)
         observed = table["observed"].to_numpy()
         is_in = (observed >= lower) & (observed <= upper)

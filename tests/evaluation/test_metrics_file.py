@@ -54,3 +54,14 @@ def test_a_table_without_a_column_is_refused(evaluated, tmp_path):
     table.drop(columns="std").to_file(tmp_path / "residuals.gpkg")
     with pytest.raises(WorkspaceError, match="no column 'std'"):
         read_residuals(tmp_path)
+
+
+def test_noise_is_read_where_it_is_there(evaluated, tmp_path):
+    "Earlier versions did not keep it, and most losses say nothing of it."
+    table = geopandas.read_file(evaluated.root / "evaluations/small/all/residuals.gpkg")
+    assert "noise" not in table
+    table.to_file(tmp_path / "residuals.gpkg")
+    assert read_residuals(tmp_path)["noise"].isna().all()
+    table["noise"] = 3.5
+    table.to_file(tmp_path / "residuals.gpkg")
+    assert (read_residuals(tmp_path)["noise"] == 3.5).all()

@@ -1,5 +1,6 @@
 """Tables of points and outlines."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,11 @@ import shapely
 
 from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.tables import tabulate_folds
+from glacier_inversion.evaluation.tables import (
+    format_predictions,
+    tabulate_folds,
+    tabulate_residuals,
+)
 
 
 def known(observed, predicted):
@@ -53,3 +58,19 @@ def test_outlines_have_the_scores_of_their_kind():
     assert table.ice_brier["a"] == pytest.approx((0.1**2 + 0.2**2) / 2)
     assert table.ice_iou["b"] == 0.5
     assert pd.isna(table.ice_brier["c"])
+
+
+def test_points_have_the_noise_where_members_say_it():
+    "Its standard deviation, of the outputs that have one; no column without."
+    ice = known([1.0, 0.0, 1.0, 1.0], [0.9, 0.2, 0.4, 1.0])
+    alone = tabulate_residuals({"ice": ice}, [0], 32632)
+    assert "noise" not in alone
+    variance = np.array([4.0, 9.0, 0.25, np.nan])
+    thickness = known([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 3.0, np.nan])
+    thickness = replace(thickness, noise=variance)
+    table = tabulate_residuals({"thickness": thickness, "ice": ice}, [0], 32632)
+    noise = table[table.output == "thickness"]["noise"]
+    np.testing.assert_array_equal(noise, [2.0, 3.0, 0.5, np.nan])
+    assert table[table.output == "ice"]["noise"].isna().all()
+    head, first, *_ = format_predictions(table).splitlines()
+    assert dict(zip(head.split(","), first.split(","), strict=True))["noise"] == "2"

@@ -80,6 +80,21 @@ def test_what_intervals_hold_of_groups_is_said_of_no_feature(sources):
     assert covered(sources, "thickness").keys() == {"south"}
 
 
+def test_noise_counts_in_what_intervals_hold_where_it_was_fitted_with(sources):
+    "Where an earlier version kept none nothing is said."
+    own = sources.calibration.outputs["thickness"]
+    alone = covered(sources, "thickness")["south"]
+    with_noise = replace(own, counts_noise=True)
+    sources.calibration.outputs["thickness"] = with_noise
+    assert "south" not in covered(sources, "thickness")
+    for evaluation in sources.evaluations.values():
+        evaluation.residuals["noise"] = 0.0
+    assert covered(sources, "thickness")["south"] == alone
+    for evaluation in sources.evaluations.values():
+        evaluation.residuals["noise"] = 1e6
+    assert covered(sources, "thickness")["south"] == 1 > alone
+
+
 def test_numbers_that_are_none_are_none():
     row = {"a": "x", "b": "", "c": "nan", "d": "2.5", "zero": "0"}
     assert number_in(row, "d") == 2.5
