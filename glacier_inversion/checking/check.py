@@ -25,6 +25,7 @@ from glacier_inversion.dataset.summary import SUMMARY
 from glacier_inversion.errors import DatasetError, ExperimentError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed, find_bed_problems
+from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.workspace import Workspace
 
@@ -72,6 +73,8 @@ def check(
         name = experiment.model_name
         remembered = [s for trained, s in networks if trained.model_name == name]
         networks = [(experiment, remembered[0] if remembered else None)]
+        units = {raster.name: raster.unit for raster in survey.rasters}
+        beside += find_other_units(experiment.evaluation_description, units)
     else:
         for trained, _ in networks:
             beside += find_small_buffer(experiment.dataset_description, trained)

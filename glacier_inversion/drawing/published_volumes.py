@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +15,10 @@ from glacier_inversion.drawing.maps import Map, PredictedBlock
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.evaluation import PublishedBaseline
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.units import may_be_same
 from glacier_inversion.geodata.rasterizing import inside
 
 logger = logging.getLogger(__name__)
-
-_METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def find_comparable(
         Of rasters; one without a unit is taken for metres.
     """
     return {
-        output: [raster for raster in rasters if _may_be_metres(units.get(raster))]
+        output: [r for r in rasters if may_be_same(units.get(r), "m")]
         for output, rasters in find_published(experiment).items()
     }
 
@@ -128,20 +126,6 @@ def warn_of_units(
                     raster,
                     units[raster],
                 )
-
-
-def is_metres(unit: str | None) -> bool:
-    """
-    Return whether a unit is that of a thickness in metres.
-
-    >>> is_metres(" Metres "), is_metres("km"), is_metres("m/yr"), is_metres(None)
-    (True, False, False, False)
-    """
-    return _METRES.fullmatch((unit or "").strip()) is not None
-
-
-def _may_be_metres(unit: str | None) -> bool:
-    return is_metres(unit) or not (unit or "").strip()
 
 
 def slope_on(volumes: Sequence[tuple[float, float]]) -> float:

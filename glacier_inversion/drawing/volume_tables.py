@@ -17,9 +17,10 @@ import shapely
 from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.feature_maps import unit_of
-from glacier_inversion.drawing.published_volumes import is_metres, slope_on
+from glacier_inversion.drawing.published_volumes import slope_on
 from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed
+from glacier_inversion.experiment.units import is_metres
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.training.model.calibration import OutputCalibration

@@ -43,6 +43,7 @@ from glacier_inversion.evaluation.tables import (
     tabulate_folds,
     tabulate_residuals,
 )
+from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all, working_in
 from glacier_inversion.geodata.vectors import to_geopackage
@@ -163,6 +164,8 @@ def crossval(
     check_network(experiment)
     description = experiment.evaluation_description
     dataset = open_dataset(experiment, workspace, description.rasters)
+    for message in find_other_units(description, dataset.units):
+        logger.warning("%s", message)
     splits = SPLITS if with_test else SPLITS[:-1]
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]

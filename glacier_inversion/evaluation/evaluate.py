@@ -20,7 +20,7 @@ from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.evaluation.uncertainty import score_calibration
-from glacier_inversion.experiment.evaluation import rasters_of
+from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all, working_in
 from glacier_inversion.geodata.vectors import to_geopackage
@@ -160,6 +160,8 @@ def evaluate(
         logger.error("%s: %s", feature, why)
     units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
     units |= {output: unit for output, unit in dataset.units.items() if unit}
+    for message in find_other_units(description, units):
+        logger.warning("%s", message)
     scores = score_outputs(
         own.losses_name,
         description.classes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from glacier_inversion.experiment.raw import (
     MOST_VARIABLES,
     RawExperiment,
 )
+from glacier_inversion.experiment.units import may_be_same
 from glacier_inversion.experiment.values import Section, Text
 from glacier_inversion.json_files import Problem, write_path
 
@@ -113,6 +114,34 @@ class EvaluationDescription(Section):
             for raster in rasters_of(baseline)
         ]
         return list(dict.fromkeys(named))
+
+
+def find_other_units(
+    description: EvaluationDescription, units: Mapping[str, str | None]
+) -> list[str]:
+    """
+    Return which published maps are in another unit than their output, a message each.
+
+    Parameters
+    ----------
+    units : mapping of str or None
+        Of rasters and outputs; what has none is not compared.
+    """
+    found = []
+    for output, baselines in description.baselines.items():
+        for i, baseline in enumerate(baselines):
+            if not isinstance(baseline, PublishedBaseline):
+                continue
+            name, own = baseline.raster, units.get(output)
+            if not may_be_same(units.get(name), own):
+                place = write_path(["evaluation_description", "baselines", output, i])
+                found.append(
+                    f"{place}.raster: {name!r} is in {units[name]!r}, and "
+                    f"{output!r} in {own!r}. Must be in the same unit, or its errors "
+                    'and the skill mean nothing. Convert it, or correct its "unit" in '
+                    "dataset_description.rasters"
+                )
+    return found
 
 
 def find_wrong_evaluation(view: RawExperiment) -> Iterator[Problem]:

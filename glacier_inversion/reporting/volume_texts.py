@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glacier_inversion.choices import NONNEGATIVE
-from glacier_inversion.drawing.published_volumes import is_metres
+from glacier_inversion.experiment.units import is_metres
 from glacier_inversion.reporting.quantities import count, number, span
 from glacier_inversion.reporting.rows import number_in
 from glacier_inversion.reporting.sources import Sources

@@ -4,7 +4,10 @@ import copy
 
 import pytest
 
-from glacier_inversion.experiment.evaluation import PlasticityBaseline
+from glacier_inversion.experiment.evaluation import (
+    PlasticityBaseline,
+    find_other_units,
+)
 from glacier_inversion.experiment.experiment import check_experiment
 from tests import synthetic
 from tests.experiment.helpers import problems
@@ -112,3 +115,23 @@ def test_probabilities_have_no_thickness():
     assert len(said) == 2
     assert "classes.thickness: 'thickness' is a class itself" in said[0]
     assert "[0].name: 'plasticity' gives a thickness" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "is_other"),
+    [("m", False), ("Metres", False), (None, False), ("", False), ("cm", True)],
+)
+def test_a_published_map_in_another_unit_is_told(unit, is_other):
+    "What has no unit is not compared, nor is what the formulas read."
+    published = {"name": "published", "raster": "speed"}
+    raw = evaluating(baselines={"thickness": [PLASTICITY, published]})
+    description = check_experiment(raw, "exp").evaluation_description
+    units = {"thickness": "m", "slope": "degrees", "speed": unit}
+    found = find_other_units(description, units)
+    assert len(found) == is_other
+    if found:
+        assert found[0].startswith(
+            "evaluation_description.baselines.thickness[1].raster: 'speed' is in 'cm', "
+            "and 'thickness' in 'm'. Must be in the same unit, or its errors"
+        )
+    assert find_other_units(description, {**units, "thickness": None}) == []
