@@ -24,6 +24,7 @@ from glacier_inversion.training.model.model import Model
 logger = logging.getLogger(__name__)
 
 _MOST_NAMED = 5  # of features
+_LEAST_NAMED = 0.01  # of a feature
 _USUAL_SHARE = 0.05  # even of training points the whisker leaves out some
 _MOST_OF_FEATURE = 0.2  # held-out features have less, as a rule
 _MOST_COMPARED = 2048  # of a block's pixels, where no map of it is asked for
@@ -78,13 +79,28 @@ def tell_unlike(model: str, holes: Sequence[Holes]) -> None:
     drawn = {of.feature: of.n_drawn for of in holes if of.n_compared}
     share = sum(shares[f] * drawn[f] for f in shares) / sum(drawn.values())
     worst = sorted(shares, key=lambda feature: -shares[feature])[:_MOST_NAMED]
+    named = ", ".join(
+        f"{feature} ({_percent(shares[feature])})"
+        for feature in worst
+        if shares[feature] >= _LEAST_NAMED
+    )
     is_much = share > _USUAL_SHARE or shares[worst[0]] > _MOST_OF_FEATURE
     logger.log(
         logging.WARNING if is_much else logging.INFO,
-        "%s: %s %% of %s drawn pixels are unlike all that it was trained on, and "
-        "nobody knows how far it errs there. Most of: %s",
+        "%s: %s of %s drawn pixels are unlike all that it was trained on, and "
+        "nobody knows how far it errs there%s",
         model,
-        "100" if share > 0.995 else f"{100 * share:.2g}",
+        _percent(share),
         f"{sum(drawn.values()):,}",
-        ", ".join(f"{feature} ({shares[feature]:.0%})" for feature in worst),
+        f". Most of: {named}" if named else "",
     )
+
+
+def _percent(share: float) -> str:
+    """
+    Write a share in percent, to two digits.
+
+    >>> [_percent(share) for share in (0.0194, 0.32, 0.0801, 0.9999, 1.0)]
+    ['1.9 %', '32 %', '8 %', '100 %', '100 %']
+    """
+    return "100 %" if share > 0.995 else f"{100 * share:.2g} %"

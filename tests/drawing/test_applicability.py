@@ -202,9 +202,19 @@ def holes(feature, n_drawn, n_unlike, n_compared=None):
         ([holes("a", 100, 0)], None, None),
         ([holes("a", 100, None)], None, None),
         ([holes("a", 0, 0)], None, None),
-        ([holes("a", 99, 4), holes("b", 9, 1)], "INFO", "Most of: b (11%), a (4%)"),
-        ([holes("a", 99, 1), holes("b", 1, 1)], "WARNING", "Most of: b (100%), a (1%)"),
+        ([holes("a", 99, 4), holes("b", 9, 1)], "INFO", "Most of: b (11 %), a (4 %)"),
+        (
+            [holes("a", 99, 1), holes("b", 1, 1)],
+            "WARNING",
+            "Most of: b (100 %), a (1 %)",
+        ),
         ([holes("a", 100, 6)], "WARNING", "m: 6 % of 100 drawn pixels are unlike"),
+        (  # next to nothing is not named
+            [holes("a", 1000, 2), holes("b", 100, 9), holes("c", 1000, 0)],
+            "INFO",
+            "how far it errs there. Most of: b (9 %)\n",
+        ),
+        ([holes("a", 1000, 2)], "INFO", "how far it errs there\n"),
         (  # large features weigh as much as is drawn of them
             [holes("a", 9000, 20, 2000), holes("b", 1000, 100)],
             "INFO",
