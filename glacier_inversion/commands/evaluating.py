@@ -243,7 +243,7 @@ def _print(
     failures: dict[str, str],
 ) -> None:
     """Print the table of an evaluation and what was written, and end."""
-    from glacier_inversion.evaluation.tables import format_metrics
+    from glacier_inversion.evaluation.score_table import format_metrics
 
     click.echo(format_metrics(metrics))
     click.echo()

@@ -54,21 +54,21 @@ def list_coverage(
         return []
     called = name_ways(uncertainty["counts_noise"])
     levels = [f"{level} %" for level in LEVELS]
-    rows = [["known pixels inside intervals, %", *levels]]
+    rows = [["% of known pixels inside intervals of", *levels]]
     for way, scores in ways.items():
         rows.append(_row(called[way], scores, "coverage", _percent))
         if way == "constant":
             continue
         if any(level["interval"] for level in scores["levels"].values()):
-            rows.append(_row("  95 % interval", scores, "interval", _limits))
+            rows.append(_row("  bootstrap", scores, "interval", _limits))
         rows.append(_row(f"  worst {one}", scores, "least", _percent))
     for title, name in (
-        ("mean width of intervals", "mean_width"),
-        ("interval score, the less the better", "interval_score"),
+        ("mean width of intervals of", "mean_width"),
+        ("interval score (less is better) of", "interval_score"),
     ):
         rows += [[], [title, *levels]]
         rows += [_row(called[way], ways[way], name, write_error) for way in ways]
-    title = "standard errors; correlation with |error|"
+    title = "CRPS, and correlation with |error|"
     rows += [[], [title, "CRPS", "Pearson", "Spearman"]]
     for way, scores in ways.items():
         both = (scores["pearson"], scores["spearman"])
@@ -85,14 +85,21 @@ def list_pit(uncertainty: Mapping[str, Any]) -> list[list[str]]:
     if not ways:
         return []
     called = name_ways(uncertainty["counts_noise"])
-    rows = [["PIT histogram, % (right: 10 each)", *map(str, range(1, N_BINS + 1))]]
+    rows = [["PIT histogram, % (10 each is right)", *map(str, range(1, N_BINS + 1))]]
     for way, scores in ways.items():
         rows.append([called[way], *(f"{100 * share:.0f}" for share in scores["pit"])])
     return rows
 
 
-def tell_calibration(uncertainty: Mapping[str, Any]) -> list[str]:
-    """Say what the intervals are, and what few features cannot promise."""
+def tell_calibration(uncertainty: Mapping[str, Any], *, of_folds: bool) -> list[str]:
+    """
+    Say what the intervals are, and what few features cannot promise.
+
+    Parameters
+    ----------
+    of_folds : bool
+        The errors are those of a cross-validation.
+    """
     if not uncertainty:
         return []
     if "calibrated" not in uncertainty:
@@ -101,22 +108,27 @@ def tell_calibration(uncertainty: Mapping[str, Any]) -> list[str]:
             "calibrates, with four features or groups at least."
         ]
     said = []
+    one = "group" if uncertainty["of_groups"] else "feature"
     if "features_calibrated" not in uncertainty:  # each feature was held out
         said.append(
-            "calibrated: of each feature, fitted to the errors on the others, whose "
-            "networks had trained on it."
+            f"calibrated: the intervals of each {one} were fitted to the errors on the "
+            f"other {one}s."
         )
+        if of_folds:
+            said.append(
+                f"The networks that made those errors were trained on this {one}, so "
+                "the check is not fully independent of it."
+            )
     elif uncertainty["features_calibrated"]:
         said.append(
             "The calibration was fitted to errors on some of these features: what it "
             "covers here is no test of it."
         )
     n_features = uncertainty["n_features"]
-    what = "groups of features" if uncertainty["of_groups"] else "features"
     said.append(
-        f"The levels of calibrated intervals are nominal, and follow from K = "
-        f"{n_features} {what}. The widest that these can guarantee of a new one: "
-        f"{widest_level(n_features):.1f} %."
+        "The levels of calibrated intervals are nominal: aimed at, not promised. From "
+        f"K = {n_features} {one}s no more than {widest_level(n_features):.1f} % can be "
+        "promised for a new one."
     )
     return said
 

@@ -47,19 +47,19 @@ def test_the_table_holds_every_score(uncertainty):
     titles = [row[0] for row in rows if row]
     ways = ["as the members spread", "calibrated", "of one size everywhere"]
     assert titles == [
-        "known pixels inside intervals, %",
+        "% of known pixels inside intervals of",
         "as the members spread",
-        "  95 % interval",
+        "  bootstrap",
         "  worst feature",
         "calibrated",
-        "  95 % interval",
+        "  bootstrap",
         "  worst feature",
         "of one size everywhere",
-        "mean width of intervals",
+        "mean width of intervals of",
         *ways,
-        "interval score, the less the better",
+        "interval score (less is better) of",
         *ways,
-        "standard errors; correlation with |error|",
+        "CRPS, and correlation with |error|",
         *ways,
     ]
     spread = uncertainty["spread"]["levels"]
@@ -120,9 +120,9 @@ def test_rows_for_programs_hold_the_same(uncertainty):
 @pytest.mark.parametrize(
     ("n_features", "of_groups", "words"),
     [
-        (8, False, "K = 8 features. The widest that these can guarantee of a new one: 88.9 %."),
-        (19, False, "K = 19 features. The widest that these can guarantee of a new one: 95.0 %."),
-        (4, True, "K = 4 groups of features. The widest"),
+        (8, False, "From K = 8 features no more than 88.9 % can be promised for a new one."),
+        (19, False, "From K = 19 features no more than 95.0 % can be promised for a new one."),
+        (4, True, "From K = 4 groups no more than 80.0 % can"),
     ],
 )  # fmt: skip
 def test_what_few_features_can_guarantee_is_said(
@@ -130,16 +130,24 @@ def test_what_few_features_can_guarantee_is_said(
 ):
     "In a check by cross-validation, and on features of a test."
     told = {**uncertainty, "n_features": n_features, "of_groups": of_groups}
-    checked = tell_calibration(told)
-    assert checked[0].startswith("calibrated: of each feature, fitted to the errors on")
-    assert "nominal" in checked[-1]
-    assert words in checked[-1]
-    assert tell_calibration({**told, "features_calibrated": []}) == checked[-1:]
-    of_some = tell_calibration({**told, "features_calibrated": ["a"]})
+    fitted, knew, promised = tell_calibration(told, of_folds=True)
+    one = "group" if of_groups else "feature"
+    assert fitted == (
+        f"calibrated: the intervals of each {one} were fitted to the errors on the "
+        f"other {one}s."
+    )
+    assert f"were trained on this {one}, so the check is not fully independent" in knew
+    assert "nominal" in promised
+    assert words in promised
+    # no network was trained on validation features
+    assert tell_calibration(told, of_folds=False) == [fitted, promised]
+    told = {**told, "features_calibrated": []}
+    assert tell_calibration(told, of_folds=False) == [promised]
+    of_some = tell_calibration({**told, "features_calibrated": ["a"]}, of_folds=False)
     assert "no test of it" in of_some[0]
 
 
 def test_a_spread_alone_is_called_no_error(uncertainty):
-    (said,) = tell_calibration({"spread": uncertainty["spread"]})
+    (said,) = tell_calibration({"spread": uncertainty["spread"]}, of_folds=True)
     assert said.startswith("Not calibrated: the spread of the members is no error.")
-    assert tell_calibration({}) == []
+    assert tell_calibration({}, of_folds=True) == []

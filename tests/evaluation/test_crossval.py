@@ -81,7 +81,7 @@ def test_every_known_pixel_but_those_of_the_test_is_predicted_once(crossed):
         assert "south" not in (*fold["train"], *fold["validation"])
         assert fold["seeds"] == [0, 1]
     printed = (crossed.root / "printed.txt").read_text()
-    assert "thickness (m) of small, split crossval:" in printed
+    assert "thickness (m) of small, cross-validated:" in printed
     assert "mean of training " in printed
 
 
@@ -187,8 +187,9 @@ def test_features_of_a_group_stay_together(finished, tmp_path):
     ]
     # features of a group count as one in intervals, too
     assert metrics_of(run)["outputs"]["thickness"]["n_groups"] == 2
-    assert "No 95 % intervals: 2 groups of features, and fewer than 4" in result.stdout
+    assert "No bootstrap: 2 groups of features, and fewer than 4" in result.stdout
     assert "\none member  " in result.stdout
+    assert " known pixels of 4 features in 2 groups\n" in result.stdout
     result = run("crossval", "--group", "trein")
     assert result.exit_code == 1
     assert "the outlines have no column 'trein'. Did you mean 'train'?" in result.stderr
@@ -257,7 +258,7 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     assert result.exit_code == 0, result.output
     assert "\ncalibrated  " in result.stdout
     assert "was trained with other values" not in result.stderr
-    assert "follow from K = 4 features. The widest" in result.stdout
+    assert "From K = 4 features no more than 80.0 %" in result.stdout
     test = metrics_of(run, "test")["outputs"]["thickness"]["uncertainty"]
     points = geopandas.read_file(run.root / "evaluations/small/test/residuals.gpkg")
     points = points.dropna(subset="mean")

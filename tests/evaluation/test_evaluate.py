@@ -119,13 +119,13 @@ def test_tables_are_printed_and_written(evaluated):
     plasticity = scores["baselines"][1]["description"]
     assert re.fullmatch(r"plasticity, 7[89](\.\d)? kPa", plasticity)
     for words in (
-        "95 % interval, from",
+        "  bootstrap, from",
         "least of a member",
         f"\n{plasticity} ",
         "by thickness, observed",
         "by feature",
-        f"skill: 1 - RMSE / RMSE of: {plasticity}.",
-        "95 % intervals: a bootstrap over 5 features.",
+        f"skill: 1 - RMSE / RMSE of the best other method ({plasticity}).",
+        "Intervals of 95 %, from 2,000 draws of the 5 features, with replacement.",
     ):
         assert words in printed
     folder = evaluated.root / "evaluations/small/all"
@@ -172,8 +172,8 @@ def test_few_features_have_no_intervals_and_it_is_said(evaluated, tmp_path):
     assert scores["ensemble"]["intervals"] is None
     assert scores["best_baseline"]["interval"] is None
     printed = run("evaluate").stdout
-    assert "No 95 % intervals: 1 feature, and fewer than 4 give none." in printed
-    assert "95 % interval, from" not in printed
+    assert "No bootstrap: 1 feature, and fewer than 4 give no intervals." in printed
+    assert "bootstrap, from" not in printed
 
 
 def test_classes_that_are_named_are_taken(evaluated, tmp_path):
@@ -307,5 +307,26 @@ def test_classes_have_measures_of_their_own(run):
     mean = scores["baselines"][0]
     expected = 1 - ensemble["brier"] / mean["brier"]
     assert mean["skill_of_ensemble"] == pytest.approx(expected)
-    for words in ("IoU", "by predicted probability", "Brier score of: mean of"):
+    for words in (
+        "IoU",
+        "by predicted probability",
+        "Brier score of the best other method (mean of",
+    ):
         assert words in result.stdout
+
+
+def test_a_published_map_in_another_unit_is_warned_of(evaluated, tmp_path):
+    "By the check, too; it is compared all the same, as a unit may only be misspelt."
+    run = copy_of(evaluated, tmp_path)
+    assert "Must be in the same unit" not in run("check").output
+    for raster in run.raw["dataset_description"]["rasters"]:
+        if raster["name"] == "speed":
+            raster["unit"] = "cm"
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    said = "thickness[2].raster: 'speed' is in 'cm', and 'thickness' in 'm'."
+    for command in ("check", "evaluate"):
+        result = run(command)
+        assert result.exit_code == 0, result.output
+        assert said in result.output.replace("\n", " ")
+    assert "\nspeed  " in result.stdout
