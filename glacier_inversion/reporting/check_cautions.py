@@ -36,9 +36,17 @@ def of_output(
 def _of_checks(sources: Sources, output: str) -> Iterator[Caution]:
     best = sources.best(output)
     if best is None:
+        what = "nobody knows how good the predictions are"
+        meaning = "They have not been compared with anything that was measured."
+        if sources.calibrated(output) is not None:
+            what = "the predictions are not checked here"
+            meaning = (
+                "They have not been compared with measurements of these features. What "
+                "the calibration says is of those that it was fitted to."
+            )
         yield Caution(
-            f"{output}: nobody knows how good the predictions are",
-            "They have not been compared with anything that was measured.",
+            f"{output}: {what}",
+            meaning,
             f"{sources.advise('ginv crossval')}, or 'ginv evaluate'.",
         )
         return

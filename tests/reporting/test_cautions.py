@@ -52,6 +52,10 @@ def test_groups_are_not_called_features(sources):
 
 def test_a_model_that_was_compared_with_nothing(sources):
     sources.evaluations.clear()
+    text = said(sources)  # what its calibration knows is of other features
+    assert "the predictions are not checked here" in text
+    assert "nobody knows" not in text
+    sources.calibration = None
     assert "nobody knows how good the predictions are" in said(sources)
 
 
