@@ -121,10 +121,11 @@ def fit_covariogram(features: list[Errors]) -> Covariogram | None:
     """
     Fit an exponential covariogram with a nugget and a plateau.
 
-    By least squares of the binned covariances, none of its parts below 0. What all
-    features share is the square of their mean error in units of tau, and what so few
-    of them leave open of it: the variance of the features' means over their number. It
-    is the least that the plateau can be.
+    What all features share is the square of their mean error in units of tau, and what
+    so few of them leave open of it: the variance of the features' means over their
+    number. The plateau cannot be less. The partial sill, its length and the plateau are
+    those of least squares to the binned covariances under this bound, none below 0. The
+    nugget is what they leave of a pixel's covariance with itself, 0 at least.
 
     Parameters
     ----------
@@ -145,20 +146,21 @@ def fit_covariogram(features: list[Errors]) -> Covariogram | None:
     found = measure_covariogram(features)
     if not len(found.distance):
         return None
+    common = _common_to_all(features)
     root = np.sqrt(found.weight)
+    beyond = (found.covariance - common) * root
     lengths = np.geomspace(
         found.distance[0] / 2, found.distance[-1] * 2, _N_LENGTHS
     ).tolist()
     best = None
     for length in lengths:
         terms = np.column_stack([np.exp(-found.distance / length), np.ones_like(root)])
-        (sill, plateau), misfit = nnls(terms * root[:, None], found.covariance * root)
+        (sill, above), misfit = nnls(terms * root[:, None], beyond)
         if best is None or misfit < best[0]:
-            best = float(misfit), float(sill), length, float(plateau)
+            best = float(misfit), float(sill), length, float(above)
     assert best is not None
-    _, partial_sill, length, plateau = best
-    common = _common_to_all(features)
-    plateau = max(plateau, common)
+    _, partial_sill, length, above = best
+    plateau = common + above
     nugget = max(found.sill - partial_sill - plateau, 0.0)
     return Covariogram(nugget, partial_sill, length, plateau, common)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import gstools
 import numpy as np
 import pytest
+from scipy.optimize import lsq_linear
 
 from glacier_inversion.evaluation.covariograms import (
     Errors,
@@ -159,6 +160,26 @@ def test_a_bias_that_all_features_share_is_common():
     # too few to say that there is none, whatever the covariances at a distance are
     alone = fit_covariogram([errors(*places(50, 0), np.linspace(-1, 1.2, 50))])
     assert alone.plateau >= alone.common > 0
+
+
+def test_the_fit_is_the_best_whose_plateau_holds_what_is_common():
+    "Against bounded least squares of scipy; a plateau raised afterwards is no fit."
+    own = [
+        errors(one.x, one.y, one.residual + 0.5 + (one.x - one.x.mean()) / 2000)
+        for one in fields(5, 400.0, 0.6, nugget=0.1, n=120, seed=2)
+    ]  # too high on one side, so that far covariances are low
+    fitted, found = fit_covariogram(own), measure_covariogram(own)
+    root = np.sqrt(found.weight)
+    best = None
+    for length in np.geomspace(found.distance[0] / 2, found.distance[-1] * 2, 100):
+        terms = np.column_stack([np.exp(-found.distance / length), np.ones_like(root)])
+        bounds = [0, fitted.common], [np.inf, np.inf]
+        one = lsq_linear(terms * root[:, None], found.covariance * root, bounds)
+        if best is None or one.cost < best[0]:
+            best = one.cost, one.x[0], length, one.x[1]
+    assert best[3] == pytest.approx(fitted.common, rel=1e-3)  # the bound counts
+    got = fitted.partial_sill, fitted.length, fitted.plateau
+    np.testing.assert_allclose(got, best[1:], rtol=1e-3)
 
 
 def test_the_order_of_pixels_changes_nothing():
