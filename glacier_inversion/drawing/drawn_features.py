@@ -15,6 +15,7 @@ import numpy as np
 
 import glacier_inversion
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.error_cells import ErrorCells
 from glacier_inversion.drawing.feature_maps import DrawnFeature, rasters_read
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.provenance import digest_experiment, digest_inputs
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 DRAWN = "drawn.json"
 """The name of the file, in the folder of a model's drawings."""
-_FORMAT = 1
+_FORMAT = 2  # 1: without the cells of errors
 
 
 class DrawnFeatures:
@@ -204,6 +205,7 @@ class DrawnFeatures:
 def _to_json(mean: MeanThickness) -> dict[str, Any]:
     """Return what JSON can hold: it knows no NaN."""
     content = asdict(mean) | {"members": mean.members.tolist()}
+    content["cells"] = mean.cells and mean.cells.to_json()
     written: dict[str, Any] = _replace(content)
     return written
 
@@ -224,11 +226,16 @@ def _from_json(content: Mapping[str, Any]) -> MeanThickness:
     numbers = {
         name: _number(value)
         for name, value in content.items()
-        if name not in ("feature", "members", "published")
+        if name not in ("feature", "members", "published", "cells")
     }
     members = np.array([_number(n) for n in content["members"]], np.float64)
+    cells = content["cells"]
     return MeanThickness(
-        feature=content["feature"], members=members, published=published, **numbers
+        feature=content["feature"],
+        members=members,
+        published=published,
+        cells=None if cells is None else ErrorCells.from_json(cells),
+        **numbers,
     )
 
 

@@ -126,8 +126,16 @@ def draw_feature(
     epsg = experiment.dataset_description.epsg
     counter = HoleCounter(experiment, ensemble, dataset, drawn)
     volumes = {
-        output: ThicknessCounter(drawn, outline, output, len(ensemble.seeds), own)
-        for output, own in thicknesses.items()
+        variable.name: ThicknessCounter(
+            drawn,
+            outline,
+            variable.name,
+            len(ensemble.seeds),
+            thicknesses[variable.name],
+            variable.resolution,
+        )
+        for variable in ensemble.model.experiment.outputs
+        if variable.name in thicknesses
     }
     comparable = find_comparable(experiment, dataset.units)
     published = {

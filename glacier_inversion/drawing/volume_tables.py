@@ -16,6 +16,7 @@ import shapely
 
 from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.error_cells import find_touching
 from glacier_inversion.drawing.feature_maps import unit_of
 from glacier_inversion.drawing.published_volumes import slope_on
 from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
@@ -174,7 +175,9 @@ def write_volumes(
             of_features.append(_row(output, one.feature, volume, _compare([one])))
             rows.append(of_features[-1])
         if drawn:
-            total, others = add_volumes(drawn, calibration), _compare(drawn)
+            touching = _find_touching(drawn, outlines)
+            total = add_volumes(drawn, calibration, touching)
+            others = _compare(drawn)
             slopes = _slopes(drawn)
             rows.append(_row(output, TOTAL, total, others | slopes))
             _tell(model, output, total, len(drawn))
@@ -189,6 +192,16 @@ def write_volumes(
     write_bytes(paths[0], _csv(rows))
     write_bytes(paths[1], to_geopackage(table, "volumes"))
     return paths
+
+
+def _find_touching(
+    means: Sequence[MeanThickness], outlines: Mapping[str, shapely.Geometry]
+) -> list[tuple[int, int]]:
+    """Return the pairs of features less than a pixel apart, if their errors count."""
+    cells = means[0].cells
+    if cells is None:
+        return []
+    return find_touching([outlines[one.feature] for one in means], cells.resolution)
 
 
 def _nothing(one: MeanThickness) -> Volume:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from glacier_inversion.drawing.correlated_sums import CorrelatedSum
+from glacier_inversion.drawing.error_cells import ErrorCells, shared_by_neighbours
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.maps import Map, PredictedBlock
 from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.geodata.areas import ellipsoidal_area
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.covariogram import Covariogram
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,8 @@ class MeanThickness:
         The means of the pixels' errors: of that part, and of all of it. NaN likewise.
     published : dict of PublishedMean
         By the raster of a published map.
+    cells : ErrorCells or None
+        Where the errors of that part lie; None where the variance is not known.
     """
 
     feature: str
@@ -56,6 +60,7 @@ class MeanThickness:
     tau: float
     sigma: float
     published: dict[str, PublishedMean] = field(default_factory=dict)
+    cells: ErrorCells | None = None
 
     @property
     def drawn_share(self) -> float:
@@ -107,6 +112,8 @@ class ThicknessCounter:
         The thickness, metres.
     n_members : int
     calibration : OutputCalibration or None
+    truth_resolution : float, metres
+        Side of the pixels of the truth, at which the calibration measured errors.
     """
 
     def __init__(
@@ -116,11 +123,14 @@ class ThicknessCounter:
         output: str,
         n_members: int,
         calibration: OutputCalibration | None,
+        truth_resolution: float,
     ) -> None:
         self._drawn, self._outline, self._output = drawn, outline, output
         self._members = np.zeros(n_members)
         self._n_drawn, self._sigma = 0, 0.0
-        self._errors = CorrelatedSum(drawn.grid.shape, drawn.grid.resolution)
+        grid = drawn.grid
+        self._errors = CorrelatedSum(grid.shape, grid.resolution, truth_resolution)
+        self._cells = ErrorCells.of_map(grid)
         self._calibration, self._covariogram = calibration, None
         if calibration is not None and calibration.serves(n_members):
             self._covariogram = calibration.covariogram
@@ -140,7 +150,9 @@ class ThicknessCounter:
         tau = own.tau(mean, None if said is None else said[drawn].astype(np.float64))
         rows, cols = np.nonzero(within)
         down, along = values.block
-        self._errors.add(rows + down.start, cols + along.start, tau)
+        rows, cols = rows + down.start, cols + along.start
+        self._errors.add(rows, cols, tau)
+        self._cells.add(self._drawn.grid, rows, cols, tau)
         shared = self._covariogram
         variance = (shared.nugget + shared.partial_sill + shared.plateau) * tau**2
         if own.b and len(members) > 1:
@@ -163,27 +175,33 @@ class ThicknessCounter:
             variance,
             tau,
             sigma,
+            cells=None if self._covariogram is None else self._cells.rounded(),
         )
 
 
 def add_volumes(
-    features: Sequence[MeanThickness], calibration: OutputCalibration | None
+    features: Sequence[MeanThickness],
+    calibration: OutputCalibration | None,
+    touching: Sequence[tuple[int, int]] = (),
 ) -> Volume:
     """
     Return the volume of features together, or of one, with its uncertainty.
 
     The variance has two parts: b^2 times that of the members' volumes, which add up
-    member by member, and that of the error that the members do not show. Of the latter,
-    features share what the covariogram calls common to all; correlation across the
-    border of outlines that touch does not count. The interval is that of Student's t
-    with as many degrees of freedom as there are features in the calibration, less one;
-    it begins at 0 at least.
+    member by member, and that of the error that the members do not show. Of the latter
+    all features share what the covariogram calls common, those that touch its plateau
+    as if they were one, and pixels of different features what it says of their
+    distance. So the volume of a glacier does not depend on how it is divided. The
+    interval is that of Student's t with as many degrees of freedom as there are
+    features in the calibration, less one; it begins at 0 at least.
 
     Parameters
     ----------
     features : sequence of MeanThickness
         One at least, of each of which something is drawn.
     calibration : OutputCalibration or None
+    touching : sequence of pairs of int
+        The numbers of features whose outlines touch, each pair once.
     """
     areas = np.array([one.area for one in features])
     members = areas @ np.array([one.members for one in features])
@@ -195,8 +213,8 @@ def add_volumes(
             np.array([getattr(one, name) for one in features])
             for name in ("variance", "tau", "sigma")
         )
-        shared = (areas @ tau) ** 2 - (areas**2) @ (tau**2)
-        variance = (areas**2) @ variances + calibration.covariogram.common * shared
+        variance = (areas**2) @ variances
+        variance += _shared(features, areas * tau, calibration.covariogram, touching)
         if calibration.b and len(members) > 1:
             variance += (calibration.b * spread) ** 2
         uncertainty = math.sqrt(variance)
@@ -213,3 +231,19 @@ def add_volumes(
         volume + half,
         effective,
     )
+
+
+def _shared(
+    features: Sequence[MeanThickness],
+    sizes: Floats,
+    covariogram: Covariogram,
+    touching: Sequence[tuple[int, int]],
+) -> float:
+    """Return the covariance of the errors of different features, for both orders."""
+    everywhere = sizes.sum() ** 2 - sizes @ sizes
+    touch = 2 * sum(sizes[first] * sizes[second] for first, second in touching)
+    cells = [one.cells for one in features if one.cells is not None]
+    weights = [one.area / one.n_drawn for one in features if one.cells is not None]
+    near = shared_by_neighbours(cells, weights, covariogram) if len(cells) > 1 else 0.0
+    above = covariogram.plateau - covariogram.common
+    return float(covariogram.common * everywhere + above * touch + near)

@@ -29,8 +29,8 @@ def pair_by_pair(rows, cols, size, resolution):
     return variance
 
 
-def summed(shape, resolution, rows, cols, size, **options):
-    of_map = CorrelatedSum(shape, resolution, **options)
+def summed(shape, resolution, rows, cols, size, truth=50.0, **options):
+    of_map = CorrelatedSum(shape, resolution, truth, **options)
     half = len(rows) // 3  # blocks come one after the other
     of_map.add(rows[:half], cols[:half], size[:half])
     of_map.add(rows[half:], cols[half:], size[half:])
@@ -63,3 +63,36 @@ def test_errors_that_are_the_same_everywhere_are_summed_in_cells_exactly():
     exact = summed((24, 24), 50.0, rows, cols, size).variance(short)
     coarse = summed((24, 24), 50.0, rows, cols, size, most_cells=64)
     assert coarse.variance(short) == pytest.approx(exact, rel=1e-3)
+
+
+def test_on_a_finer_map_pixels_of_the_truth_have_their_own_error_together():
+    "The sum over all pairs of pixels, four of which lie in each pixel of the truth."
+    rows, cols, size = pixels((11, 9))
+    fine = [(2 * rows[:, None] + [0, 0, 1, 1]), (2 * cols[:, None] + [0, 1, 0, 1])]
+    fine_rows, fine_cols = (numbers.ravel() for numbers in fine)
+    size = size.repeat(4)
+    found = summed((22, 18), 25.0, fine_rows, fine_cols, size)
+    truth = np.arange(len(rows)).repeat(4)
+    apart = 25.0 * np.hypot(
+        fine_rows[:, None] - fine_rows, fine_cols[:, None] - fine_cols
+    )
+    shared = OWN.partial_sill * np.exp(-apart / OWN.length) + OWN.plateau
+    shared += OWN.nugget * (truth[:, None] == truth)
+    assert found.variance(OWN) == pytest.approx(size @ shared @ size, rel=1e-12)
+
+
+def test_a_coarser_map_stands_for_the_errors_of_all_pixels_of_the_truth():
+    "The variance of the mean is that of the mean over the finer pixels."
+    rows, cols = np.indices((24, 24)).reshape(2, -1)
+    coarse = np.indices((8, 8)).reshape(2, -1)
+    short = Covariogram(0.4, 0.5, 100.0, 0.1, 0.0)
+    exact = summed((24, 24), 50.0, rows, cols, np.full(576, 30.0)).variance(short)
+    found = summed((8, 8), 150.0, *coarse, np.full(64, 30.0)).variance(short)
+    assert found / 64**2 == pytest.approx(exact / 576**2, rel=2e-3)
+
+
+def test_a_map_smaller_than_a_pixel_of_the_truth_has_one_error():
+    "However fine it is drawn."
+    found = summed((1, 2), 10.0, np.zeros(2, int), np.arange(2), np.full(2, 30.0))
+    alone = Covariogram(1.0, 0.0, 300.0, 0.0, 0.0)
+    assert found.variance(alone) == pytest.approx(60.0**2)

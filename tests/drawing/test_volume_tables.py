@@ -14,6 +14,7 @@ import shapely
 from scipy.stats import t
 
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing.error_cells import ErrorCells
 from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.drawing.volume_tables import find_thicknesses, write_volumes
 from glacier_inversion.drawing.volumes import MeanThickness
@@ -227,6 +228,32 @@ def test_what_is_not_drawn_is_told(tmp_path, caplog):
         "b (50 %), c (0 %)",
     ]
     assert own[1].levelname == "WARNING"
+
+
+def test_features_that_touch_share_what_pixels_of_one_feature_share(tmp_path):
+    "Their outlines tell, to a pixel: the total is less sure than of two far apart."
+    calibration = SimpleNamespace(b=0.0, n_features=9, covariogram=COVARIOGRAM)
+    means = []
+    for number, name in enumerate("ab"):
+        cells = ErrorCells(50.0, 1, 0, 400 * number, np.full((4, 5), 10.0))
+        one = replace(thickness(name, 20, 20), variance=30.0, tau=10.0, sigma=10.0)
+        means.append(replace(one, cells=cells))
+
+    def uncertainty(gap):
+        outlines = {"a": shapely.box(0, 0, 9, 9), "b": shapely.box(9 + gap, 0, 99, 9)}
+        path, _ = write_volumes(
+            tmp_path, "m", {"ice": means}, {"ice": calibration}, outlines, 32632
+        )
+        *_, total = csv.DictReader(path.read_text().splitlines())
+        return float(total["uncertainty_km3"])
+
+    area, above = 2.0, COVARIOGRAM.plateau - COVARIOGRAM.common
+    apart = 2 * 30.0 + 2 * COVARIOGRAM.common * 10.0**2
+    expected = area * math.sqrt(apart) / 1e3
+    assert uncertainty(gap=60.0) == pytest.approx(expected, rel=1e-5)
+    expected = area * math.sqrt(apart + 2 * above * 10.0**2) / 1e3
+    assert uncertainty(gap=40.0) == pytest.approx(expected, rel=1e-5)
+    assert uncertainty(gap=0.0) == pytest.approx(expected, rel=1e-5)
 
 
 PUBLISHED_MEANS = [

@@ -9,6 +9,7 @@ import shapely
 from scipy.stats import t
 from shapely.affinity import translate
 
+from glacier_inversion.drawing.error_cells import find_touching
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.maps import Map, PredictedBlock
 from glacier_inversion.drawing.volumes import ThicknessCounter, add_volumes
@@ -58,7 +59,8 @@ def centres_inside():
 def counted(members, is_predicted, calibration=CALIBRATION, side=12, feature="g"):
     """Count block by block, as draw does."""
     drawn = Map(feature, GRID, 0, 0, 1)
-    counter = ThicknessCounter(drawn, OUTLINE, "ice", len(members), calibration)
+    n_members = len(members)
+    counter = ThicknessCounter(drawn, OUTLINE, "ice", n_members, calibration, 50.0)
     for block in drawn.blocks(side):
         there = is_predicted[block]
         values = {"ice": members[(slice(None), *block)][:, there]}
@@ -169,11 +171,15 @@ def test_intervals_hold_what_they_are_called():
 
 
 def test_intervals_of_totals_hold_what_they_are_called():
-    "Of three features that share a part of their errors, and their members."
+    "Of three features far apart that share a part of their errors, and their members."
     ensembles = [predicted(seed=0)[0] + np.float32(10 * i) for i in range(3)]
     everywhere = np.ones(GRID.shape, dtype=bool)
     kept = centres_inside()
     means = [counted(members, everywhere) for members in ensembles]
+    means = [
+        replace(one, cells=replace(one.cells, col=1000 * number))
+        for number, one in enumerate(means)
+    ]
     total = add_volumes(means, CALIBRATION)
     one_by_one = [add_volumes([one], CALIBRATION) for one in means]
     assert total.volume == pytest.approx(sum(one.volume for one in one_by_one))
@@ -194,6 +200,72 @@ def test_intervals_of_totals_hold_what_they_are_called():
         error += one.area * (own_part + weights @ shown)
     covered = np.abs(error) <= total.upper95 - total.volume
     assert covered.mean() == pytest.approx(0.95, abs=0.03)
+
+
+def evenly(outline, resolution, calibration):
+    """Draw 100 m of ice inside an outline, at some resolution."""
+    left, bottom, right, top = (round(edge / 600) * 600 for edge in outline.bounds)
+    shape = ((top - bottom) / resolution, (right - left) / resolution)
+    grid = Grid(left, top, resolution, *map(int, shape))
+    drawn = Map("g", grid, 0, 0, 1)
+    counter = ThicknessCounter(drawn, outline, "ice", 2, calibration, 50.0)
+    everywhere = np.ones(grid.shape, dtype=bool)
+    values = {"ice": np.full((2, everywhere.size), 100, dtype=np.float32)}
+    block = slice(0, grid.n_rows), slice(0, grid.n_cols)
+    counter.add(PredictedBlock(block, everywhere, everywhere, values, {}, {}))
+    n_px = grid.n_rows * grid.n_cols
+    return counter.finish(Holes("g", n_px, n_px, 0, {}), EPSG)
+
+
+@pytest.mark.parametrize("resolution", [25.0, 50.0, 100.0, 150.0])
+@pytest.mark.parametrize(
+    "covariogram",
+    [
+        Covariogram(0.9, 0.1, 60.0, 0.0, 0.0),
+        Covariogram(0.4, 0.6, 120.0, 0.0, 0.0),
+        Covariogram(0.1, 0.6, 300.0, 0.3, 0.1),
+    ],
+    ids=["nugget", "short", "long"],
+)
+def test_intervals_hold_at_every_resolution(resolution, covariogram):
+    "Of 1,000 draws of errors of pixels of 50 m: the ice is the same, drawn or not."
+    calibration = replace(CALIBRATION, b=0.0, c=0.0, covariogram=covariogram)
+    outline = shapely.box(420_000, 5_149_200, 421_200, 5_150_400)
+    one = evenly(outline, resolution, calibration)
+    volume = add_volumes([one], calibration)
+    rows, cols = np.indices((24, 24)).reshape(2, -1)
+    apart = 50 * np.hypot(rows[:, None] - rows, cols[:, None] - cols)
+    shared = covariogram.near(apart) + covariogram.plateau
+    root = np.linalg.cholesky(shared + covariogram.nugget * np.eye(576))
+    draws = np.random.default_rng(1).normal(size=(1000, 576)) @ root.T
+    truth = one.area * (100 + 10 * draws.mean(axis=1))
+    covered = (volume.lower95 <= truth) & (truth <= volume.upper95)
+    assert covered.mean() == pytest.approx(0.95, abs=0.03)
+    std = one.area * 10 * math.sqrt((root @ root.T).mean())
+    assert volume.uncertainty == pytest.approx(std, rel=0.01)
+
+
+def test_the_interval_of_halves_that_touch_is_that_of_the_undivided_ice():
+    "Whatever part of the errors: as if pixels of two features erred apart, too narrow."
+    whole = shapely.box(420_000, 5_149_200, 421_200, 5_150_400)
+    halves = [
+        shapely.box(420_000, 5_149_200, 420_600, 5_150_400),
+        shapely.box(420_600, 5_149_200, 421_200, 5_150_400),
+    ]
+    own = replace(CALIBRATION, covariogram=Covariogram(0.1, 0.6, 300.0, 0.3, 0.1))
+    undivided = add_volumes([evenly(whole, 50.0, own)], own)
+    parts = [evenly(half, 50.0, own) for half in halves]
+    touching = find_touching(halves, 50.0)
+    total = add_volumes(parts, own, touching)
+    assert total.volume == pytest.approx(undivided.volume, rel=1e-6)
+    assert total.uncertainty == pytest.approx(undivided.uncertainty, rel=1e-3)
+    assert total.upper95 == pytest.approx(undivided.upper95, rel=1e-3)
+    assert total.effective_pixels == pytest.approx(undivided.effective_pixels, rel=2e-3)
+    # half as far apart as the errors reach, they share less, and not nothing
+    apart = [parts[0], evenly(translate(halves[1], 600), 50.0, own)]
+    alone = [replace(one, cells=None) for one in parts]
+    near, nothing = add_volumes(apart, own), add_volumes(alone, own)
+    assert nothing.uncertainty < near.uncertainty < 0.95 * total.uncertainty
 
 
 def test_without_a_calibration_there_is_the_spread_alone():
@@ -219,7 +291,7 @@ def test_noise_that_the_calibration_counts_is_a_part_of_tau():
     counting = replace(CALIBRATION, counts_noise=True)
     noise = np.linspace(0, 900, is_predicted.sum()).astype(np.float32)
     drawn = Map("g", GRID, 0, 0, 1)
-    counter = ThicknessCounter(drawn, OUTLINE, "ice", 1, counting)
+    counter = ThicknessCounter(drawn, OUTLINE, "ice", 1, counting, 50.0)
     block = slice(0, GRID.n_rows), slice(0, GRID.n_cols)
     wanted, values = np.ones(GRID.shape, dtype=bool), {"ice": members[:, is_predicted]}
     counter.add(
