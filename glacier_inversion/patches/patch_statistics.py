@@ -1,4 +1,9 @@
-"""What a patch holds in few numbers: the mean and the middle of every input."""
+"""
+What a patch holds in few numbers: the mean and the middle of every input.
+
+They are those of what networks see: an unknown pixel counts as the mean of training, so
+a patch with many of them is nearer to it than its known pixels are.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from glacier_inversion.errors import ModelError
+from glacier_inversion.files import remove
 from glacier_inversion.patches.patch_statistics import (
     gathered_statistics,
     n_statistics,
@@ -16,6 +17,7 @@ from glacier_inversion.patches.patch_statistics import (
 from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.symmetries import allowed_turns, turn_vectors
 from glacier_inversion.training.model.applicability import (
+    APPLICABILITY,
     choose_points,
     fit_applicability,
     read_applicability,
@@ -30,9 +32,10 @@ def keep_training_points(train: Samples, folder: Path, model: Model) -> None:
     """
     Write what training points look like into a model's folder, unless it is there.
 
-    One that is damaged, or of another model, is written anew. It is not written where
-    all points are of one feature. Where vectors turn with the image, points are kept in
-    every turn that training draws: turned components are other numbers.
+    One that is damaged, or of another model, is written anew, or removed where all
+    points are of one feature: then none is written. Where vectors turn with the image,
+    points are kept in every turn that training draws: turned components are other
+    numbers.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ def keep_training_points(train: Samples, folder: Path, model: Model) -> None:
     Raises
     ------
     WorkspaceError
-        It cannot be written.
+        It cannot be written or removed.
     """
     with suppress(ModelError):
         layout = train.source.layout
@@ -65,5 +68,7 @@ def keep_training_points(train: Samples, folder: Path, model: Model) -> None:
         statistics.append(gathered_statistics(patches, train.source.layout))
     feature = points[:, 0].numpy()
     applicability = fit_applicability(np.concatenate(statistics), feature)
-    if applicability is not None:
+    if applicability is None:
+        remove(folder / APPLICABILITY)
+    else:
         write_applicability(applicability, folder, model.identity)

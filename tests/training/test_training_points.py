@@ -40,6 +40,21 @@ def test_a_new_model_has_its_own(finished, tmp_path, options):
     assert (run.root / FILE).stat().st_size > 0
 
 
+@pytest.mark.parametrize("left", [b"damaged", None])
+def test_of_one_feature_alone_none_is_kept(tmp_path, left):
+    "Nor one that cannot be used: each drawing would ask to train again, for nothing."
+    checked = translation_invariant()
+    tiles = {
+        "train": [noisy_tiles(1, "train")],
+        "validation": [noisy_tiles(2, "validation")],
+    }
+    data = prepare(checked, tiles)
+    if left is not None:
+        (tmp_path / "applicability.safetensors").write_bytes(left)
+    keep_training_points(data.train, tmp_path, data.model(checked))
+    assert not (tmp_path / "applicability.safetensors").exists()
+
+
 @pytest.mark.parametrize("vectors", [[["east", "north"]], []])
 def test_vectors_are_kept_in_all_turns(tmp_path, vectors):
     "As training turns them: a glacier may flow anywhere, if its network has seen it."
