@@ -41,7 +41,7 @@ def _on_cpu(value: Any) -> Any:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """
-    Read a checkpoint.
+    Read a checkpoint, of which no code is run.
 
     Raises
     ------
@@ -55,7 +55,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     digest, content = stored[:_N_DIGEST], stored[_N_DIGEST:]
     if hashlib.sha256(content).digest() != digest:
         raise broken(path, "it is damaged")
-    state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+    foreign = "it holds what training does not write"
+    try:
+        state = torch.load(io.BytesIO(content), weights_only=True)
+    except Exception as error:  # whatever others have put into it
+        raise broken(path, foreign) from error
+    if not isinstance(state, dict):
+        raise broken(path, foreign)
     return state
 
 

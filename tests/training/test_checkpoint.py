@@ -1,6 +1,11 @@
 """Checkpoints: broken ones and those of others are named, and not gone on with."""
 
+import hashlib
+import io
+import os
+
 import pytest
+import torch
 
 from glacier_inversion.training.checkpoint import read_checkpoint, write_checkpoint
 from glacier_inversion.training.data import prepare
@@ -49,6 +54,39 @@ def test_a_checkpoint_of_another_version_is_named(stopped_member):
     state = read_checkpoint(folder / "checkpoint.pt")
     write_checkpoint(folder / "checkpoint.pt", state | {"plateau": {"a": 1}})
     with pytest.raises(FailedError, match="of another version"):
+        train_member(checked, data, 0, folder, lambda *_: None)
+
+
+class Malicious:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("wrapped", [lambda code: code, lambda code: {"logs": code}])
+def test_code_in_a_checkpoint_does_not_run(stopped_member, wrapped):
+    "Also where its digest is right: it may come from a stranger."
+    checked, data, folder = stopped_member
+    content = io.BytesIO()
+    torch.save(wrapped(Malicious(str(folder / "made"))), content)
+    digest = hashlib.sha256(content.getvalue()).digest()
+    (folder / "checkpoint.pt").write_bytes(digest + content.getvalue())
+    with pytest.raises(FailedError, match="it holds what training does not write"):
+        train_member(checked, data, 0, folder, lambda *_: None)
+    assert not (folder / "made").exists()
+    content.seek(0)
+    torch.load(content, weights_only=False)
+    assert (folder / "made").exists()  # so it would have
+
+
+def test_a_checkpoint_that_is_no_table_is_named(stopped_member):
+    checked, data, folder = stopped_member
+    write_checkpoint(folder / "checkpoint.pt", [1, 2])
+    with pytest.raises(FailedError, match="it holds what training does not write"):
         train_member(checked, data, 0, folder, lambda *_: None)
 
 
