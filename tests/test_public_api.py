@@ -1,6 +1,7 @@
 """The public names: lazily loaded, typed, of one form."""
 
 import inspect
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -180,3 +181,12 @@ def test_options_that_cannot_be_are_refused(finished, call, message):
     with pytest.raises(ValueError, match=message):
         call(load_experiment(finished.file), Workspace(finished.root))
     assert read_all(finished.root) == before
+
+
+def test_a_model_without_a_finished_member_is_refused(finished, tmp_path):
+    folder = tmp_path / "small"
+    shutil.copytree(finished.root / "models" / "small", folder)
+    for weights in folder.glob("seed_*/*.safetensors"):
+        weights.unlink()
+    with pytest.raises(ModelError, match="has no finished member"):
+        open_model(folder)

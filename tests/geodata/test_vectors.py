@@ -1,10 +1,12 @@
 """Vector files: what cannot be read is named."""
 
+import geopandas
 import pytest
+import shapely
 
 from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.errors import OutlineError
-from glacier_inversion.geodata.vectors import read_crs
+from glacier_inversion.geodata.vectors import check_exists, read_crs, read_lines
 from tests import synthetic
 from tests.dataset.helpers import some
 
@@ -27,3 +29,31 @@ def test_a_crs_that_cannot_be_read_is_named(tmp_path, capfd, text):
     with pytest.raises(OutlineError, match=r"o\.shp: .*CRS"):
         read_crs(path)
     assert capfd.readouterr().out == ""
+
+
+def test_a_crs_of_no_place_on_earth_is_named(tmp_path):
+    "Nothing takes it to the tiles'."
+    path = tmp_path / "o.shp"
+    synthetic.write_outlines(path, some("a"))
+    local = 'LOCAL_CS["the hut",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
+    path.with_suffix(".prj").write_text(local)
+    with pytest.raises(OutlineError, match=r"o\.shp: its CRS cannot be transformed"):
+        read_outlines(path, "id", synthetic.EPSG)
+
+
+def test_parts_of_a_line_that_meet_are_one(tmp_path):
+    "Others stay lines of their own; what has no length is none."
+    path = tmp_path / "lines.gpkg"
+    parts = shapely.MultiLineString(
+        [[(0, 0), (50, 0)], [(50, 0), (100, 0)], [(500, 0), (600, 0)]]
+    )
+    point = shapely.LineString([(7, 7), (7, 7)])
+    table = geopandas.GeoDataFrame(geometry=[parts, point], crs=synthetic.EPSG)
+    table.to_file(path)
+    lines = read_lines(path, synthetic.EPSG)
+    assert [line.length for line in lines] == [100.0, 100.0]
+
+
+def test_a_path_that_no_system_takes_is_named(tmp_path):
+    with pytest.raises(OutlineError, match=r"cannot be read \(File name too long\)"):
+        check_exists(tmp_path / ("a" * 300))

@@ -6,6 +6,7 @@ import shutil
 import geopandas
 import numpy as np
 import pytest
+import shapely
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
@@ -378,4 +379,77 @@ def test_radar_points_train(workspace):
     assert "radar.csv: " in said
     assert "of 5,000 points are used; " in said
     assert content["dataset_description"]["rasters"][-1]["column"] == "thickness"
+    check(workspace)
+
+
+def test_outlines_near_a_pole_have_no_utm_zone(workspace):
+    "They are refused with what to do."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path).to_crs(4326)
+    table.geometry = table.geometry.translate(yoff=40.0)
+    table.to_file(path)
+    result = ginv("new", "--workspace", workspace)
+    assert result.exit_code == 1
+    assert "N, where there is no UTM zone. Must be in a projected CRS" in result.stderr
+    assert not (workspace / "experiment.json").exists()
+
+
+def test_outlines_without_an_area_are_refused(workspace):
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path).to_crs(4326)
+    table.geometry = table.geometry.map(lambda outline: shapely.Polygon([(7, 46)] * 4))
+    table.to_file(path)
+    result = ginv("new", "--workspace", workspace)
+    assert result.exit_code == 1
+    assert "holds no outline with an area" in result.stderr
+
+
+def test_rasters_that_are_of_no_use_are_told_of(workspace):
+    "One that cannot be read, one beside all outlines, and one that covers less."
+    data = workspace / "data"
+    (data / "velocity.tif").write_bytes(b"no raster")
+    values = np.ones((20, 20), "f4")
+    far = synthetic.LEFT + 1e6, synthetic.TOP
+    synthetic.write_raster(data / "slope_far.tif", values, *far, 25.0)
+    synthetic.write_raster(
+        data / "slope_part.tif", values, synthetic.LEFT + 500, synthetic.TOP - 500, 25.0
+    )
+    said, content = propose(workspace, "-v")
+    assert "velocity.tif: cannot be read" in said
+    assert "slope_far.tif: left aside, as it covers no outline" in said
+    assert "slope_part.tif: is slope, too, and slope.tif is taken" in said
+    files = [raster["file"] for raster in content["dataset_description"]["rasters"]]
+    assert sorted(files) == ["slope.tif", "speed.tif", "thickness.tif"]
+
+
+def test_a_split_that_cannot_be_used_is_left_aside(workspace):
+    "Of a column that says of one feature what no split is called."
+    path = workspace / "data" / "glaciers.shp"
+    table = geopandas.read_file(path)
+    table["train"] = ["perhaps", *table["train"].astype(str)[1:]]
+    table.to_file(path)
+    said, content = propose(workspace, "-v")
+    assert "'perhaps'" in said
+    assert "field" not in content["dataset_description"]["split"]
+    check(workspace)
+
+
+def test_what_a_model_derived_is_derived_again(finished, workspace):
+    "From the raster that it was derived from, with the same parameters."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_elevation(workspace)
+    model = trained_on(finished, workspace.parent / "derived")
+    path = model / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rasters = content["experiment"]["dataset_description"]["rasters"]
+    (slope,) = (raster for raster in rasters if raster["name"] == "slope")
+    for key in set(slope) - {"name", "resolution"}:
+        del slope[key]
+    slope["derive"] = {"name": "slope", "of": "surface"}
+    rasters.append({"name": "surface", "file": "dem.tif", "resolution": 50.0})
+    synthetic.write_json(path, content)
+    _, proposed = propose(workspace, "--model", model)
+    own = {r["name"]: r for r in proposed["dataset_description"]["rasters"]}
+    assert own["slope"]["derive"] == {"name": "slope", "of": ["surface"]}
+    assert own["surface"]["file"] == "dem.tif"
     check(workspace)
