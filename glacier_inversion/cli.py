@@ -239,8 +239,8 @@ def draw_command(
     Draw maps and profiles: GeoTIFFs, CSV files and pictures.
 
     For each chosen feature there is a map of the mean of the trained networks, one of
-    their standard deviation, and others if the experiment asks for them. Prints the
-    paths of what was written.
+    their standard deviation, and others if the experiment asks for them. Maps that an
+    earlier run drew of the same are kept. Prints the paths of what is there.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_application

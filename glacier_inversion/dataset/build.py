@@ -40,6 +40,8 @@ from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
 
+_MOST_NAMED = 20  # features
+
 
 @dataclass(frozen=True)
 class BuildReport:
@@ -129,6 +131,8 @@ def build_dataset(
             logger.error("%s: %s", feature, problem)
         if not rows:
             raise DatasetError(describe_empty(folder, failures))
+        if isinstance(experiment, Experiment) and experiment.min_valid:
+            _warn_of_empty(experiment, rows)
         _finish(plan, rows, failures)
     n_kept = len(rows) * len(rasters) - n_written
     return BuildReport(folder, n_written, n_kept, failures)
@@ -198,6 +202,22 @@ def _log_details(tiled: TiledFeature) -> None:
         ", ".join(f"{name} {tile['valid']:.1%}" for name, tile in tiles.items()),
         duration(tiled.seconds),
     )
+
+
+def _warn_of_empty(experiment: Experiment, rows: dict[str, dict[str, Any]]) -> None:
+    """Say for which features, of several, an input is known nowhere."""
+    for variable in experiment.inputs:
+        empty = [f for f, r in rows.items() if not r["rasters"][variable.name]["valid"]]
+        if 0 < len(empty) < len(rows):  # of all of them it is said otherwise
+            more = ["..."] if len(empty) > _MOST_NAMED else []
+            logger.warning(
+                "%s: no valid pixel in %d of %d features, of which nothing can be "
+                "predicted: %s",
+                variable.name,
+                len(empty),
+                len(rows),
+                ", ".join(empty[:_MOST_NAMED] + more),
+            )
 
 
 def _finish(

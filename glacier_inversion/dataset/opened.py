@@ -52,6 +52,8 @@ class BuiltDataset:
     warping : dict of Warping
         How the tiles were made, by raster, but for those that are derived; None of
         those that are gridded from points.
+    failed : dict of tuples of str
+        The splits, or None, of features that have no tiles, and why they have none.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class BuiltDataset:
     resolutions: dict[str, float]
     units: dict[str, str | None]
     warping: dict[str, Warping | None]
+    failed: dict[str, tuple[str | None, str]]
     _checked: set[Path] = field(default_factory=set, repr=False)
 
     @cached_property
@@ -80,8 +83,27 @@ class BuiltDataset:
         return Ownership(self.outlines, bounds, self.splits)
 
     def select(self, wanted: list[str] | str) -> list[str]:
-        """Return the ids that *wanted* names, as `select_features` does."""
+        """
+        Return the ids that *wanted* names, as `select_features` does.
+
+        But for those of features that could not be built: see `find_failed`.
+        """
+        if not isinstance(wanted, str):
+            wanted = [feature for feature in wanted if feature not in self.failed]
         return select_features(wanted, self.rows, self.splits, self.folder)
+
+    def find_failed(self, wanted: list[str] | str) -> dict[str, str]:
+        """Say why features that *wanted* names could not be built, by id."""
+        return {
+            feature: f"has no tiles: {problem.rstrip('.')}. Must be mended "
+            "first. Then run 'ginv build-dataset' again."
+            for feature, (split, problem) in self.failed.items()
+            if (
+                feature in wanted
+                if isinstance(wanted, list)
+                else wanted in ("all", split)
+            )
+        }
 
     def has_truth(self, variable: Variable) -> bool:
         """Tell whether there is a raster, read from a file, of an output."""
@@ -299,6 +321,7 @@ def open_dataset(
         {raster.name: raster.resolution for raster in summary.description.rasters},
         summary.units,
         summary.warping,
+        {row.feature: (splits.get(row.feature), row.problem) for row in summary.failed},
     )
 
 

@@ -43,7 +43,6 @@ _OURS = {
     "outlines.gpkg",
     "profiles",
     "overview.png",
-    "drawn.json",
     "holes.csv",
     "maps.qlr",
     "volumes.csv",

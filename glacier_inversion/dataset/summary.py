@@ -43,6 +43,7 @@ class _Row(_Part):
 
 class _Failed(_Part):
     feature: FolderName
+    problem: str
     columns: dict[str, Any]
 
 

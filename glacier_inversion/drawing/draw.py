@@ -13,8 +13,8 @@ from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.drawing.applicability import tell_unlike
-from glacier_inversion.drawing.drawn_features import DrawnFeatures
-from glacier_inversion.drawing.feature_maps import DrawnFeature, draw_feature
+from glacier_inversion.drawing.drawn_features import DrawnFeature
+from glacier_inversion.drawing.feature_maps import draw_feature
 from glacier_inversion.drawing.holes import HOLES, write_holes
 from glacier_inversion.drawing.layers import LAYERS, write_layers
 from glacier_inversion.drawing.maps import lay_map
@@ -25,6 +25,7 @@ from glacier_inversion.drawing.models import (
 )
 from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
 from glacier_inversion.drawing.overview import OVERVIEW, write_overview
+from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.profiles import draw_profile
 from glacier_inversion.drawing.published_volumes import find_published, warn_of_units
 from glacier_inversion.drawing.styles import (
@@ -67,7 +68,16 @@ _VOLUMES = (VOLUMES, VOLUME_OUTLINES)
 
 @dataclass(frozen=True)
 class DrawingReport:
-    """What was drawn, and what could not be."""
+    """
+    What was drawn, and what could not be.
+
+    Attributes
+    ----------
+    written : list of Path
+        Maps that were kept, too.
+    failures : dict of str
+        Why features and profiles could not be drawn, by name.
+    """
 
     written: list[Path]
     failures: dict[str, str]
@@ -98,8 +108,11 @@ def draw(
     much of what is drawn is unlike all of that, a warning says so in any case. The
     tables of holes and of volumes tell of the features of this run, and of those that
     earlier runs drew, as long as they would be drawn alike now. Memory is bounded by
-    blocks. Tags of a map say how it came about; drawn again, its bytes
-    are the same.
+    blocks. Tags of a map say how it came about; drawn again, its bytes are the same. So
+    maps are kept that an earlier run drew alike.
+
+    A feature that fails is logged, and the others go on; the report names it. That it
+    has no tiles, or that nothing of it could be drawn, is a failure, too.
 
     Parameters
     ----------
@@ -147,14 +160,16 @@ def draw(
         ]
         for ensemble in ensembles
     }
+    failures = dataset.find_failed(description.features)
+    for feature, why in failures.items():
+        logger.error("%s: %s", feature, why)
     laid = [drawn for of_model in maps.values() for drawn in of_model]
-    if not laid and not description.profiles:
+    if not laid and not failures and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
     n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in laid)
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
     written: list[Path] = []
-    failures: dict[str, str] = {}
     for ensemble in ensembles:
         logger.info(
             "%s: drawing with %d members on %s, %s",
@@ -172,18 +187,11 @@ def draw(
             warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
         calibrations = read_calibrations(ensemble, thicknesses)
         asked = {output: calibrations.get(output) for output in thicknesses}
+        planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
         with working_in(folder, "drawing into"):
             for drawn in maps[ensemble.name]:
                 try:
-                    of_feature = draw_feature(
-                        experiment,
-                        workspace,
-                        ensemble,
-                        dataset,
-                        drawn,
-                        asked,
-                        progress,
-                    )
+                    of_feature = draw_feature(planned, drawn, progress)
                     if not of_run:
                         _remove_outdated(folder, ensemble)
                     paths = of_feature.maps.values()
@@ -194,9 +202,18 @@ def draw(
                     done[drawn.feature] = of_feature
                     for of_what, path in of_feature.maps.items():
                         of_run.setdefault(of_what, []).append(path)
+                    if not of_feature.holes.n_drawn:  # which is logged, with its causes
+                        failures[drawn.feature] = "nothing could be drawn"
                 except (DatasetError, RasterError) as error:
                     logger.error("%s: %s", drawn.feature, error)
                     failures[drawn.feature] = str(error)
+            if n_kept := sum(of_feature.is_kept for of_feature in done.values()):
+                logger.info(
+                    "%s: kept the maps of %d of %d features, which would be the same",
+                    ensemble.name,
+                    n_kept,
+                    len(maps[ensemble.name]),
+                )
             try:
                 written += _show_together(
                     experiment, ensemble.name, folder, of_run, dataset
@@ -206,11 +223,11 @@ def draw(
                 failures[f"mosaics of {ensemble.name}"] = str(error)
             if done:
                 tell_unlike(ensemble.name, [of.holes for of in done.values()])
-                known = DrawnFeatures(experiment, workspace, ensemble, dataset, asked)
+                every = (done.get(f) or planned.find_drawn(f) for f in dataset.rows)
                 written += _write_tables(
                     folder,
                     ensemble.name,
-                    known.add(done),
+                    [of_feature for of_feature in every if of_feature is not None],
                     calibrations,
                     dataset,
                     experiment.dataset_description.epsg,

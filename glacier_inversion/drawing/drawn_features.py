@@ -1,205 +1,129 @@
-"""What draw keeps of each feature, so that tables tell of all maps that lie there."""
+"""
+What was drawn of a feature, and its record, which lies beside its maps.
+
+The record says what the maps were made from, what they hold, and what the tables of a
+run tell of them. So a later run keeps maps that it would draw the same, and its tables
+tell of them too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import glacier_inversion
-from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.error_cells import ErrorCells
-from glacier_inversion.drawing.feature_maps import DrawnFeature, rasters_read
 from glacier_inversion.drawing.holes import Holes
-from glacier_inversion.drawing.provenance import digest_experiment, digest_inputs
-from glacier_inversion.drawing.published_volumes import PublishedMean, find_comparable
+from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.drawing.volumes import MeanThickness
-from glacier_inversion.errors import RasterError, WorkspaceError, first_line
-from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.state_files import read_state, write_state
-from glacier_inversion.training.model.calibration import OutputCalibration
-from glacier_inversion.training.model.ensemble import Ensemble
-from glacier_inversion.workspace import Workspace
 
-logger = logging.getLogger(__name__)
-
-DRAWN = "drawn.json"
-"""The name of the file, in the folder of a model's drawings."""
-_FORMAT = 2  # 1: without the cells of errors
+RECORD = "drawn.json"
+"""The name of the record, in the folder of a feature's maps."""
+_FORMAT = 1
 
 
-class DrawnFeatures:
+@dataclass(frozen=True)
+class DrawnFeature:
     """
-    What is known of every feature whose maps are those that would be drawn now.
+    What was drawn of a feature.
 
-    A feature that an earlier run drew is left out once anything has changed that its
-    numbers follow from (the model, its calibration, the tiles, the outline, the
-    resolution, the bed, the published maps, the version of this package), and where its
-    maps are gone or were drawn otherwise since.
+    Attributes
+    ----------
+    maps : mapping of Path
+        By output and statistic.
+    holes : Holes
+    thicknesses : dict of MeanThickness
+        By output.
+    is_kept : bool
+        Whether an earlier run drew it.
+    """
+
+    maps: Mapping[tuple[str, str], Path]
+    holes: Holes
+    thicknesses: dict[str, MeanThickness]
+    is_kept: bool = False
+
+
+def digest_of(content: Any) -> str:
+    """Return the digest (SHA-256) of what JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_record(drawn: DrawnFeature, made_from: str) -> None:
+    """
+    Write what was drawn of a feature, once its maps are there.
 
     Parameters
     ----------
-    thicknesses : mapping of OutputCalibration or None
-        The outputs whose volume is asked for, with what their uncertainty follows from.
+    made_from : str
+        All that the maps and numbers follow from, as a digest.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written.
     """
+    content = {
+        "made_from": made_from,
+        "maps": {path.name: _digest_file(path) for path in drawn.maps.values()},
+        "holes": asdict(drawn.holes),
+        "thicknesses": {
+            output: _to_json(mean) for output, mean in drawn.thicknesses.items()
+        },
+    }
+    path = next(iter(drawn.maps.values())).with_name(RECORD)
+    write_state(path, {**content, "sha256": digest_of(content)}, _FORMAT)
 
-    def __init__(
-        self,
-        experiment: Experiment | Application,
-        workspace: Workspace,
-        ensemble: Ensemble,
-        dataset: BuiltDataset,
-        thicknesses: Mapping[str, OutputCalibration | None],
-    ) -> None:
-        self._workspace, self._ensemble = workspace, ensemble
-        self._dataset = dataset
-        self._path = workspace.drawings(ensemble.name) / DRAWN
-        self._experiment = digest_experiment(experiment)
-        description = experiment.drawing_description
-        self._read = rasters_read(ensemble, description.bed)
-        comparable = find_comparable(experiment, dataset.units)
-        published = {output: comparable.get(output, []) for output in thicknesses}
-        self._compared = sorted({r for own in published.values() for r in own})
-        applicability = ensemble.applicability
-        self._common = [
-            glacier_inversion.__version__,
-            ensemble.digest,
-            description.resolution,
-            description.bed and description.bed.model_dump(),
-            {output: own and asdict(own) for output, own in thicknesses.items()},
-            published,
-            applicability and applicability.n_most,
-            applicability is not None,
-            experiment.dataset_description.epsg,
-        ]
 
-    def add(self, drawn: Mapping[str, DrawnFeature]) -> list[DrawnFeature]:
-        """
-        Keep what a run has drawn; return it with what is known of other features.
+def read_record(
+    maps: Mapping[tuple[str, str], Path], made_from: str
+) -> DrawnFeature | None:
+    """
+    Return what an earlier run drew of a feature.
 
-        A file that cannot be used is warned of, and is no more than none.
+    None where it would be drawn otherwise now, where a map is missing or not the one
+    that was drawn, and where the record is missing, damaged or of a newer version.
 
-        Parameters
-        ----------
-        drawn : mapping of DrawnFeature
-            By feature.
-
-        Returns
-        -------
-        features : list of DrawnFeature
-            In the order of the dataset.
-
-        Raises
-        ------
-        WorkspaceError
-            It cannot be written.
-        """
-        kept = self._kept(drawn)
-        every = {
-            feature: drawn[feature] if feature in drawn else kept[feature][1]
-            for feature in self._dataset.rows
-            if feature in drawn or feature in kept
-        }
-        records = {
-            feature: kept[feature][0] if feature in kept else self._record(own)
-            for feature, own in every.items()
-        }
-        content = {"sha256": _digest(records), "features": records}
-        write_state(self._path, content, _FORMAT)
-        return [*every.values()]
-
-    def _kept(
-        self, drawn: Mapping[str, DrawnFeature]
-    ) -> dict[str, tuple[dict[str, Any], DrawnFeature]]:
-        """Return the records of other features that hold still, and what they say."""
-        if not self._path.exists():
-            return {}
-        try:
-            content = read_state(self._path, _FORMAT)
-            records = content["features"]
-            if content["sha256"] != _digest(records):
-                message = "it is not as it was written"
-                raise ValueError(message)
-            return {
-                feature: (record, self._feature(feature, record))
-                for feature, record in records.items()
-                if feature not in drawn and self._holds(feature, record)
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning(
-                "%s: cannot be used (%s). It is written anew: the tables of holes and "
-                "volumes tell of the features of this run alone",
-                self._path,
-                first_line(error),
-            )
-            return {}
-
-    def _holds(self, feature: str, record: Mapping[str, Any]) -> bool:
-        """Tell whether a record is of the maps that lie there, and as drawn now."""
-        if feature not in self._dataset.rows or (
-            record["made_from"] != self._made_from(feature)
+    Parameters
+    ----------
+    maps : mapping of Path
+        All that are wanted, by output and statistic.
+    made_from : str
+        What they would follow from, as `write_record` has it.
+    """
+    path = next(iter(maps.values())).with_name(RECORD)
+    try:
+        content = read_state(path, _FORMAT)
+        del content["format"]
+        written = content.pop("sha256")
+        if (
+            content["made_from"] != made_from
+            or written != digest_of(content)
+            or not all(path.is_file() for path in maps.values())
+            or content["maps"] != {p.name: _digest_file(p) for p in maps.values()}
         ):
-            return False
-        paths = [self._map(feature, *of_what) for of_what in record["maps"]]
-        if not paths or not all(path.is_file() for path in paths):
-            return False
-        try:
-            with opened(paths[0]) as src:
-                tags: dict[str, str] = src.tags()
-        except RasterError:
-            return False
-        # a run that was stopped may have drawn another one since
-        return (
-            tags.items()
-            >= {
-                "model_sha256": self._ensemble.digest,
-                "experiment_sha256": record["experiment_sha256"],
-                "inputs_sha256": digest_inputs(self._dataset, feature, self._read),
-            }.items()
-        )
-
-    def _map(self, feature: str, output: str, statistic: str) -> Path:
-        try:
-            name = self._ensemble.name
-            return self._workspace.drawing(name, feature, output, statistic)
-        except WorkspaceError as error:
-            raise ValueError(str(error)) from error
-
-    def _made_from(self, feature: str) -> str:
-        """Identify all that the numbers of a feature follow from."""
-        tiles = digest_inputs(self._dataset, feature, [*self._read, *self._compared])
-        outline = self._dataset.outlines[feature].wkb_hex
-        return _digest([*self._common, tiles, outline])
-
-    def _record(self, own: DrawnFeature) -> dict[str, Any]:
-        return {
-            "made_from": self._made_from(own.holes.feature),
-            "experiment_sha256": self._experiment,
-            "maps": [list(of_what) for of_what in own.maps],
-            "holes": asdict(own.holes),
-            "thicknesses": {
-                output: _to_json(mean) for output, mean in own.thicknesses.items()
-            },
-        }
-
-    def _feature(self, feature: str, record: Mapping[str, Any]) -> DrawnFeature:
-        maps = {
-            (output, statistic): self._map(feature, output, statistic)
-            for output, statistic in record["maps"]
-        }
+            return None
         means = {
-            output: _from_json(mean) for output, mean in record["thicknesses"].items()
+            output: _from_json(mean) for output, mean in content["thicknesses"].items()
         }
-        return DrawnFeature(maps, Holes(**record["holes"]), means)
+        return DrawnFeature(maps, Holes(**content["holes"]), means, is_kept=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _digest_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _to_json(mean: MeanThickness) -> dict[str, Any]:
@@ -241,7 +165,3 @@ def _from_json(content: Mapping[str, Any]) -> MeanThickness:
 
 def _number(value: Any) -> Any:
     return math.nan if value is None else value
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -4,79 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.beds import read_raster_at, with_bed
-from glacier_inversion.drawing.calibrated import statistics_of
-from glacier_inversion.drawing.holes import HoleCounter, Holes, tell_holes
+from glacier_inversion.drawing.drawn_features import DrawnFeature, write_record
+from glacier_inversion.drawing.holes import HoleCounter, tell_holes
 from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
-from glacier_inversion.drawing.provenance import (
-    describe_band,
-    digest_inputs,
-    tags_of,
-)
-from glacier_inversion.drawing.published_volumes import (
-    PublishedCounter,
-    find_comparable,
-)
-from glacier_inversion.drawing.volumes import MeanThickness, ThicknessCounter
+from glacier_inversion.drawing.planned_maps import PlannedMaps
+from glacier_inversion.drawing.published_volumes import PublishedCounter
+from glacier_inversion.drawing.volumes import ThicknessCounter
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.beds import Bed
-from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.experiment.sections import APPLICABILITY
-from glacier_inversion.geodata.geotiffs import NewGeoTiff, cog_writers
+from glacier_inversion.geodata.geotiffs import cog_writers
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, duration
-from glacier_inversion.training.model.calibration import OutputCalibration
-from glacier_inversion.training.model.ensemble import Ensemble
-from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class DrawnFeature:
-    """
-    What was drawn of a feature.
-
-    Attributes
-    ----------
-    maps : dict of Path
-        By output and statistic.
-    holes : Holes
-    thicknesses : dict of MeanThickness
-        By output.
-    """
-
-    maps: dict[tuple[str, str], Path]
-    holes: Holes
-    thicknesses: dict[str, MeanThickness]
-
-
-def draw_feature(
-    experiment: Experiment | Application,
-    workspace: Workspace,
-    ensemble: Ensemble,
-    dataset: BuiltDataset,
-    drawn: Map,
-    thicknesses: Mapping[str, OutputCalibration | None],
-    progress: Progress,
-) -> DrawnFeature:
+def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnFeature:
     """
     Draw the maps of a feature, all of them or none.
 
-    Parameters
-    ----------
-    thicknesses : mapping of OutputCalibration or None
-        The outputs whose volume is asked for, with what their uncertainty follows from.
+    Those that an earlier run drew are kept, if they are what would be drawn now.
 
     Raises
     ------
@@ -87,6 +40,8 @@ def draw_feature(
     WorkspaceError
         A map cannot be written.
     """
+    experiment, ensemble = planned.experiment, planned.ensemble
+    dataset, thicknesses = planned.dataset, planned.thicknesses
     description = experiment.drawing_description
     if 0 in drawn.grid.shape:
         message = (
@@ -94,11 +49,14 @@ def draw_feature(
             "finer resolution, or leave it out."
         )
         raise DatasetError(message)
+    dataset.check_tiles(drawn.feature, planned.rasters)
+    blocks = drawn.blocks(ensemble.device.block_px)
+    if (kept := planned.find_drawn(drawn.feature)) is not None:
+        for _ in blocks:
+            progress.advance(drawn.feature)
+        tell_holes(kept.holes)
+        return kept
     outline, bed = dataset.outlines[drawn.feature], description.bed
-    outputs = {output: output for output in ensemble.layout.outputs}
-    if bed is not None:
-        dataset.check_tiles(drawn.feature, [bed.surface])
-        outputs[bed.output] = bed.thickness  # whose calibration is its own, too
 
     def wanted_in(block: Window) -> NDArray[np.bool_]:
         part = drawn.grid.window(*block)
@@ -106,23 +64,7 @@ def draw_feature(
             return inside([outline], part)
         return np.ones(part.shape, dtype=np.bool_)
 
-    maps = {
-        (output, name): workspace.drawing(ensemble.name, drawn.feature, output, name)
-        for output, calibrated in outputs.items()
-        for name in statistics_of(
-            calibrated, description.statistics, ensemble.calibration
-        )
-    }
-    inputs = digest_inputs(dataset, drawn.feature, rasters_read(ensemble, bed))
-    files = [
-        NewGeoTiff(
-            path,
-            {**tags_of(experiment, ensemble, output, name), "inputs_sha256": inputs},
-            None if name == APPLICABILITY else unit_of(ensemble, dataset, output, bed),
-            describe_band(output, name),
-        )
-        for (output, name), path in maps.items()
-    ]
+    maps, files = planned.maps(drawn.feature), planned.files(drawn.feature)
     epsg = experiment.dataset_description.epsg
     counter = HoleCounter(experiment, ensemble, dataset, drawn)
     volumes = {
@@ -137,13 +79,10 @@ def draw_feature(
         for variable in ensemble.model.experiment.outputs
         if variable.name in thicknesses
     }
-    comparable = find_comparable(experiment, dataset.units)
     published = {
         (output, raster): PublishedCounter(drawn, outline, output)
-        for output in thicknesses
-        for raster in comparable.get(output, [])
+        for output, raster in planned.compared
     }
-    dataset.check_tiles(drawn.feature, {raster for _, raster in published})
     n_drawn, begun = 0, time.perf_counter()
     with cog_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
@@ -170,7 +109,7 @@ def draw_feature(
         drawn.feature,
         n_drawn,
         drawn.grid.n_rows * drawn.grid.n_cols,
-        len(drawn.blocks(ensemble.device.block_px)),
+        len(blocks),
         describe_way(ensemble),
         duration(time.perf_counter() - begun),
     )
@@ -186,23 +125,6 @@ def draw_feature(
         )
         for output, volume in volumes.items()
     }
-    return DrawnFeature(maps, counter.holes, means)
-
-
-def rasters_read(ensemble: Ensemble, bed: Bed | None) -> list[str]:
-    """Return the rasters that the maps of a feature are made from."""
-    inputs = [variable.name for variable in ensemble.model.experiment.inputs]
-    return inputs if bed is None else [*inputs, bed.surface]
-
-
-def unit_of(
-    ensemble: Ensemble, dataset: BuiltDataset, output: str, bed: Bed | None
-) -> str | None:
-    """
-    Return the unit of an output: that of the truth, else that of training.
-
-    That of a bed is its surface's.
-    """
-    if bed is not None and output == bed.output:
-        return dataset.units[bed.surface]
-    return dataset.units.get(output) or ensemble.model.units.get(output)
+    done = DrawnFeature(maps, counter.holes, means)
+    write_record(done, planned.made_from(drawn.feature))
+    return done

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.beds import with_bed
 from glacier_inversion.drawing.calibrated import statistics_of
-from glacier_inversion.drawing.feature_maps import unit_of
 from glacier_inversion.drawing.maps import (
     Window,
     lay_map,
     predict_blocks,
 )
+from glacier_inversion.drawing.planned_maps import unit_of
 from glacier_inversion.drawing.profile_pictures import draw_lines, encode_png
 from glacier_inversion.drawing.profile_values import Profile, ProfileValues
 from glacier_inversion.errors import OutlineError

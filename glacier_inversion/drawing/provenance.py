@@ -33,10 +33,10 @@ def tags_of(
 
     They are the same whenever it is drawn, and wherever the model lies. The digests
     (SHA-256) tell whether two maps come from the same experiment, with what it leaves
-    out filled in, but for the paths of models; from the same model; and, of one
-    feature, from the same input tiles. What is calibrated says from which errors, and
-    on how many features or groups; bounds also say which share of the pixels of
-    features their intervals covered that the calibration was fitted without.
+    out filled in, but for which models, features and profiles it draws; from the same
+    model; and, of one feature, from the same input tiles. What is calibrated says from
+    which errors, and on how many features or groups; bounds also say which share of the
+    pixels of features their intervals covered that the calibration was fitted without.
     """
     tags = {
         "model": ensemble.name,
@@ -101,7 +101,8 @@ def describe_band(output: str, statistic: str) -> str:
 
 
 def digest_experiment(experiment: Experiment | Application) -> str:
-    """Identify an experiment by all that has an effect, but for where models lie."""
+    """Identify an experiment by all that has an effect on a map."""
     content = experiment.model_dump(mode="json", by_alias=True, exclude={"schema_"})
-    del content["drawing_description"]["models"]
+    for which in ("features", "profiles", "models"):
+        del content["drawing_description"][which]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

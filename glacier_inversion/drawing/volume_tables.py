@@ -17,7 +17,7 @@ import shapely
 from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.error_cells import find_touching
-from glacier_inversion.drawing.feature_maps import unit_of
+from glacier_inversion.drawing.planned_maps import unit_of
 from glacier_inversion.drawing.published_volumes import slope_on
 from glacier_inversion.drawing.volumes import MeanThickness, Volume, add_volumes
 from glacier_inversion.experiment.beds import Bed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ class EvaluationReport:
     pixels : dict of KnownPixels
         The known pixels of each output, with what each member predicts.
     failures : dict of str
-        Why features could not be read, by id; they are left out.
+        Why features could not be read or predicted, by id; they are left out.
     """
 
     written: list[Path]
@@ -144,7 +145,7 @@ def evaluate(
         )
     _warn_of_targets(ensemble, dataset)
     rasters = rasters_by_output(experiment)
-    own, failures = ensemble.model.experiment, dict[str, str]()
+    own, failures = ensemble.model.experiment, dataset.find_failed(split)
     progress.start("evaluating", len(features) + len(trained), "feature")
     training = read_known_pixels(own, dataset, trained, rasters, progress)
     pixels = read_known_pixels(
@@ -156,6 +157,7 @@ def evaluate(
         ensemble=ensemble,
         failures=failures,
     )
+    failures |= _find_unpredicted(pixels)
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
     units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
@@ -200,6 +202,20 @@ def evaluate(
             for scratch, content in zip(scratches, files, strict=True):
                 scratch.write_bytes(content)
     return EvaluationReport(written, metrics, pixels, failures)
+
+
+def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:
+    """Say of which features something is known, and nothing can be predicted there."""
+    known, predicted = Counter[str](), Counter[str]()
+    for of_output in pixels.values():
+        known.update(of_output.count_by_feature())
+        predicted.update(of_output.count_predicted())
+    return {
+        feature: f"nothing can be predicted at its {n:,} known pixels. Must have valid "
+        "inputs around some. 'ginv draw' says what is missing."
+        for feature, n in known.items()
+        if n and not predicted[feature]
+    }
 
 
 def _warn_of_targets(ensemble: Ensemble, dataset: BuiltDataset) -> None:

@@ -102,6 +102,12 @@ class KnownPixels:
         counts = np.bincount(self.feature, minlength=len(self.features))
         return dict(zip(self.features, counts.tolist(), strict=True))
 
+    def count_predicted(self) -> dict[str, int]:
+        """Return at how many of them every member predicts something, likewise."""
+        predicted = np.isfinite(self.members).all(axis=0)
+        counts = np.bincount(self.feature[predicted], minlength=len(self.features))
+        return dict(zip(self.features, counts.tolist(), strict=True))
+
 
 def first_of_each(x: Floats, y: Floats, resolution: float) -> NDArray[np.intp]:
     """

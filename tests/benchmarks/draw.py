@@ -19,6 +19,7 @@ own.
 import argparse
 import copy
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -307,7 +308,11 @@ def time_drawing(raw: dict, root: Path, size: int, n_members: int) -> float:
     raw = copy.deepcopy(raw)
     raw["drawing_description"]["features"] = [str(size)]
     experiment = check_experiment(raw, "benchmark")
-    run = lambda: draw(experiment, Workspace(root), device=CPU)  # noqa: E731
+
+    def run() -> None:
+        shutil.rmtree(root / "drawings", ignore_errors=True)  # else it would be kept
+        draw(experiment, Workspace(root), device=CPU)
+
     return seconds(run) / size**2 / n_members
 
 

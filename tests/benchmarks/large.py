@@ -10,6 +10,7 @@ of the command in a process of its own. Building the tiles takes minutes and 5 G
 
 import copy
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def main() -> None:
             one = copy.deepcopy(raw)
             one["drawing_description"]["features"] = [str(n)]
             drawn = check_experiment(one, "benchmark")
+            shutil.rmtree(root / "drawings", ignore_errors=True)  # else it is kept
             taken = seconds(lambda drawn=drawn: draw(drawn, Workspace(root)))
             inside = outline.area / FINE**2 / 1e6
             print(

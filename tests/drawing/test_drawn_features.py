@@ -1,14 +1,24 @@
-"""Tables of holes and volumes tell of all maps that lie there, and of no others."""
+"""Records of what was drawn: no map is drawn twice, none that is stale is kept."""
 
 import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
+import rasterio
 
+from glacier_inversion.drawing.drawn_features import RECORD
+from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.covariogram import Covariogram
+from glacier_inversion.training.model.members import (
+    WEIGHTS,
+    read_weights,
+    write_weights,
+)
+from glacier_inversion.training.model.model import read_model
 from tests import synthetic
-from tests.drawing.helpers import calibrate
+from tests.drawing.helpers import calibrate, forget_records
 from tests.helpers import copy_of, read_all
 
 COVARIOGRAM = Covariogram(0.1, 0.8, 150.0, 0.1, 0.05)
@@ -32,12 +42,32 @@ def told(run, table="holes.csv"):
         return [row["feature"] for row in csv.DictReader(file)]
 
 
+def drawn_at(run):
+    """Return when the maps and records of each feature were written."""
+    files = (run.root / "drawings/small").glob("*/*.[tj]*")
+    return {(p.parent.name, p.name): p.stat().st_mtime_ns for p in files}
+
+
 @pytest.fixture(scope="module")
 def once(finished, tmp_path_factory):
-    """All features, drawn in one run by a model that knows how its errors go."""
+    """
+    All features, drawn in one run.
+
+    By a model that knows how its errors go, with a published map beside.
+    """
     run = copy_of(finished, tmp_path_factory.mktemp("once"))
     shutil.rmtree(run.root / "drawings")
     calibrate(run, covariogram=COVARIOGRAM)
+    description = run.raw["dataset_description"]
+    thickness = description["rasters"][-1]
+    published = {"name": "published", "file": "published.tif"}
+    description["rasters"].append(thickness | published)
+    shutil.copy(run.root / "data" / thickness["file"], run.root / "data/published.tif")
+    run.raw["evaluation_description"] = {
+        "baselines": {"thickness": [{"name": "published", "raster": "published"}]}
+    }
+    run.write()
+    assert run("build-dataset").exit_code == 0
     draw(run, "all")
     return run
 
@@ -48,18 +78,33 @@ def run(once, tmp_path):
     return copy_of(once, tmp_path)
 
 
-def test_several_runs_write_the_tables_of_one(once, run):
-    "Totals with their intervals, too; whatever the order."
+def test_what_would_be_the_same_is_kept(run):
+    "Its files are not touched, and the tables and pictures are those of all features."
+    before, at_first = read_all(run.root / "drawings"), drawn_at(run)
+    shutil.rmtree(run.root / "drawings/small/east")
+    (run.root / "drawings/small/volumes.csv").unlink()
+    result = run("draw")
+    assert result.exit_code == 0
+    assert "small: kept the maps of 4 of 5 features" in result.stderr
+    assert read_all(run.root / "drawings") == before
+    changed = dict(drawn_at(run).items() - at_first.items())
+    assert {feature for feature, _ in changed} == {"east"}
+    of_maps = [line for line in result.stdout.splitlines() if line.endswith(".tif")]
+    assert len(of_maps) == 2 * len(EVERY)
+
+
+def test_several_runs_write_what_one_writes(once, run):
+    "Maps, and tables with totals and their intervals; whatever the order."
     folder = run.root / "drawings/small"
     shutil.rmtree(folder)
     for features in (["west", "south"], ["east"], ["north-2", "north-1", "west"]):
         said = draw(run, features)
+    assert "kept the maps of 1 of 3 features" in said
     assert "km2 of 5 features" in said
-    expected = read_all(once.root / "drawings/small")
-    found = read_all(folder)
-    assert {name: found[name] for name in TABLES} == {
-        name: expected[name] for name in TABLES
-    }
+    expected, found = read_all(once.root / "drawings/small"), read_all(folder)
+    same = [name for name in expected if name in TABLES or name.endswith(".tif")]
+    assert len(same) == len(TABLES) + 2 * len(EVERY)
+    assert {name: found[name] for name in same} == {n: expected[n] for n in same}
     assert told(run) == EVERY
     assert told(run, "volumes.csv") == [*EVERY, "total"]
 
@@ -70,79 +115,156 @@ def test_a_feature_that_fails_now_keeps_the_rows_of_its_map(run):
     assert told(run) == EVERY
 
 
-def change_tile(run):
-    path = run.root / "datasets/region/summary.json"
-    summary = json.loads(path.read_text())
-    row = next(r for r in summary["features"] if r["feature"] == "west")
-    row["rasters"]["slope"]["sha256"] = "other"
-    path.write_text(json.dumps(summary))
+def other_weights(run):
+    """Change the last member a little."""
+    folder = run.root / "models/small"
+    identity, path = read_model(folder).identity, folder / "seed_001" / WEIGHTS
+    weights = read_weights(path, 1, identity)
+    write_weights(path, {k: w * 1.01 for k, w in weights.items()}, 1, identity)
 
 
-def remove_member(run):
-    shutil.rmtree(run.root / "models/small/seed_001")
+def other_calibration(run):
+    """Let the errors be larger, which is seen in the volumes alone."""
+    calibrate(run, a=40.0)
+
+
+def no_calibration(run):
+    """Forget it."""
     (run.root / "models/small/calibration.json").unlink()
 
 
-def swap_map(run):
-    "As a run would have drawn it that was stopped before it wrote the tables."
-    known = (run.root / "drawings/small/drawn.json").read_bytes()
-    draw(run, ["west"], resolution=200.0)
-    (run.root / "drawings/small/drawn.json").write_bytes(known)
+def no_applicability(run):
+    """Forget what the model was trained on, which is seen in the holes alone."""
+    (run.root / "models/small" / APPLICABILITY).unlink()
+
+
+def other_resolution(run):
+    """Draw coarser."""
+    run.raw["drawing_description"]["resolution"] = 100.0
+
+
+def other_order(run):
+    """Name what changes nothing of the maps but their tags."""
+    run.raw["drawing_description"]["statistics"] = ["std", "mean"]
+
+
+def other_input(run):
+    """Change a raster, and build."""
+    steepen(run.root / "data/slope.tif")
+    assert run("build-dataset").exit_code == 0
+
+
+def other_published(run):
+    """Change what volumes are compared with alone."""
+    steepen(run.root / "data/published.tif")
+    assert run("build-dataset").exit_code == 0
+
+
+def steepen(path):
+    """Make all values of a raster larger."""
+    with rasterio.open(path, "r+") as dst:
+        dst.write(np.where(dst.read(1) > 0, dst.read(1) * 1.1, -9999), 1)
+
+
+def other_map(run):
+    """Overwrite a pixel of a map."""
+    path = run.root / "drawings/small/west/thickness_mean.tif"
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dst:
+        dst.write(np.full((1, 1), 7, "f4"), 1, window=((5, 6), (5, 6)))
+
+
+def no_map(run):
+    """Remove one."""
+    (run.root / "drawings/small/west/thickness_std.tif").unlink()
+
+
+def other_maps(run):
+    """Leave maps as a run would that was killed before it wrote their record."""
+    path = run.root / "drawings/small/west" / RECORD
+    record = path.read_bytes()
+    draw(run, ["west"], resolution=100.0)
+    assert path.read_bytes() != record
+    path.write_bytes(record)
     del run.raw["drawing_description"]["resolution"]
 
 
+def other_record(run):
+    """Let a record tell of more pixels."""
+    path = run.root / "drawings/small/west" / RECORD
+    content = json.loads(path.read_text())
+    content["holes"]["n_pixels"] *= 2
+    synthetic.write_json(path, content)
+
+
 @pytest.mark.parametrize(
-    ("change", "lost"),
+    "change",
     [
-        (remove_member, ["north-1", "north-2", "west", "south"]),
-        (change_tile, ["west"]),
-        (swap_map, ["west"]),
-        (
-            lambda run: (run.root / "drawings/small/west/thickness_std.tif").unlink(),
-            ["west"],
-        ),
-        (
-            lambda run: (
-                run.root / "drawings/small/west/thickness_mean.tif"
-            ).write_bytes(b"no map"),
-            ["west"],
-        ),
-        (
-            lambda run: (run.root / "models/small/calibration.json").unlink(),
-            ["north-1", "north-2", "west", "south"],
-        ),
+        other_weights,
+        other_calibration,
+        no_calibration,
+        no_applicability,
+        other_resolution,
+        other_order,
+        other_input,
+        other_published,
     ],
 )
-def test_rows_of_maps_that_would_be_others_now_are_left_out(run, change, lost):
+def test_what_all_maps_follow_from_lets_none_be_kept(run, change):
+    "Rows of other features are left out of the tables."
     change(run)
-    draw(run, ["east"])
-    expected = [feature for feature in EVERY if feature not in lost]
-    assert told(run) == expected
-    assert told(run, "volumes.csv") == [*expected, "total"]
-
-
-def test_another_resolution_keeps_nothing(run):
-    draw(run, ["east"], resolution=200.0)
+    assert "kept the maps" not in draw(run, ["east"])
     assert told(run) == ["east"]
+    assert told(run, "volumes.csv") == ["east", "total"]
+
+
+@pytest.mark.parametrize("change", [other_map, no_map, other_maps, other_record])
+def test_what_is_not_as_it_was_drawn_is_drawn_again(run, change):
+    "It alone, to the same bytes; it has no row in the tables until then."
+    before, others = read_all(run.root / "drawings"), [f for f in EVERY if f != "west"]
+    change(run)
+    assert "kept the maps of 1 of 1 features" in draw(run, ["east"])
+    assert told(run) == others
+    assert told(run, "volumes.csv") == [*others, "total"]
+    assert "kept the maps of 4 of 5 features" in draw(run, "all")
+    assert read_all(run.root / "drawings") == before
+
+
+def test_another_outline_is_another_feature(run):
+    "Though its tile is the same."
+    features = [
+        (row, outline - synthetic.box(1600, 0, 1700, 100))
+        if row["id"] == "south"
+        else (row, outline)
+        for row, outline in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    assert run("build-dataset").exit_code == 0
+    draw(run, ["east"])
+    assert told(run) == [feature for feature in EVERY if feature != "south"]
+    assert "kept the maps of 4 of 5 features" in draw(run, "all")
+    after = read_all(run.root / "drawings")
+    shutil.rmtree(run.root / "drawings")
+    draw(run, "all")
+    assert after == read_all(run.root / "drawings")
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "{",
-        '{"format": 99}',
-        '{"format": 1, "sha256": "0", "features": {}}',
-        '{"format": 1, "features": []}',
-    ],
+    "text", ["", "{", "[]", "{}", '{"format": 99}', '{"format": 1, "sha256": "0"}']
 )
-def test_a_file_that_cannot_be_used_is_written_anew(run, text):
-    "Which is said; as is one whose numbers were changed."
-    path = run.root / "drawings/small/drawn.json"
-    path.write_text(text)
-    said = draw(run, ["east"])
-    assert f"{path}: cannot be used (" in said
-    assert told(run) == ["east"]
-    assert "cannot be used" not in draw(run, ["west"])
-    assert told(run) == ["west", "east"]
-    path.write_text(path.read_text().replace('"n_pixels": ', '"n_pixels": 1'))
-    assert "not as it was written" in draw(run, ["east"])
+def test_a_record_that_cannot_be_used_is_no_more_than_none(run, text):
+    before = read_all(run.root / "drawings")
+    (run.root / "drawings/small/west" / RECORD).write_text(text)
+    draw(run, ["east"])
+    assert told(run) == [feature for feature in EVERY if feature != "west"]
+    assert "kept the maps of 4 of 5 features" in draw(run, "all")
+    assert read_all(run.root / "drawings") == before
+
+
+def test_another_way_of_evaluating_is_another_map(unpadded, tmp_path):
+    "Whose values differ by rounding."
+    run = copy_of(unpadded, tmp_path)
+    forget_records(run)
+    for method, kept in (("dense", False), ("dense", True), ("patches", False)):
+        result = run("draw", "--method", method)
+        assert result.exit_code == 0
+        assert ("kept the maps of 1 of 1 features" in result.stderr) is kept

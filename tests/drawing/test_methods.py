@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glacier_inversion.training.network.devices import CPU, open_device
-from tests.drawing.helpers import draw_by, read
+from tests.drawing.helpers import draw_by, forget_records, read
 from tests.helpers import copy_of
 from tests.stand_in_gpu import StandInGpu
 
@@ -74,6 +74,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_data_are_read(run, command):
 
 def draw_on(gpu, run, method):
     """Draw on a GPU; return what the command came to, and the maps."""
+    forget_records(run)
     with gpu:
         result = run("draw", "--method", method, "--device", "cuda")
     model = run.raw["model_name"]

@@ -85,7 +85,6 @@ def test_maps_of_an_earlier_run_are_in_no_mosaic(drawn, tmp_path):
     assert {path.name for path in folder.glob("*.*")} == {
         "thickness_mine.vrt",
         "overview.png",
-        "drawn.json",
         "holes.csv",
         "volumes.csv",
         "volumes.gpkg",

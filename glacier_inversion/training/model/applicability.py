@@ -14,6 +14,7 @@ it cancels.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,14 @@ class Applicability:
         dissimilarity = np.full(n, np.nan, dtype=np.float32)
         dissimilarity[::step] = distance / self.threshold
         return dissimilarity
+
+    @cached_property
+    def digest(self) -> str:
+        """All of it, as a digest."""
+        content = hashlib.sha256(self.points.tobytes())
+        content.update(self.std.tobytes())
+        content.update(repr((self.points.shape, self.threshold, self.n_most)).encode())
+        return content.hexdigest()
 
     @cached_property
     def _tree(self) -> KDTree:
