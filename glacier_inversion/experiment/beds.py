@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import Field
 
 from glacier_inversion.errors import nearest
-from glacier_inversion.experiment.raw import MOST_ENTRIES, RawExperiment
+from glacier_inversion.experiment.raw import RawExperiment
 from glacier_inversion.experiment.values import Section, Text
 from glacier_inversion.json_files import Problem
+from glacier_inversion.workspace import name_problem
 
 _PLACE = "drawing_description.bed"
 _METRES = re.compile(
@@ -53,7 +54,7 @@ def find_wrong_bed(view: RawExperiment) -> Iterator[Problem]:
     if (
         isinstance(surface, str)
         and surface not in view.rasters
-        and len(view.rasters) < MOST_ENTRIES
+        and view.has_all_rasters
     ):
         yield (
             f"{_PLACE}.surface",
@@ -108,6 +109,12 @@ def _of_outputs(
             f"{_PLACE}.thickness",
             f"{thickness!r} is no output of {whose}. Must be one. "
             f"{nearest(thickness, outputs)}",
+        )
+    elif problem := name_problem(bed_of(thickness)):
+        yield (
+            f"{_PLACE}.thickness",
+            f"{bed_of(thickness)!r}, which the bed below it is called, {problem}. Must "
+            "be able to name a file. Call the output otherwise, or draw no bed",
         )
     elif bed_of(thickness) in outputs:
         yield (

@@ -20,10 +20,10 @@ from glacier_inversion.experiment.criterion import (
 )
 from glacier_inversion.experiment.deriving import find_wrong_derivations
 from glacier_inversion.experiment.evaluation import find_wrong_evaluation
+from glacier_inversion.experiment.layers import find_too_many_layers, operation_lists
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import (
     FAR,
-    MOST_ENTRIES,
     RawExperiment,
     find_repeated,
     is_length,
@@ -57,6 +57,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from find_wrong_criterion(view)
     yield from _of_network(view)
     yield from find_wrong_vectors(view)
+    yield from find_too_many_layers(view)
     yield from _of_drawing(view)
     yield from find_wrong_bed(view)
     yield from find_wrong_evaluation(view)
@@ -98,7 +99,7 @@ def _of_variables(view: RawExperiment) -> Iterator[Problem]:
     for path, item in both:
         name, resolution = item["name"], item.get("resolution")
         raster = view.rasters.get(name)
-        if raster is None and len(view.rasters) < MOST_ENTRIES:
+        if raster is None and view.has_all_rasters:
             yield (
                 f"{path}.name",
                 f"{name!r} is not described. Must be among "
@@ -253,11 +254,7 @@ def _of_network(view: RawExperiment) -> Iterator[Problem]:
 
 
 def _operations(view: RawExperiment) -> Iterator[tuple[str, str]]:
-    prefixes: list[tuple[str, ...]] = [("main",), ("main", "main")]
-    for section in ("inputs", "outputs"):
-        prefixes += [(section, n) for n in view.section("model_description", section)]
-    for prefix in prefixes:
-        keys = ("model_description", *prefix, "operations")
+    for keys in operation_lists(view):
         yield from ((path, item["name"]) for path, item in view.items(*keys))
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from glacier_inversion.errors import nearest
 from glacier_inversion.experiment.derivation import Derivation, find_derivations
-from glacier_inversion.experiment.raw import MOST_ENTRIES, RawExperiment, is_length
+from glacier_inversion.experiment.raw import RawExperiment, is_length
 from glacier_inversion.json_files import Problem
 
 _MOST_STEPS = 20  # derivations one upon the other
@@ -84,7 +84,7 @@ def _of_parents(
     for name in dict.fromkeys(parents):
         parent = view.rasters.get(name)
         if parent is None:
-            if len(view.rasters) < MOST_ENTRIES:
+            if view.has_all_rasters:
                 yield (
                     f"{path}.of",
                     f"{name!r} is not described. Must be among "

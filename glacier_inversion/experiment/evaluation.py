@@ -188,7 +188,7 @@ def _of_baselines(
             name = item.get(key)
             if not isinstance(name, str):
                 continue
-            if name not in view.rasters and len(view.rasters) < MOST_ENTRIES:
+            if name not in view.rasters and view.has_all_rasters:
                 yield (
                     f"{path}.{key}",
                     f"{name!r} is not described. Must be among "

@@ -28,8 +28,11 @@ from glacier_inversion.experiment.sections import (
     Variable,
 )
 from glacier_inversion.experiment.values import (
+    Epochs,
+    Factor,
     FolderName,
     Length,
+    Members,
     Optimizer,
     PositiveFloat,
     PositiveInt,
@@ -51,7 +54,7 @@ class Experiment(Section):
     """An experiment: data, network, training and drawing."""
 
     batch_size: PositiveInt = Field(description="Samples per optimisation step.")
-    epochs: PositiveInt = Field(description="Passes over the training samples.")
+    epochs: Epochs = Field(description="Passes over the training samples.")
     patience: PositiveInt = Field(
         description="Epochs without improvement before the learning rate is reduced."
     )
@@ -61,7 +64,7 @@ class Experiment(Section):
     learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.1, description="What the learning rate is multiplied by."
     )
-    min_learning_rate: Annotated[float, Field(ge=0)] = Field(
+    min_learning_rate: Factor = Field(
         description="The learning rate is never reduced below this."
     )
     early_stopping: PositiveInt | None = Field(
@@ -69,7 +72,7 @@ class Experiment(Section):
         description="Epochs without improvement before training ends; null: never.",
     )
     optimizer_name: Optimizer = Field(description="Optimizer, in any case.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
+    weight_decay: Factor = Field(
         default=0.0,
         description="L2 penalty on the kernels of convolutions: this times the sum of "
         "their squares is added to the loss (adamw: decoupled from it).",
@@ -86,7 +89,7 @@ class Experiment(Section):
         description="Side of the patch, in CRS units: a whole number of pixels of the "
         "finest resolution and of every input."
     )
-    seeds_number: PositiveInt = Field(
+    seeds_number: Members = Field(
         description="Members of the ensemble, trained from the seeds 0, 1 and so on."
     )
     inputs: list[Variable] = Field(
@@ -100,7 +103,7 @@ class Experiment(Section):
     losses_name: dict[str, Loss] = Field(
         max_length=MOST_ENTRIES, description="The loss of each output."
     )
-    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    loss_weights: dict[str, Factor] = Field(
         default={},
         max_length=MOST_ENTRIES,
         description="Weights of the outputs' losses in their sum; 1.",

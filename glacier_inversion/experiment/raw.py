@@ -21,6 +21,8 @@ class RawExperiment:
         self.raw = raw
         rasters = self.items("dataset_description", "rasters")
         self.rasters = {item["name"]: item for _, item in rasters}
+        given = self.value("dataset_description", "rasters")
+        self.has_all_rasters = not isinstance(given, list) or len(given) <= MOST_ENTRIES
 
     def is_of_points(self, raster: str) -> bool:
         """Tell whether a raster is gridded from points."""

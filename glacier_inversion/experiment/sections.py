@@ -41,7 +41,7 @@ NOISE = "noise"
 """The name of the statistic that follows from variances which members predict."""
 APPLICABILITY = "applicability"
 """The name of the statistic that says how unlike training points a point is."""
-STATISTIC = rf"mean|std|median|min|max|q\d\d|{NOISE}|{APPLICABILITY}|{CALIBRATED}"
+STATISTIC = rf"mean|std|median|min|max|q[0-9][0-9]|{NOISE}|{APPLICABILITY}|{CALIBRATED}"
 """The names of statistics, as a pattern."""
 _N_STATISTICS = 10 + 100
 
@@ -196,8 +196,8 @@ class DrawingDescription(Section):
     """What to draw, and with which models."""
 
     features: Annotated[
-        list[str] | FeatureGroup,
-        BeforeValidator(_ids, json_schema_input_type=list[str | int] | FeatureGroup),
+        list[Text] | FeatureGroup,
+        BeforeValidator(_ids, json_schema_input_type=list[Text | int] | FeatureGroup),
     ] = Field(
         description="Ids of features, or 'all'; or 'train', 'validation' or 'test': "
         "the features that the model was trained, validated or tested on."

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from glacier_inversion.errors import nearest
-from glacier_inversion.experiment.raw import MOST_ENTRIES, RawExperiment, find_repeated
+from glacier_inversion.experiment.raw import (
+    MOST_VARIABLES,
+    RawExperiment,
+    find_repeated,
+)
 from glacier_inversion.json_files import Problem
 
 _DATASET, _TRAINING = "dataset_description", "augmentation"
@@ -38,7 +42,9 @@ def _find_pairs(view: RawExperiment, section: str) -> list[tuple[str, list[str]]
     pairs = view.value(section, "vectors")
     return [
         (f"{section}.vectors[{i}]", pair)
-        for i, pair in enumerate(pairs if isinstance(pairs, list) else [])
+        for i, pair in enumerate(
+            pairs[:MOST_VARIABLES] if isinstance(pairs, list) else []
+        )
         if isinstance(pair, list) and [type(name) for name in pair] == [str, str]
     ]
 
@@ -90,7 +96,7 @@ def _of_turned(
 def _of_rasters(view: RawExperiment, path: str, pair: list[str]) -> Iterator[Problem]:
     """Look for the rasters of a vector."""
     for name in pair:
-        if name not in view.rasters and len(view.rasters) < MOST_ENTRIES:
+        if name not in view.rasters and view.has_all_rasters:
             yield (
                 path,
                 f"{name!r} is not described. Must be among "

@@ -54,6 +54,22 @@ def test_an_output_of_the_name_of_the_bed_is_refused():
         check_experiment(raw, "exp")
 
 
+def test_an_output_whose_bed_could_not_name_a_file_is_refused():
+    "Its own name is as long as names may be."
+    raw = synthetic.coordinate_experiment(400.0, {"a": 50.0}, 50.0)
+    renamed = "t" * 120
+    for part in (raw["outputs"], raw["dataset_description"]["rasters"]):
+        part[-1]["name"] = renamed
+    for part in (raw["losses_name"], raw["model_description"]["outputs"]):
+        part[renamed] = part.pop("target_y")
+    raw["criterion"] = "val_loss"
+    raw["drawing_description"]["bed"] = {"surface": "x_a", "thickness": renamed}
+    with pytest.raises(ExperimentError, match="is longer than 120 bytes"):
+        check_experiment(raw, "exp")
+    raw["drawing_description"]["bed"]["thickness"] = "target_x"
+    check_experiment(raw, "exp")
+
+
 @pytest.mark.parametrize(
     ("unit", "is_right"),
     [

@@ -5,6 +5,8 @@ import re
 import pytest
 
 from glacier_inversion.experiment.consistency import architectures
+from glacier_inversion.experiment.experiment import check_experiment
+from tests import synthetic
 from tests.experiment.helpers import changed, problems
 
 RASTER = {"name": "slope", "resolution": 50.0, "file": "s.tif"}
@@ -17,6 +19,16 @@ BAD_VALUES = [
         r"batch_size: 0 is not allowed\. Must be greater than or equal to 1",
     ),
     ("batch_size", 10**30, r"batch_size: 1000000.* is not allowed"),
+    ("epochs", 100_001, r"epochs: 100001 .* less than or equal to 100000"),
+    ("seeds_number", 10_001, r"seeds_number: 10001 .* less than or equal to 10000"),
+    ("weight_decay", 1e300, r"weight_decay: 1e\+300 .* less than 1000000000"),
+    ("min_learning_rate", 1e9, r"min_learning_rate: 1000000000\.0 is not allowed"),
+    ("loss_weights", {"thickness": 1e9}, r"loss_weights\.thickness: 1000000000\.0 is"),
+    (
+        "drawing_description/features",
+        ["x" * 1001],
+        r"features.*has 1,001 characters\. Must have at most 1,000",
+    ),
     ("area_size", 10**400, r"area_size: 1000000.* is not allowed|area_size"),
     ("area_size", 4e6, r"area_size: 4e\+06 is more than 4096 pixels of 50 m"),
     (
@@ -187,6 +199,11 @@ BAD_VALUES = [
         ["m", "m"],
         r"models\[1\]: model 'm' is named twice",
     ),
+    (
+        "drawing_description/statistics",
+        ["q\u0665\u0660"],
+        r'statistics\[0\]: "q\\u0665\\u0660" does not exist',
+    ),
     ("drawing_description/statistics", ["q5"], r'statistics\[0\]: "q5" does not exist'),
     (
         "drawing_description/resolution",
@@ -245,3 +262,13 @@ def test_the_last_activation_is_looked_for_in_main_too():
     description["outputs"]["thickness"]["operations"] = []
     (line,) = problems(raw)
     assert "main.operations[3].last_activation: 'softplus' gives no probability" in line
+
+
+def test_all_rasters_that_there_may_be_are_looked_at():
+    "A thousand are not more than are looked at: what is not among them is said."
+    raw = synthetic.experiment()
+    rasters = raw["dataset_description"]["rasters"]
+    rasters += [RASTER | {"name": f"r{i}"} for i in range(1000 - len(rasters))]
+    check_experiment(raw, "exp.json")
+    rasters[0] = RASTER | {"name": "other"}
+    assert any("inputs[0].name: 'slope' is not described" in p for p in problems(raw))

@@ -70,6 +70,10 @@ def test_slips_of_the_text_are_reported_with_all_the_rest():
         ({"outputs": [[]] * 50_000}, "outputs: has 50,000 entries"),
         ({"metrics_name": {"thickness": ["mae"] * 50_000}}, "Must have at most 14"),
         ({"losses_name": dict.fromkeys(map(str, range(5000)), "mae")}, "most 1,000"),
+        (
+            {"augmentation": {"vectors": [["a", f"b{i}"] for i in range(300_000)]}},
+            "augmentation.vectors: has 300,000 entries. Must have at most 100",
+        ),
         ({"criterion": "x" * 1_000_000}, "criterion: has 1,000,000 characters"),
         (
             {"drawing_description": {"features": ["a"] * 100_000, "models": []}},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 _SLICE = 65_536
 _NAMES = "mean, std, median, min, max, or a quantile such as q05"
 AnyFloat = TypeVar("AnyFloat", np.float32, np.float64)
-_STATISTIC = re.compile(r"mean|std|median|min|max|q\d\d")
+_STATISTIC = re.compile(r"mean|std|median|min|max|q[0-9][0-9]")
 
 
 @dataclass(frozen=True)
