@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from glacier_inversion.checking.memory import (
+    find_lacking_memory,
+    installed_bytes,
+)
 from glacier_inversion.checking.report import (
     CheckReport,
     DrawingCost,
@@ -92,6 +96,8 @@ def check(
     if isinstance(experiment, Experiment):
         network = _describe_network(experiment, cost)
         training = _describe_training(experiment, survey, cost)
+    drawing = _describe_drawing(experiment, survey, drawn)
+    beside += find_lacking_memory(training, drawing, installed_bytes())
     return CheckReport(
         problems=problems,
         warnings=list(dict.fromkeys(beside)),
@@ -106,7 +112,7 @@ def check(
         features=survey.features,
         network=network,
         train=training,
-        draw=_describe_drawing(experiment, survey, drawn),
+        draw=drawing,
     )
 
 
@@ -254,7 +260,9 @@ def _describe_training(
         report,
         seconds_per_epoch=cost.epoch_seconds(*samples),
         seconds=cost.training_seconds(experiment, *samples),
-        memory_bytes=cost.training_bytes(experiment, survey.training_bounds, n_points),
+        memory_bytes=cost.training_bytes(
+            experiment, survey.training_bounds, n_points, counted.train
+        ),
     )
 
 

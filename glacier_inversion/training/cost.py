@@ -34,6 +34,7 @@ from glacier_inversion.training.workers import best_number
 _FLOAT = 4  # bytes
 _POINT = 200  # bytes that sorting a point into its cell takes, all copies together
 _MOST_WORK = 1e9  # multiply-adds of the samples that are timed, some 0.1 s
+_MOST_DRAWN = 1e11  # of the points that are drawn, 10 s if each were drawn alone
 # Values that optimizers keep of each weight.
 _MOMENTS = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "sgd": 0}
 # What is not measured of a network beyond that: a step takes three times a prediction,
@@ -97,7 +98,11 @@ class Cost:
         return seconds / CPU.n_threads
 
     def training_bytes(
-        self, experiment: Experiment, bounds: Iterable[Bounds], n_points: int
+        self,
+        experiment: Experiment,
+        bounds: Iterable[Bounds],
+        n_points: int,
+        n_samples: int,
     ) -> int:
         """
         Estimate the memory of training, besides that of Python and torch themselves.
@@ -108,13 +113,18 @@ class Cost:
             Of the tiles of training and validation features.
         n_points : int
             Points with a known target.
+        n_samples : int
+            Of an epoch.
         """
         tiles = sum(_tile_bytes(experiment, part) for part in bounds)
-        return tiles + n_points * _POINT + self.network_bytes()
+        return tiles + n_points * _POINT + self.network_bytes(n_samples)
 
-    def network_bytes(self) -> int:
-        """Estimate the part of it that does not depend on the data."""
-        return self.state_bytes + self.activation_bytes * self.batch_samples
+    def network_bytes(self, n_samples: int | None = None) -> int:
+        """Estimate the part of it that does not depend on what the data hold."""
+        n_together = self.batch_samples
+        if n_samples is not None:  # a batch holds no more
+            n_together = min(n_together, n_samples)
+        return self.state_bytes + self.activation_bytes * n_together
 
     def drawing_bytes(self, experiment: Experiment) -> int:
         """Estimate the memory of drawing a block, likewise."""
@@ -168,7 +178,7 @@ def measure_cost(experiment: Experiment) -> Cost:
                     n_samples = max(n_samples, step.n_samples)
                 train_seconds += _time(step.update) / n_samples
             plan = plan_dense(network, patches.layout)
-            wanted = _wanted_points(plan)
+            wanted = _wanted_points(plan, multiply_adds)
             draw_seconds = (
                 _time(lambda: patches.predict(network, plan, wanted)) / wanted.sum()
             )
@@ -251,12 +261,13 @@ class _MadeUpPatches:
         predict_points([network.eval()], self._block, wanted, plan, "auto", CPU)
 
 
-def _wanted_points(plan: DensePlan) -> NDArray[np.bool_]:
+def _wanted_points(plan: DensePlan, multiply_adds: int) -> NDArray[np.bool_]:
     """Tell which made-up points are drawn: all, or as many as are affordable."""
-    wanted = np.ones((_SPARE_PX, _SPARE_PX), dtype=np.bool_)
+    n_affordable = _MOST_DRAWN / max(multiply_adds, 1)
     if plan.per_gathered:
-        n_affordable = max(1, int(_MOST_WORK / plan.per_gathered))
-        wanted.ravel()[n_affordable:] = False
+        n_affordable = min(n_affordable, _MOST_WORK / plan.per_gathered)
+    wanted = np.ones((_SPARE_PX, _SPARE_PX), dtype=np.bool_)
+    wanted.ravel()[max(1, int(n_affordable)) :] = False
     return wanted
 
 
