@@ -133,6 +133,11 @@ def tile_path(dataset: Path, feature: str, raster: str) -> Path:
     return _below(dataset, feature, raster).with_name(f"{raster}.tif")
 
 
+def mosaic_path(drawings: Path, output: str, statistic: str) -> Path:
+    """Return the path of a mosaic of maps in the folder of a model's drawings."""
+    return _below(drawings, output).with_name(f"{output}_{statistic}.vrt")
+
+
 def _below(folder: Path, *names: str) -> Path:
     """Make names into a path, the one place where that is done."""
     for name in names:

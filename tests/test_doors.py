@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from tests.package import MODULES
+from tests.path_joins import find_joins, is_constant, loops_over_constants, parse
 
 # What a call is named by, its last words, and the modules that may make it.
 DOORS = {
@@ -123,3 +124,107 @@ def test_pickles_run_no_code():
             if is_named(call, {"torch.load"}):
                 words = {w.arg: ast.unparse(w.value) for w in node.keywords}
                 assert words.get("weights_only") == "True", module
+
+
+# Which modules join to paths what is no constant.
+MAKE_PATHS = {
+    "workspace",  # names of all kinds, each looked at
+    # What a caller, or the command line, says a file or folder is.
+    *("demo.demo", "experiment.experiment", "training.model.open_model"),
+    "proposing.outlines",
+    "proposing.applying",  # for the stem of a name, which nothing opens
+    # What the system, or GDAL, says is there.
+    *("executors", "files", "geodata.rasters"),
+}
+
+
+def module_names_joined(trees):
+    """Return the modules that join to paths what is no constant."""
+    return {
+        module
+        for module, _, joined in find_joins(trees)
+        if not is_constant(joined, loops_over_constants(trees[module]))
+    }
+
+
+def test_names_are_made_into_paths_in_one_module():
+    "Else a name that leads out of its folder is looked at by one, not by another."
+    trees = parse(MODULES)
+    n_joins = sum(1 for _ in find_joins(trees))
+    assert n_joins > 100, "paths are not recognized any more"
+    found = module_names_joined(trees)
+    assert {m.removeprefix("glacier_inversion.") for m in found} == MAKE_PATHS
+
+
+@pytest.mark.parametrize(
+    ("line", "is_refused"),
+    [
+        ("folder / feature", True),
+        ("folder / f'{feature}.tif'", True),
+        ("folder.parent / feature", True),
+        ("folder.joinpath('a', feature)", True),
+        ("folder.with_name(f'{feature}_mean.tif')", True),
+        ("anything / f'{feature}.tif'", True),
+        ("Path(feature)", True),
+        ("os.path.join(folder, feature)", True),
+        ("below(3) / feature", True),
+        ("self.root / feature", True),
+        ("own = folder / 'x'; own / feature", True),
+        ("[path / feature for path in folder.glob('*')]", True),
+        ("[path / feature for path in all_of_them]", True),
+        ("[folder / name for name in features]", True),
+        ("folder / SUMMARY / 'x.json'", False),
+        ("folder / own.name", False),
+        ("folder.with_name(f'.{folder.stem}.part{folder.suffix}')", False),
+        ("[folder / name for name in (SUMMARY, 'x', *FILES)]", False),
+        ("length / feature", False),
+    ],
+)
+def test_names_that_are_joined_to_paths_are_found(line, is_refused):
+    "In all the ways there are; division is none."
+    code = f"""
+class Place:
+    root: Path
+def below(n: int) -> Path: ...
+def work(folder: Path, all_of_them: list[Path], feature: str, length: float):
+    {line}
+"""
+    assert module_names_joined({"m": ast.parse(code)}) == (
+        {"m"} if is_refused else set()
+    )
+
+
+def names_in(expression):
+    """Return the names that an expression holds."""
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+
+
+def test_what_nobody_foresaw_is_caught_in_one_module():
+    "Elsewhere what is wrong with a file, or with a process, would pass for another."
+    found = {
+        module.removeprefix("glacier_inversion.")
+        for module, tree in parse(MODULES).items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or names_in(node.type) & {"Exception", "BaseException"})
+    }
+    assert found == {
+        "commands.console",
+        *("executors", "training.workers"),  # it is raised in the other process
+        "training.checkpoint",  # whatever others have put into a file
+    }
+
+
+def test_exit_codes_are_said_in_one_module():
+    "By the class of an error; the commands say what it is once features failed."
+    found = {
+        module.removeprefix("glacier_inversion.")
+        for module, tree in parse(MODULES).items()
+        for node in ast.walk(tree)
+        if (
+            isinstance(node, ast.Assign) and "exit_code" in ast.unparse(node.targets[0])
+        )
+        or (isinstance(node, ast.Name) and node.id == "SystemExit")
+        or (isinstance(node, ast.Attribute) and node.attr == "ClickException")
+    }
+    assert found == {"errors", "commands.console"}

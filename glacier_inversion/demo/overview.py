@@ -95,7 +95,7 @@ def _maps(
     """Return what is read of the maps of all features, each with its extent in km."""
     maps = []
     for feature in dataset.outlines:
-        path = workspace.drawings(model) / feature / f"{THICKNESS}_{statistic}.tif"
+        path = workspace.drawing(model, feature, THICKNESS, statistic)
         if path.exists():
             left, bottom, right, top = (s / 1000 for s in read_grid(path).bounds)
             maps.append(((left, right, bottom, top), read(path)))

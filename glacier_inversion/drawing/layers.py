@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from glacier_inversion.drawing.mosaics import mosaic_path
 from glacier_inversion.drawing.styles import DrawnMaps, Range, Ranges, colouring
 from glacier_inversion.files import write_bytes
+from glacier_inversion.workspace import mosaic_path
 
 LAYERS = "maps.qlr"
 """The name of the file, in the folder of a model's drawings."""

@@ -17,6 +17,7 @@ from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.grid import Grid
+from glacier_inversion.workspace import mosaic_path
 
 
 def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
@@ -42,11 +43,6 @@ def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
         write_style(mosaic, statistic, ranges[output, statistic])
         written.append(mosaic)
     return written
-
-
-def mosaic_path(folder: Path, output: str, statistic: str) -> Path:
-    """Return the path of a mosaic in the folder of a model's drawings."""
-    return folder / f"{output}_{statistic}.vrt"
 
 
 def remove_mosaics(folder: Path, outputs: Iterable[str]) -> None:

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from glacier_inversion.drawing.mosaics import mosaic_path
 from glacier_inversion.drawing.styles import Ranges, colours_of
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.grid import Bounds
+from glacier_inversion.workspace import mosaic_path
 
 OVERVIEW = "overview.png"
 """The name of the picture, in the folder of a model's drawings."""

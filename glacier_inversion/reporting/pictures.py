@@ -12,7 +12,6 @@ import geopandas
 import numpy as np
 import shapely
 
-from glacier_inversion.drawing.mosaics import mosaic_path
 from glacier_inversion.drawing.styles import ABOUT_ONE, Range, nice_range
 from glacier_inversion.errors import RasterError
 from glacier_inversion.evaluation.metrics import REGRESSION
@@ -37,6 +36,7 @@ from glacier_inversion.reporting.maps import (
 from glacier_inversion.reporting.quantities import count, exact, number, signed
 from glacier_inversion.reporting.rows import FeatureRow
 from glacier_inversion.reporting.sources import Sources
+from glacier_inversion.workspace import mosaic_path
 
 MOST_FEATURES = 40
 """So many have maps of their own: the largest."""

@@ -52,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 # What processes share while several train.
 SAMPLES = "samples.pt"
+# What lies beside members.
+_FILES = "tensorboard", "status.json", "training_curves.png", "model.json"
 # Weights, gradients and activations of a member that is trained with others lie in
 # memory once more, stacked.
 _COPIES = 2
@@ -344,6 +346,5 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a model's members and what says what they are."""
-    names = "tensorboard", "status.json", "training_curves.png", "model.json"
     members = member_folders(folder).values()
-    remove(*members, *(folder / name for name in (*names, CALIBRATION, APPLICABILITY)))
+    remove(*members, *(folder / name for name in (*_FILES, CALIBRATION, APPLICABILITY)))

@@ -17,6 +17,7 @@ from glacier_inversion.files import append_bytes, is_full, remove
 from glacier_inversion.progress import Progress, duration
 from glacier_inversion.state_files import read_state, write_state
 from glacier_inversion.training.model.logs import Log
+from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ class _Events:
         By hand, as torch's SummaryWriter writes in a thread, whose errors would be
         printed with their traceback.
         """
-        folder = self._folder / f"seed_{seed:03d}"
+        folder = member_path(self._folder, seed)
         now = time.time()
         events = [
             self._event(
