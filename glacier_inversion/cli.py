@@ -18,6 +18,7 @@ from glacier_inversion.commands.console import (
     DEVICE,
     JOBS,
     METHOD,
+    MOST_JOBS,
     QUIET,
     VERBOSE,
     WAY_AND_EXIT_CODES,
@@ -105,7 +106,7 @@ def check_command(
 @with_common_options
 @click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_JOBS),
     default=None,
     show_default="the cores that may be used",
     help="Number of features worked on at the same time.",

@@ -113,7 +113,11 @@ def test_bad_command_lines(run):
     assert run("train", "--seeds", "1-").exit_code == 2
     assert run("train", "--seeds", "1-0").exit_code == 2
     assert run("train", "--seeds", "0-99999999999").exit_code == 2
-    assert run("build-dataset", "--jobs", "0").exit_code == 2
+    for command in ("build-dataset", "train", "crossval"):
+        for jobs in ("0", "1001", "9" * 20):
+            refused = run(command, "--jobs", jobs)
+            assert refused.exit_code == 2
+            assert f"{jobs} is not in the range 1<=x<=1000" in refused.stderr
     assert CliRunner().invoke(main, ["train", "missing.json"]).exit_code == 2
     assert run("trian").exit_code == 2
 

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 FAILED_FEATURES = 3
 UNEXPECTED = 70
+# Each is a process: no machine has as many cores, and torch takes 200 MB of memory.
+MOST_JOBS = 1000
 _ERROR_FILE = "ginv-error.txt"
 
 
@@ -292,7 +294,7 @@ DEVICE = click.option(
 )
 JOBS = click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_JOBS),
     default=None,
     help="Number of members trained at the same time. On the processor the weights do "
     "not depend on it.  [default: the fastest, by an estimate]",
