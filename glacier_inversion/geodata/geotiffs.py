@@ -72,7 +72,10 @@ def opened(path: Path) -> Iterator[Any]:
         with unprinted(), _open(path) as src:
             yield src
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
-        raise RasterError(_unreadable(path, first_line(error))) from error
+        # what GDAL says is often behind rasterio's "see previous exception"
+        cause = error.__cause__
+        why = first_line(cause if isinstance(cause, CPLE_BaseError) else error)
+        raise RasterError(_unreadable(path, why)) from error
 
 
 def _open(path: Path) -> Any:

@@ -21,7 +21,9 @@ from rasterio.windows import Window
 
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
+from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.vrts import check_parts
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 
@@ -88,6 +90,7 @@ def open_source(
     RasterError
         The file is missing, no raster, has no CRS or transform, or no such band.
     """
+    check_parts(path)
     with opened(path) as src:
         if band > src.count:
             message = (
@@ -122,7 +125,8 @@ def open_source(
                 "ones. Write its real part or its amplitude to a file of its own."
             )
             raise RasterError(message)
-        numbers = [] if declared is None else [float(declared)]
+        # one that no pixel can hold marks none: rounded, it might be another number
+        numbers = [] if declared is None or not _fits(declared, dtype) else [declared]
         if nodata is not None:
             numbers = [float(number) for number in nodata]
             for number in numbers:
@@ -231,6 +235,7 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
 
 def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
     """Read a window of a file as floats, NaN where it holds no data."""
+    find_lines(src, rows.start)
     values = src.read(source.band, window=Window.from_slices(rows, cols))
     dtype = values.dtype
     named = np.zeros(values.shape, dtype=np.bool_)

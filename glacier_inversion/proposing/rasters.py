@@ -11,6 +11,7 @@ import numpy as np
 
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.rasters import USUAL_NODATA, open_source
 from glacier_inversion.proposing.names import recognize
@@ -130,6 +131,7 @@ def _describe(path: Path, data: Path, places: Any, epsg: int) -> FoundRaster | N
         logger.info("%s: left aside, as it covers no outline", file)
         return None
     with opened(path) as src:
+        find_lines(src, src.height)
         shape = min(src.height, _LOOKED_AT), min(src.width, _LOOKED_AT)
         values = np.unique(src.read(1, out_shape=shape))
     missing = [n for n in USUAL_NODATA if n in values and n not in source.nodata]

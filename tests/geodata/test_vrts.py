@@ -1,0 +1,42 @@
+"""VRTs and what they are made of."""
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.rasters import warp
+from glacier_inversion.geodata.vrts import check_parts
+from tests.geodata.helpers import GRID, noise, source
+from tests.synthetic import EPSG
+
+
+@pytest.fixture
+def vrt(tmp_path):
+    """A VRT of an ASCII grid."""
+    tif, grid = noise(tmp_path / "noise.tif", EPSG), tmp_path / "noise.asc"
+    rasterio.shutil.copy(tif, grid, driver="AAIGrid")
+    path = tmp_path / "mosaic.vrt"
+    rasterio.shutil.copy(grid, path, driver="VRT")
+    return path
+
+
+def test_a_vrt_of_an_ascii_grid_gives_its_tile(vrt):
+    "As the grid itself does."
+    grid = vrt.with_name("noise.asc")
+    np.testing.assert_array_equal(warp(source(vrt), GRID), warp(source(grid), GRID))
+
+
+def test_a_vrt_of_an_ascii_grid_that_was_cut_is_refused(vrt, tmp_path):
+    "Also by way of another VRT: GDAL would read it until doomsday."
+    grid, outer = vrt.with_name("noise.asc"), tmp_path / "outer.vrt"
+    rasterio.shutil.copy(vrt, outer, driver="VRT")
+    outer.write_text(outer.read_text().replace("noise.asc", "mosaic.vrt"))
+    check_parts(outer)
+    text = grid.read_text()
+    grid.write_text(text[: len(text) // 5])
+    for path in (vrt, outer):
+        message = rf"{path.name}: its part .*noise\.asc: cannot be .*File short"
+        with pytest.raises(RasterError, match=message):
+            check_parts(path)
