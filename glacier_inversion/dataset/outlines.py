@@ -50,6 +50,7 @@ _OURS = {
     "total",
 }
 _OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
+_WANTED = "Must be a polygon. Draw it, or remove the feature"
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
     feature = _id(columns[fieldname])
     repairs: list[str] = []
     if record.geometry is None:
-        return Outline(feature, None, columns, problem="has no geometry")
+        return Outline(feature, None, columns, problem=f"has no geometry. {_WANTED}")
     try:
         geometry = shape(record.geometry)
         if geometry.has_z:
@@ -232,11 +233,12 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
             if polygon.geom_type == "Polygon" and polygon.area > 0
         ]
         if not polygons:
-            problem = f"has no area: its geometry is a {geometry.geom_type}"
+            kind = geometry.geom_type
+            problem = f"has no area: its geometry is a {kind}. {_WANTED}"
             return Outline(feature, None, columns, problem=problem)
         geometry = shapely.union_all(polygons) if len(polygons) > 1 else polygons[0]
     except (ValueError, shapely.errors.ShapelyError) as error:
-        problem = f"is no geometry: {first_line(error)}"
+        problem = f"is no geometry: {first_line(error)}. {_WANTED}"
         return Outline(feature, None, columns, problem=problem)
     return Outline(feature, geometry, columns, tuple(repairs))
 
@@ -276,10 +278,7 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         for feature in ids
         if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]
-    problems += [
-        f"{' and '.join(map(repr, group))} would share a folder"
-        for group in same_names(ids)
-    ]
+    problems += [f"{_few(group)} would share a folder" for group in same_names(ids)]
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         message = (
@@ -288,6 +287,17 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
             "id, or choose another shapefile_fieldname."
         )
         raise OutlineError(message)
+
+
+def _few(ids: list[str]) -> str:
+    """
+    Name the first of many ids.
+
+    >>> _few(["Rhone", "RHONE"]), _few(["b"] * 2000)
+    ("'Rhone' and 'RHONE'", "'b' and 'b' and 'b' and 1997 more")
+    """
+    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+    return " and ".join(map(repr, ids[:3])) + more
 
 
 def write_outlines(path: Path, outlines: list[Outline], epsg: int) -> None:

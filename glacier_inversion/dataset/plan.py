@@ -193,7 +193,7 @@ def plan_dataset(
             polygons, bounds, {f: s for f, s in splits.items() if f in bounds}
         ),
         failures={
-            outline.feature: f"the outline {outline.problem}"
+            outline.feature: f"{shapefile}: the outline {outline.problem}."
             for outline in outlines
             if outline.problem is not None
         },

@@ -239,7 +239,10 @@ def problem_of_place(geometry: shapely.Geometry) -> str | None:
     """Say why a geometry in the CRS of the dataset lies nowhere, None if it does."""
     coordinates = shapely.get_coordinates(geometry)
     if not np.isfinite(coordinates).all():
-        return "lies outside the domain of the dataset's CRS"
+        return (
+            "lies outside the domain of the dataset's CRS. Must lie within it. Correct "
+            "it, or the CRS that the file declares"
+        )
     farthest = np.abs(coordinates).max(initial=0.0)
     if farthest > _FARTHEST:
         return (

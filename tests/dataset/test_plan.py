@@ -39,7 +39,7 @@ def test_an_outline_beyond_the_earth_fails_alone(run, kind):
     assert planned.shared_outlines == []
     checked = run("check")
     assert checked.exit_code == 1
-    assert checked.stdout.count("bad: the outline ") == 1
+    assert checked.stdout.count("glaciers.shp: the outline ") == 1
     assert "Problems: 1" in checked.stdout
 
 
