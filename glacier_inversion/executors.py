@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.interrupts import postponing
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
+LONGEST_READING = 600
+"""Seconds that a process may compute on a part of a raster, which takes a few."""
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP"):  # not on Windows
     _SIGNALS.append(signal.SIGHUP)
@@ -177,6 +180,37 @@ class ProcessLostError(RuntimeError):
     """A process ended that should not have: how."""
 
 
+class _Ready:
+    """What a process says before it begins its first task."""
+
+
+_serves = False  # whether this is a process that does tasks
+
+
+@contextmanager
+def ending_if_stuck() -> Iterator[None]:
+    """
+    End this process, if it does tasks of `each`, where a block never ends.
+
+    What counts is the time that it computes, `LONGEST_READING` seconds at most: a slow
+    disk is waited for, however long it takes. SIGXCPU ends it, in a library too; there
+    is none on Windows.
+    """
+    if not _serves or sys.platform == "win32":
+        yield
+        return
+    import resource  # noqa: PLC0415  not on Windows
+
+    before, most = resource.getrlimit(resource.RLIMIT_CPU)
+    limit = math.ceil(time.process_time()) + LONGEST_READING
+    known = [number for number in (limit, before) if number != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_CPU, (min(known), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (before, most))
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a process could not do: the error, as another process can raise it."""
@@ -196,11 +230,13 @@ def each(
     given: tuple[Any, ...],
     tasks: Sequence[Task],
     n_processes: int,
-) -> Generator[tuple[Task, Result], None, None]:
+) -> Generator[tuple[Task, Result | ProcessLostError], None, None]:
     """
     Yield each task with what *work* makes of *given* and it, as it is done.
 
-    The processes have ended when this has, or is closed.
+    A task whose process ends, by a crash of a library for one, is yielded with how it
+    ended, and another process takes its place. The processes have ended when this has,
+    or is closed.
 
     Parameters
     ----------
@@ -212,11 +248,17 @@ def each(
     Raises
     ------
     ProcessLostError
-        A process was killed. What *work* raises is raised, too.
+        A process ended before it began a task. What *work* raises is raised, too.
     """
     left = list(reversed(tasks))
     workers: dict[Connection, Worker] = {}
     at_work: dict[Connection, Task] = {}
+    ready: set[Connection] = set()
+
+    def start() -> None:
+        worker = start_worker(_serve, work, given)
+        workers[worker.connection] = worker
+        hand_on(worker.connection)
 
     def hand_on(connection: Connection) -> None:
         if left:
@@ -226,19 +268,28 @@ def each(
 
     try:
         for _ in range(min(n_processes, len(tasks))):
-            worker = start_worker(_serve, work, given)
-            workers[worker.connection] = worker
-            hand_on(worker.connection)
+            start()
         while at_work:
             heard = wait(list(at_work))
             for connection in [c for c in at_work if c in heard]:
-                task = at_work.pop(connection)
                 try:
                     answer = connection.recv()
                 except (EOFError, OSError) as error:
-                    raise ProcessLostError(how_it_ended(workers[connection])) from error
+                    lost = ProcessLostError(how_it_ended(workers[connection]))
+                    if connection not in ready:
+                        raise lost from error
+                    dismiss([workers.pop(connection)])
+                    task = at_work.pop(connection)
+                    if left:
+                        start()
+                    yield task, lost
+                    continue
+                if isinstance(answer, _Ready):
+                    ready.add(connection)
+                    continue
                 if isinstance(answer, Failure):
                     raise answer.error
+                task = at_work.pop(connection)
                 hand_on(connection)
                 yield task, answer
     finally:
@@ -249,8 +300,11 @@ def _serve(
     connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
 ) -> None:
     """Do tasks until there are no more; SIGTERM puts away what is half done."""
+    global _serves  # noqa: PLW0603  of the whole process
+    _serves = True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        connection.send(_Ready())
         while True:
             task = connection.recv()
             answer: object

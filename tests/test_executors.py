@@ -92,16 +92,37 @@ def test_each_task_is_done_once():
     [
         (13, RasterError, "13: is unlucky"),
         (14, RuntimeError, "Traceback(.|\n)*KeyError: 'a slip'"),
-        (15, ProcessLostError, "signal 9"),
     ],
 )
-@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_what_goes_wrong_in_a_process_is_raised_here(number, error, words):
     "As it was, where the user can mend it; the processes have ended then."
     with pytest.raises(error, match=words):
         list(each(square, (0,), [number, 1, 2], 2))
     if sys.platform == "linux":
         assert not _workers_of(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_task_whose_process_is_lost_says_how():
+    "Others go on, in a process that takes its place."
+    done = dict(each(square, (0,), [1, 15, 2, 3], 1))
+    lost = done.pop(15)
+    assert isinstance(lost, ProcessLostError)
+    assert str(lost) == "signal 9"
+    assert done == {1: 1, 2: 4, 3: 9}
+
+
+def test_processes_that_cannot_begin_are_an_error():
+    "Each would be lost in its turn: it is not what the tasks hold."
+    with pytest.raises(ProcessLostError, match="exit code 1"):
+        list(each(square, (Unsendable(),), [1, 2], 2))
+
+
+class Unsendable:
+    """What no other process can make again."""
+
+    def __reduce__(self):
+        return sys.exit, (1,)
 
 
 def _workers_of(pid: int) -> list[int]:

@@ -57,7 +57,7 @@ def build_dataset(
     experiment: Experiment | Application,
     workspace: Workspace,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """
@@ -70,8 +70,9 @@ def build_dataset(
 
     Parameters
     ----------
-    jobs : int
-        Features worked on at once, each in a process.
+    jobs : int or None
+        Features worked on at once, each in a process of its own, so that a crash of
+        GDAL costs one feature. None: one after the other in this process.
 
     Raises
     ------
@@ -82,8 +83,8 @@ def build_dataset(
     WorkspaceError
         The dataset cannot be written, or another command is building it.
     """
-    if jobs < 1:
-        message = f"Invalid jobs {jobs}. Must be 1 at least."
+    if jobs is not None and jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)

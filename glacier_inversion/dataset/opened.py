@@ -95,8 +95,8 @@ class BuiltDataset:
     def find_failed(self, wanted: list[str] | str) -> dict[str, str]:
         """Say why features that *wanted* names could not be built, by id."""
         return {
-            feature: f"has no tiles: {problem.rstrip('.')}. Must be mended "
-            "first. Then run 'ginv build-dataset' again."
+            feature: f"has no tiles: {problem.rstrip('.')}. Then run 'ginv "
+            "build-dataset' again."
             for feature, (split, problem) in self.failed.items()
             if (
                 feature in wanted

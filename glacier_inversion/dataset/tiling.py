@@ -65,10 +65,14 @@ TilingResult = TiledFeature | RasterError
 
 
 def tile_features(
-    rasters: Rasters, todo: list[TilingJob], jobs: int
+    rasters: Rasters, todo: list[TilingJob], jobs: int | None
 ) -> Generator[tuple[str, TilingResult], None, None]:
-    """Yield each feature with its row, or why it has none, as its tiles are made."""
-    if jobs == 1 or len(todo) < 2:
+    """
+    Yield each feature with its row, or why it has none, as its tiles are made.
+
+    In *jobs* processes, one of which a file may crash, or in this one where it is None.
+    """
+    if jobs is None:
         for job in todo:
             yield job.outline.feature, _try_feature(rasters, job)
         return
@@ -76,13 +80,28 @@ def tile_features(
     given = (rasters,)
     try:
         for job, result in each(_try_feature, given, todo, jobs):
-            yield job.outline.feature, result
+            if isinstance(result, ProcessLostError):
+                yield job.outline.feature, _explain(rasters, result)
+            else:
+                yield job.outline.feature, result
     except ProcessLostError as error:
         message = (
-            f"a process that made tiles was killed ({error}), perhaps for want of "
-            "memory. What was made is kept. Run it again, with fewer --jobs."
+            f"a process that makes tiles ended as it began ({error}), perhaps for want "
+            "of memory. What was made is kept. Run it again, with fewer --jobs."
         )
         raise DatasetError(message) from error
+
+
+def _explain(rasters: Rasters, lost: ProcessLostError) -> RasterError:
+    """Say what may have become of a process, and what to do."""
+    files = ", ".join(str(source.path) for source in rasters.sources.values())
+    message = (
+        f"the process that made its tiles was lost ({lost}): memory did not suffice, "
+        f"or GDAL fails at a file: {files}. Run it again, with fewer --jobs; if it is "
+        "lost again, see at which file 'gdalinfo -checksum' fails, and put that there "
+        "again."
+    )
+    return RasterError(message)
 
 
 def _try_feature(rasters: Rasters, job: TilingJob) -> TilingResult:

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
+from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.vrts import check_parts
@@ -221,11 +222,12 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
     warping, scales = source.warping, source.warping.scales(grid)
     with opened(source.path) as src:
         for rows, cols, file_rows, file_cols in warping.blocks(grid):
-            values = _read_known(src, source, file_rows, file_cols)
-            if np.isfinite(values).any():
-                corner = file_rows.start, file_cols.start
-                part = grid.window(rows, cols)
-                tile[rows, cols] = _resample(values, corner, warping, part, scales)
+            with ending_if_stuck():
+                values = _read_known(src, source, file_rows, file_cols)
+                if np.isfinite(values).any():
+                    corner = file_rows.start, file_cols.start
+                    part = grid.window(rows, cols)
+                    tile[rows, cols] = _resample(values, corner, warping, part, scales)
         scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
     if (scale, offset) != (1.0, 0.0):
         tile = (tile * np.float32(scale) + np.float32(offset)).astype(np.float32)

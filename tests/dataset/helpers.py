@@ -13,7 +13,7 @@ from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
 
-def build(run, jobs=1):
+def build(run, jobs=None):
     """Build from Python."""
     return build_dataset(
         check_experiment(run.raw, "exp"), Workspace(run.root), jobs=jobs

@@ -2,16 +2,22 @@
 
 import json
 import os
+import re
 import shutil
+import signal
+import sys
 
 import numpy as np
 import pytest
 import rasterio
 
+from glacier_inversion import executors
 from glacier_inversion.dataset import tiling
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import (
     DatasetError,
+    RasterError,
 )
 from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.experiment.experiment import check_experiment
@@ -19,6 +25,31 @@ from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, build_until
 from tests.helpers import read_all
+
+
+class Fragile:
+    """Rasters that end the process which reads one feature, as a library might."""
+
+    def __init__(self, rasters, feature, end):
+        self._rasters, self._feature, self._end = rasters, feature, end
+
+    def __getattr__(self, name):
+        if name.startswith("_"):  # while it is sent
+            raise AttributeError(name)
+        return getattr(self._rasters, name)
+
+    def tile(self, name, grid, feature):
+        """Return a tile, but of that feature."""
+        if feature == self._feature:
+            if self._end == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if self._end == "leave":
+                os._exit(7)
+            executors.LONGEST_READING = 1
+            with executors.ending_if_stuck():
+                while True:
+                    pass
+        return self._rasters.tile(name, grid, feature)
 
 
 def test_a_damaged_tile_is_made_again(run, caplog):
@@ -108,7 +139,30 @@ def test_a_changed_source_of_a_vrt_rebuilds_its_tiles(run):
     assert build(run).n_written == 5
 
 
-def test_a_process_that_is_killed_is_a_message(run, monkeypatch):
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [("crash", "signal 11"), ("hang", "signal 24"), ("leave", "exit code 7")],
+)
+def test_a_feature_that_ends_its_process_fails_alone(run, jobs, end, how):
+    "By a crash or an endless loop in a library: the others are built, it is named."
+    checked = check_experiment(run.raw, "exp")
+    plan = plan_dataset(checked, Workspace(run.root))
+    todo = [
+        tiling.TilingJob(outline, plan.ownership.bounds[outline.feature], plan.folder)
+        for outline in plan.outlines
+    ]
+    fragile = Fragile(plan.rasters, "west", end)
+    results = dict(tiling.tile_features(fragile, todo, jobs))
+    assert len(results) == len(synthetic.FEATURES)
+    lost = results.pop("west")
+    assert isinstance(lost, RasterError)
+    assert re.search(rf"lost \({how}\).*slope\.tif.*fewer --jobs", str(lost))
+    assert all(isinstance(r, tiling.TiledFeature) for r in results.values())
+
+
+def test_a_process_that_cannot_begin_is_a_message(run, monkeypatch):
     "What was made is kept, and so said."
 
     def lose(*_):
@@ -117,7 +171,7 @@ def test_a_process_that_is_killed_is_a_message(run, monkeypatch):
         yield
 
     monkeypatch.setattr(tiling, "each", lose)
-    with pytest.raises(DatasetError, match=r"was killed \(signal 9\).*fewer --jobs"):
+    with pytest.raises(DatasetError, match=r"began \(signal 9\).*fewer --jobs"):
         build(run, jobs=2)
 
 
