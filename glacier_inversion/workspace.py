@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 from glacier_inversion.errors import WorkspaceError
 
 SPLITS = ("train", "validation", "test")
+ARCHIVES = ("/vsizip/", "/vsigzip/", "/vsitar/")
+"""What stands before the path of a file in an archive, as GDAL writes it."""
 # Two names and an ending make a file's name, such as .PROFILE_OUTPUT.part.csv.
 _LONGEST_NAME = 120
 _LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at least
@@ -53,7 +55,16 @@ class Workspace:
             raise WorkspaceError(message) from error
 
     def data(self, file: str) -> Path:
-        """Return the path of one of the user's own files."""
+        """
+        Return the path of one of the user's own files.
+
+        That of a file in an archive is whole behind the kind of the archive:
+        ``/vsizip/home/me/region/data/rasters.zip/slope.tif``.
+        """
+        for kind in ARCHIVES:
+            if file.startswith(kind):
+                inner = self.data(file.removeprefix(kind)).absolute()
+                return Path(kind, *inner.parts[1:])
         return self.root / "data" / file
 
     def profile(self, name: str) -> Path:

@@ -30,6 +30,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DrawingDescription
+from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
@@ -186,7 +187,7 @@ def _count_splits(plan: DatasetPlan) -> SplitsReport:
 def _status(path: Path, usable: bool) -> FileStatus:
     if usable:
         return "found"
-    return "unusable" if path.exists() else "missing"
+    return "unusable" if file_of(path).exists() else "missing"
 
 
 def _count_samples(

@@ -25,6 +25,7 @@ from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
+from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
@@ -294,7 +295,7 @@ def open_dataset(
     summary = read_summary(folder)
     shapefile = workspace.data(description.shapefile_file)
     named = description
-    if shapefile.exists():
+    if file_of(shapefile).exists():
         named = name_outlines(shapefile, description)
     fieldname = named.shapefile_fieldname
     differing = find_changes(summary, fieldname, experiment, rasters)
@@ -307,7 +308,7 @@ def open_dataset(
         raise DatasetError(message)
     rows = {row.feature: row.model_dump() for row in summary.features}
     columns = summary.columns  # as they were, where the file is not at hand
-    if shapefile.exists():
+    if file_of(shapefile).exists():
         columns = read_columns(
             shapefile,
             str(named.shapefile_fieldname),

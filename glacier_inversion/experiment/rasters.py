@@ -77,7 +77,8 @@ class Raster(Section):
     file: DataFile | None = Field(
         default=None,
         description="File in the workspace's data folder, or its whole path; in any "
-        "CRS. Either this or 'derive' is required.",
+        "CRS. In an archive as GDAL writes it: /vsizip/rasters.zip/slope.tif. Either "
+        "this or 'derive' is required.",
     )
     derive: AnyDerivation | None = Field(
         default=None,

@@ -29,6 +29,7 @@ from glacier_inversion.files import (
     scratch_of,
     unwritable,
 )
+from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
 from glacier_inversion.grid import Grid
 
 _GEOTIFF = {
@@ -58,7 +59,7 @@ _COG = {
 def opened(path: Path) -> Iterator[Any]:
     """Open a raster; RasterError if it is not there or no raster."""
     try:
-        is_file, is_there = path.is_file(), path.exists()
+        is_file, is_there = file_of(path).is_file(), file_of(path).exists()
     except OSError as error:
         raise RasterError(_unreadable(path, error.strerror)) from error
     if not is_file:
@@ -69,7 +70,7 @@ def opened(path: Path) -> Iterator[Any]:
         )
         raise RasterError(message)
     try:
-        with unprinted(), _open(path) as src:
+        with unprinted(), rasterio.Env(**READ_ONLY), _open(path) as src:
             yield src
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         # what GDAL says is often behind rasterio's "see previous exception"
@@ -82,7 +83,7 @@ def _open(path: Path) -> Any:
     """Open a raster; whether it is georeferenced is looked at by who needs it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path)
+        return rasterio.open(gdal_name(path))
 
 
 def _unreadable(path: Path, reason: str | None) -> str:

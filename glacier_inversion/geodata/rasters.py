@@ -22,6 +22,7 @@ from rasterio.windows import Window
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
 from glacier_inversion.executors import ending_if_stuck
+from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.vrts import check_parts
@@ -156,7 +157,7 @@ def open_source(
         # 1 % of tolerance: a scale factor between two projections is no choice
         if resampling is None and resolution / pixel_size > 2 * 0.99:
             warping = replace(warping, method="average")
-        files = {path, *(Path(f) for f in src.files if Path(f).is_file())}
+        files = {file_of(path), *(Path(f) for f in src.files if Path(f).is_file())}
         return Source(
             path,
             tuple(sorted(files)),

@@ -26,6 +26,7 @@ from glacier_inversion.errors import (
     nearest,
     unprinted,
 )
+from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
 
 # What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
 # cannot write down a CRS, or GDAL's message.
@@ -111,7 +112,8 @@ def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
                 "one to read. Name it in dataset_description.shapefile_layer."
             )
             raise OutlineError(message)
-        with fiona.open(path, layer=layer or next(iter(layers), None)) as src:
+        name = layer or next(iter(layers), None)
+        with fiona.open(gdal_name(path), layer=name) as src:
             yield src
 
 
@@ -142,7 +144,7 @@ def to_geopackage(table: geopandas.GeoDataFrame, layer: str) -> bytes:
 def _refusing_broken(path: Path) -> Iterator[None]:
     """Raise OutlineError where the libraries cannot read a file."""
     try:
-        with unprinted():
+        with unprinted(), fiona.Env(**READ_ONLY):
             yield
     except OutlineError:
         raise
@@ -165,7 +167,7 @@ def reason_of(error: Exception) -> str:
 def check_exists(path: Path) -> None:
     """Raise OutlineError if there is no such vector file, or it cannot be looked at."""
     try:
-        is_there = path.exists()
+        is_there = file_of(path).exists()
     except OSError as error:
         message = (
             f"{path}: cannot be read ({error.strerror}). Must be a vector file in the "
@@ -205,8 +207,8 @@ def _crs_wkt(path: Path, src: Any) -> str:
 def _layers(path: Path) -> list[str]:
     """Name the layers that have geometries; QGIS keeps its styles in one without."""
     names = []
-    for name in fiona.listlayers(path):
-        with fiona.open(path, layer=name) as layer:
+    for name in fiona.listlayers(gdal_name(path)):
+        with fiona.open(gdal_name(path), layer=name) as layer:
             if layer.schema["geometry"] != "None":
                 names.append(name)
     return names

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 
@@ -48,6 +49,6 @@ def _descend(path: Path, above: tuple[Path, ...], done: set[Path]) -> None:
             find_lines(src, src.height)
         parts = [Path(f) for f in src.files[1:]] if src.driver == "VRT" else []
     for part in dict.fromkeys(parts):
-        if part.suffix.lower() not in _CHECKED_BY_GDAL and part.is_file():
+        if part.suffix.lower() not in _CHECKED_BY_GDAL and file_of(part).is_file():
             _descend(part, (*above, path), done)
     done.add(path)
