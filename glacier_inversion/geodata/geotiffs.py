@@ -44,6 +44,7 @@ _GEOTIFF = {
     "blockysize": 256,
     "BIGTIFF": "IF_SAFER",
 }
+_ROWS = 1024  # written at once: whole blocks
 _COG = {
     "driver": "COG",
     "blocksize": 512,
@@ -324,6 +325,9 @@ def write_tile(
     epsg: int,
     tags: Mapping[str, str],
 ) -> None:
-    """Write a tile, whole or not at all."""
+    """Write a tile, whole or not at all; no more than some rows are held twice."""
+    cols = slice(0, grid.n_cols)
     with geotiff_writer(path, grid, epsg, tags) as write:
-        write(values, slice(0, grid.n_rows), slice(0, grid.n_cols))
+        for row in range(0, grid.n_rows, _ROWS):
+            rows = slice(row, min(row + _ROWS, grid.n_rows))
+            write(values[rows], rows, cols)

@@ -231,7 +231,8 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
                     tile[rows, cols] = _resample(values, corner, warping, part, scales)
         scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
     if (scale, offset) != (1.0, 0.0):
-        tile = (tile * np.float32(scale) + np.float32(offset)).astype(np.float32)
+        tile *= np.float32(scale)
+        tile += np.float32(offset)
     tile[np.isinf(tile)] = np.nan
     return tile
 

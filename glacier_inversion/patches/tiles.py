@@ -128,7 +128,7 @@ def _as_tile(name: str, values: ArrayLike) -> NDArray[np.float32]:
 
 def digest(array: NDArray[np.float32]) -> str:
     """Identify the pixels of a tile."""
-    return hashlib.sha256(array.tobytes()).hexdigest()
+    return digest_strips([array])
 
 
 def digest_strips(strips: Iterable[NDArray[np.float32]]) -> str:

@@ -1,6 +1,7 @@
 """GeoTIFFs: whole or not there, and as GIS read them best."""
 
 import math
+import tracemalloc
 from contextlib import suppress
 
 import numpy as np
@@ -44,6 +45,19 @@ def test_tiles_are_whole_or_not_there(tmp_path):
     )
     assert read_tags(path)["KEY"] == "value"
     assert [p.name for p in path.parent.iterdir()] == ["t.tif"]
+
+
+def test_a_large_tile_is_held_once_while_it_is_written(tmp_path):
+    "Of what is read again to be checked, some rows at a time."
+    values = np.arange(5000 * 1500, dtype="f4").reshape(5000, 1500)
+    tracemalloc.start()
+    write_tile(
+        tmp_path / "t.tif", values, Grid(0.0, 0.0, 10.0, *values.shape), EPSG, {}
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < values.nbytes / 2
+    np.testing.assert_array_equal(read_tile(tmp_path / "t.tif"), values)
 
 
 def test_a_folder_that_is_a_file_cannot_be_written(tmp_path):
