@@ -31,10 +31,13 @@ from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
 # What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
 # cannot write down a CRS, or GDAL's message.
 _SPEECHLESS = (UnboundLocalError, SystemError)
-
-
-UNREADABLE = (FionaError, CPLE_BaseError, *_SPEECHLESS)
-
+UNREADABLE = (
+    FionaError,
+    CPLE_BaseError,
+    pyogrio.errors.DataSourceError,
+    pyogrio.errors.DataLayerError,
+    *_SPEECHLESS,
+)
 
 # No CRS in metres puts anything on the Earth farther from its origin, zone numbers in
 # front of the easting included.
@@ -160,8 +163,10 @@ def _refusing_broken(path: Path) -> Iterator[None]:
 
 def reason_of(error: Exception) -> str:
     """Say why a file cannot be read, as far as the libraries tell."""
-    broken = isinstance(error, _SPEECHLESS)
-    return "GDAL does not say why" if broken else first_line(error)
+    if isinstance(error, _SPEECHLESS):
+        return "GDAL does not say why"
+    # what pyogrio adds is of no use here
+    return first_line(error).split(".; It might help")[0]
 
 
 def check_exists(path: Path) -> None:
@@ -205,13 +210,14 @@ def _crs_wkt(path: Path, src: Any) -> str:
 
 
 def _layers(path: Path) -> list[str]:
-    """Name the layers that have geometries; QGIS keeps its styles in one without."""
-    names = []
-    for name in fiona.listlayers(gdal_name(path)):
-        with fiona.open(gdal_name(path), layer=name) as layer:
-            if layer.schema["geometry"] != "None":
-                names.append(name)
-    return names
+    """
+    Name the layers that have geometries; QGIS keeps its styles in one without.
+
+    By pyogrio, as fiona crashes where a message of GDAL is not UTF-8.
+    """
+    pyogrio.set_gdal_config_options(READ_ONLY)
+    layers = pyogrio.list_layers(gdal_name(path))
+    return [name for name, geometry in layers if geometry is not None]
 
 
 def transformer_of(path: Path, src: Any, epsg: int) -> Transformer:

@@ -57,3 +57,14 @@ def test_parts_of_a_line_that_meet_are_one(tmp_path):
 def test_a_path_that_no_system_takes_is_named(tmp_path):
     with pytest.raises(OutlineError, match=r"cannot be read \(File name too long\)"):
         check_exists(tmp_path / ("a" * 300))
+
+
+def test_a_message_of_gdal_that_is_no_text_is_survived(tmp_path):
+    "As that of a GeoPackage whose schema has one byte changed: fiona crashed."
+    path = tmp_path / "outlines.gpkg"
+    synthetic.write_outlines(path, some("a"))
+    content = path.read_bytes()
+    assert b"BEFORE INSERT" in content
+    path.write_bytes(content.replace(b"BEFORE INSERT", b"BEFORE INS\xe6RT"))
+    with pytest.raises(OutlineError, match=r"outlines\.gpkg: cannot be read \("):
+        read_outlines(path, "id", synthetic.EPSG)
