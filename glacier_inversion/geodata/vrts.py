@@ -7,6 +7,7 @@ from pathlib import Path
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
+from glacier_inversion.geodata.envi import check_size
 from glacier_inversion.geodata.geotiffs import opened
 
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
@@ -45,6 +46,7 @@ def _descend(path: Path, above: tuple[Path, ...], done: set[Path]) -> None:
     if path in done:
         return
     with opened(path) as src:
+        check_size(path, src)
         if above:
             find_lines(src, src.height)
         parts = [Path(f) for f in src.files[1:]] if src.driver == "VRT" else []
