@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import torch
 
+from tests.bounded import Bounded
 from tests.helpers import Run, copy_of, new_run
 
 # an example may take as long as a busy machine needs
@@ -27,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def run(tmp_path: Path) -> Run:
     """A fresh workspace that a test may change."""
     return new_run(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ginv():
+    """The command line, in a process beside."""
+    bounded = Bounded()
+    yield bounded
+    bounded.close()
 
 
 @pytest.fixture(scope="session")

@@ -93,3 +93,30 @@ def damaged(draw, content):
     if what == "twice":
         return content + content
     return draw(st.binary(max_size=200))
+
+
+@st.composite
+def mixed_up(draw, content):
+    """The bytes of a file, two blocks of which change places."""
+    size = draw(st.sampled_from([64, 512, 4096]))
+    blocks = [content[i : i + size] for i in range(0, len(content), size)] or [b""]
+    first, second = (draw(st.integers(0, len(blocks) - 1)) for _ in "ab")
+    blocks[first], blocks[second] = blocks[second], blocks[first]
+    return b"".join(blocks)
+
+
+class File:
+    """A file as it will be; it lies in the test's folder when a test fails."""
+
+    def __init__(self, name, content):
+        self.name, self.content = name, content
+
+    def __repr__(self):
+        """Return what hypothesis can print, which refuses long texts."""
+        return f"{self.name} of {len(self.content)} bytes"
+
+
+@st.composite
+def files(draw, name, contents):
+    """A file of a name that holds one of *contents*."""
+    return File(name, draw(contents))
