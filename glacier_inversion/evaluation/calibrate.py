@@ -17,7 +17,6 @@ from glacier_inversion.evaluation.model_now import model_now
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
     Calibration,
@@ -168,8 +167,8 @@ def keep_calibration(
     Write how far a model errs into its folder; return the path, None where it is not.
 
     It is written where the model is what would be trained now: from this experiment and
-    dataset. Else that is warned of. Where there is nothing to write, an earlier one is
-    removed, which is not that of these errors.
+    dataset. Else that is warned of. Where there is nothing to write, one that is there
+    stays: too few features, or groups, say nothing against it.
 
     Parameters
     ----------
@@ -179,15 +178,16 @@ def keep_calibration(
         Where these members are from.
     """
     folder = workspace.model(experiment.model_name)
+    if not calibrations:
+        if (folder / CALIBRATION).exists():
+            logger.info("%s: stays as it is, of other errors", folder / CALIBRATION)
+        return None
     if not (folder / "model.json").exists():
         logger.warning(
             "%s: is not trained, so no calibration is kept with it. Train it, and run "
             "this again: its folds are kept",
             folder,
         )
-        return None
-    if not calibrations:
-        remove(folder / CALIBRATION)
         return None
     model = read_model(folder)
     try:

@@ -48,6 +48,13 @@ def test_the_errors_on_validation_features_calibrate(validated):
     assert (
         validated.root / "drawings/small/north-1/thickness_uncertainty.tif"
     ).exists()
+    # a cross-validation of too few groups takes nothing away
+    before = path.read_bytes()
+    result = validated("crossval", "--group", "train")
+    assert result.exit_code == 0, result.output
+    assert "no calibration: thickness: has errors on 2 features" in result.stderr
+    assert "calibration.json: stays as it is, of other errors" in result.stderr
+    assert path.read_bytes() == before
 
 
 def test_too_few_validation_features_are_refused(finished, tmp_path):
