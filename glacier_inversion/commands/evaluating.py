@@ -190,7 +190,7 @@ def calibrate_command(
 
     crossval does so, too, by more features and better; this takes seconds. Prints the
     table of evaluate for the validation features, what calibrated intervals cover of
-    each, fitted to the others, and the path of what was written.
+    each, fitted to the others, and the paths of what was written.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
@@ -207,7 +207,7 @@ def calibrate_command(
             device=device,
             progress=progress,
         )
-    _print(ctx, report.metrics, [report.written], report.failures)
+    _print(ctx, report.metrics, report.written, report.failures)
 
 
 @click.command("report", cls=FriendlyCommand, epilog=examples("ginv report exp.json"))

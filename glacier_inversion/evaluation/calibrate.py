@@ -11,10 +11,11 @@ from typing import Any
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.evaluate import evaluate
+from glacier_inversion.evaluation.evaluate import write_evaluation
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.model_now import model_now
 from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.evaluation.split_scores import score_split
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
@@ -41,16 +42,16 @@ class CalibrationReport:
 
     Attributes
     ----------
-    written : Path
-        calibration.json.
+    written : list of Path
+        calibration.json, and what `evaluate` writes of the validation features.
     metrics : dict
-        As `evaluate` returns them, of the validation features, with what calibrated
-        intervals cover of each, fitted to the others.
+        What metrics.json holds: as `evaluate` writes it of the validation features, but
+        with what calibrated intervals cover of each, fitted to the others.
     failures : dict of str
         Why features could not be read, by id; they are left out.
     """
 
-    written: Path
+    written: list[Path]
     metrics: dict[str, Any]
     failures: dict[str, str]
 
@@ -68,7 +69,8 @@ def calibrate(
 
     Where there is no time for `crossval`, whose errors are of more features and of none
     that had a say in the training. It needs four validation features of which an output
-    is known, and takes the place of a calibration that is there.
+    is known, and takes the place of a calibration that is there. What it covers of each
+    of them, fitted to the others, is written into evaluations/MODEL/validation.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def calibrate(
     DatasetError, ModelError, DeviceError, WorkspaceError
         As `evaluate` raises them.
     """
-    report = evaluate(
+    scored = score_split(
         experiment,
         workspace,
         split="validation",
@@ -90,8 +92,7 @@ def calibrate(
         device=device,
         progress=progress,
     )
-    scores = report.metrics["outputs"]
-    calibrations = calibrate_outputs(experiment, scores, report.pixels, None)
+    calibrations = calibrate_outputs(experiment, scored.scores, scored.pixels, None)
     written = None
     if calibrations:
         written = keep_calibration(
@@ -99,7 +100,7 @@ def calibrate(
             workspace,
             open_dataset(experiment, workspace),
             calibrations,
-            len(report.metrics["seeds"]),
+            len(scored.ensemble.seeds),
             "validation",
         )
     if written is None:
@@ -110,12 +111,15 @@ def calibrate(
             "output is known. Run 'ginv crossval', which takes those of training, too."
         )
         raise DatasetError(message)
+    evaluated = write_evaluation(experiment, workspace, scored)
     if experiment.best_by.of_validation:
         logger.warning(
             "the best epochs were chosen by these features: errors on others may be "
             "larger. 'ginv crossval' calibrates by features that had no say"
         )
-    return CalibrationReport(written, report.metrics, report.failures)
+    return CalibrationReport(
+        [written, *evaluated.written], evaluated.metrics, evaluated.failures
+    )
 
 
 def calibrate_outputs(

@@ -16,11 +16,7 @@ from glacier_inversion.dataset.opened import (
     read_training_tiles,
 )
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
-from glacier_inversion.evaluation.evaluate import (
-    FORMAT,
-    fit_methods,
-    rasters_by_output,
-)
+from glacier_inversion.evaluation.evaluate import FORMAT
 from glacier_inversion.evaluation.folds import (
     Fold,
     check_known,
@@ -37,6 +33,7 @@ from glacier_inversion.evaluation.out_of_fold import (
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import kind_of, score_outputs
+from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
 from glacier_inversion.evaluation.tables import (
     format_csv,
     format_predictions,

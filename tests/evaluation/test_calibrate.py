@@ -31,7 +31,12 @@ def test_the_errors_on_validation_features_calibrate(validated):
     result = validated("calibrate")
     assert result.exit_code == 0, result.output
     path = validated.root / "models/small/calibration.json"
-    assert result.stdout.splitlines()[-1] == str(path)
+    folder = validated.root / "evaluations/small/validation"
+    files = ["metrics.json", "metrics.csv", "residuals.gpkg"]
+    assert result.stdout.splitlines()[-4:] == [
+        str(path),
+        *(str(folder / file) for file in files),
+    ]
     assert "\ncalibrated  " in result.stdout
     assert "of one size everywhere" in result.stdout
     content = json.loads(path.read_text())
@@ -39,6 +44,14 @@ def test_the_errors_on_validation_features_calibrate(validated):
     own = content["outputs"]["thickness"]
     assert own["covariogram"]["length"] > 0
     assert set(own["n_errors"]) == {"north-2", "west", "east", "south"}
+    # the check is kept, too: what intervals hold of each, fitted to the others
+    metrics = json.loads((folder / "metrics.json").read_text())
+    checked = metrics["outputs"]["thickness"]["uncertainty"]
+    assert "features_calibrated" not in checked
+    for level, fitted in own["levels"].items():
+        found = checked["calibrated"]["levels"][level]
+        assert found["coverage"] == pytest.approx(fitted["coverage"])
+    assert "\nthickness,calibrated," in (folder / "metrics.csv").read_text()
     assert "the best epochs were chosen" not in result.stderr
     validated.raw["drawing_description"]["statistics"] = ["uncertainty"]
     validated.raw["drawing_description"]["features"] = ["north-1"]

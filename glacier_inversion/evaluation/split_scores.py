@@ -1,0 +1,224 @@
+"""Predict what is known of a split, and score it beside simpler methods."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
+from glacier_inversion.errors import DatasetError, ModelError, RasterError
+from glacier_inversion.evaluation.baselines import Method, fit_baselines
+from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.evaluation.predictions import read_known_pixels
+from glacier_inversion.evaluation.scores import Scores, score_outputs
+from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.patches.tiles import Tiles, contents
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_TRAINED = "train", "validation"  # the splits that training reads
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """
+    What a model predicts of a split, beside what is known.
+
+    Attributes
+    ----------
+    split : str
+    ensemble : Ensemble
+    features : list of str
+        Those of the split.
+    pixels : dict of KnownPixels
+        Of each output, with what each member predicts.
+    scores : dict of Scores
+        Of each output that is known, as `score_output` gives them.
+    failures : dict of str
+        Why features could not be read or predicted, by id.
+    """
+
+    split: str
+    ensemble: Ensemble
+    features: list[str]
+    pixels: dict[str, KnownPixels]
+    scores: dict[str, Scores]
+    failures: dict[str, str]
+
+
+def score_split(
+    experiment: Experiment,
+    workspace: Workspace,
+    *,
+    split: FeatureGroup,
+    method: DrawingMethod,
+    device: DeviceName | Device,
+    progress: Progress | None,
+) -> SplitScores:
+    """
+    Predict what is known, and score it, as `evaluate` does before it writes.
+
+    Parameters
+    ----------
+    split, method, device
+        As `evaluate` takes them.
+
+    Raises
+    ------
+    DatasetError, ModelError, DeviceError
+        As `evaluate` raises them.
+    """
+    for name, value, allowed in (
+        ("split", split, get_args(FeatureGroup)),
+        ("method", method, get_args(DrawingMethod)),
+    ):
+        if value not in allowed:
+            message = f"Invalid {name} {value!r}. Must be one of {allowed}."
+            raise ValueError(message)
+    progress = progress or Silent()
+    if isinstance(device, str):  # before data are read: it may not be there
+        device = open_device(device)
+    description = experiment.evaluation_description
+    dataset = open_dataset(experiment, workspace, description.rasters)
+    problems: list[str] = []
+    name = experiment.model_name
+    ensemble = open_ensemble(
+        experiment, dataset, workspace, name, method, device, problems
+    )
+    if problems or ensemble is None:
+        raise ModelError("\n".join(problems))
+    features, trained = (
+        features_of(ensemble, dataset, wanted, dataset.select(wanted))
+        for wanted in (split, "train")
+    )
+    logger.info(
+        "%s: evaluating %d members on %d features, %s",
+        name,
+        len(ensemble.seeds),
+        len(features),
+        describe_way(ensemble),
+    )
+    if split in ("train", "all"):
+        logger.warning(
+            "%s: was trained on features of these. Errors on others are larger", name
+        )
+    _warn_of_targets(ensemble, dataset)
+    rasters = rasters_by_output(experiment)
+    own, failures = ensemble.model.experiment, dataset.find_failed(split)
+    progress.start("evaluating", len(features) + len(trained), "feature")
+    training = read_known_pixels(own, dataset, trained, rasters, progress)
+    pixels = read_known_pixels(
+        own,
+        dataset,
+        features,
+        rasters,
+        progress,
+        ensemble=ensemble,
+        failures=failures,
+    )
+    failures |= _find_unpredicted(pixels)
+    for feature, why in failures.items():
+        logger.error("%s: %s", feature, why)
+    units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
+    units |= {output: unit for output, unit in dataset.units.items() if unit}
+    for message in find_other_units(description, units):
+        logger.warning("%s", message)
+    scores = score_outputs(
+        own.losses_name,
+        description.classes,
+        pixels,
+        ensemble.seeds,
+        fit_methods(experiment, training, pixels, units),
+        units,
+        f"{dataset.folder}: split {split}",
+    )
+    return SplitScores(split, ensemble, features, pixels, scores, failures)
+
+
+def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:
+    """Say of which features something is known, and nothing can be predicted there."""
+    known, predicted = Counter[str](), Counter[str]()
+    for of_output in pixels.values():
+        known.update(of_output.count_by_feature())
+        predicted.update(of_output.count_predicted())
+    return {
+        feature: f"nothing can be predicted at its {n:,} known pixels. Must have valid "
+        "inputs around some. 'ginv draw' says what is missing."
+        for feature, n in known.items()
+        if n and not predicted[feature]
+    }
+
+
+def _warn_of_targets(ensemble: Ensemble, dataset: BuiltDataset) -> None:
+    """Say which targets the model was trained on that are others now."""
+    model = ensemble.model
+    splits = model.splits or {}  # an earlier version kept none
+    trained = {f: split for split in _TRAINED for f in splits.get(split, [])}
+    now = {f: split for f, split in dataset.splits.items() if split in _TRAINED}
+    if trained != now:
+        return  # which is said already, and changes what all targets are
+    try:
+        found = contents(_read_targets(dataset, model.experiment, now))
+    except (DatasetError, RasterError) as error:  # it may be evaluated all the same
+        logger.warning(
+            "%s: targets not compared with training: %s", ensemble.name, error
+        )
+        return
+    changed = [key for key, own in found.items() if model.contents.get(key) != own]
+    if changed:
+        logger.warning(
+            "%s: was trained with other values of: %s. It is used as it was trained",
+            ensemble.name,
+            ", ".join(changed),
+        )
+
+
+def _read_targets(
+    dataset: BuiltDataset, experiment: Experiment, splits: Mapping[str, str]
+) -> Iterator[Tiles]:
+    """Yield the targets of features, whole, as training reads them."""
+    for feature, split in splits.items():
+        grid = dataset.grid(feature, experiment.finest_resolution)
+        rows, cols = slice(0, grid.n_rows), slice(0, grid.n_cols)
+        targets = dataset.read_targets(experiment, feature, rows, cols)
+        yield Tiles(feature, split, grid, {}, targets)
+
+
+def rasters_by_output(experiment: Experiment) -> dict[str, list[str]]:
+    """Return the rasters that the baselines of each output read."""
+    baselines = experiment.evaluation_description.baselines
+    return {
+        output: [raster for baseline in own for raster in rasters_of(baseline)]
+        for output, own in baselines.items()
+    }
+
+
+def fit_methods(
+    experiment: Experiment,
+    training: Mapping[str, KnownPixels],
+    pixels: Mapping[str, KnownPixels],
+    units: Mapping[str, str | None],
+) -> dict[str, list[Method]]:
+    """Fit the baselines of each output that is known, and apply them."""
+    baselines = experiment.evaluation_description.baselines
+    return {
+        output: fit_baselines(
+            output,
+            baselines.get(output, []),
+            training[output],
+            known,
+            units.get(output),
+        )
+        for output, known in pixels.items()
+        if len(known.observed)
+    }
