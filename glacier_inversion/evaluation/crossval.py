@@ -73,6 +73,7 @@ class CrossvalReport:
     Attributes
     ----------
     written : list of Path
+        What is in evaluations/MODEL/crossval, and calibration.json where it is kept.
     metrics : dict
         What metrics.json holds.
     folds : list of Fold
@@ -236,9 +237,11 @@ def crossval(
         "outputs": scores,
     }
     written = _write(experiment, workspace, dataset, folds, pixels, metrics)
-    keep_calibration(
+    calibration = keep_calibration(
         experiment, workspace, dataset, calibrations, len(seeds), "crossval"
     )
+    if calibration is not None:
+        written.append(calibration)
     return CrossvalReport(written, metrics, folds, failures)
 
 

@@ -240,7 +240,9 @@ def test_the_errors_calibrate_the_model(crossed, tmp_path):
     assert "No calibration is kept with it" in again.stderr
     assert run("train", "--overwrite").exit_code == 0
     assert "Not calibrated: the spread" in run("evaluate").stdout
-    assert run("crossval").exit_code == 0
+    result = run("crossval")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == str(calibration)
     content = json.loads(calibration.read_text())
     assert content["source"] == "crossval"
     # which is of the model that is there
