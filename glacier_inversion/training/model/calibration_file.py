@@ -70,13 +70,15 @@ def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration
     identity : str
         Of the model, as `Model.identity` has it.
     n_members : int
-        That the model has.
+        That the model has. The calibration may be of fewer, as where one failed in a
+        fold: the mean of more errs no more on average, and the variance of the members
+        is the same, so intervals are rather too wide than too narrow.
 
     Raises
     ------
     ModelError
-        It is missing, broken, of another model, of ensembles of another size or of a
-        newer version.
+        It is missing, broken, of another model, of larger ensembles or of a newer
+        version.
     """
     path = folder / CALIBRATION
     if not path.exists():
@@ -108,11 +110,12 @@ def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration
             "errors of the model beside it. Run 'ginv crossval --overwrite'."
         )
         raise ModelError(message)
-    if size != n_members:
+    if size > n_members:
         message = (
             f"{path}: was made from ensembles of {size} members, and the model has "
-            f"{n_members}. Must be as many, as their spread and their mean depend on "
-            "it. Run 'ginv crossval' again."
+            f"{n_members}. Must be made from no more, as the mean of fewer errs more. "
+            "Run 'ginv train' if members of the model are missing, or 'ginv crossval' "
+            "again."
         )
         raise ModelError(message)
     return Calibration(outputs, content["source"], identity, size)

@@ -225,6 +225,14 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
         read_calibration(tmp_path, "fedc", 5)
 
 
+def test_a_calibration_of_smaller_ensembles_serves(tmp_path):
+    "As where a member failed in a fold: more members err no more."
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 6)
+    assert read == CALIBRATION_OF_TWO
+    assert read.n_members == 5
+
+
 @pytest.mark.parametrize(
     ("path", "value", "why"),
     [
@@ -258,7 +266,7 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
         ),
         (("outputs", "thickness", "covariogram"), {}, "it has no 'nugget'"),
         (("outputs", "thickness", "covariogram"), [400], "cannot be used"),
-        (("n_members",), 3, "from ensembles of 3 members, and the model has 5"),
+        (("n_members",), 7, "from ensembles of 7 members, and the model has 5"),
     ],
 )
 def test_broken_calibrations_are_refused(tmp_path, path, value, why):
