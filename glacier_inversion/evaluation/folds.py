@@ -89,17 +89,8 @@ def make_folds(
     for feature, n in n_known.items():
         if n:
             members.setdefault((groups or {}).get(feature, feature), []).append(feature)
-    least = 3 if nested else 2
     n_folds = len(members) if n_folds is None else min(n_folds, len(members))
-    if n_folds < least:
-        what = "groups of features" if groups else "features"
-        why = ": one to hold out, one to validate on, one to train on" if nested else ""
-        message = (
-            f"{n_folds} folds can be made of the {len(members)} {what} that have known "
-            f"targets. Must be {least} at least{why}. Ask for more folds, or measure "
-            "more glaciers."
-        )
-        raise DatasetError(message)
+    _check_number(n_folds, len(members), bool(groups), nested)
     parts = members
     if n_folds < len(members):
         sizes = {group: sum(n_known[f] for f in ids) for group, ids in members.items()}
@@ -116,6 +107,25 @@ def make_folds(
             Fold(name, held_out, validation, [f for f in n_known if f not in kept])
         )
     return folds
+
+
+def _check_number(n_folds: int, n_known: int, of_groups: bool, nested: bool) -> None:
+    """Check that a training is left of so many folds, of so many features or groups."""
+    least = 3 if nested else 2
+    if n_folds >= least:
+        return
+    why = "one to hold out, one to train on"
+    if nested:
+        why = f"{why}, one to validate on, as '--scheme nested' or the criterion asks"
+    if n_known < least:
+        one = f"{'group' if of_groups else 'feature'}{'s' * (n_known != 1)}"
+        what = f"{n_known} {one}{' of features' * of_groups} with known targets"
+        remedy = "Measure more glaciers, or take those of the test in with --all"
+        remedy += ", or group them otherwise" * of_groups
+    else:
+        what, remedy = f"{n_folds} folds", "Ask for more of them"
+    message = f"crossval: {what}. Must be {least} at least: {why}. {remedy}."
+    raise DatasetError(message)
 
 
 def _balanced(
@@ -183,9 +193,11 @@ def check_known(
         An output is not.
     """
     problems = []
+    named = [output for output in n_known if criterion.startswith(f"val_{output}_")]
+    watched = max(named, key=len, default=None)  # "ice_age", too, begins with "ice_"
     for output, counts in n_known.items():
         parts = ["train"] if any(counts.values()) else []
-        if parts and criterion.startswith(f"val_{output}_"):
+        if parts and output == watched:
             parts.append("validation")
         for part in parts:
             lacking = [

@@ -77,16 +77,35 @@ def test_nested_folds_validate_on_the_next_one():
 @pytest.mark.parametrize(
     ("n_known", "given", "message"),
     [
-        ({"a": 5, "b": 0}, {}, "1 folds can be made of the 1 features that have known"),
+        (
+            {"a": 0, "b": 0},
+            {},
+            "crossval: 0 features with known targets. Must be 2 at least: one to hold "
+            "out, one to train on. Measure more glaciers, or take those of the test in "
+            "with --all.",
+        ),
+        (
+            {"a": 5, "b": 3},
+            {"nested": True, "groups": {"a": "g", "b": "h"}},
+            "crossval: 2 groups of features with known targets.",
+        ),
+        ({"a": 5, "b": 0}, {}, "crossval: 1 feature with known targets."),
         (
             {"a": 5, "b": 3},
             {"nested": True},
-            "Must be 3 at least: one to hold out, one",
+            "crossval: 2 features with known targets. Must be 3 at least: one to hold "
+            "out, one to train on, one to validate on, as '--scheme nested' or the "
+            "criterion asks. Measure more",
+        ),
+        (
+            {"a": 5, "b": 3, "c": 2},
+            {"nested": True, "n_folds": 2},
+            "asks. Ask for more of them.",
         ),
         (
             {"a": 5, "b": 3},
             {"groups": {"a": "g", "b": "g"}},
-            "the 1 groups of features",
+            "crossval: 1 group of features with known targets.",
         ),
         (
             {"a": 5, "b": 3},
@@ -135,3 +154,12 @@ def test_an_output_known_in_one_fold_alone_is_found():
     )
     with pytest.raises(DatasetError, match="bed: is known on no validation feature"):
         check_known(folds, known, "val_bed_mae")
+
+
+def test_the_output_that_the_criterion_watches_is_found_by_its_whole_name():
+    "That of 'ice_age' begins with the name of 'ice', which it does not watch."
+    folds = make_folds(KNOWN, nested=True)
+    known = {"ice": {"a": 0, "b": 0, "c": 1, "d": 1, "e": 1, "f": 0}, "ice_age": KNOWN}
+    check_known(folds, known, "val_ice_age_mae")
+    with pytest.raises(DatasetError, match="ice: is known on no validation feature"):
+        check_known(folds, known, "val_ice_mae")
