@@ -58,35 +58,6 @@ def crps_normal_slope(residual: Floats, sigma: Floats) -> Floats:
     return np.asarray(density - 1 / math.sqrt(math.pi))
 
 
-def crps_members(observed: Floats, members: Floats) -> Floats:
-    """
-    Return the fair CRPS of ensembles: that of ever more members of the same kind.
-
-    Parameters
-    ----------
-    observed : float64 array, shape (n_pixels,)
-    members : float64 array, shape (n_members, n_pixels)
-        Of one member, the score is the absolute error.
-
-    References
-    ----------
-    Ferro (2014), doi:10.1002/qj.2270.
-
-    Examples
-    --------
-    >>> crps_members(np.array([0.0]), np.array([[-1.0], [2.0]]))
-    array([0.])
-    """
-    n_members = len(members)
-    error = np.asarray(np.abs(members - observed).mean(axis=0))
-    if n_members == 1:
-        return error
-    # in order, member i is the greater one of i pairs, the lesser of the others
-    signs = 2 * np.arange(n_members) - n_members + 1
-    apart = signs @ np.sort(members, axis=0)
-    return np.asarray(error - apart / (n_members * (n_members - 1)))
-
-
 def interval_score(residual: Floats, half_width: Floats, level: float) -> Floats:
     """
     Return the interval score: the width, and 2 / (1 - level) of what lies outside.

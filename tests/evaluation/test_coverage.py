@@ -6,7 +6,6 @@ import scoringrules
 from scipy import stats
 
 from glacier_inversion.evaluation.coverage import (
-    crps_members,
     crps_normal,
     crps_normal_slope,
     interval_score,
@@ -72,25 +71,6 @@ def test_slope_of_the_crps_is_that_of_differences(calibrated):
     )
     slope = crps_normal_slope(residual, sigma)
     np.testing.assert_allclose(slope, differences / (2 * step), atol=1e-8)
-
-
-@pytest.mark.parametrize("n_members", [2, 3, 8])
-def test_crps_of_members_is_the_fair_one_of_another_library(n_members):
-    rng = np.random.default_rng(n_members)
-    observed, members = rng.normal(size=50), rng.normal(size=(n_members, 50))
-    expected = scoringrules.crps_ensemble(observed, members.T, estimator="fair")
-    # sums of differences of either sign
-    np.testing.assert_allclose(crps_members(observed, members), expected, atol=1e-12)
-
-
-def test_crps_of_members_does_not_depend_on_their_number():
-    "As fair scores do not: that of the normal distribution that they are drawn from."
-    rng = np.random.default_rng(5)
-    observed = rng.normal(size=N)
-    means = [crps_members(observed, rng.normal(size=(n, N))).mean() for n in (2, 5)]
-    np.testing.assert_allclose(means, 1 / np.sqrt(np.pi), atol=0.015)
-    one = rng.normal(size=(1, N))
-    np.testing.assert_array_equal(crps_members(observed, one), abs(one[0] - observed))
 
 
 @pytest.mark.parametrize("level", LEVELS)
