@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -20,6 +20,10 @@ from glacier_inversion.commands.console import (
     with_common_options,
 )
 from glacier_inversion.progress import working
+
+if TYPE_CHECKING:  # imported when a command runs, as --help shows at once
+    from glacier_inversion.experiment.experiment import Experiment
+    from glacier_inversion.workspace import Workspace
 
 
 @click.command(
@@ -57,17 +61,13 @@ def evaluate_command(
     methods, by class and by feature, and the paths of what was written: the same as
     JSON and CSV, and the pixels as points for QGIS.
     """
-    configure_logging(verbose, quiet)
-    from glacier_inversion.experiment.experiment import load_experiment
-    from glacier_inversion.workspace import Workspace
-
-    loaded = load_experiment(experiment)
+    loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.evaluate import evaluate
 
     with working() as progress:
         report = evaluate(
             loaded,
-            Workspace(workspace),
+            place,
             split=split,
             method=method,
             device=device,
@@ -145,17 +145,13 @@ def crossval_command(
             "many folds as there are features or groups. Leave one of them out."
         )
         raise click.UsageError(message)
-    configure_logging(verbose, quiet)
-    from glacier_inversion.experiment.experiment import load_experiment
-    from glacier_inversion.workspace import Workspace
-
-    loaded = load_experiment(experiment)
+    loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.crossval import crossval
 
     with working() as progress:
         report = crossval(
             loaded,
-            Workspace(workspace),
+            place,
             n_folds=None if leave_one_out else n_folds or 10,
             group=group,
             nested=scheme == "nested",
@@ -192,17 +188,13 @@ def calibrate_command(
     table of evaluate for the validation features, what calibrated intervals cover of
     each, fitted to the others, and the paths of what was written.
     """
-    configure_logging(verbose, quiet)
-    from glacier_inversion.experiment.experiment import load_experiment
-    from glacier_inversion.workspace import Workspace
-
-    loaded = load_experiment(experiment)
+    loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.calibrate import calibrate
 
     with working() as progress:
         report = calibrate(
             loaded,
-            Workspace(workspace),
+            place,
             method=method,
             device=device,
             progress=progress,
@@ -234,6 +226,17 @@ def report_command(
         done = report(loaded, Workspace(workspace), progress=progress)
     for path in done.written:
         click.echo(path)
+
+
+def _open(
+    experiment: Path, workspace: Path, verbose: bool, quiet: bool
+) -> tuple[Experiment, Workspace]:
+    """Configure logging, and load what a command works on: mistakes show at once."""
+    configure_logging(verbose, quiet)
+    from glacier_inversion.experiment.experiment import load_experiment
+    from glacier_inversion.workspace import Workspace
+
+    return load_experiment(experiment), Workspace(workspace)
 
 
 def _print(
