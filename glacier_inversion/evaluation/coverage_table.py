@@ -116,8 +116,8 @@ def tell_calibration(uncertainty: Mapping[str, Any], *, of_folds: bool) -> list[
         )
         if of_folds:
             said.append(
-                f"The networks that made those errors were trained on this {one}, so "
-                "the check is not fully independent of it."
+                "The networks that erred on the others were trained on the "
+                f"{one} itself, so the check is not fully independent of it."
             )
     elif uncertainty["features_calibrated"]:
         said.append(

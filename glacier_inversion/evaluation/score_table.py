@@ -15,12 +15,20 @@ from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
 from glacier_inversion.evaluation.scores import Scores
 
 _KINDS = {kind.name: kind for kind in (REGRESSION, CLASSIFICATION)}
-_TITLES = {"rmse": "RMSE", "mae": "MAE", "nmad": "NMAD", "r2": "R2", "iou": "IoU"}
+_TITLES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "nmad": "NMAD",
+    "r2": "R2",
+    "iou": "IoU",
+    "brier": "Brier",
+}
 _OF_PARTS = {  # what is told of features and classes
     REGRESSION.name: ("rmse", "mae", "bias"),
     CLASSIFICATION.name: CLASSIFICATION.metrics,
 }
 _OF_UNIT = ("rmse", "mae", "bias", "nmad")
+_DECIMALS = {"brier": 3}  # where 2 leave one digit, or none
 _MOST_FEATURES = 20  # that are printed
 
 Rows = list[list[str]]
@@ -169,10 +177,14 @@ class _Numbers:
     """
     Writes errors to three digits of the RMSE, and what has no unit to two decimals.
 
+    The Brier score, which is small, has three.
+
     >>> _Numbers(62.16).number("bias", -0.04), _Numbers(0.0123).number("mae", 0.01)
     ('0.0', '0.0100')
     >>> _Numbers(62.16).number("r2", 0.567), _Numbers(None).number("r2", None)
     ('0.57', '')
+    >>> _Numbers(None).number("brier", 0.0123)
+    '0.012'
     """
 
     def __init__(self, rmse: float | None) -> None:
@@ -184,7 +196,7 @@ class _Numbers:
         """Write a number of a column, nothing for None."""
         if value is None:
             return ""
-        decimals = self._decimals if column in _OF_UNIT else 2
+        decimals = self._decimals if column in _OF_UNIT else _DECIMALS.get(column, 2)
         return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
     def row(self, name: str, columns: Sequence[str], scores: Scores) -> list[str]:

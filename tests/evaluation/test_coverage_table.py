@@ -136,7 +136,7 @@ def test_what_few_features_can_guarantee_is_said(
         f"calibrated: the intervals of each {one} were fitted to the errors on the "
         f"other {one}s."
     )
-    assert f"were trained on this {one}, so the check is not fully independent" in knew
+    assert f"trained on the {one} itself, so the check is not fully independent" in knew
     assert "nominal" in promised
     assert words in promised
     # no network was trained on validation features
