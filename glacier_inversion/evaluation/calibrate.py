@@ -112,11 +112,6 @@ def calibrate(
         )
         raise DatasetError(message)
     evaluated = write_evaluation(experiment, workspace, scored)
-    if experiment.best_by.of_validation:
-        logger.warning(
-            "the best epochs were chosen by these features: errors on others may be "
-            "larger. 'ginv crossval' calibrates by features that had no say"
-        )
     return CalibrationReport(
         [written, *evaluated.written], evaluated.metrics, evaluated.failures
     )

@@ -112,6 +112,12 @@ def score_split(
         logger.warning(
             "%s: was trained on features of these. Errors on others are larger", name
         )
+    elif split == "validation" and ensemble.model.experiment.best_by.of_validation:
+        logger.warning(
+            "%s: its best epochs were chosen by these features. Errors on others may "
+            "be larger: 'ginv crossval' predicts features that had no say",
+            name,
+        )
     _warn_of_targets(ensemble, dataset)
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)

@@ -52,7 +52,7 @@ def test_the_errors_on_validation_features_calibrate(validated):
         found = checked["calibrated"]["levels"][level]
         assert found["coverage"] == pytest.approx(fitted["coverage"])
     assert "\nthickness,calibrated," in (folder / "metrics.csv").read_text()
-    assert "the best epochs were chosen" not in result.stderr
+    assert "best epochs were chosen" not in result.stderr
     validated.raw["drawing_description"]["statistics"] = ["uncertainty"]
     validated.raw["drawing_description"]["features"] = ["north-1"]
     validated.raw["drawing_description"]["profiles"] = []

@@ -199,13 +199,16 @@ def test_classes_that_are_named_are_taken(evaluated, tmp_path):
 
 
 def test_what_trained_is_flattered_and_it_is_said(evaluated, tmp_path):
-    "By a warning that names the model; not for the others."
+    "By a warning that names the model; another one of what chose the best epochs."
     run = copy_of(evaluated, tmp_path)
     words = "was trained on features of these. Errors on others are larger"
     for split, is_said in (("train", True), ("validation", False)):
         result = run("evaluate", "--split", split)
         assert result.exit_code == 0
         assert (words in result.stderr) == is_said
+        # the criterion is val_loss
+        chosen = "small: its best epochs were chosen by these features. Errors on"
+        assert (chosen in result.stderr) == (split == "validation")
 
 
 def test_a_model_that_is_not_trained_is_refused(evaluated, tmp_path):
