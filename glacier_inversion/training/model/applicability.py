@@ -3,8 +3,9 @@ Where a model applies: how unlike its training points a point is.
 
 The dissimilarity of Meyer and Pebesma (2021, doi:10.1111/2041-210X.13650) is the
 distance to the nearest training point. Points are compared by few numbers of their
-patches, each divided by its standard deviation over the training points; an unknown
-input counts as the mean of training, as networks see it. The threshold is the upper
+patches, each divided by its standard deviation over the training points, and not
+weighted by importance, as theirs may be; an unknown input counts as the mean of
+training, as networks see it. The threshold is the upper
 whisker of the distances of training points themselves, each to those of other features
 alone: the largest that is not above the upper quartile by more than 1.5 times the
 distance between the quartiles. Here distances are divided by it: theirs are
