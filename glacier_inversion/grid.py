@@ -43,11 +43,13 @@ def ratio(coarse: float, fine: float) -> int | None:
     """
     Return how many times *fine* goes into *coarse*, None unless that is whole.
 
+    Both are lengths, more than 0.
+
     >>> ratio(50.0, 12.5), ratio(50.0, 20.0), ratio(0.3, 0.1)
     (4, None, 3)
     """
     times = exact(coarse) / exact(fine)
-    return times.numerator if times.denominator == 1 and times >= 1 else None
+    return times.numerator if times.denominator == 1 else None
 
 
 def common_multiple(resolutions: Iterable[float]) -> float:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,19 @@ def test_pixel_size_does_not_drift_to_fit_the_extent():
     grid = Grid.from_bounds(bounds, 50.0)
     assert bounds == (1000.0, 0.0, 2050.0, 1050.0)
     assert (grid.resolution, grid.shape) == (50.0, (21, 21))
+
+
+@pytest.mark.parametrize(("beyond", "grown"), [(1e-5, 0.0), (1e-3, 100.0)])
+def test_only_the_rounding_of_a_division_is_no_part_of_a_step(beyond, grown):
+    "A millimetre beyond a multiple of 100 m takes a step more, a thousandth does not."
+    bounds = (100.0 - beyond, 200.0 - beyond, 300.0 + beyond, 400.0 + beyond)
+    expected = (100.0 - grown, 200.0 - grown, 300.0 + grown, 400.0 + grown)
+    assert snap_bounds(bounds, 0.0, 100.0) == expected
+
+
+def test_a_multiple_beyond_all_numbers_is_infinite():
+    "Of lengths that no file means, before they are refused."
+    assert common_multiple([1e300, 1.0000000000000002]) == math.inf
 
 
 def test_buffer_is_added_once_per_side():
@@ -75,8 +89,10 @@ def test_lattice_points_are_window_centres(window_px, n_rows, n_cols):
 @given(st.floats(-50, 150), st.floats(-50, 150), st.floats(0, 60), st.floats(0, 60))
 def test_covering_finds_the_centres_within_bounds(left, bottom, width, height):
     "Against a loop over all pixels, those beyond the grid included."
-    grid = Grid(0.0, 100.0, 10.0, 10, 10)
+    grid = Grid(10.0, 100.0, 10.0, 10, 10)
     rows, cols = grid.covering((left, bottom, left + width, bottom + height))
+    assert rows.start <= rows.stop
+    assert cols.start <= cols.stop
     slack = 1e-4  # centres as close as that to the bounds may fall on either side
     for number, start, place in (
         *((i, rows, float(grid.y(i))) for i in range(-6, 16)),
@@ -88,6 +104,30 @@ def test_covering_finds_the_centres_within_bounds(left, bottom, width, height):
             assert start.start <= number < start.stop
         if place < low - slack or place > high + slack:
             assert not start.start <= number < start.stop
+
+
+@pytest.mark.parametrize(("shift", "n_covered"), [(-1e-3, 3), (-1e-5, 5), (1e-5, 5)])
+def test_centres_on_the_bounds_but_for_rounding_are_within(shift, n_covered):
+    "Five centres of 100 m, and bounds through the outer ones, moved out by a shift."
+    grid = Grid(0.0, 900.0, 100.0, 9, 9)
+    low, high = 250.0 - shift, 650.0 + shift
+    for found in grid.covering((low, low, high, high)):
+        assert found.stop - found.start == n_covered
+
+
+def test_bounds_between_centres_cover_nothing():
+    "Rows and columns then are none, not fewer than none."
+    rows, cols = Grid(0.0, 100.0, 10.0, 10, 10).covering((36.0, 42.0, 38.0, 44.0))
+    assert (rows.start, rows.stop) == (6, 6)
+    assert (cols.start, cols.stop) == (4, 4)
+
+
+def test_the_transform_leads_to_the_places_of_pixels():
+    "From (col, row) of a corner to its (x, y), as rasterio has it."
+    grid = Grid(-37.5, 1000.0, 12.5, 7, 9)
+    transform = Affine(*grid.transform)
+    assert transform @ (0, 0) == (-37.5, 1000.0)
+    assert transform @ (9, 7) == (grid.bounds[2], grid.bounds[1])
 
 
 @given(st.integers(0, 6), st.integers(0, 8))
