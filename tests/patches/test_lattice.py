@@ -10,6 +10,7 @@ from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import (
     Layout,
     lattice_image,
+    needed_pixels,
     target_values,
     to_lattice,
     windows_sum,
@@ -114,6 +115,14 @@ def test_factor_of_one_is_never_interpolated():
     assert lattice_image(tile, 1) is tile
 
 
+def test_images_reach_from_the_first_pixel_to_the_last():
+    "With two pixels between neighbours, where a raster's are three times as wide."
+    rows, cols = np.mgrid[0:4, 0:5].astype("f4")
+    image = lattice_image(10 * rows + cols, 3)
+    row, col = np.mgrid[0:10, 0:13] / 3
+    np.testing.assert_allclose(image, 10 * row + col, rtol=1e-6)
+
+
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 9), st.integers(0, 9))
 def test_windows_sum_agrees_with_the_plain_loop(n_px, stride, n_rows, n_cols):
     "Images smaller than the window included."
@@ -128,21 +137,66 @@ def test_windows_sum_agrees_with_the_plain_loop(n_px, stride, n_rows, n_cols):
     ]
     shape = (max(n_rows - span, 0), max(n_cols - span, 0))
     expected = np.array(expected).reshape(shape)
-    np.testing.assert_allclose(windows_sum(image, n_px, stride), expected, rtol=1e-5)
+    total = windows_sum(image, n_px, stride)
+    assert total.dtype == np.float32
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
 
 
-def test_points_need_their_share_of_valid_pixels_of_every_input():
+@pytest.mark.parametrize("first", ["slope", "speed"])
+def test_points_need_their_share_of_valid_pixels_of_every_input(first):
     "A velocity that is missing altogether is not outvoted by a finer slope."
     grid = Grid(0.0, 0.0, 10.0, 8, 8)
     slope = np.ones((8, 8), dtype="f4")
     speed = np.ones((4, 4), dtype="f4")
     speed[:, :2] = np.nan
-    layout = Layout(10.0, 4, {"slope": 1, "speed": 2}, {}, {}, 0.5)
+    images = {"slope": 1, "speed": 2}
+    images = {first: images.pop(first), **images}
+    layout = Layout(10.0, 4, images, {}, {}, 0.5)
     usable = to_lattice(
         Tiles("a", "test", grid, {"slope": slope, "speed": speed}, {}), layout
     ).usable
     assert not usable[:, 0].any()
     assert usable[:, -1].all()
+
+
+@given(st.lists(st.integers(0, 54), min_size=1, max_size=3), st.sampled_from([6, 12]))
+def test_windows_of_some_points_need_a_part_of_the_tile_alone(points, window_px):
+    "The part gives them the same values, and reaches little farther than they do."
+    points = np.unique(np.clip(points, 0, 60 - window_px))
+    needed = needed_pixels(points, window_px, 6, 60)
+    whole = Grid(0.0, 60.0, 1.0, 60, 60)
+    rng = np.random.default_rng(5)
+    arrays = {f"a{k}": rng.random((60 // k, 60 // k)).astype("f4") for k in (1, 2, 3)}
+    part = {}
+    for k in (1, 2, 3):
+        own = slice(needed.start // k, needed.stop // k)
+        part[f"a{k}"] = arrays[f"a{k}"][own, own]
+    factors = {"a1": 1, "a2": 2, "a3": 3}
+    layout = Layout(1.0, window_px, factors, factors, factors, 0.5)
+    of_whole, of_part = (
+        to_lattice(Tiles("a", "test", grid, inputs, inputs), layout)
+        for grid, inputs in ((whole, arrays), (whole.window(needed, needed), part))
+    )
+    at = points - needed.start
+    assert (at >= 0).all()
+    for values in ("scalars", "targets"):
+        for name in factors:
+            np.testing.assert_allclose(
+                getattr(of_part, values)[name][np.ix_(at, at)],
+                getattr(of_whole, values)[name][np.ix_(points, points)],
+                rtol=1e-6,  # places of interpolation are rounded otherwise
+            )
+    for name, k in factors.items():
+        for place, there in zip(points, at, strict=True):
+            np.testing.assert_allclose(
+                of_part.images[name][there : there + window_px - k + 1, there],
+                of_whole.images[name][place : place + window_px - k + 1, place],
+                rtol=1e-6,
+            )
+    assert points[0] - needed.start < 2 * 6
+    assert needed.stop - (points[-1] + window_px) < 2 * 6
+    assert needed.start == 0 or points[0] - needed.start >= 6
+    assert needed.stop == 60 or needed.stop - (points[-1] + window_px) >= 6
 
 
 def test_a_tile_smaller_than_the_window_has_no_points():
@@ -152,14 +206,20 @@ def test_a_tile_smaller_than_the_window_has_no_points():
         "a", "test", grid, {"s": np.ones((3, 9), "f4")}, {"t": np.ones((3, 9), "f4")}
     )
     part = to_lattice(tiles, Layout(10.0, 4, {"s": 1}, {}, {"t": 1}, 0.5))
-    assert part.usable.shape == (0, 0)
+    assert (part.usable.shape, part.usable.dtype) == ((0, 0), bool)
+    for values in (part.images["s"], part.targets["t"]):
+        assert (values.shape, values.dtype) == ((0, 0), np.float32)
 
 
-def test_a_share_of_valid_pixels_is_not_lost_by_rounding():
-    "7 of 100 pixels are a share of 0.07, though 0.07 * 100 > 7."
-    layout = Layout(10.0, 10, {"a": 1}, {}, {"t": 1}, 0.07)
-    values = np.full((10, 10), np.nan, dtype="f4")
-    values.ravel()[:7] = 1.0
-    grid = Grid(0.0, 100.0, 10.0, 10, 10)
+@pytest.mark.parametrize(
+    ("n_px", "share", "n_valid", "serves"),
+    [(10, 0.07, 7, True), (10, 0.07, 6, False), (3, 0.5, 4, False), (3, 0.5, 5, True)],
+)
+def test_a_share_of_valid_pixels_is_not_lost_by_rounding(n_px, share, n_valid, serves):
+    "7 of 100 pixels are a share of 0.07, though 0.07 * 100 > 7; 4 of 9 are no half."
+    layout = Layout(10.0, n_px, {"a": 1}, {}, {"t": 1}, share)
+    values = np.full((n_px, n_px), np.nan, dtype="f4")
+    values.ravel()[:n_valid] = 1.0
+    grid = Grid(0.0, 100.0, 10.0, n_px, n_px)
     part = to_lattice(Tiles("f", "train", grid, {"a": values}, {"t": values}), layout)
-    assert part.usable.tolist() == [[True]]
+    assert part.usable.tolist() == [[serves]]
