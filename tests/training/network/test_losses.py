@@ -11,6 +11,7 @@ from glacier_inversion.training.network.losses import (
     ERRORS,
     mean_of_sum,
     plain,
+    predicts_logit,
     predicts_variance,
     sum_errors,
     sum_losses,
@@ -58,6 +59,33 @@ def test_errors_equal_the_plain_loop_over_known_targets(name):
         gradient = prediction.grad.numpy()
         assert np.isfinite(gradient).all()
         assert (gradient[~known] == 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(Loss.__args__))
+def test_losses_are_the_errors_of_what_the_network_gives(name):
+    "Of a logit, those of its sigmoid; of a variance, the likelihood is one."
+    rng = np.random.default_rng(1)
+    prediction = torch.tensor(rng.normal(size=(20, 2)))
+    target = torch.tensor(np.where(rng.random(20) < 0.3, np.nan, rng.random(20)))
+    total, count = sum_losses(name, prediction, target)
+    if predicts_variance(name):
+        mean, log_variance = prediction[:, 0], prediction[:, 1]
+        each = (log_variance + (target - mean) ** 2 / log_variance.exp()) / 2
+        expected = each.nansum()
+    else:
+        given = prediction.sigmoid() if predicts_logit(name) else prediction
+        expected, _ = sum_errors(name, given, target)
+    assert int(count) == int(target.isfinite().sum())
+    assert float(total) == pytest.approx(float(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["binary_accuracy", "nan_binary_accuracy"])
+def test_one_half_is_taken_for_0(name):
+    "Of a probability, and of a target that is a share of ice."
+    prediction = torch.tensor([[0.5], [0.5], [0.4], [0.6]])
+    target = torch.tensor([0.0, 1.0, 0.5, 0.5])
+    total, count = sum_errors(name, prediction, target)
+    assert (float(total), int(count)) == (2.0, 4)
 
 
 def test_a_batch_without_targets_counts_as_nothing():
