@@ -1,5 +1,7 @@
 """Which points are samples: once a cell, and with the targets that losses need."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,16 @@ from hypothesis import strategies as st
 
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.grid import Grid, exact
 from glacier_inversion.patches.samples import Samples
-from glacier_inversion.patches.sampling import count_samples, find_cells, find_points
+from glacier_inversion.patches.sampling import (
+    check_targets,
+    count_samples,
+    find_cells,
+    find_points,
+    sort_by_cell,
+    spacing_of,
+)
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.data import prepare
 from tests import synthetic
@@ -60,6 +70,138 @@ def test_a_crossentropy_of_metres_is_warned_of(caplog):
     tail[0]["last_activation"] = "sigmoid"
     prepare(check_experiment(raw, "exp"), some_tiles())
     assert "is for targets of 0 to 1, and those of train are" in caplog.text
+
+
+def checked_of_two(losses, targets, **keys):
+    """Check the targets of thickness and slope, by split; return what is warned of."""
+    raw = synthetic.experiment() | keys
+    raw["outputs"].append({"name": "slope", "resolution": 50.0, "scalar": True})
+    raw["losses_name"] = dict(zip(("thickness", "slope"), losses, strict=True))
+    raw["metrics_name"] = {}
+    outputs = raw["model_description"]["outputs"]
+    outputs["slope"] = outputs["thickness"]
+    for output, loss in raw["losses_name"].items():
+        tail = outputs[output]["operations"][-1]
+        activation = "sigmoid" if "crossentropy" in loss else "softplus"
+        outputs[output] = {"operations": [{**tail, "last_activation": activation}]}
+    warnings = []
+    arrays = {split: np.array(rows, dtype="f4") for split, rows in targets.items()}
+    n_features = dict.fromkeys(arrays, 1)
+    experiment = check_experiment(raw, "exp")
+    check_targets(experiment, arrays, n_features, warnings.append)
+    return warnings
+
+
+NAN = math.nan
+KNOWN = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("validation", "criterion", "output"),
+    [
+        (KNOWN, "val_slope_loss", None),
+        ([[1.0, NAN], [NAN, 2.0]], "val_slope_loss", None),
+        ([[1.0, NAN], [2.0, NAN]], "val_slope_loss", "slope"),
+        ([[1.0, NAN], [2.0, NAN]], "val_thickness_loss", None),
+        ([[1.0, NAN], [2.0, NAN]], "val_loss", None),
+        ([[NAN, 1.0]], "val_thickness_loss", "thickness"),
+        ([[NAN, 1.0]], "thickness_loss", None),
+        (np.zeros((0, 2)), "thickness_loss", None),
+    ],
+)
+def test_a_criterion_needs_one_target_of_its_output(validation, criterion, output):
+    "In validation, whatever is known of the other output."
+    targets = {"train": KNOWN, "validation": validation}
+    losses = ["nan_mae", "nan_mae"]
+    if output is None:
+        assert checked_of_two(losses, targets, criterion=criterion) == []
+    else:
+        with pytest.raises(DatasetError, match=f"{criterion}' needs .* of '{output}'"):
+            checked_of_two(losses, targets, criterion=criterion)
+
+
+@pytest.mark.parametrize(
+    ("train", "split", "range_"),
+    [
+        ([0.0, 1.0, 0.5], None, None),
+        ([0.0, 1.5, 0.5], "train", "0 to 1.5"),
+        ([-0.25, 1.0, 0.5], "train", "-0.25 to 1"),
+        ([-0.25, -0.25, -0.25], "train", "-0.25 to -0.25"),
+    ],
+)
+def test_a_crossentropy_is_for_0_to_1_its_ends_included(train, split, range_):
+    "Which the message says of each split; other losses take any target."
+    targets = {"train": [[value, 7.0] for value in train], "validation": KNOWN}
+    losses = ["nan_binary_crossentropy", "nan_mae"]
+    said = checked_of_two(losses, targets)
+    expected = [] if split is None else [f"those of {split} are {range_}"]
+    expected.append("those of validation are 1 to 5")
+    assert len(said) == len(expected)
+    for one, end in zip(said, expected, strict=True):
+        assert one.startswith("losses_name, metrics_name: thickness: a binary_cross")
+        assert one.endswith(end)
+    assert checked_of_two(["nan_mae", "nan_mae"], targets) == []
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_losses_that_need_every_target_say_how_many_are_unknown(split):
+    "And serve where none is."
+    losses = ["mse", "nan_mae"]
+    targets = {"train": KNOWN, "validation": KNOWN}
+    assert checked_of_two(losses, targets) == []
+    holes = {**targets, split: [[1.0, 2.0], [NAN, 4.0], [NAN, 6.0], [7.0, NAN]]}
+    message = f"thickness: 'mse' needs every target, and 2 of 4 {split} points have"
+    with pytest.raises(DatasetError, match=message):
+        checked_of_two(losses, holes)
+
+
+def test_the_spacing_is_that_of_the_file_or_the_side_of_a_patch():
+    raw = synthetic.experiment()
+    assert spacing_of(check_experiment(raw, "exp")) == 100.0
+    del raw["sampling"]
+    assert spacing_of(check_experiment(raw, "exp")) == 400.0
+
+
+@given(
+    st.sampled_from([0.1, 0.7, 10.0, 12.5]),
+    st.sampled_from([1, 2, 3, 10, 16]),
+    st.integers(-(10**7), 10**7),
+    st.booleans(),
+)
+@settings(max_examples=50)
+def test_cells_are_those_of_exact_arithmetic(resolution, cell_px, start, on_corners):
+    "Points on the side of a cell are in the next one, far from the origin too."
+    spacing = float(exact(resolution) * cell_px)
+    # of a lattice of corners, or of centres of pixels
+    half = exact(resolution) / 2
+    left, top = (2 * start - on_corners) * half, (6 * start + on_corners) * half
+    grid = Grid(float(left), float(top), resolution, 3, 5)
+    row, col = (part.ravel() for part in np.mgrid[0:3, 0:5])
+    cell, distance = find_cells(grid, row, col, spacing)
+    for i in range(len(row)):
+        x = left + exact(resolution) * int(col[i]) + half
+        y = top - exact(resolution) * int(row[i]) - half
+        own = [value // exact(spacing) for value in (x, y)]
+        assert cell[i].tolist() == own
+        away = [
+            v - (n + exact(0.5)) * exact(spacing)
+            for v, n in zip((x, y), own, strict=True)
+        ]
+        plain = math.hypot(*map(float, away)) / resolution
+        assert distance[i] == pytest.approx(plain, abs=2e-6)
+    # points that mirror each other about the centre are exactly as far
+    assert len(np.unique(distance)) == len(np.unique(np.round(distance, 4)))
+
+
+def test_points_of_a_cell_come_together_the_nearest_first():
+    "Cells in order, by all their indices; equal distances in the order given."
+    cells = np.array([[2, -1], [1, 5], [2, -1], [1, 4], [2, -2], [1, 5]])
+    distances = np.array([3.0, 2.0, 1.0, 9.0, 4.0, 2.0])
+    order, number = sort_by_cell(cells, distances)
+    assert order.tolist() == [3, 1, 5, 4, 2, 0]
+    assert number.tolist() == [0, 1, 1, 2, 3, 3]
+    order, number = sort_by_cell(cells[:0], distances[:0])
+    assert len(order) == len(number) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10.0, 30.0, 70.0]))
