@@ -93,11 +93,12 @@ def test_tau_is_sigma_without_the_spread():
     without = np.hypot(20.0, 0.25 * mean)
     for found in (OUTPUT.tau(mean, noise), OUTPUT.tau(mean, None)):
         np.testing.assert_allclose(found, without, rtol=1e-12)
-    with_noise = replace(OUTPUT, counts_noise=True)
-    expected = np.hypot(without, 2.0 * np.array([15.0, 0.0, 2.0]))
+    with_noise = replace(OUTPUT, b=3.0, counts_noise=True)
+    expected = np.hypot(without, 3.0 * np.array([15.0, 0.0, 2.0]))
     np.testing.assert_allclose(with_noise.tau(mean, noise), expected, rtol=1e-12)
+    np.testing.assert_allclose(with_noise.tau(mean, None), without, rtol=1e-12)
     std = np.array([15.0, 0.0, 2.0], dtype="f4")  # as if the noise were all the spread
-    sigma = OUTPUT.sigma(std, mean.astype("f4"))
+    sigma = with_noise.sigma(std, mean.astype("f4"))
     np.testing.assert_allclose(with_noise.tau(mean, noise), sigma, rtol=1e-6)
 
 
@@ -138,6 +139,16 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
     assert read.outputs["bed"].n_features == 4
     content = json.loads((tmp_path / CALIBRATION).read_text())["outputs"]["bed"]
     assert content["widest_guaranteed_level"] == content["n_features"] * 20 == 80
+
+
+def test_a_digest_is_that_of_what_is_said_whatever_the_order():
+    "Of outputs in another order the same, of any other number another."
+    outputs = CALIBRATION_OF_TWO.outputs
+    turned = replace(CALIBRATION_OF_TWO, outputs=dict(reversed(outputs.items())))
+    assert turned.digest == CALIBRATION_OF_TWO.digest
+    other = {**outputs, "bed": replace(outputs["bed"], c=0.26)}
+    assert replace(turned, outputs=other).digest != turned.digest
+    assert replace(turned, n_members=4).digest != turned.digest
 
 
 def test_the_calibration_of_an_earlier_version_counts_no_noise(tmp_path):
