@@ -34,7 +34,7 @@ def refuse_links(folder: Path) -> None:
     if place == str(folder.absolute()):
         return
     links = [part for part in (*folder.parents, folder) if part.is_symlink()]
-    first = min(links, key=lambda part: len(part.parts), default=folder)
+    first = min(links, default=folder)  # each is within the one before
     message = (
         f"{first}: is a link to {os.path.realpath(first)}. Must be in the workspace "
         "itself, as nothing is written or removed through a link. Put what it leads to "
@@ -79,7 +79,7 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
     except WorkspaceError:
         raise
     except OSError as error:
-        raise unwritable(paths[0] if len(paths) == 1 else path, error) from error
+        raise unwritable(path, error) from error
 
 
 @contextmanager
@@ -176,11 +176,12 @@ def append_bytes(path: Path, content: bytes) -> None:
     refuse_links(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            size = file.tell()
+        # without a buffer, which would be written on closing when there is space again
+        with path.open("ab", buffering=0) as file:
+            size, rest = file.tell(), memoryview(content)
             try:
-                file.write(content)
-                file.flush()
+                while rest:
+                    rest = rest[file.write(rest) :]
             except OSError:
                 os.truncate(path, size)
                 raise
@@ -247,8 +248,7 @@ def _check_removable(path: Path) -> None:
         changed += [Path(inner) for inner, folders, names in walk if folders or names]
     for folder in changed:
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            number = errno.EACCES
-            raise PermissionError(number, os.strerror(number), str(folder))
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _raise(error: OSError) -> None:

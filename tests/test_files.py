@@ -6,17 +6,28 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.files import (
+    FULL,
+    append_bytes,
+    is_full,
+    is_locked,
+    is_scratch,
     locked,
     making_folder,
+    move,
+    refuse_links,
     remove,
+    remove_if_empty,
     replacing,
     replacing_all,
+    scratch_of,
+    unwritable,
     working_in,
     write_bytes,
 )
@@ -93,6 +104,185 @@ def test_files_that_belong_together_appear_together(tmp_path):
     ):
         raise AssertionError
     assert read_all(tmp_path) == {"a/1.txt": b"old"}
+
+
+def test_of_links_in_links_the_first_is_named(linked, tmp_path):
+    "And a path that leads elsewhere without one is refused, too."
+    inner = tmp_path / "theirs" / "a" / "inner"
+    inner.symlink_to(tmp_path / "place", target_is_directory=True)
+    with pytest.raises(WorkspaceError, match=f"^{linked}: is a link to"):
+        refuse_links(linked / "a" / "inner" / "file")
+    with pytest.raises(WorkspaceError, match="Must be in the workspace itself"):
+        refuse_links(tmp_path / "place" / ".." / "theirs")
+    refuse_links(tmp_path / "theirs" / "new" / "file")
+
+
+def test_a_scratch_file_is_known_by_its_name(tmp_path):
+    "It lies beside the file, so that renaming it moves no bytes."
+    assert scratch_of(tmp_path / "a.b.tif") == tmp_path / ".a.b.part.tif"
+    assert is_scratch(scratch_of(tmp_path / "tile.tif"))
+    for name in ("tile.tif", ".tile.tif", "tile.part.tif", ".tile.part"):
+        assert not is_scratch(tmp_path / name)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    "What a killed run left of it goes first; what is in its place stays."
+    path = tmp_path / "new" / "a"
+    write_bytes(scratch_of(path) / "left", b"")
+    with making_folder(path) as scratch:
+        assert not path.exists()
+        assert list(scratch.iterdir()) == []
+        (scratch / "file").write_bytes(b"ours")
+
+    def fail(error):
+        with making_folder(path.with_name("b")) as scratch:
+            (scratch / "file").write_bytes(b"half")
+            raise error
+
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(WorkspaceError, match=r"new/b: cannot be written .No space"):
+        fail(full)
+    with pytest.raises(WorkspaceError, match=r"^as it says"):
+        fail(WorkspaceError("as it says"))
+    with pytest.raises(ZeroDivisionError):
+        fail(ZeroDivisionError)
+    with (
+        pytest.raises(WorkspaceError, match=r"a: cannot be written .Dir.* not empty"),
+        making_folder(path),
+    ):
+        pass
+    assert [part.name for part in (tmp_path / "new").iterdir()] == ["a"]
+    assert read_all(tmp_path) == {"new/a/file": b"ours"}
+    with making_folder(tmp_path / "deep" / "er" / "c"):
+        pass
+    assert (tmp_path / "deep" / "er" / "c").is_dir()
+
+
+def caused(cause):
+    """Return an error as libraries raise it from their own."""
+    error = ValueError("failed")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "n_free", "n_bytes", "reason"),
+    [
+        (OSError(errno.EACCES, "what it says itself"), 0, 0, "Permission denied"),
+        (OSError(errno.ENOSPC, ""), 2**30, 0, "No space left on device"),
+        ("a library fails", 2**20, 0, "a library fails"),
+        ("a library fails", 2**20 - 1, 0, "No space left on device"),
+        ("a library fails", 2**20 - 1, 1, "No space left on device"),
+        (ValueError("fails"), 2**21, 2**21, "fails"),
+        (ValueError("fails"), 2**21 - 1, 2**21, "No space left on device"),
+        (caused(ValueError("this is why")), 2**21, 0, "this is why"),
+    ],
+)
+def test_a_library_that_fails_on_a_full_disk_is_not_believed(
+    tmp_path, monkeypatch, error, n_free, n_bytes, reason
+):
+    "Nor is a disk asked where the system has said what is wrong."
+
+    def disk_usage(folder):
+        assert folder == tmp_path
+        return SimpleNamespace(free=n_free)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    failure = unwritable(tmp_path / "file", error, n_bytes)
+    assert str(failure).startswith(f"{tmp_path / 'file'}: cannot be written ({reason})")
+    assert is_full(failure) == reason.startswith("No space")
+
+
+def test_a_file_system_is_full_by_quota_and_limit_too(tmp_path):
+    "And the disk of a folder that is not there cannot be asked."
+    for number in FULL:
+        assert is_full(unwritable(tmp_path / "file", OSError(number, "")))
+    failure = unwritable(tmp_path / "no" / "file", "a library fails")
+    assert "(a library fails)" in str(failure)
+    assert failure.errno is None
+
+
+def test_bytes_are_appended_all_or_none(tmp_path, linked):
+    "None of them appears later, when there is space again."
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "new" / "deep" / "log"
+    append_bytes(path, b"01234")
+    append_bytes(path, b"56789")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15, hard))
+    try:
+        with pytest.raises(WorkspaceError, match="log: cannot be written") as error:
+            append_bytes(path, b"abcdefghij")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert is_full(error.value)
+    assert path.read_bytes() == b"0123456789"
+    with pytest.raises(WorkspaceError, match="deep: cannot be written"):
+        append_bytes(path.parent, b"")
+    with pytest.raises(WorkspaceError, match="is a link to"):
+        append_bytes(linked / "file", b"ours")
+    assert (linked / "file").read_text() == "theirs"
+
+
+def test_a_file_is_moved_through_no_link(tmp_path, linked):
+    "Into folders that are made; what is not there cannot be."
+    path, to = tmp_path / "a", tmp_path / "new" / "deep" / "b"
+    write_bytes(path, b"ours")
+    move(path, to)
+    assert to.read_bytes() == b"ours"
+    assert not path.exists()
+    write_bytes(path, b"next")
+    move(path, to.with_name("c"))
+    for before, after in ((linked / "file", path), (to, linked / "new")):
+        with pytest.raises(WorkspaceError, match="is a link to"):
+            move(before, after)
+    with pytest.raises(WorkspaceError, match=r"d: cannot be written .No such file"):
+        move(path, to.with_name("d"))
+    assert (linked / "file").exists()
+
+
+def test_what_is_removed_is_gone_as_far_as_it_was_there(tmp_path, linked):
+    "Files and folders; and folders alone that have nothing in them."
+    folder, file = tmp_path / "a", tmp_path / "b"
+    write_bytes(folder / "deep" / "file", b"")
+    write_bytes(file, b"")
+    remove_if_empty(folder)
+    assert (folder / "deep" / "file").exists()
+    remove(folder, file, tmp_path / "missing", linked / "missing")
+    assert not folder.exists()
+    assert not file.exists()
+    folder.mkdir()
+    remove_if_empty(folder)
+    assert not folder.exists()
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path, monkeypatch):
+    "Who looks whether it is makes nothing, and is not stopped by what is in the way."
+    monkeypatch.setattr("glacier_inversion.files._PATIENCE", 0.1)
+    folder = tmp_path / "new" / "deep"
+    assert not is_locked(folder)
+    assert list(tmp_path.iterdir()) == []
+    with locked(folder, "building"):
+        assert folder.is_dir()
+        assert is_locked(folder)
+        with (
+            pytest.raises(WorkspaceError, match="deep: another command is reading it"),
+            locked(folder, "reading"),
+        ):
+            pass
+    assert not is_locked(folder)
+    with locked(folder, "reading"):
+        assert is_locked(folder)
+        (folder.parent / ".link.lock").symlink_to(folder.parent / ".deep.lock")
+        assert not is_locked(folder.parent / "link")
+    (folder.parent / ".odd.lock").mkdir()
+    assert not is_locked(folder.parent / "odd")
+    write_bytes(folder / "file", b"")
+    with (
+        pytest.raises(WorkspaceError, match="file: cannot be written"),
+        locked(folder / "file", "reading"),
+    ):
+        pass
 
 
 def test_what_killed_processes_left_is_removed(linked, tmp_path):
