@@ -193,6 +193,13 @@ def test_cells_are_those_of_exact_arithmetic(resolution, cell_px, start, on_corn
     assert len(np.unique(distance)) == len(np.unique(np.round(distance, 4)))
 
 
+def test_a_large_cell_ends_where_a_small_one_does():
+    "Of 1000 pixels: half a pixel before its side a point is still in it."
+    grid = Grid(9980.0, 10020.0, 10.0, 4, 4)
+    cell, _ = find_cells(grid, np.arange(4), np.arange(4), 10_000.0)
+    assert cell.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
+
+
 def test_points_of_a_cell_come_together_the_nearest_first():
     "Cells in order, by all their indices; equal distances in the order given."
     cells = np.array([[2, -1], [1, 5], [2, -1], [1, 4], [2, -2], [1, 5]])
