@@ -224,6 +224,19 @@ def test_outputs_that_cannot_be_negative_have_no_negative_bounds(
     assert calibration.is_nonnegative == is_nonnegative
 
 
+def test_what_errors_alone_do_not_say_is_left_open():
+    "Of noise, neighbours and groups; the errors' own size is that of a plain loop."
+    residual, spread, mean, feature = pixels(n_features=5, n=20)
+    feature = np.minimum(feature, 3)  # of unequal sizes
+    calibration, _ = fit(residual, spread, mean, feature)
+    squares = [(residual[feature == f] ** 2).mean() for f in range(4)]
+    assert calibration.constant == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-12)
+    assert not calibration.counts_noise
+    assert calibration.covariogram is None
+    assert calibration.groups is None
+    assert calibration.features == []
+
+
 def test_fewer_than_four_features_are_refused():
     "Though a fourth is there, of which nothing is known."
     residual, spread, mean, feature = pixels(n_features=4, n=20)

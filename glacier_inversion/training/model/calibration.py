@@ -97,7 +97,7 @@ class OutputCalibration:
     c: float
     levels: dict[int, Level]
     n_errors: dict[str, int]
-    is_nonnegative: bool = False
+    is_nonnegative: bool
     features: list[str] = field(default_factory=list)
     counts_noise: bool = False
     covariogram: Covariogram | None = None
