@@ -382,13 +382,16 @@ def test_a_command_that_cannot_write_ends_with_a_message(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
-@pytest.mark.parametrize("closed", ["b", "b/deep"])
-def test_what_cannot_be_removed_is_found_before_anything_is(nobodys, closed):
+@pytest.mark.parametrize(
+    ("closed", "mode"),
+    [("b", 0o555), ("b/deep", 0o555), ("", 0o555), ("b/deep", 0o333)],
+)
+def test_what_cannot_be_removed_is_found_before_anything_is(nobodys, closed, mode):
     "No part of what was to be removed is gone then."
     for name in "abc":
         write_bytes(nobodys / name / "deep" / "file", b"kept")
     hand_over(nobodys)
-    (nobodys / closed).chmod(0o555)
+    (nobodys / closed).chmod(mode)
     done = run_code(
         "from pathlib import Path\nfrom glacier_inversion.files import remove\n"
         f"{AS_NOBODY}\nremove(*map(Path, {[str(nobodys / name) for name in 'abc']}))"
