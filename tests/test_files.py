@@ -290,6 +290,7 @@ def test_what_killed_processes_left_is_removed(linked, tmp_path):
     folder, theirs = linked.parent, tmp_path / "theirs"
     theirs.joinpath(".file.part.tif").touch()
     kept = ["part.tif", ".tile.tif", "f/tile.part.tif", "f/g/.tile.part.tif"]
+    kept.append(".v1.part.2/file")  # a folder in the making
     for name in kept:
         write_bytes(folder / name, b"")
     before = read_all(tmp_path)
@@ -309,6 +310,18 @@ def test_what_killed_processes_left_is_removed(linked, tmp_path):
     with pytest.raises(ZeroDivisionError):
         fail()
     assert read_all(tmp_path) == before
+
+
+def test_what_is_removed_at_last_may_fail_all_the_same(tmp_path, monkeypatch):
+    "Such as a folder that is a disk of its own."
+
+    def rmtree(path):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path / "disk"))
+
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(WorkspaceError, match=r"a/disk: cannot be removed.*\(Dev.*busy"):
+        remove(tmp_path / "a")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
@@ -400,6 +413,21 @@ def test_what_cannot_be_removed_is_found_before_anything_is(nobodys, closed, mod
     message = f"{nobodys / closed}: cannot be removed, nor what is in it (Permission"
     assert message in done.stderr
     assert len(read_all(nobodys)) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
+def test_a_folder_with_nothing_in_it_need_not_be_ones_own(nobodys):
+    "As the system has it."
+    write_bytes(nobodys / "a" / "file", b"")
+    (nobodys / "a" / "empty").mkdir()
+    hand_over(nobodys)
+    (nobodys / "a" / "empty").chmod(0o555)
+    done = run_code(
+        "from pathlib import Path\nfrom glacier_inversion.files import remove\n"
+        f"{AS_NOBODY}\nremove(Path({str(nobodys / 'a')!r}))"
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(nobodys.iterdir()) == []
 
 
 @pytest.fixture
