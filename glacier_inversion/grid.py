@@ -229,7 +229,7 @@ class Grid:
         ):
             first = math.ceil(low / self.resolution - 0.5 - _SAME)
             last = math.floor(high / self.resolution - 0.5 + _SAME)
-            edges.append(slice(first, max(first, last + 1)))
+            edges.append(slice(first, last + 1))
         return edges[0], edges[1]
 
 
