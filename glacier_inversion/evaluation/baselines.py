@@ -22,6 +22,8 @@ from glacier_inversion.grid import Grid
 
 Floats = NDArray[np.float64]
 
+_PUBLISHED = "published "  # begins the name of a method that is such a map
+
 # The constant of the derived raster that is fitted; which power of a factor of the
 # thickness is that of the constant; the unit that it is shown in, and its size.
 _CONSTANTS = {
@@ -52,6 +54,11 @@ class Method:
     description: str
     fitted: dict[str, float] = field(repr=False)
     predicted: Floats = field(repr=False)
+
+
+def is_published(method: str) -> bool:
+    """Tell by its name whether a method is a published map, not fitted here."""
+    return method.startswith(_PUBLISHED)
 
 
 def fit_scale(observed: Floats, computed: Floats) -> float:
@@ -118,7 +125,7 @@ def _fit(
     names = rasters_of(baseline)
     if isinstance(baseline, PublishedBaseline):
         (name,) = names
-        return Method(f"published {name}", name, {}, pixels.rasters[name])
+        return Method(f"{_PUBLISHED}{name}", name, {}, pixels.rasters[name])
     called = f"{baseline.name} of {', '.join(names)}"
     given = find_derivations()[baseline.name].model_validate(
         {"name": baseline.name, "of": names}

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glacier_inversion.errors import WorkspaceError, first_line
+from glacier_inversion.evaluation.baselines import is_published
 from glacier_inversion.evaluation.evaluate import FORMAT
 from glacier_inversion.json_files import write_path
 from glacier_inversion.state_files import NewerFileError, read_state
@@ -66,6 +67,11 @@ class MethodErrors(Errors):
     intervals: dict[str, Limits | None] | None = None
     features: list[FeatureErrors]
     classes: list[ClassErrors] = []
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is a published map, not fitted here."""
+        return is_published(self.method)
 
 
 class BestBaseline(_Part):

@@ -80,16 +80,23 @@ def _of_skill(sources: Sources, output: str) -> Iterator[Caution]:
     skill = tell_skill(scores) if scores is not None else None
     if skill is None or (skill.is_better and not skill.may_be_chance):
         return
+    other = "a published map" if skill.is_published else "a simple method"
     if skill.is_better:
-        what = f"{output}: not shown to be better than a simple method"
-        remedy = "Use the simple method, or measure more glaciers to tell them apart."
+        what = f"not shown to be better than {other}"
     elif skill.may_be_chance:
-        what = f"{output}: no better than a simple method"
+        what = f"no better than {other}"
+    else:
+        what = f"worse than {other}"
+    if skill.is_published:
+        remedy = (
+            "Find out what the published map was made from. If these measurements are "
+            "not among it, use the map, or measure more glaciers to tell them apart."
+        )
+    elif skill.may_be_chance:
         remedy = "Use the simple method, or measure more glaciers to tell them apart."
     else:
-        what = f"{output}: worse than a simple method"
         remedy = "Use the simple method: it errs less, and it is easier to understand."
-    yield Caution(what, skill.sentence, remedy)
+    yield Caution(f"{output}: {what}", skill.sentence, remedy)
 
 
 def _of_calibration(sources: Sources, output: str) -> Iterator[Caution]:

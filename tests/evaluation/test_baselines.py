@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.baselines import fit_baselines, fit_scale
+from glacier_inversion.evaluation.baselines import (
+    fit_baselines,
+    fit_scale,
+    is_published,
+)
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.experiment.evaluation import (
     PlasticityBaseline,
@@ -81,6 +85,8 @@ def test_only_training_is_fitted_to(rasters):
     assert mean.description == "mean of training, 200"
     np.testing.assert_array_equal(other.predicted, [1.0, np.nan, 3.0])
     assert other.name == "published published"
+    assert is_published(other.name)
+    assert not is_published(mean.name)
 
 
 def test_the_least_squares_are_those_of_numpy():

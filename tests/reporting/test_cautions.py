@@ -104,6 +104,25 @@ def test_a_model_that_is_not_better_than_something_simple(
     assert ("errs 20 % more" in text) == (skill < 0)
 
 
+@pytest.mark.parametrize(
+    ("skill", "interval", "what"),
+    [
+        (0.2, (-0.1, 0.3), "not shown to be better than a published map"),
+        (-0.2, (-0.3, -0.1), "worse than a published map"),
+    ],
+)
+def test_a_published_map_is_no_simple_method(sources, skill, interval, what):
+    "It may know the measurements, so that it errs less says little."
+    best = scores_of(sources).best_baseline
+    best.method, best.description = "published consensus", "consensus"
+    best.skill, best.interval = skill, interval
+    text = said(sources)
+    assert f"thickness: {what}: The ensemble errs 20 % " in text
+    assert "than the published map consensus, the best of the other methods." in text
+    assert "may have been made with these very measurements. Find out what" in text
+    assert "simple method" not in text
+
+
 def test_a_spread_that_is_no_error(sources):
     sources.calibration = None
     assert "the uncertainty is not calibrated" in said(sources)

@@ -204,6 +204,30 @@ def test_residuals_that_cannot_be_read_are_named(reported, tmp_path, is_there):
     assert "crossval held out in turn" in told["errors"]
 
 
+def test_what_other_methods_know_of_the_features_is_said(reported, tmp_path):
+    "Whether they were fitted to them, or may have been made from them."
+    run = copy_of(reported, tmp_path / "others")
+    path = run.root / "evaluations/small/crossval/metrics.json"
+    metrics = json.loads(path.read_text())
+    other = metrics["outputs"]["thickness"]["baselines"][1]
+    other |= {"method": "published map", "description": "map"}
+    path.write_text(json.dumps(metrics))
+    told, whole = [], sections(page_of(reported))["errors"]
+    for check in ("crossval", "test"):
+        assert run("report").exit_code == 0
+        told.append(sections(page_of(run))["errors"])
+        shutil.rmtree(run.root / "evaluations/small" / check)
+    assert run("report").exit_code == 0
+    seen = sections(page_of(run))["errors"]
+    for text in (*told, whole):
+        assert "Simple ones were fitted without these features." in text
+    assert "fitted to the training features, which are among these." in seen
+    assert "may have been made with these measurements. method" in told[0]
+    assert "map, a published map" in told[0]
+    for text in (told[1], whole, seen):
+        assert "published" not in text
+
+
 def test_errors_and_maps_of_an_earlier_model_are_told(reported, tmp_path):
     "First of all, once it is trained anew; evaluated and drawn again they are not."
     run = copy_of(reported, tmp_path / "anew")
