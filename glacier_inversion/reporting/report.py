@@ -36,7 +36,11 @@ from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.reporting.rows import FeatureRow, tell_features
 from glacier_inversion.reporting.sources import Row, Sources
 from glacier_inversion.reporting.summary import summarise, tell_applicability
-from glacier_inversion.reporting.volume_texts import tell_no_volume, tell_volume
+from glacier_inversion.reporting.volume_texts import (
+    tell_certainty,
+    tell_no_volume,
+    tell_volume,
+)
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -187,6 +191,7 @@ def _tell_output(
         "calibration": sources.calibrated(output),
         "published": _find_published(sources.volume_of_all(output) or {}),
         "volume": tell_volume(sources, output),
+        "certainty": tell_certainty(sources, output),
         "no_volume": tell_no_volume(sources, output),
         "n_drawn": len(sources.drawn[output]),
         **_chart(sources, output),

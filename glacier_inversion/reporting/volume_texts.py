@@ -18,7 +18,7 @@ def tell_volume(sources: Sources, output: str) -> str:
     low, high = number_in(told, "lower95_km3"), number_in(told, "upper95_km3")
     within = " (how far it may be off is not known)"
     if low is not None and high is not None:
-        within = f" (95 % interval {span((low, high), 'km³')})"
+        within = f" (95 % interval {span((low, high), 'km³', like=volume)})"
     rows = [row for row in sources.volumes_of(output) if number_in(row, "volume_km3")]
     of_some = ""
     if {row["feature"] for row in rows} != set(sources.drawn[output]):
@@ -28,6 +28,35 @@ def tell_volume(sources: Sources, output: str) -> str:
             f"{n_drawn:,} have a map. 'ginv draw' of all of them writes that of all."
         )
     return f"{number(volume, 'km³')}{within}, on {number(area, 'km²')}.{of_some}"
+
+
+def tell_certainty(sources: Sources, output: str) -> str:
+    """Tell how the errors of pixels add up to that of the volume, as far as known."""
+    told = sources.volume_of_all(output) or {}
+    pixels, spread, error = (
+        number_in(told, name)
+        for name in ("effective_pixels", "spread_km3", "uncertainty_km3")
+    )
+    said = [
+        "Errors of neighbouring pixels are alike, and glaciers may err alike, so a "
+        "volume is far less certain than independent pixels would make it."
+    ]
+    if pixels is not None:
+        said.append(
+            "The errors of the drawn pixels cancel no better than those of "
+            f"{number(pixels, None, 2)} independent pixels would."
+        )
+    if spread is not None:
+        said.append(
+            f"The networks' own volumes differ by {number(spread, 'km³')} (standard "
+            "deviation); that alone is not how far the volume may be off."
+        )
+    if error is not None:
+        said.append(
+            f"The standard error is {number(error, 'km³')}. The interval is nominal: "
+            "aimed at, not promised. The bias that was found is not taken off."
+        )
+    return " ".join(said)
 
 
 def tell_no_volume(sources: Sources, output: str) -> str:

@@ -316,7 +316,7 @@ def test_the_volumes_of_a_run_are_told(reported, tmp_path):
     )
     assert "elsewhere" not in told["volumes"]  # it is known nowhere here
     assert "published ones is 0.80: 1 where they agree" in told["volumes"]
-    assert "0.120 (0.0812 to 0.160)" in told["table"]
+    assert "0.120 (0.081 to 0.160)" in told["table"]
 
 
 def test_a_file_that_applies_models_has_a_page_for_each(reported, tmp_path):
