@@ -36,19 +36,22 @@ def summarise(
     """Answer what a reader asks first about an output."""
     model, unit = sources.model.experiment, sources.unit(output)
     trained = (sources.model.splits or {}).get("train", [])
-    of_trained = ""
+    of_trained, n_networks = "", len(sources.seeds)
     if trained:
         n_trained = count(len(trained), "feature")
-        of_trained = f" that have learnt from {n_trained}, glaciers or parts of them"
+        learnt = "has learnt" if n_networks == 1 else "have learnt"
+        of_trained = f" that {learnt} from {n_trained}, glaciers or parts of them"
+    shown = "What is shown is the mean of the networks, in pixels of "
+    if n_networks == 1:
+        shown = "What is shown is in pixels of "
     inputs = names([variable.name for variable in model.inputs], 10)
     what = f"{output} in {unit}" if unit else output
     answers = [
         Answer(
             "What was predicted?",
             f"{what}, from maps of {inputs}, by "
-            f"{count(len(sources.seeds), 'neural network')}{of_trained}. What is "
-            "shown is the mean of the networks, in pixels of "
-            f"{exact(model.finest_resolution, 'm')}.",
+            f"{count(n_networks, 'neural network')}{of_trained}. "
+            f"{shown}{exact(model.finest_resolution, 'm')}.",
         )
     ]
     best = sources.best(output)
@@ -141,9 +144,12 @@ def _honesty(sources: Sources, output: str, name: str) -> str:
         )
     known = uncertainty.features_calibrated if uncertainty else []
     flattered = " They were fitted to these very errors, which flatters." * bool(known)
+    lost = ""
+    if sources.calibrated(output) is None:
+        lost = " Their calibration is not there any more, or cannot be used."
     return (
         f"Calibrated intervals that are meant to hold {LEVEL} % of the measured pixels "
-        f"held {percent(held.coverage, 1)}{worst}.{flattered}{spread}"
+        f"held {percent(held.coverage, 1)}{worst}.{flattered}{spread}{lost}"
     )
 
 

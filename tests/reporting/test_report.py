@@ -107,6 +107,7 @@ def test_what_is_not_there_is_named_with_its_command(finished, tmp_path):
         assert f"{command} makes this section" in told[name]
     assert "nobody knows how good the predictions are" in told["cautions"]
     assert "Nothing is drawn" in told["cautions"]
+    assert "those of the check" not in told["region"]
     assert "Not checked in this workspace" in told["summary"]
 
 

@@ -54,6 +54,25 @@ def test_what_may_be_chance_is_said_to_be(sources):
         assert ("chance" in said) != is_sure
 
 
+def test_one_network_has_no_mean(sources):
+    question = "What was predicted?"
+    several = answers(sources)[question]
+    assert "2 neural networks that have learnt" in several
+    assert "the mean of the networks" in several
+    sources.states.pop(sources.seeds[0])
+    one = answers(sources)[question]
+    assert "1 neural network that has learnt" in one
+    assert "mean" not in one
+
+
+def test_intervals_of_a_calibration_that_is_gone_are_said_to_be(sources):
+    question, gone = "Is the uncertainty honest?", "is not there any more"
+    assert gone not in answers(sources)[question]
+    sources.calibration = None
+    assert "Calibrated intervals" in answers(sources)[question]
+    assert gone in answers(sources)[question]
+
+
 def test_what_is_not_calibrated_is_no_uncertainty(sources):
     "And what a check does not tell is not made up."
     question = "Is the uncertainty honest?"
