@@ -46,6 +46,7 @@ from glacier_inversion.workspace import SPLITS, Workspace
 logger = logging.getLogger(__name__)
 
 _MOST_PROFILES = 20
+_PNG = b"\x89PNG"  # how each begins
 
 
 @dataclass(frozen=True)
@@ -278,15 +279,15 @@ def _tell_rasters(sources: Sources) -> list[dict[str, Any]]:
 def _show_profile(sources: Sources, path: Path) -> Chart | None:
     """Return the picture of a profile; None where it cannot be read."""
     try:
-        return Chart(_address(path), path.stem)
+        content = path.read_bytes()
+        why = "" if content.startswith(_PNG) else "it is no PNG"
     except OSError as error:
+        content, why = b"", str(error.strerror)
+    if why:
         sources.note(
-            f"{path}: cannot be read ({error.strerror}). Must be as 'ginv draw' wrote "
-            "it. Run 'ginv draw' again."
+            f"{path}: cannot be read ({why}). Must be as 'ginv draw' wrote it. Run "
+            "'ginv draw' again."
         )
         return None
-
-
-def _address(path: Path) -> str:
-    """Return an address that holds a PNG."""
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    text = base64.b64encode(content).decode()
+    return Chart(f"data:image/png;base64,{text}", path.stem)

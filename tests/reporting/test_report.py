@@ -281,6 +281,18 @@ def test_a_folder_that_is_named_as_a_picture_is_none(reported, tmp_path):
     assert pictures == page_of(reported).count("data:image/png")
 
 
+def test_a_picture_of_a_profile_that_is_none_is_named(reported, tmp_path):
+    "And not shown as a broken one."
+    run = copy_of(reported, tmp_path / "pictures")
+    (run.root / "drawings/small/profiles/x.png").write_bytes(b"")
+    result = run("report")
+    assert result.exit_code == 0
+    page = page_of(run)
+    assert page.count("data:image/png") == page_of(reported).count("data:image/png")
+    assert "x.png: cannot be read (it is no PNG)" in result.stderr
+    assert "x.png: cannot be read (it is no PNG)" in sections(page)["cautions"]
+
+
 def test_names_are_text_whatever_they_hold(reported, tmp_path):
     "A picture's name here."
     run = copy_of(reported, tmp_path / "named")
