@@ -87,7 +87,12 @@ def _of_skill(sources: Sources, output: str) -> Iterator[Caution]:
         what = f"no better than {other}"
     else:
         what = f"worse than {other}"
-    if skill.is_published:
+    if skill.is_published and skill.is_better:
+        remedy = (
+            "Measure more glaciers to tell them apart. If the published map was made "
+            "from these measurements, the ensemble is better than this says."
+        )
+    elif skill.is_published:
         remedy = (
             "Find out what the published map was made from. If these measurements are "
             "not among it, use the map, or measure more glaciers to tell them apart."

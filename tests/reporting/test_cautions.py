@@ -119,7 +119,9 @@ def test_a_published_map_is_no_simple_method(sources, skill, interval, what):
     text = said(sources)
     assert f"thickness: {what}: The ensemble errs 20 % " in text
     assert "than the published map consensus, the best of the other methods." in text
-    assert "may have been made with these very measurements. Find out what" in text
+    assert "The map may have been made with these very measurements." in text
+    assert ("the ensemble is better than this says" in text) == (skill > 0)
+    assert ("Find out what the published map was made from" in text) == (skill < 0)
     assert "simple method" not in text
 
 
