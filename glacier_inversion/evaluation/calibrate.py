@@ -18,6 +18,7 @@ from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.split_scores import score_split
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
     Calibration,
@@ -175,6 +176,11 @@ def keep_calibration(
         Of the ensembles whose errors these are.
     source : {"crossval", "validation"}
         Where these members are from.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written, or another command trains or calibrates the model.
     """
     folder = workspace.model(experiment.model_name)
     if not calibrations:
@@ -188,19 +194,21 @@ def keep_calibration(
             folder,
         )
         return None
-    model = read_model(folder)
-    try:
-        changed = model.differing(model_now(experiment, dataset))
-    except DatasetError as error:
-        changed = [str(error)]
-    if changed:
-        logger.warning(
-            "%s: was trained with other values of: %s. No calibration is kept with it",
-            folder,
-            ", ".join(changed),
+    with working_in(folder, "training or calibrating"):
+        model = read_model(folder)
+        try:
+            changed = model.differing(model_now(experiment, dataset))
+        except DatasetError as error:
+            changed = [str(error)]
+        if changed:
+            logger.warning(
+                "%s: was trained with other values of: %s. "
+                "No calibration is kept with it",
+                folder,
+                ", ".join(changed),
+            )
+            return None
+        write_calibration(
+            Calibration(calibrations, source, model.identity, n_members), folder
         )
-        return None
-    write_calibration(
-        Calibration(calibrations, source, model.identity, n_members), folder
-    )
     return folder / CALIBRATION

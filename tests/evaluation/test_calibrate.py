@@ -7,6 +7,7 @@ import pytest
 from glacier_inversion import Workspace, calibrate
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.files import locked
 from tests import synthetic
 from tests.helpers import copy_of
 
@@ -68,6 +69,17 @@ def test_the_errors_on_validation_features_calibrate(validated):
     assert "no calibration: thickness: has errors on 2 features" in result.stderr
     assert "calibration.json: stays as it is, of other errors" in result.stderr
     assert path.read_bytes() == before
+
+
+def test_one_command_at_a_time_changes_what_lies_with_a_model(validated):
+    "Else two that calibrate write into one file, and training removes it half-written."
+    folder = validated.root / "models/small"
+    with locked(folder, "training"):
+        result = validated("calibrate")
+    assert result.exit_code == 1
+    assert f"{folder}: another command is training or calibrating it." in result.stderr
+    assert not (folder / "calibration.json").exists()
+    assert validated("calibrate").exit_code == 0
 
 
 def test_too_few_validation_features_are_refused(finished, tmp_path):
