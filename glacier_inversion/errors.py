@@ -25,9 +25,14 @@ need not know this module::
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
+
+# of torch's allocator, of C++, and of oneDNN, which finds no room for its code
+_WITHOUT_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive")
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
 
@@ -122,6 +127,16 @@ def first_line(error: Exception) -> str:
     'one'
     """
     return str(error).partition("\n")[0]
+
+
+def is_out_of_memory(error: BaseException) -> TypeGuard[Exception]:
+    """Tell whether an error, of whichever library, says that memory is short."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # torch raises it for the processor's memory, and nothing else tells it apart
+    if isinstance(error, RuntimeError):
+        return any(words in str(error) for words in _WITHOUT_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 @contextmanager

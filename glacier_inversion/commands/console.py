@@ -15,14 +15,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard, get_args
+from typing import Any, NoReturn, get_args
 
 import click
 
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.commands.streams import open_streams
-from glacier_inversion.errors import GlacierInversionError, StoppedError, first_line
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    StoppedError,
+    first_line,
+    is_out_of_memory,
+)
 from glacier_inversion.files import FULL
 
 logger = logging.getLogger(__name__)
@@ -94,7 +99,7 @@ def _failure_of(error: BaseException) -> _Failure | None:
         return _Stop(message, interrupts.exit_code())
     if isinstance(error, GlacierInversionError):
         return _Failure(str(error), error.exit_code)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         reason = first_line(error) or type(error).__name__
         message = (
             f"the memory does not suffice ({reason}). Must hold what is worked on. "
@@ -103,15 +108,6 @@ def _failure_of(error: BaseException) -> _Failure | None:
         )
         return _Failure(message, 1)
     return _Failure(_describe(error), 1) if isinstance(error, OSError) else None
-
-
-def _is_out_of_memory(error: BaseException) -> TypeGuard[Exception]:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    # torch raises it for the processor's memory, and nothing else tells it apart
-    if isinstance(error, RuntimeError):
-        return "DefaultCPUAllocator" in str(error)
-    return isinstance(error, MemoryError)
 
 
 def _describe(error: OSError) -> str:

@@ -83,6 +83,11 @@ def test_a_traceback_that_cannot_be_written_is_printed(run):
             RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: 9"),
             "the memory does not suffice ([enforce fail]",
         ),
+        (
+            RuntimeError("std::bad_alloc"),
+            "the memory does not suffice (std::bad_alloc)",
+        ),
+        (RuntimeError("could not create a primitive"), "the memory does not suffice"),
         (OSError(errno.ENOSPC, "No space left", "here.tif"), "here.tif: cannot be wr"),
         (OSError(errno.EDQUOT, "Quota exceeded", "a"), "a: cannot be written"),
         (OSError(errno.EMFILE, "Too many open files", "a"), "a: cannot be opened"),
