@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 
 from tests.bounded import Bounded
 from tests.helpers import Run, copy_of, new_run
+from tests.stages import make_stages
+from tests.warm import warm_in
 
 # an example may take as long as a busy machine needs
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -83,6 +86,33 @@ def nobodys():
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name).resolve() / "place"
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory):
+    """The workspaces before and after each command that writes."""
+    with warm_in(tmp_path_factory.mktemp("streams")) as warm:
+        yield make_stages(tmp_path_factory.mktemp("stages"), warm)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of so many kB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+
+    def mount(n_kilobytes):
+        options = ["-t", "tmpfs", "-o", f"size={n_kilobytes}k", "tmpfs", str(mounted)]
+        try:
+            done = subprocess.run(["mount", *options], capture_output=True, check=False)
+        except OSError:
+            pytest.skip("there is no mount")
+        if done.returncode != 0:
+            pytest.skip("needs the right to mount a file system")
+        return mounted
+
+    yield mount
+    subprocess.run(["umount", str(mounted)], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tests import synthetic
 from tests.helpers import new_run, read_all
@@ -22,6 +26,9 @@ COMMANDS = {
 }
 NOT_THE_SAME = {"status.json"}
 """Files that say how long something took."""
+# whole, but of a moment: of an epoch, and of an evaluation before its calibration
+UNDER_WAY = {"best.safetensors", "log.csv", "checkpoint.pt", "training_curves.png"}
+UNDER_WAY |= {"metrics.csv", "metrics.json"}
 
 
 @dataclass
@@ -44,6 +51,10 @@ class Stage:
         command, file, *options = self.words
         return [command, root / file, "--workspace", root, *options]
 
+    def start(self, root: Path, before: str = "") -> int:
+        """Start the command; return its process."""
+        return self.warm.start(*self.arguments(root), before=before)
+
     def run(self, root: Path, before: str = "") -> Ended:
         """Run the command to its end."""
         return self.warm.run(*self.arguments(root), before=before)
@@ -52,11 +63,29 @@ class Stage:
         """Run the command, and send it a signal after so long."""
         return self.warm.stop(seconds, number, *self.arguments(root))
 
+    def moments(self, name: str, n: int) -> NDArray[np.float64]:
+        """Return random moments of the command, the last ones after its end."""
+        return chance(name).uniform(0, 1.05 * self.seconds, n)
+
+    def check_whole(self, root: Path, before: dict[str, bytes]) -> None:
+        """Check that each file is that of before, or that of after, the data's own."""
+        now = kept(root)
+        for name, content in now.items():
+            if Path(name).name not in UNDER_WAY and ".part" not in name:
+                assert content in (before.get(name), self.after.get(name)), name
+        data = {name for name in before if name.startswith("data/") or "/" not in name}
+        assert {name: now.get(name) for name in data} == {n: before[n] for n in data}
+
     def check_done(self, root: Path) -> None:
         """Run the command; check that nobody can see what went before."""
         done = self.run(root)
         assert done.returncode == 0, done.stderr
         assert kept(root) == self.after
+
+
+def chance(name: str) -> np.random.Generator:
+    """Return a generator that is the same in every run."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
 
 
 def kept(root: Path) -> dict[str, bytes]:
@@ -71,7 +100,7 @@ def kept(root: Path) -> dict[str, bytes]:
     }
 
 
-def make_stages(folder: Path) -> tuple[Warm, dict[str, Stage]]:
+def make_stages(folder: Path, warm: Warm) -> dict[str, Stage]:
     """Run all commands, and keep the workspace before each."""
     run = new_run(folder / "whole")
     run.raw.update(epochs=3)
@@ -84,8 +113,7 @@ def make_stages(folder: Path) -> tuple[Warm, dict[str, Stage]]:
     }
     wide["drawing_description"] = {"features": [], "models": ["wide"]}
     synthetic.write_json(run.root / "wide.json", wide)
-    (folder / "streams").mkdir()
-    warm, stages = Warm(folder / "streams"), {}
+    stages = {}
     warm.run("--help")  # until it is warm
     for command, options in COMMANDS.items():
         file = "wide.json" if command == "calibrate" else "exp.json"
@@ -103,4 +131,4 @@ def make_stages(folder: Path) -> tuple[Warm, dict[str, Stage]]:
         stage.seconds = time.monotonic() - begun
         stage.after = kept(run.root)
         stages[command] = stage
-    return warm, stages
+    return stages

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -428,26 +427,6 @@ def test_a_folder_with_nothing_in_it_need_not_be_ones_own(nobodys):
     )
     assert done.returncode == 0, done.stderr
     assert list(nobodys.iterdir()) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a file system of so many kB."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-
-    def mount(n_kilobytes):
-        options = ["-t", "tmpfs", "-o", f"size={n_kilobytes}k", "tmpfs", str(mounted)]
-        try:
-            done = subprocess.run(["mount", *options], capture_output=True, check=False)
-        except OSError:
-            pytest.skip("there is no mount")
-        if done.returncode != 0:
-            pytest.skip("needs the right to mount a file system")
-        return mounted
-
-    yield mount
-    subprocess.run(["umount", str(mounted)], capture_output=True, check=False)
 
 
 @pytest.mark.slow

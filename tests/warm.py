@@ -7,6 +7,7 @@ in which a few would start. They are in all else what ``ginv`` starts.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -14,6 +15,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,7 @@ class Warm:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.streams: dict[int, list[int]] = {}
         self.parent = subprocess.Popen(
             [sys.executable, "-m", "tests.warm"],
             cwd=ROOT,
@@ -54,15 +58,20 @@ class Warm:
     def start(self, *arguments: object, before: str = "") -> int:
         """Start a command, after the code *before*; return its process."""
         words = [str(argument) for argument in arguments]
-        request = {"start": words, "before": before, "folder": str(self.folder)}
-        return self._ask(request)
+        names = [str(self.folder / name) for name in ("out", "err")]
+        ours = []
+        for name in names:  # pipes, which no limit of the size of files ends
+            os.mkfifo(name)
+            ours.append(os.open(name, os.O_RDWR | os.O_NONBLOCK))
+        pid = self._ask({"start": words, "before": before, "streams": names})
+        self.streams[pid] = ours
+        return pid
 
     def wait(self, pid: int) -> Ended:
         """Wait for a command's end, and for that of what it has started."""
         code = self._ask({"wait": pid})
         wait_until(lambda: not session_of(pid), 10)
-        texts = [(self.folder / f"{pid}.{n}").read_text() for n in ("out", "err")]
-        return Ended(code, *texts)
+        return Ended(code, *map(_read_all, self.streams.pop(pid)))
 
     def run(self, *arguments: object, before: str = "") -> Ended:
         """Run a command to its end."""
@@ -85,13 +94,37 @@ class Warm:
         self.parent.stdout.close()
 
 
+@contextmanager
+def warm_in(folder: Path) -> Iterator[Warm]:
+    """Yield a process that forks commands, with their pipes in a folder."""
+    warm = Warm(folder)
+    try:
+        yield warm
+    finally:
+        warm.close()
+
+
+def _read_all(stream: int) -> str:
+    """Read what is in a pipe, and close it."""
+    content = b""
+    with suppress(BlockingIOError):
+        while part := os.read(stream, 2**16):
+            content += part
+    os.close(stream)
+    return content.decode()
+
+
 def _command(request: dict[str, Any]) -> None:
     """Be a command."""
     os.setsid()
     signal.alarm(LONGEST_S)
-    for number, name in ((1, "out"), (2, "err")):
-        path = Path(request["folder"]) / f"{os.getpid()}.{name}"
-        os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+    for number, stream in enumerate(request["streams"], 1):
+        os.dup2(stream, number)
+    # not the parent's, which remember of what kind its own were
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.argv = ["ginv", *request["start"]]
     exec(request["before"], {})
@@ -107,8 +140,14 @@ def _serve() -> None:
             if "wait" in request:
                 _, status = os.waitpid(request["wait"], 0)
                 answer = os.waitstatus_to_exitcode(status)
-            elif (answer := os.fork()) == 0:
-                _command(request)
+            else:
+                names = request["streams"]
+                request["streams"] = [os.open(name, os.O_WRONLY) for name in names]
+                if (answer := os.fork()) == 0:
+                    _command(request)
+                for name, stream in zip(names, request["streams"], strict=True):
+                    os.close(stream)
+                    Path(name).unlink()
             answers.write(f"{answer}\n")
             answers.flush()
 
@@ -119,4 +158,6 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # else each process looks through all of it before it ends: a second
     _serve()
