@@ -82,10 +82,10 @@ def test_losses_are_the_errors_of_what_the_network_gives(name):
 @pytest.mark.parametrize("name", ["binary_accuracy", "nan_binary_accuracy"])
 def test_one_half_is_taken_for_0(name):
     "Of a probability, and of a target that is a share of ice."
-    prediction = torch.tensor([[0.5], [0.5], [0.4], [0.6]])
-    target = torch.tensor([0.0, 1.0, 0.5, 0.5])
+    prediction = torch.tensor([[0.5], [0.5], [0.5], [0.4], [0.6], [0.4]])
+    target = torch.tensor([0.0, 0.0, 1.0, 0.5, 0.5, 0.5])
     total, count = sum_errors(name, prediction, target)
-    assert (float(total), int(count)) == (2.0, 4)
+    assert (float(total), int(count)) == (4.0, 6)
 
 
 def test_a_batch_without_targets_counts_as_nothing():
