@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid, lattice
 from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import (
@@ -17,6 +18,7 @@ from glacier_inversion.patches.lattice import (
 )
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
+from tests import synthetic
 
 
 def coordinates(grid: Grid) -> dict[str, np.ndarray]:
@@ -75,6 +77,18 @@ def test_patches_lie_where_the_design_says(n, factors, output, more_rows, more_c
             for axis, place in (("x", px), ("y", py)):
                 error = abs(part.targets[axis][row, col] - place)
                 assert error <= r0 * output / 2 - r0 / 2 + 1e-3
+
+
+def test_the_layout_is_that_of_the_experiment():
+    "Pixels count in the finest; a scalar input has no image."
+    raw = synthetic.experiment() | {"min_valid": 0.25}
+    raw["inputs"][1]["scalar"] = True
+    layout = Layout.of(check_experiment(raw, "exp"))
+    assert layout == Layout(50.0, 8, {"slope": 1}, {"speed": 2}, {"thickness": 1}, 0.25)
+    raw["inputs"][1]["scalar"] = False
+    layout = Layout.of(check_experiment(raw, "exp"))
+    assert (layout.images, layout.scalars) == ({"slope": 1, "speed": 2}, {})
+    assert (layout.patch_px("slope"), layout.patch_px("speed")) == (8, 4)
 
 
 def torch_points(points):
