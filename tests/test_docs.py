@@ -16,6 +16,7 @@ from tests.products import N_GLACIERS, elevation_m, thickness_m, write_products
 ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OF_JSON = re.compile(r"^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NAMED_TEST = re.compile(r"^- `(tests/[\w/]+\.py)::(\w+)`", re.MULTILINE)
 COMMAND = re.compile(r"^ginv (.*)$", re.MULTILINE)
 
 
@@ -104,3 +105,14 @@ def test_the_page_from_radar_to_maps_runs(tmp_path, monkeypatch):
             (bed + mean)[np.isfinite(mean)], surface[np.isfinite(mean)], atol=10
         )
     assert np.sqrt(np.mean(np.concatenate(errors) ** 2)) < 25
+
+
+def test_each_promise_names_tests_that_are_there():
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    promises, _, _ = page.partition("## What is not promised")
+    for promise in re.split(r"^(?=\*\*)", promises, flags=re.MULTILINE)[1:]:
+        named = NAMED_TEST.findall(promise)
+        assert named, promise
+        for file, test in named:
+            text = (ROOT / file).read_text(encoding="utf-8")
+            assert f"\ndef {test}(" in text, f"{file}::{test}"
