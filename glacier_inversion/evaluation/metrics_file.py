@@ -67,6 +67,8 @@ class MethodErrors(Errors):
     intervals: dict[str, Limits | None] | None = None
     features: list[FeatureErrors]
     classes: list[ClassErrors] = []
+    skill: float | None = Field(default=None, alias="skill_of_ensemble")
+    skill_interval: Limits | None = None
 
     @property
     def is_published(self) -> bool:

@@ -125,8 +125,9 @@ def _read_table(path: Path, note: Callable[[str], None]) -> list[Row]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        if any("feature" not in row or None in row for row in rows):
+            table = csv.DictReader(file, strict=True)
+            columns, rows = table.fieldnames or [], list(table)
+        if "feature" not in columns or any(None in row for row in rows):
             message = "it has no column 'feature', or a row that is too long"
             raise ValueError(message)
     except (OSError, ValueError, csv.Error) as error:

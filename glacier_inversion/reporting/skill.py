@@ -37,28 +37,44 @@ def tell_skill(scores: OutputScores) -> Skill | None:
     best = scores.best_baseline
     if best is None or best.skill is None:
         return None
-    is_better, limits = best.skill > 0, best.interval
-    within = ""
-    if limits:
-        ends = sorted(100 * (1 if is_better else -1) * end for end in limits)
-        within = f" (95 % interval {span(ends, '%', 2)})"
-    may_be_chance = limits is None or limits[0] <= 0 <= limits[1]
+    verdict, may_be_chance = _judge(best.skill, best.interval)
     doubt = " That may be chance." if may_be_chance else ""
-    if best.skill == 0:
-        verdict = f"errs as much{within} as"
-    else:
-        verdict = (
-            f"errs {percent(abs(best.skill))} {'less' if is_better else 'more'}"
-            f"{within} than"
-        )
     if is_published(best.method):
         sentence = (
             f"The ensemble {verdict} the published map {best.description}, the best of "
             f"the other methods.{doubt} The map may have been made with these very "
-            "measurements."
+            f"measurements.{_tell_fitted(scores)}"
         )
     else:
         sentence = (
             f"The ensemble {verdict} the best simple method, {best.description}.{doubt}"
         )
-    return Skill(is_published(best.method), is_better, may_be_chance, sentence)
+    return Skill(is_published(best.method), best.skill > 0, may_be_chance, sentence)
+
+
+def _judge(skill: float, limits: tuple[float, float] | None) -> tuple[str, bool]:
+    """Say how much less or more the ensemble errs, and whether that may be chance."""
+    within = ""
+    if limits:
+        ends = sorted(100 * (1 if skill > 0 else -1) * end for end in limits)
+        within = f" (95 % interval {span(ends, '%', 2)})"
+    may_be_chance = limits is None or limits[0] <= 0 <= limits[1]
+    if skill == 0:
+        return f"errs as much{within} as", may_be_chance
+    less = "less" if skill > 0 else "more"
+    return f"errs {percent(abs(skill))} {less}{within} than", may_be_chance
+
+
+def _tell_fitted(scores: OutputScores) -> str:
+    """Compare with the best of the methods that are fitted here, if there is any."""
+    fitted = [
+        (method.skill, method)
+        for method in scores.baselines
+        if method.skill is not None and not method.is_published
+    ]
+    if not fitted:
+        return ""
+    skill, best = min(fitted, key=lambda own: own[0])
+    verdict, may_be_chance = _judge(skill, best.skill_interval)
+    doubt = " That may be chance." if may_be_chance else ""
+    return f" It {verdict} the best simple method, {best.description}.{doubt}"

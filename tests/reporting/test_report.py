@@ -305,6 +305,16 @@ def test_names_are_text_whatever_they_hold(reported, tmp_path):
     assert "x&#34;&gt;&lt;img src=y onerror=z&gt;" in page
 
 
+@pytest.mark.parametrize("content", ["", "thickness,west\n", "feature,n\nwest,1,2\n"])
+def test_a_table_that_is_no_table_is_told_of(reported, tmp_path, content):
+    "An empty one, too."
+    run = copy_of(reported, tmp_path / "tables")
+    (run.root / "drawings/small/holes.csv").write_text(content)
+    result = run("report")
+    assert result.exit_code == 0
+    assert "holes.csv: cannot be read (it has no column 'feature'" in result.stderr
+
+
 def test_the_volumes_of_a_run_are_told(reported, tmp_path):
     "The total in words, each feature's in the table."
     run = copy_of(reported, tmp_path / "volumes")
