@@ -213,6 +213,22 @@ def test_windows_of_some_points_need_a_part_of_the_tile_alone(points, window_px)
     assert needed.stop == 60 or needed.stop - (points[-1] + window_px) >= 6
 
 
+@pytest.mark.parametrize(
+    ("share", "serves"), [(0.0, True), (0.01, False), (1.0, False)]
+)
+def test_a_scalar_is_valid_where_it_is_known(share, serves):
+    "Or everywhere, if no share of the pixels must be; maps need no targets."
+    values = np.ones((3, 4), dtype="f4")
+    values[1, 2] = np.nan
+    grid = Grid(0.0, 0.0, 10.0, 3, 4)
+    layout = Layout(10.0, 1, {}, {"a": 1}, {"t": 1}, share)
+    part = to_lattice(Tiles("f", None, grid, {"a": values}, {}), layout)
+    expected = np.full((3, 4), True)
+    expected[1, 2] = serves
+    np.testing.assert_array_equal(part.usable, expected)
+    assert part.targets == {}
+
+
 def test_a_tile_smaller_than_the_window_has_no_points():
     "Nothing to train on, nothing to draw, and no error."
     grid = Grid(0.0, 0.0, 10.0, 3, 9)
