@@ -280,6 +280,18 @@ feature = st.tuples(
 )
 
 
+def boxes(features, size):
+    """Return the outlines and the splits of features that are boxes of pixels."""
+    outlines, splits = {}, {}
+    for i, (col, row, width, height, split) in enumerate(features):
+        corners = X + size * col, Y + size * row
+        ends = corners[0] + size * width, corners[1] + size * height
+        outlines[str(i)] = shapely.box(*corners, *ends)
+        if split is not None:
+            splits[str(i)] = split
+    return outlines, splits
+
+
 @given(
     st.lists(feature, min_size=2, max_size=5),
     st.integers(0, 12),
@@ -290,13 +302,7 @@ feature = st.tuples(
 def test_no_pixel_is_a_target_of_two_splits(features, buffer_px, method, offset):
     "However outlines and tiles overlap, and with outlines of no split among them."
     size = 10.0
-    outlines, splits = {}, {}
-    for i, (col, row, width, height, split) in enumerate(features):
-        corners = X + size * col, Y + size * row
-        ends = corners[0] + size * width, corners[1] + size * height
-        outlines[str(i)] = shapely.box(*corners, *ends)
-        if split is not None:
-            splits[str(i)] = split
+    outlines, splits = boxes(features, size)
     bounds = {
         f: snap_bounds(outlines[f].bounds, buffer_px * size, size) for f in splits
     }
@@ -312,3 +318,40 @@ def test_no_pixel_is_a_target_of_two_splits(features, buffer_px, method, offset)
         for place in zip(x[kept], y[kept], strict=True):
             served.setdefault(place, set()).add(split)
     assert all(len(of) == 1 for of in served.values())
+
+
+@given(
+    st.lists(feature, min_size=1, max_size=5),
+    st.integers(0, 12),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_no_more_than_others_own_is_taken(features, buffer_px, of_points):
+    "Against the plain loop over pixels that coincide with those of the file."
+    size = 10.0
+    outlines, splits = boxes(features, size)
+    bounds = {
+        f: snap_bounds(box.bounds, buffer_px * size, size)
+        for f, box in outlines.items()
+    }
+    transform = size, 0.0, X - 300.0, 0.0, -size, Y + 1200.0
+    wkt = CRS.from_epsg(EPSG).to_wkt()
+    warping = (
+        None if of_points else Warping("nearest", EPSG, wkt, transform, (160, 160))
+    )
+    ownership = Ownership(outlines, bounds, splits)
+    for f, outline in outlines.items():
+        own = splits.get(f)
+        grid = Grid.from_bounds(bounds[f], size)
+        x, y = grid.centres()
+        taken = np.zeros(grid.shape, dtype=bool)
+        for other in outlines.keys() - {f}:
+            taken |= shapely.contains_xy(outlines[other], x, y)
+            precedes = other in splits and (
+                own is None or SPLITS.index(splits[other]) > SPLITS.index(own)
+            )
+            if precedes and not of_points:
+                left, bottom, right, top = bounds[other]
+                in_tile = (left < x) & (x < right) & (bottom < y) & (y < top)
+                taken |= in_tile & ~shapely.contains_xy(outline, x, y)
+        np.testing.assert_array_equal(ownership.foreign(f, grid, warping), taken)
