@@ -273,6 +273,28 @@ def test_nothing_is_lost_where_pixels_coincide(tmp_path, method):
     assert not kept[inside([outlines["a"]], grid)].all()
 
 
+@pytest.mark.parametrize("method", ["bilinear", "cubic", "lanczos"])
+@pytest.mark.parametrize("up", [0, 1], ids=["beside", "at the corner"])
+def test_an_outline_beyond_the_tile_is_seen_as_far_as_a_kernel_reads(method, up):
+    "The pixel in the tile's corner is made from one of the file inside the other."
+    radius = {"bilinear": 1, "cubic": 2, "lanczos": 3}[method]
+    away = (radius - 0.5) * 100 - 5  # of the outline; the file's centre is 5 m within
+    left, bottom = X + 1500 + away, Y + up * (900 + away)
+    outlines = {
+        "a": shapely.box(X, Y, X + 1500, Y + 900),
+        "b": shapely.box(left, bottom, X + 3000, Y + 3000),
+    }
+    bounds = {f: outline.bounds for f, outline in outlines.items()}
+    grid = Grid.from_bounds(bounds["a"], 25.0)
+    transform = 100.0, 0.0, X - 500.0, 0.0, -100.0, Y + 3500.0
+    wkt = CRS.from_epsg(EPSG).to_wkt()
+    warping = Warping(method, EPSG, wkt, transform, (40, 40))
+    ownership = Ownership(outlines, bounds, {"a": "train", "b": "test"})
+    foreign = ownership.foreign("a", grid, warping)
+    assert foreign[0, -1]
+    assert not foreign[-1, 0]
+
+
 feature = st.tuples(
     *[st.integers(0, 40)] * 2,
     *[st.integers(3, 25)] * 2,
