@@ -81,4 +81,4 @@ def test_a_command_on_a_disk_that_fills(stages, small_disk, command):
             for path in disk.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             shutil.copytree(stage.before, disk, dirs_exist_ok=True)
-    assert n_failed > N_DISKS / 3
+    assert n_failed > N_DISKS / 5  # fewer than of the limits: what is done is kept

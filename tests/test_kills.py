@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc"),
 ]
-N_KILLS, N_IN_A_ROW = 24, 6
+N_KILLS, N_IN_A_ROW = 50, 10
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
