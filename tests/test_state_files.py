@@ -125,6 +125,7 @@ def test_an_edited_model_is_refused_with_its_name(copied, keys, value):
     assert result.exit_code == 1
     assert "models/small/model.json" in result.stderr
     assert "Must be as 'ginv train' wrote it" in result.stderr
+    assert result.stderr.count("model.json") == 1  # and not in the reason, too
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def read_model(folder: Path) -> Model:
         raise ModelError(message)
     try:
         content = read_state(path, _FORMAT)
-        experiment = check_experiment(content["experiment"], f"{path}: experiment")
+        experiment = check_experiment(content["experiment"], "experiment")
         scales = _read_scales(content["normalization"], experiment)
         contents = dict(content["dataset"])
         if not all(isinstance(digest, str) for digest in contents.values()):
@@ -211,8 +211,8 @@ def read_model(folder: Path) -> Model:
         GlacierInversionError,
     ) as error:
         message = (
-            f"{path}: cannot be used ({error}). Must be as 'ginv train' wrote it. "
-            "Restore it, or train anew with --overwrite."
+            f"{path}: cannot be used ({str(error).rstrip('.')}). Must be as 'ginv "
+            "train' wrote it. Restore it, or train anew with --overwrite."
         )
         raise ModelError(message) from error
 
