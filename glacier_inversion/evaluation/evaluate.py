@@ -49,7 +49,7 @@ class EvaluationReport:
     pixels : dict of KnownPixels
         The known pixels of each output, with what each member predicts.
     failures : dict of str
-        Why features could not be read, by id; they are left out.
+        Why features could not be read or predicted, by id; they are left out.
     """
 
     written: list[Path]
