@@ -41,7 +41,7 @@ def damages(draw, files):
 
 
 @pytest.mark.parametrize(
-    "n_cases", [40, pytest.param(300, marks=pytest.mark.slow)], ids=str
+    "n_cases", [40, pytest.param(1_000, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_files_are_refused_by_name_or_harmless(pristine, tmp_path, n_cases):
     "By each command; the user's own data are never touched."
