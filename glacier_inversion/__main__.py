@@ -1,7 +1,8 @@
 """
 Where ``ginv``, and ``python -m glacier_inversion``, begin.
 
-Signals are heard before anything else is imported, which takes seconds.
+Signals are heard before anything else is imported, which takes seconds; and the command
+runs in a process of its own, so that what crashes there is told.
 """
 
 import _signal  # signal takes 20 ms
@@ -21,6 +22,9 @@ def main() -> None:
     from glacier_inversion.interrupts import ignore, listen  # noqa: PLC0415
 
     listen()
+    from glacier_inversion.crashes import watch  # noqa: PLC0415
+
+    watch()
     from glacier_inversion.cli import main as command_line  # noqa: PLC0415
     from glacier_inversion.commands.console import run  # noqa: PLC0415
 

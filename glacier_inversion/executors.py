@@ -24,6 +24,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from glacier_inversion.crashes import is_watched
 from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.interrupts import postponing
 
@@ -190,13 +191,13 @@ _serves = False  # whether this is a process that does tasks
 @contextmanager
 def ending_if_stuck() -> Iterator[None]:
     """
-    End this process, if it does tasks of `each`, where a block never ends.
+    End this process, if another one waits for it, where a block never ends.
 
     What counts is the time that it computes, `LONGEST_READING` seconds at most: a slow
     disk is waited for, however long it takes. SIGXCPU ends it, in a library too; there
     is none on Windows.
     """
-    if not _serves or sys.platform == "win32":
+    if not (_serves or is_watched()) or sys.platform == "win32":
         yield
         return
     import resource  # noqa: PLC0415  not on Windows

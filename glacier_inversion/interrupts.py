@@ -132,7 +132,8 @@ def postponing() -> Iterator[None]:
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    _note(number)
+    if not _note(number):  # it is ending
+        return
     with suppress(OSError):
         os.write(2, f"{farewell()}\n".encode())
     os._exit(exit_code())

@@ -60,7 +60,7 @@ DOORS = {
     ),
     "ends the process": (
         {"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill"},
-        {"commands.console", "__main__", "interrupts", "executors", "cli"},
+        {"commands.console", "__main__", "interrupts", "crashes", "executors", "cli"},
     ),
     "runs other programs": (
         {"subprocess.run", "Popen", "os.system", "os.execv"},

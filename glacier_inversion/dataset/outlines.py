@@ -26,6 +26,7 @@ from glacier_inversion.geodata.vectors import (
     opened_vectors,
     problem_of_place,
     read_lines,
+    records_of,
     reprojected,
     to_geopackage,
     transformer_of,
@@ -146,12 +147,12 @@ def read_outlines(
     """
     with opened_vectors(path, layer) as src:
         columns = list(src.schema["properties"])
-        if next(iter(src), None) is None:
+        if next(records_of(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
             raise OutlineError(message)
         _check_column(path, fieldname, columns)
         to_tiles = transformer_of(path, src, epsg)
-        outlines = [_outline(record, fieldname, to_tiles) for record in src]
+        outlines = [_outline(record, fieldname, to_tiles) for record in records_of(src)]
     _check_ids(path, fieldname, [outline.feature for outline in outlines])
     return outlines
 
@@ -171,7 +172,7 @@ def read_columns(
         _check_column(path, fieldname, list(src.schema["properties"]))
         rows = [
             {name: _plain(value) for name, value in record.properties.items()}
-            for record in src
+            for record in records_of(src)
         ]
     ids = [_id(row[fieldname]) for row in rows]
     _check_ids(path, fieldname, ids)

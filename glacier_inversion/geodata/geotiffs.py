@@ -21,7 +21,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from glacier_inversion.crashes import reading
 from glacier_inversion.errors import RasterError, first_line, unprinted
+from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.files import (
     discarding,
     replacing,
@@ -71,7 +73,7 @@ def opened(path: Path) -> Iterator[Any]:
         )
         raise RasterError(message)
     try:
-        with unprinted(), rasterio.Env(**READ_ONLY), _open(path) as src:
+        with reading(path), unprinted(), rasterio.Env(**READ_ONLY), _open(path) as src:
             yield src
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         # what GDAL says is often behind rasterio's "see previous exception"
@@ -82,7 +84,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 def _open(path: Path) -> Any:
     """Open a raster; whether it is georeferenced is looked at by who needs it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ending_if_stuck():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(gdal_name(path))
 

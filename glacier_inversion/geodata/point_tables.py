@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
+from glacier_inversion.crashes import reading
 from glacier_inversion.errors import RasterError, first_line, nearest
+from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.text_tables import EMPTY, TextForm, read_form, read_rows
 
 _TABLES = {".csv", ".tsv", ".txt", ".parquet"}
@@ -287,7 +289,8 @@ def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64
 def _refusing_broken(path: Path) -> Iterator[None]:
     """Raise RasterError where the libraries cannot read a table."""
     try:
-        yield
+        with reading(path), ending_if_stuck():
+            yield
     except RasterError:
         raise
     except _UNREADABLE as error:

@@ -20,12 +20,14 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from shapely.geometry import shape
 
+from glacier_inversion.crashes import reading
 from glacier_inversion.errors import (
     OutlineError,
     first_line,
     nearest,
     unprinted,
 )
+from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
 
 # What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
@@ -59,7 +61,7 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
         to_tiles = transformer_of(path, src, epsg)
         geometries = [
             shapely.force_2d(shape(record.geometry))
-            for record in src
+            for record in records_of(src)
             if record.geometry is not None
         ]
     lines: list[shapely.LineString] = []
@@ -101,7 +103,7 @@ def name_crs(wkt: str) -> str:
 def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
     """Open a layer of a vector file, the only one where none is named; OutlineError."""
     check_exists(path)
-    with _refusing_broken(path):
+    with reading(path), _refusing_broken(path):
         layers = _layers(path)
         if layer is not None and layer not in layers:
             message = (
@@ -116,14 +118,30 @@ def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
             )
             raise OutlineError(message)
         name = layer or next(iter(layers), None)
-        with fiona.open(gdal_name(path), layer=name) as src:
+        with _open(path, name) as src:
             yield src
+
+
+def _open(path: Path, layer: str | None) -> Any:
+    with ending_if_stuck():
+        return fiona.open(gdal_name(path), layer=layer)
+
+
+def records_of(src: Any) -> Iterator[Any]:
+    """Iterate over the features of an open file, each of which must come to its end."""
+    records = iter(src)
+    while True:
+        with ending_if_stuck():
+            record = next(records, None)
+        if record is None:
+            return
+        yield record
 
 
 def list_layers(path: Path) -> list[str]:
     """Return the layers of a vector file; OutlineError if it cannot be read."""
     check_exists(path)
-    with _refusing_broken(path):
+    with reading(path), _refusing_broken(path):
         return _layers(path)
 
 
@@ -216,7 +234,8 @@ def _layers(path: Path) -> list[str]:
     By pyogrio, as fiona crashes where a message of GDAL is not UTF-8.
     """
     pyogrio.set_gdal_config_options(READ_ONLY)
-    layers = pyogrio.list_layers(gdal_name(path))
+    with ending_if_stuck():
+        layers = pyogrio.list_layers(gdal_name(path))
     return [name for name, geometry in layers if geometry is not None]
 
 
