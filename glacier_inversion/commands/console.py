@@ -21,6 +21,7 @@ import click
 
 from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.commands.limits import check_limits
 from glacier_inversion.commands.streams import open_streams
 from glacier_inversion.errors import (
     GlacierInversionError,
@@ -78,6 +79,7 @@ class FriendlyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; end with the exit code of the error that it raises."""
         try:
+            check_limits()
             return super().invoke(ctx)
         except BaseException as error:
             failure = _failure_of(error)
