@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glacier_inversion.errors import GlacierInversionError
 
-_FEWEST_FILES = 32  # build-dataset was seen to need 22, one process at a time
+_FEWEST_FILES = 32  # build-dataset needs 21 to 24, one process at a time
 
 
 def check_limits() -> None:
