@@ -19,6 +19,7 @@ from glacier_inversion.dataset.outlines import (
     read_written_outlines,
 )
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.sources import warn_of_touched
 from glacier_inversion.dataset.splits import find_splits, select_features
 from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
@@ -274,7 +275,7 @@ def open_dataset(
     rasters: Iterable[str] = (),
 ) -> BuiltDataset:
     """
-    Open the dataset of an experiment.
+    Open the dataset of an experiment; warn of files that changed since it was built.
 
     Parameters
     ----------
@@ -306,6 +307,7 @@ def open_dataset(
             "or choose another dataset_name."
         )
         raise DatasetError(message)
+    warn_of_touched(folder, description, workspace)
     rows = {row.feature: row.model_dump() for row in summary.features}
     columns = summary.columns  # as they were, where the file is not at hand
     if file_of(shapefile).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.points import PointSource, open_points
 from glacier_inversion.geodata.rasters import Source, open_source
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
 from glacier_inversion.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 SOURCES = "sources.json"
 """The name of the record, in the folder of a dataset."""
@@ -132,14 +136,16 @@ def _record(raster: Raster, files: Sequence[Path]) -> Record:
         return {"derive": raster.derive.model_dump(mode="json")}
     return {
         "file": raster.file,
-        "parts": [
-            {
-                "file": path.name,
-                "bytes": path.stat().st_size,
-                "modified_ns": path.stat().st_mtime_ns,
-            }
-            for path in files
-        ],
+        "parts": [_record_file(path) for path in files],
+    }
+
+
+def _record_file(path: Path) -> Record:
+    status = path.stat()
+    return {
+        "file": path.name,
+        "bytes": status.st_size,
+        "modified_ns": status.st_mtime_ns,
     }
 
 
@@ -157,12 +163,51 @@ def find_changed(folder: Path, record: Record) -> list[str]:
     DatasetError
         A newer version made the record.
     """
+    known = _read_sources(folder)
+    return [name for name, files in record.items() if known.get(name) != files]
+
+
+def warn_of_touched(
+    folder: Path, description: DatasetDescription, workspace: Workspace
+) -> None:
+    """
+    Warn of the rasters' files that have another size or time than is on record.
+
+    None is opened. Those that are no longer there are passed over, and so are the parts
+    of a virtual raster.
+
+    Raises
+    ------
+    DatasetError
+        A newer version made the record.
+    """
+    known, touched = _read_sources(folder), []
+    for raster in description.rasters:
+        record = known.get(raster.name)
+        if raster.file is None or not isinstance(record, dict):
+            continue
+        path = file_of(workspace.data(raster.file))
+        if record.get("file") != raster.file or not path.is_file():
+            continue
+        parts = record.get("parts")
+        if isinstance(parts, list) and _record_file(path) not in parts:
+            touched.append(raster.file)
+    if touched:
+        logger.warning(
+            "%s: was built before %s changed, by size or time. What is in the dataset "
+            "is used. Run 'ginv build-dataset' to make anew what is other",
+            folder,
+            ", ".join(dict.fromkeys(touched)),
+        )
+
+
+def _read_sources(folder: Path) -> Record:
+    """Return what is on record; nothing where it is missing or broken."""
     try:
         content = read_state(folder / SOURCES, _FORMAT)
     except NewerFileError as error:
         raise DatasetError(str(error)) from error
-    except (OSError, ValueError):  # then nothing is known
+    except (OSError, ValueError):
         content = {}
     before = content.get("rasters", content)
-    known = before if isinstance(before, dict) else {}
-    return [name for name, files in record.items() if known.get(name) != files]
+    return before if isinstance(before, dict) else {}

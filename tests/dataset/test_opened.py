@@ -1,5 +1,7 @@
 """A dataset that is read: what it holds is what was built."""
 
+import os
+
 import geopandas
 import numpy as np
 import pytest
@@ -126,3 +128,26 @@ def test_a_feature_that_is_new_in_the_outlines_is_not_in_the_dataset(run):
     opened = open_dataset(checked, place).splits
     assert "new" in planned
     assert opened == {f: split for f, split in planned.items() if f != "new"}
+
+
+def test_files_that_changed_since_the_build_are_told(run, caplog):
+    "By each command that reads the dataset, once, and no longer after a build."
+    build(run)
+    checked = check_experiment(run.raw, "exp")
+    caplog.clear()
+    open_dataset(checked, Workspace(run.root))
+    assert not caplog.messages
+    path = run.root / "data/slope.tif"
+    os.utime(path, (1e9, 1e9))
+    (run.root / "data/speed.tif").unlink()  # not at hand: nothing is known
+    open_dataset(checked, Workspace(run.root))
+    (warning,) = caplog.messages
+    assert "datasets/region: was built before slope.tif changed" in warning
+    result = run("train")
+    assert result.exit_code == 0
+    assert result.stderr.count("was built before slope.tif changed") == 1
+    synthetic.write_region(run.root)
+    assert run("build-dataset").exit_code == 0
+    caplog.clear()
+    open_dataset(checked, Workspace(run.root))
+    assert not caplog.messages
