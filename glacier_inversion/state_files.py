@@ -7,6 +7,7 @@ earlier versions would take it for less than it is; not for a key that is added.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,11 @@ from glacier_inversion.files import write_bytes
 
 class NewerFileError(ValueError):
     """A file was written by a newer version; the text is a whole message."""
+
+
+def digest_of(content: Any) -> str:
+    """Return the digest (SHA-256) of what JSON can hold, in whatever order of keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_state(path: Path, content: dict[str, Any], number: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -72,3 +74,11 @@ def earlier_workspace(root: Path) -> Run:
     shutil.copytree(earlier, root, dirs_exist_ok=True)
     file = root / "experiment.json"
     return Run(root, file, json.loads(file.read_text(encoding="utf-8")))
+
+
+def edit_json(path: Path, change: Callable[[Any], object]) -> None:
+    """Change a JSON file in place, without its digest, as earlier versions wrote it."""
+    content = json.loads(path.read_text())
+    content.pop("sha256", None)
+    change(content)
+    path.write_text(json.dumps(content))

@@ -9,7 +9,6 @@ tell of them too.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from glacier_inversion.drawing.error_cells import ErrorCells
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.drawing.volumes import MeanThickness
-from glacier_inversion.state_files import read_state, write_state
+from glacier_inversion.state_files import digest_of, read_state, write_state
 
 RECORD = "drawn.json"
 """The name of the record, in the folder of a feature's maps."""
@@ -49,11 +48,6 @@ class DrawnFeature:
     holes: Holes
     thicknesses: dict[str, MeanThickness]
     is_kept: bool = False
-
-
-def digest_of(content: Any) -> str:
-    """Return the digest (SHA-256) of what JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_record(drawn: DrawnFeature, made_from: str) -> None:

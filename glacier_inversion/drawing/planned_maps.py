@@ -8,11 +8,7 @@ from pathlib import Path
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.calibrated import statistics_of
-from glacier_inversion.drawing.drawn_features import (
-    DrawnFeature,
-    digest_of,
-    read_record,
-)
+from glacier_inversion.drawing.drawn_features import DrawnFeature, read_record
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.provenance import describe_band, digest_inputs, tags_of
 from glacier_inversion.drawing.published_volumes import find_comparable
@@ -21,6 +17,7 @@ from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.geodata.geotiffs import NewGeoTiff
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.workspace import Workspace

@@ -13,7 +13,7 @@ import rasterio
 from glacier_inversion.drawing.calibrated import CalibratedOutput, find_calibration
 from glacier_inversion.training.model.model import read_model
 from tests.drawing.helpers import by_patches, calibrate, read
-from tests.helpers import copy_of, read_all
+from tests.helpers import copy_of, edit_json, read_all
 
 NAMES = ["uncertainty", "lower68", "upper68", "lower95", "upper95"]
 
@@ -169,9 +169,7 @@ def test_an_output_without_calibration_is_refused(finished, tmp_path):
     run = asking(finished, tmp_path, ["lower68"])
     calibrate(run)
     path = run.root / "models/small/calibration.json"
-    content = json.loads(path.read_text())
-    content["outputs"] = {}
-    path.write_text(json.dumps(content))
+    edit_json(path, lambda content: content["outputs"].clear())
     assert "holds none of the outputs thickness. Must hold one at least" in refused(run)
 
 
@@ -212,8 +210,7 @@ def test_the_calibration_of_another_model_is_refused(finished, tmp_path):
     run = asking(finished, tmp_path, ["uncertainty"])
     calibrate(run)
     path = run.root / "models/small/calibration.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "model": "0123456789abcdef"}))
+    edit_json(path, lambda content: content.update(model="0123456789abcdef"))
     assert "is that of another model" in refused(run)
 
 
@@ -315,11 +312,9 @@ def test_noise_is_part_of_the_spread_that_was_calibrated_with_it(
     "By the law of total variance; not in a calibration of an earlier version."
     run = asking(noisy, tmp_path, ["mean", "uncertainty"])
     calibrate(run, counts_noise=counts_noise)
-    path = run.root / "models/small/calibration.json"
-    content = json.loads(path.read_text())
+    path, key = run.root / "models/small/calibration.json", "counts_noise"
     if not counts_noise:
-        del content["outputs"]["thickness"]["counts_noise"]
-        path.write_text(json.dumps(content))
+        edit_json(path, lambda content: content["outputs"]["thickness"].pop(key))
     assert run("draw").exit_code == 0
     points, members = by_patches(run, "south")
     sigma, members = in_pixels(run, "uncertainty", members, points)

@@ -1,7 +1,6 @@
 """Profiles: the pixels that a line crosses."""
 
 import csv
-import json
 
 import fiona
 import numpy as np
@@ -11,7 +10,7 @@ import shapely
 from glacier_inversion.drawing import profiles
 from tests import synthetic
 from tests.drawing.helpers import by_patches, calibrate, read
-from tests.helpers import copy_of
+from tests.helpers import copy_of, edit_json
 
 
 def test_profiles_hold_the_pixels_that_the_line_crosses(finished):
@@ -172,8 +171,7 @@ def test_intervals_are_shown_whatever_the_statistics(finished, tmp_path, monkeyp
         header = next(csv.reader(file))
     assert header == ["line", "distance", "x", "y", "feature", "q05", "target"]
     path = run.root / "models/small/calibration.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "model": "0123456789abcdef"}))
+    edit_json(path, lambda content: content.update(model="0123456789abcdef"))
     shown, result = drawn_lines(run, monkeypatch)
     assert not shown["thickness (m)"][0][0].intervals
     assert "is that of another model" in result.stderr

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from glacier_inversion.errors import ModelError
-from glacier_inversion.state_files import NewerFileError, read_state, write_state
+from glacier_inversion.state_files import (
+    NewerFileError,
+    digest_of,
+    read_state,
+    write_state,
+)
 from glacier_inversion.training.model.calibration import (
     LEVELS,
     Calibration,
@@ -56,7 +61,9 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
         "n_members": calibration.n_members,
         "outputs": outputs,
     }
-    write_state(folder / CALIBRATION, content, _FORMAT)
+    write_state(
+        folder / CALIBRATION, {**content, "sha256": digest_of(content)}, _FORMAT
+    )
 
 
 def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration:
@@ -89,6 +96,10 @@ def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration
         raise ModelError(message)
     try:
         content = read_state(path, _FORMAT)
+        said = {k: v for k, v in content.items() if k not in ("format", "sha256")}
+        if content.get("sha256", digest_of(said)) != digest_of(said):  # earlier: none
+            message = "it was changed since it was written"
+            raise ValueError(message)
         if content["source"] not in get_args(Source):
             message = f"its source is {content['source']!r}"
             raise ValueError(message)

@@ -20,6 +20,7 @@ from glacier_inversion.training.model.calibration_file import (
     write_calibration,
 )
 from glacier_inversion.training.model.covariogram import Covariogram
+from tests.helpers import edit_json
 
 FACTORS = dict(zip(LEVELS, (0.7, 1.1, 1.4, 2.5), strict=True))
 OUTPUT = OutputCalibration(
@@ -155,9 +156,7 @@ def test_the_calibration_of_an_earlier_version_counts_no_noise(tmp_path):
     "It was fitted to the spread of the members alone."
     write_calibration(CALIBRATION_OF_TWO, tmp_path)
     file = tmp_path / CALIBRATION
-    content = json.loads(file.read_text())
-    del content["outputs"]["bed"]["counts_noise"]
-    file.write_text(json.dumps(content))
+    edit_json(file, lambda content: content["outputs"]["bed"].pop("counts_noise"))
     read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
     assert not read.outputs["bed"].counts_noise
 
@@ -165,10 +164,12 @@ def test_the_calibration_of_an_earlier_version_counts_no_noise(tmp_path):
 def test_a_calibration_of_an_earlier_version_has_no_covariogram(tmp_path):
     "It is read all the same."
     write_calibration(CALIBRATION_OF_TWO, tmp_path)
-    content = json.loads((tmp_path / CALIBRATION).read_text())
-    for output in content["outputs"].values():
-        del output["covariogram"]
-    (tmp_path / CALIBRATION).write_text(json.dumps(content))
+
+    def leave_out(content):
+        for output in content["outputs"].values():
+            del output["covariogram"]
+
+    edit_json(tmp_path / CALIBRATION, leave_out)
     read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5).outputs
     assert read["thickness"] == replace(
         CALIBRATION_OF_TWO.outputs["thickness"], covariogram=None
@@ -208,9 +209,10 @@ def test_earlier_files_do_not_say_which_feature_is_in_which_group(
 ):
     "So what intervals hold of groups is said of no feature."
     write_calibration(of(replace(OUTPUT, features=features)), tmp_path)
-    content = json.loads((tmp_path / CALIBRATION).read_text())
-    del content["outputs"]["thickness"]["groups"]
-    (tmp_path / CALIBRATION).write_text(json.dumps(content))
+    edit_json(
+        tmp_path / CALIBRATION,
+        lambda content: content["outputs"]["thickness"].pop("groups"),
+    )
     read = read_calibration(tmp_path, "0123", 5).outputs["thickness"]
     assert read.groups == groups
     assert read.of_groups == (groups is not None)
@@ -284,15 +286,29 @@ def test_broken_calibrations_are_refused(tmp_path, path, value, why):
     "Each says what is wrong, and to run it again."
     write_calibration(CALIBRATION_OF_TWO, tmp_path)
     file = tmp_path / CALIBRATION
-    content = json.loads(file.read_text())
-    inner = content
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    file.write_text(json.dumps(content))
+
+    def put(content):
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    edit_json(file, put)
     with pytest.raises(ModelError, match=why) as error:
         read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
     assert str(error.value).startswith(str(file))
+
+
+def test_an_edited_number_is_refused(tmp_path):
+    "Also one that could be; another layout of the same is none."
+    write_calibration(CALIBRATION_OF_TWO, tmp_path)
+    file = tmp_path / CALIBRATION
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(dict(reversed(content.items()))))
+    assert read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
+    content["outputs"]["bed"]["c"] *= 1.5
+    file.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=r"cannot be used \(it was changed since it"):
+        read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", '{"format": 1, "source": NaN}'])
