@@ -269,9 +269,11 @@ def _id(value: Any) -> str:
 
 
 def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
-    problems = [
+    problems = _describe_missing([n for n, feature in enumerate(ids, 1) if not feature])
+    named = [feature for feature in ids if feature]
+    problems += [
         f"{feature!r} {problem}"
-        for feature in ids
+        for feature in named
         if (problem := name_problem(feature))
     ]
     problems += [
@@ -279,7 +281,7 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         for feature in ids
         if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]
-    problems += [f"{_few(group)} would share a folder" for group in same_names(ids)]
+    problems += [f"{_few(group)} would share a folder" for group in same_names(named)]
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         message = (
@@ -288,6 +290,21 @@ def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
             "id, or choose another shapefile_fieldname."
         )
         raise OutlineError(message)
+
+
+def _describe_missing(rows: list[int]) -> list[str]:
+    """
+    Say in which rows, counted from 1, there is no id; nothing where there is none.
+
+    >>> _describe_missing([3]), _describe_missing([2, 3, 5, 7]), _describe_missing([])
+    (['row 3 has no id'], ['rows 2, 3, 5 and 1 more have no id'], [])
+    """
+    if not rows:
+        return []
+    if len(rows) == 1:
+        return [f"row {rows[0]} has no id"]
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return [f"rows {', '.join(map(str, rows[:3]))}{more} have no id"]
 
 
 def _few(ids: list[str]) -> str:

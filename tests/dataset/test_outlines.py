@@ -8,7 +8,11 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from glacier_inversion.dataset.opened import open_dataset
-from glacier_inversion.dataset.outlines import find_id_column, read_outlines
+from glacier_inversion.dataset.outlines import (
+    find_id_column,
+    read_columns,
+    read_outlines,
+)
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.experiment import check_experiment
@@ -80,6 +84,24 @@ def test_outlines_that_cannot_be_used_are_refused(tmp_path, make, field, message
     make(path)
     with pytest.raises(OutlineError, match=message):
         read_outlines(path, field, synthetic.EPSG)
+
+
+@pytest.mark.parametrize("ending", ["shp", "gpkg"])
+def test_features_without_an_id_are_named_by_their_rows(tmp_path, ending):
+    "A NULL, an empty text and blanks are no ids; other problems are told beside them."
+    path = tmp_path / f"o.{ending}"
+    boxes = [synthetic.box(n, 0, n + 1, 1) for n in range(5)]
+    names = ["a", None, "", " ", "../b"]
+    rows = [({"id": n}, box) for n, box in zip(names, boxes, strict=True)]
+    synthetic.write_outlines(path, rows)
+    for read in (
+        lambda: read_outlines(path, "id", synthetic.EPSG),
+        lambda: read_columns(path, "id"),
+    ):
+        with pytest.raises(OutlineError) as caught:
+            read()
+        message = str(caught.value)
+        assert "column 'id': rows 2, 3, 4 have no id; '../b' holds '/'." in message
 
 
 def test_a_file_of_several_layers_is_refused(tmp_path):
