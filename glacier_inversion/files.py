@@ -161,7 +161,7 @@ def is_full(error: WorkspaceError) -> bool:
     return error.errno in FULL
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write *content* to *path*, whole or not at all."""
     with replacing(path) as scratch:
         scratch.write_bytes(content)

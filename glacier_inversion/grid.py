@@ -8,7 +8,7 @@ resolution. Coordinates are (x, y) in the units of the CRS, pixels are (row, col
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -199,6 +199,17 @@ class Grid:
             rows.stop - rows.start,
             cols.stop - cols.start,
         )
+
+    def strips(self, n_pixels: int = 2**22) -> Iterator[slice]:
+        """
+        Cut the rows into strips of *n_pixels* at most, unless a row has more.
+
+        >>> list(Grid(0.0, 100.0, 10.0, 5, 10).strips(25))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+        """
+        n_rows = max(1, n_pixels // max(self.n_cols, 1))
+        for row in range(0, self.n_rows, n_rows):
+            yield slice(row, min(row + n_rows, self.n_rows))
 
     def grown(self, n_pixels: int) -> Grid:
         """

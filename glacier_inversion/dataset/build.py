@@ -34,7 +34,7 @@ from glacier_inversion.files import (
     remove_if_empty,
     working_in,
 )
-from glacier_inversion.geodata.geotiffs import read_tags
+from glacier_inversion.geodata.tile_files import read_tags
 from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.workspace import SPLITS, Workspace
 

@@ -17,6 +17,7 @@ from glacier_inversion.dataset.point_targets import PointTargets
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.convergence import turn_to_tile_axes
+from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.points import PointSource
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import Source, warp
@@ -43,12 +44,15 @@ class Rasters:
         Those of the files of points that can be used, by raster.
     ice : Ice
         Where it is, of all outlines.
+    files : OpenRasters
+        The files that were read: who reads them closes them.
     """
 
     description: DatasetDescription
     sources: Mapping[str, Source]
     points: Mapping[str, PointTargets]
     ice: Ice = field(repr=False)
+    files: OpenRasters = field(default_factory=OpenRasters, repr=False)
     _ranges: dict[tuple[str, int, float], tuple[float, float]] = field(
         default_factory=dict, repr=False
     )
@@ -168,10 +172,10 @@ class Rasters:
         """Return what the file holds; of a component, along the axes of the tiles."""
         pair = turned_with(self.description, self.sources, name)
         if pair is None:
-            return warp(self.sources[name], grid)
+            return warp(self.sources[name], grid, self.files)
         first, second = pair
         if (first, second, grid) not in self._turned:
-            along_x, along_y = (warp(self.sources[c], grid) for c in pair)
+            along_x, along_y = (warp(self.sources[c], grid, self.files) for c in pair)
             warping = self.sources[name].warping
             turned = turn_to_tile_axes(along_x, along_y, warping, grid)
             self._turned.clear()  # the other one is mostly asked for next

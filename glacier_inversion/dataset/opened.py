@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,8 +33,6 @@ from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all, digest_strips
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.workspace import SPLITS, Workspace, tile_path
-
-_STRIP = 2**22  # pixels of a tile that are read at once to check it
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ class BuiltDataset:
                     read_grid(path) == grid
                     and digest_strips(
                         read_tile(path, rows, slice(0, grid.n_cols))
-                        for rows in _strips(grid)
+                        for rows in grid.strips()
                     )
                     == self.rows[feature]["rasters"][name]["sha256"]
                 )
@@ -253,13 +251,6 @@ class BuiltDataset:
                 parts.append((feature, split, grid.bounds, sha256))
             contents[f"dataset.inputs.{variable.name}"] = digest_all(parts)
         return contents
-
-
-def _strips(grid: Grid) -> Iterator[slice]:
-    """Cut a grid into rows that memory holds."""
-    n_rows = max(1, _STRIP // max(grid.n_cols, 1))
-    for row in range(0, grid.n_rows, n_rows):
-        yield slice(row, min(row + n_rows, grid.n_rows))
 
 
 def _damaged(path: Path) -> str:

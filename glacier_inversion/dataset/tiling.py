@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes
-from glacier_inversion.geodata.geotiffs import read_tags, read_tile, write_tile
+from glacier_inversion.geodata.geotiffs import gdal_ready
+from glacier_inversion.geodata.open_rasters import reading_many
+from glacier_inversion.geodata.tile_files import opened_pixels, write_tile
 from glacier_inversion.grid import Bounds, Grid
-from glacier_inversion.patches.tiles import digest
+from glacier_inversion.patches.tiles import digest, digest_strips
 from glacier_inversion.workspace import tile_path
 
 logger = logging.getLogger(__name__)
@@ -73,13 +76,14 @@ def tile_features(
     In *jobs* processes, one of which a file may crash, or in this one where it is None.
     """
     if jobs is None:
-        for job in todo:
-            yield job.outline.feature, _try_feature(rasters, job)
+        with closing(rasters.files):
+            for job in todo:
+                yield job.outline.feature, _try_feature(rasters, job)
         return
     # Processes, since rasterio warps into arrays with a race between threads.
     given = (rasters,)
     try:
-        for job, result in each(_try_feature, given, todo, jobs):
+        for job, result in each(_try_in_process, given, todo, jobs):
             if isinstance(result, ProcessLostError):
                 yield job.outline.feature, _explain(rasters, result)
             else:
@@ -104,9 +108,16 @@ def _explain(rasters: Rasters, lost: ProcessLostError) -> RasterError:
     return RasterError(message)
 
 
+def _try_in_process(rasters: Rasters, job: TilingJob) -> TilingResult:
+    """Make the tiles of a feature in a process that does nothing else."""
+    with reading_many():
+        return _try_feature(rasters, job)
+
+
 def _try_feature(rasters: Rasters, job: TilingJob) -> TilingResult:
     try:
-        return _tile_feature(rasters, job)
+        with gdal_ready():
+            return _tile_feature(rasters, job)
     except RasterError as error:
         return error
     except MemoryError:
@@ -149,11 +160,12 @@ def _build_tile(
     grid = Grid.from_bounds(job.bounds, raster.resolution)
     feature = job.outline.feature
     fingerprint = _fingerprint(rasters, raster.name, grid, feature, {})
-    tags = read_tags(path) if path.exists() else {}
-    if tags.get("GINV_FINGERPRINT") == fingerprint:
-        if _is_whole(path, tags):
+    if path.exists():
+        tags, is_whole = _look_at(path, grid, fingerprint)
+        if is_whole:
             return tags, False
-        logger.info("%s: is damaged: made anew", path)
+        if tags.get("GINV_FINGERPRINT") == fingerprint:
+            logger.info("%s: is damaged: made anew", path)
     tile = rasters.tile(raster.name, grid, feature)
     tags = {
         "GINV_FINGERPRINT": fingerprint,
@@ -172,16 +184,30 @@ def _build_tile(
     return tags, True
 
 
-def _is_whole(path: Path, tags: dict[str, str]) -> bool:
-    """Tell whether a tile's pixels, and its points, are those that were written."""
+def _look_at(path: Path, grid: Grid, fingerprint: str) -> tuple[dict[str, str], bool]:
+    """
+    Return the tags of a tile, and whether it is the one that is wanted, and whole.
+
+    Then its pixels, and its points, are those that were written.
+    """
+    tags: dict[str, str] = {}
     try:
-        is_whole = digest(read_tile(path)) == tags.get("GINV_SHA256")
+        with opened_pixels(path) as src:
+            tags = src.tags()
+            if tags.get("GINV_FINGERPRINT") != fingerprint or src.shape != grid.shape:
+                return tags, False
+            cols = 0, grid.n_cols
+            summed = digest_strips(
+                src.read(1, window=((rows.start, rows.stop), cols))
+                for rows in grid.strips()
+            )
+        is_whole = summed == tags.get("GINV_SHA256")
         if "GINV_POINTS" in tags:
             table = points_path(path).read_bytes()
             is_whole &= hashlib.sha256(table).hexdigest() == tags["GINV_POINTS"]
     except (RasterError, OSError):
-        return False
-    return is_whole
+        return tags, False
+    return tags, is_whole
 
 
 def _fingerprint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 import zlib
@@ -17,6 +18,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.env import getenv, hasenv
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
@@ -46,7 +48,6 @@ _GEOTIFF = {
     "blockysize": 256,
     "BIGTIFF": "IF_SAFER",
 }
-_ROWS = 1024  # written at once: whole blocks
 _COG = {
     "driver": "COG",
     "blocksize": 512,
@@ -61,6 +62,13 @@ _COG = {
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a raster; RasterError if it is not there or no raster."""
+    check_is_file(path)
+    with failing_at(path), open_raster(path) as src:
+        yield src
+
+
+def check_is_file(path: Path) -> None:
+    """Check that a raster, or the archive that holds it, is there; RasterError."""
     try:
         is_file, is_there = file_of(path).is_file(), file_of(path).exists()
     except OSError as error:
@@ -72,9 +80,14 @@ def opened(path: Path) -> Iterator[Any]:
             "Put it there, or correct 'file'."
         )
         raise RasterError(message)
+
+
+@contextmanager
+def failing_at(path: Path) -> Iterator[None]:
+    """Say which raster cannot be read where GDAL fails; RasterError."""
     try:
-        with reading(path), unprinted(), rasterio.Env(**READ_ONLY), _open(path) as src:
-            yield src
+        with reading(path), unprinted(), gdal_ready():
+            yield
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         # what GDAL says is often behind rasterio's "see previous exception"
         cause = error.__cause__
@@ -82,11 +95,29 @@ def opened(path: Path) -> Iterator[Any]:
         raise RasterError(_unreadable(path, why)) from error
 
 
-def _open(path: Path) -> Any:
-    """Open a raster; whether it is georeferenced is looked at by who needs it."""
+@contextmanager
+def gdal_ready() -> Iterator[None]:
+    """
+    Give GDAL the options with which files are read, unless it has them.
+
+    Around many short calls, as each would take the time of a small read to do so.
+    """
+    if hasenv() and READ_ONLY.items() <= getenv().items():
+        yield
+        return
+    with rasterio.Env(**READ_ONLY):
+        yield
+
+
+def open_raster(path: Path, **options: Any) -> Any:
+    """
+    Open a raster with options of GDAL, within `failing_at`.
+
+    Whether it is georeferenced is looked at by who needs it.
+    """
     with warnings.catch_warnings(), ending_if_stuck():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(gdal_name(path))
+        return rasterio.open(gdal_name(path), **options)
 
 
 def _unreadable(path: Path, reason: str | None) -> str:
@@ -122,16 +153,6 @@ def read_grid(path: Path) -> Grid:
     with _opened_tile(path) as src:
         left, top, resolution = src.transform.c, src.transform.f, src.transform.a
         return Grid(left, top, resolution, src.height, src.width)
-
-
-def read_tags(path: Path) -> dict[str, str]:
-    """Return the tags of a GeoTIFF, empty where it is missing or broken."""
-    try:
-        with opened(path) as src:
-            tags: dict[str, str] = src.tags()
-            return tags
-    except RasterError:
-        return {}
 
 
 def auxiliary_path(path: Path) -> Path:
@@ -209,6 +230,20 @@ def geotiff_writer(
         written.check(scratch)
 
 
+def geotiff_profile(grid: Grid, epsg: int) -> dict[str, Any]:
+    """Return what rasterio needs to know of a GeoTIFF of ours to create it."""
+    return {
+        "height": grid.n_rows,
+        "width": grid.n_cols,
+        "crs": _crs(epsg),
+        "transform": Affine(*grid.transform),
+        **_GEOTIFF,
+    }
+
+
+_crs = functools.lru_cache(maxsize=16)(CRS.from_epsg)
+
+
 class _Writing:
     """A GeoTIFF that is being written, and the checksums of its windows."""
 
@@ -222,11 +257,7 @@ class _Writing:
             self._dst = rasterio.open(
                 scratch,
                 "w",
-                height=grid.n_rows,
-                width=grid.n_cols,
-                crs=CRS.from_epsg(epsg),
-                transform=Affine(*grid.transform),
-                **_GEOTIFF,
+                **geotiff_profile(grid, epsg),
             )
             self._dst.update_tags(**self._tags)
             if file.unit is not None:
@@ -318,18 +349,3 @@ def _libtiff_muted() -> Iterator[None]:
 
 def _checksum(values: NDArray[np.float32]) -> int:
     return zlib.crc32(np.ascontiguousarray(values, dtype=np.float32).data)
-
-
-def write_tile(
-    path: Path,
-    values: NDArray[np.float32],
-    grid: Grid,
-    epsg: int,
-    tags: Mapping[str, str],
-) -> None:
-    """Write a tile, whole or not at all; no more than some rows are held twice."""
-    cols = slice(0, grid.n_cols)
-    with geotiff_writer(path, grid, epsg, tags) as write:
-        for row in range(0, grid.n_rows, _ROWS):
-            rows = slice(row, min(row + _ROWS, grid.n_rows))
-            write(values[rows], rows, cols)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.vrts import check_parts
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
@@ -200,7 +202,9 @@ def _pixel_size(warping: Warping) -> float:
     return float(np.sqrt(abs(area))) if 0 < abs(area) < np.inf else float("nan")
 
 
-def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
+def warp(
+    source: Source, grid: Grid, files: OpenRasters | None = None
+) -> NDArray[np.float32]:
     """
     Resample a raster onto *grid* with GDAL's warper.
 
@@ -209,6 +213,11 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
     nodata numbers, NaN and what is infinite. A band's scale and offset are applied.
     What the file does not cover is NaN. No more of the file is read than the grid
     needs, and no more at once than memory holds.
+
+    Parameters
+    ----------
+    files : OpenRasters, optional
+        Where the file is opened, to stay so. By default it is closed again.
 
     Returns
     -------
@@ -221,7 +230,7 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
     """
     tile = np.full(grid.shape, np.nan, dtype=np.float32)
     warping, scales = source.warping, source.warping.scales(grid)
-    with opened(source.path) as src:
+    with (files.reading if files else opened)(source.path) as src:
         for rows, cols, file_rows, file_cols in warping.blocks(grid):
             with ending_if_stuck():
                 values = _read_known(src, source, file_rows, file_cols)
@@ -237,18 +246,21 @@ def warp(source: Source, grid: Grid) -> NDArray[np.float32]:
     return tile
 
 
+_crs = functools.lru_cache(maxsize=64)(CRS.from_wkt)
+
+
 def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
     """Read a window of a file as floats, NaN where it holds no data."""
     find_lines(src, rows.start)
     values = src.read(source.band, window=Window.from_slices(rows, cols))
-    dtype = values.dtype
+    dtype, kind = values.dtype, values.dtype.name
     named = np.zeros(values.shape, dtype=np.bool_)
     for number in source.nodata:
         named |= (
             np.isnan(values) if math.isnan(number) else values == dtype.type(number)
         )
     for number in USUAL_NODATA:
-        if _fits(number, dtype.name) and bool(
+        if _fits(number, kind) and bool(
             ((values == dtype.type(number)) & ~named).any()
         ):
             raise RasterError(undeclared(source.path, source.nodata, number))
@@ -280,7 +292,7 @@ def _resample(
     a, b, c, d, e, f = warping.transform
     row, col = corner
     transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
-    crs = CRS.from_wkt(warping.crs_wkt)
+    crs = _crs(warping.crs_wkt)
     how = {
         "resampling": Resampling[warping.method],
         "XSCALE": repr(scales[0]),

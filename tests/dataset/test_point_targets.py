@@ -15,7 +15,8 @@ from scipy.stats import binned_statistic_2d
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.point_targets import cells_of
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.geodata.geotiffs import read_tags, read_tile
+from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.tile_files import read_tags
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import Workspace
 from tests import synthetic

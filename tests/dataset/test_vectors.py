@@ -171,9 +171,9 @@ def test_a_vector_is_warped_once_for_both_components(moving, monkeypatch):
     "And once more for what is derived from it, if that is on a grid of its own."
     warped = []
 
-    def counted(source, grid):
+    def counted(source, grid, files):
         warped.append(source.path.name)
-        return warp(source, grid)
+        return warp(source, grid, files)
 
     monkeypatch.setattr("glacier_inversion.dataset.derived.warp", counted)
     build(moving)

@@ -9,7 +9,7 @@ import rasterio
 
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.errors import RasterError
-from glacier_inversion.geodata.geotiffs import write_tile
+from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 from tests.helpers import copy_of
 

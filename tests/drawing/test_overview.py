@@ -7,7 +7,7 @@ import shapely
 
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.drawing.overview import write_overview
-from glacier_inversion.geodata.geotiffs import write_tile
+from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 
 

@@ -12,7 +12,7 @@ import pytest
 from glacier_inversion.drawing.layers import write_layers
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.drawing.styles import colours_of
-from glacier_inversion.geodata.geotiffs import write_tile
+from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 from tests.helpers import ROOT, copy_of
 

@@ -12,7 +12,8 @@ from glacier_inversion.drawing.styles import (
     nice_range,
     write_style,
 )
-from glacier_inversion.geodata.geotiffs import read_tile, write_tile
+from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 from tests.helpers import copy_of
 

@@ -15,10 +15,9 @@ from glacier_inversion.geodata.geotiffs import (
     NewGeoTiff,
     cog_writers,
     geotiff_writer,
-    read_tags,
     read_tile,
-    write_tile,
 )
+from glacier_inversion.geodata.tile_files import read_tags, write_tile
 from glacier_inversion.grid import Grid
 from tests.geodata.helpers import GRID
 from tests.helpers import read_all
