@@ -27,8 +27,10 @@ from typing import Any, TypeVar
 from glacier_inversion.crashes import is_watched
 from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.interrupts import postponing
+from glacier_inversion.task_shares import Pace, Shares
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
+_PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
 LONGEST_READING = 600
 """Seconds that a process may compute on a part of a raster, which takes a few."""
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -239,19 +241,25 @@ def each(
     ended, and another process takes its place. The processes have ended when this has,
     or is closed.
 
+    One process begins, with the first task. Others follow when what is left takes so
+    long, by the tasks done so far, that each is worth its start. Tasks that follow one
+    another are mostly done by one process.
+
     Parameters
     ----------
     work : callable
         A function of a module, which the processes import.
     given : tuple
         Its first arguments, the same for all tasks.
+    n_processes : int
+        The most.
 
     Raises
     ------
     ProcessLostError
         A process ended before it began a task. What *work* raises is raised, too.
     """
-    left = list(reversed(tasks))
+    shares, pace = Shares(tasks), Pace()
     workers: dict[Connection, Worker] = {}
     at_work: dict[Connection, Task] = {}
     ready: set[Connection] = set()
@@ -262,16 +270,19 @@ def each(
         hand_on(worker.connection)
 
     def hand_on(connection: Connection) -> None:
-        if left:
-            at_work[connection] = left.pop()
+        if shares:
+            at_work[connection] = shares.take(connection)
             with suppress(OSError):  # it has gone, which is heard below
                 connection.send(at_work[connection])
 
     try:
-        for _ in range(min(n_processes, len(tasks))):
+        if tasks:
             start()
         while at_work:
-            heard = wait(list(at_work))
+            wanted = min(n_processes, len(workers) + len(shares))
+            while len(workers) < min(wanted, pace.n_worthwhile(len(shares))):
+                start()
+            heard = wait(list(at_work), _PATIENCE if len(workers) < wanted else None)
             for connection in [c for c in at_work if c in heard]:
                 try:
                     answer = connection.recv()
@@ -281,16 +292,18 @@ def each(
                         raise lost from error
                     dismiss([workers.pop(connection)])
                     task = at_work.pop(connection)
-                    if left:
+                    if shares:
                         start()
                     yield task, lost
                     continue
                 if isinstance(answer, _Ready):
                     ready.add(connection)
+                    pace.note_ready(connection)
                     continue
                 if isinstance(answer, Failure):
                     raise answer.error
                 task = at_work.pop(connection)
+                pace.note_done()
                 hand_on(connection)
                 yield task, answer
     finally:

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from glacier_inversion import executors, task_shares
 from glacier_inversion.errors import RasterError
-from glacier_inversion.executors import ProcessLostError, available_cores, each
+from glacier_inversion.executors import (
+    ProcessLostError,
+    available_cores,
+    each,
+    start_worker,
+)
 from tests.processes import children_of, session_of, slow, square, start, wait_until
 
 
@@ -85,6 +91,23 @@ def test_each_task_is_done_once():
     done = dict(each(square, (100,), range(5), 9))
     assert done == {n: 100 + n**2 for n in range(5)}
     assert list(each(square, (0,), [], 2)) == []
+
+
+def test_processes_begin_where_they_are_worth_it(monkeypatch):
+    "None beside the first for what is done at once, and all for what takes long."
+    begun = []
+
+    def note(*given):
+        begun.append(given)
+        return start_worker(*given)
+
+    monkeypatch.setattr(executors, "start_worker", note)
+    assert len(dict(each(square, (0,), range(16, 216), 3))) == 200
+    assert len(begun) == 1
+    begun.clear()
+    monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
+    assert len(dict(each(square, (0,), range(16, 400), 3))) == 384
+    assert len(begun) == 3
 
 
 @pytest.mark.parametrize(
@@ -163,7 +186,9 @@ def test_no_process_outlives_a_command_that_is_killed(finished, tmp_path, comman
     shutil.rmtree(root / {"build-dataset": "datasets", "train": "models"}[command])
     arguments = [root / "exp.json", "--workspace", root, "--jobs", 2]
     process = start(command, *arguments)
-    wait_until(lambda: len(children_of(process.pid)) >= 3)  # with what tracks them
+    # with what tracks them; a build that is short has one process
+    n = {"build-dataset": 2, "train": 3}[command]
+    wait_until(lambda: len(children_of(process.pid)) >= n)
     process.kill()
     process.communicate(timeout=30)
     wait_until(lambda: not session_of(process.pid), 10)

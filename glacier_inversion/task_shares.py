@@ -1,0 +1,64 @@
+"""How tasks are shared out among processes, and how many of those are worth it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
+
+Task = TypeVar("Task")
+_WORTHWHILE = 2.0  # times its start, that a process must have to do
+
+
+class Shares(Generic[Task]):
+    """
+    Tasks, each process's in a run of its own: neighbours have much in common.
+
+    Who has done all of its run is given half of the longest of the others.
+    """
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._runs: dict[Hashable, list[Task]] = {None: list(reversed(tasks))}
+
+    def __len__(self) -> int:
+        """Return how many are not taken yet."""
+        return sum(map(len, self._runs.values()))
+
+    def take(self, process: Hashable) -> Task:
+        """Take the next task, of which there must be one."""
+        own = self._runs.setdefault(process, [])
+        if not own:
+            longest = max(self._runs.values(), key=len)
+            n = len(longest) if longest is self._runs[None] else -(-len(longest) // 2)
+            own += longest[:n]
+            del longest[:n]
+        return own.pop()
+
+
+class Pace:
+    """How long a process takes to begin, and a task, by those that were seen."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._start: float | None = None
+        self._ready: dict[Hashable, float] = {}
+        self._n_done = 0
+
+    def note_ready(self, process: Hashable) -> None:
+        """Note that a process begins its first task."""
+        self._ready[process] = time.perf_counter()
+        if self._start is None:
+            self._start = self._ready[process] - self._begun
+
+    def note_done(self) -> None:
+        """Note that a task is done."""
+        self._n_done += 1
+
+    def n_worthwhile(self, n_left: int) -> int:
+        """Return of how many processes each would work for longer than it begins."""
+        if self._start is None:
+            return 1
+        now = time.perf_counter()
+        busy = sum(now - ready for ready in self._ready.values())
+        left = n_left * busy / max(self._n_done, 1)
+        return max(1, int(left / (_WORTHWHILE * self._start)))
