@@ -68,8 +68,6 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
     scratches = [scratch_of(path) for path in paths]
     try:
         for path in paths:
-            refuse_links(path.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with discarding(scratches):
@@ -87,11 +85,13 @@ def discarding(scratches: Sequence[Path]) -> Iterator[None]:
     """
     Remove files that are there for a block alone, whatever becomes of it.
 
-    Before it, too: what a killed run left, and a link, which is never written through.
+    Before it, too: what a killed run left, and links. Folders are made.
     """
     ours: list[Path] = []
     try:
         for scratch in scratches:
+            refuse_links(scratch.parent)
+            scratch.parent.mkdir(parents=True, exist_ok=True)
             scratch.unlink(missing_ok=True)
             ours.append(scratch)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -161,6 +162,7 @@ def _below(folder: Path, *names: str) -> Path:
     return folder.joinpath(*names)
 
 
+@functools.lru_cache(maxsize=4096)
 def name_problem(name: str) -> str | None:
     """
     Say why *name* cannot be the name of a file or folder, None if it can.

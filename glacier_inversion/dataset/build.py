@@ -128,6 +128,12 @@ def build_dataset(
                     n_written += result.n_written
                     _log_details(result)
                 progress.advance(feature)
+        # in the order of the outlines, whichever was made first
+        failures = plan.failures | {
+            feature: failures[feature]
+            for feature in plan.ownership.bounds
+            if feature in failures
+        }
         for feature, problem in failures.items():
             logger.error("%s: %s", feature, problem)
         if not rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from glacier_inversion.geodata.convergence import turn_to_tile_axes
 from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.points import PointSource
 from glacier_inversion.geodata.rasterizing import inside
-from glacier_inversion.geodata.rasters import Source, warp
+from glacier_inversion.geodata.rasters import Source, warp, warp_parts
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid, snap_bounds
 
@@ -123,6 +123,19 @@ class Rasters:
         if name in self.points:
             return self.points[name].cells(feature, grid).tile()
         return self.on(name, grid)
+
+    def is_warped(self, name: str) -> bool:
+        """Tell whether a raster is a file's, and needs nothing but to be resampled."""
+        return (
+            name in self.sources
+            and turned_with(self.description, self.sources, name) is None
+        )
+
+    def parts(
+        self, name: str, grid: Grid
+    ) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+        """Yield the values of a raster that `is_warped`, as `warp_parts` does."""
+        return warp_parts(self.sources[name], grid, self.files)
 
     def on(
         self, name: str, grid: Grid, made: dict[tuple[str, Grid], Values] | None = None

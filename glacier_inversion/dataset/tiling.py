@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from glacier_inversion.dataset.derived import Rasters, turned_with
+from glacier_inversion.dataset.large_tiles import LaidAside
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.executors import ProcessLostError, each
@@ -22,7 +23,12 @@ from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import gdal_ready
 from glacier_inversion.geodata.open_rasters import reading_many
-from glacier_inversion.geodata.tile_files import opened_pixels, write_tile
+from glacier_inversion.geodata.tile_files import (
+    holding_aside,
+    opened_pixels,
+    write_strips,
+    write_tile,
+)
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest, digest_strips
 from glacier_inversion.workspace import tile_path
@@ -35,6 +41,8 @@ _FORMAT = 2
 _DERIVED_FORMAT = 1
 # Likewise of tiles of points: raise it when the same points give other values.
 _POINTS_FORMAT = "points 1"
+# A larger tile is made part by part.
+_LARGE = 2**24  # pixels
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,10 @@ def tile_features(
     Yield each feature with its row, or why it has none, as its tiles are made.
 
     In *jobs* processes, one of which a file may crash, or in this one where it is None.
+    Features that lie near one another follow one another, so that what is read of files
+    for one, and is decompressed, serves the next.
     """
+    todo = _by_place(todo)
     if jobs is None:
         with closing(rasters.files):
             for job in todo:
@@ -94,6 +105,21 @@ def tile_features(
             "of memory. What was made is kept. Run it again, with fewer --jobs."
         )
         raise DatasetError(message) from error
+
+
+def _by_place(todo: list[TilingJob]) -> list[TilingJob]:
+    """Put features into the order of a Z curve through the middles of their tiles."""
+    if not todo:
+        return []
+    sides = np.array([job.bounds for job in todo])
+    middles = (sides[:, :2] + sides[:, 2:]) * [1, -1]  # from the north, as files are
+    extent = max(float(np.ptp(middles, axis=0).max()), 1.0)
+    cells = (middles - middles.min(axis=0)) / extent * (2**16 - 1)
+    col, row = cells.astype(np.int64).T
+    keys = np.zeros(len(todo), dtype=np.int64)
+    for bit in range(16):
+        keys |= (col >> bit & 1) << 2 * bit | (row >> bit & 1) << 2 * bit + 1
+    return [todo[i] for i in np.argsort(keys, kind="stable")]
 
 
 def _explain(rasters: Rasters, lost: ProcessLostError) -> RasterError:
@@ -166,12 +192,16 @@ def _build_tile(
             return tags, False
         if tags.get("GINV_FINGERPRINT") == fingerprint:
             logger.info("%s: is damaged: made anew", path)
+    tags = {"GINV_FINGERPRINT": fingerprint}
+    if grid.n_rows * grid.n_cols > _LARGE and rasters.is_warped(raster.name):
+        tags["GINV_RESAMPLING"] = rasters.sources[raster.name].warping.method
+        with holding_aside(path) as file:
+            aside = LaidAside(file, grid, rasters.parts(raster.name, grid))
+            tags |= _sum_up(aside.digest, aside.valid)
+            write_strips(path, aside.strip, grid, epsg, tags)
+        return tags, True
     tile = rasters.tile(raster.name, grid, feature)
-    tags = {
-        "GINV_FINGERPRINT": fingerprint,
-        "GINV_SHA256": digest(tile),
-        "GINV_VALID": f"{np.isfinite(tile).mean():.6f}",
-    }
+    tags |= _sum_up(digest(tile), float(np.isfinite(tile).mean()))
     if raster.name in rasters.points:
         table = rasters.points[raster.name].cells(feature, grid).csv()
         write_bytes(points_path(path), table)  # before the tile, which is looked for
@@ -182,6 +212,10 @@ def _build_tile(
         tags["GINV_DERIVATION"] = raster.derive.model_dump_json()
     write_tile(path, tile, grid, epsg, tags)
     return tags, True
+
+
+def _sum_up(sha256: str, valid: float) -> dict[str, str]:
+    return {"GINV_SHA256": sha256, "GINV_VALID": f"{valid:.6f}"}
 
 
 def _look_at(path: Path, grid: Grid, fingerprint: str) -> tuple[dict[str, str], bool]:

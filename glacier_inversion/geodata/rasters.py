@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.io import MemoryFile
 from rasterio.transform import Affine
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import reproject
 from rasterio.windows import Window
 
 from glacier_inversion import choices
@@ -27,6 +21,7 @@ from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
+from glacier_inversion.geodata.resampling import resample
 from glacier_inversion.geodata.vrts import check_parts
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
@@ -34,8 +29,6 @@ from glacier_inversion.grid import Grid
 # Numbers that stand for "no data" where a file does not say so. None of them is a
 # slope, a speed, a thickness, an elevation or a class.
 USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
-# Of a pixel of the file: GDAL's coordinates are then exact. (With 0 rasterio fails.)
-_EXACT = 1e-9
 # Whole numbers of these types are exact in float32.
 _SHORT = ("u1", "i1", "u2", "i2", "f4", "f2")
 
@@ -228,25 +221,41 @@ def warp(
     RasterError
         The file cannot be read, or holds a usual nodata value that nobody named.
     """
-    tile = np.full(grid.shape, np.nan, dtype=np.float32)
+    tile = np.empty(grid.shape, dtype=np.float32)
+    for rows, cols, values in warp_parts(source, grid, files):
+        tile[rows, cols] = values
+    return tile
+
+
+def warp_parts(
+    source: Source, grid: Grid, files: OpenRasters | None = None
+) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+    """
+    Resample a raster as `warp` does, a part of the grid after the other.
+
+    Yields
+    ------
+    rows, cols : slice
+        Of the grid. Together the parts cover it.
+    values : float32 array, of their shape
+    """
     warping, scales = source.warping, source.warping.scales(grid)
     with (files.reading if files else opened)(source.path) as src:
+        scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
         for rows, cols, file_rows, file_cols in warping.blocks(grid):
+            part = grid.window(rows, cols)
             with ending_if_stuck():
                 values = _read_known(src, source, file_rows, file_cols)
                 if np.isfinite(values).any():
                     corner = file_rows.start, file_cols.start
-                    part = grid.window(rows, cols)
-                    tile[rows, cols] = _resample(values, corner, warping, part, scales)
-        scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
-    if (scale, offset) != (1.0, 0.0):
-        tile *= np.float32(scale)
-        tile += np.float32(offset)
-    tile[np.isinf(tile)] = np.nan
-    return tile
-
-
-_crs = functools.lru_cache(maxsize=64)(CRS.from_wkt)
+                    tile = resample(values, corner, warping, part, scales)
+                else:
+                    tile = np.full(part.shape, np.nan, dtype=np.float32)
+            if (scale, offset) != (1.0, 0.0):
+                tile *= np.float32(scale)
+                tile += np.float32(offset)
+            tile[np.isinf(tile)] = np.nan
+            yield rows, cols, tile
 
 
 def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
@@ -279,58 +288,3 @@ def undeclared(path: Path, nodata: Sequence[float], number: float) -> str:
         f"{path}: holds {number:.9g}, and {says} is declared as nodata. Must "
         f'say what is no data. Add "nodata": {wanted} to the raster in the experiment.'
     )
-
-
-def _resample(
-    values: NDArray[Any],
-    corner: tuple[int, int],
-    warping: Warping,
-    grid: Grid,
-    scales: tuple[float, float],
-) -> NDArray[np.float32]:
-    """Resample a window of a file, whose first pixel is *corner*, onto a grid."""
-    a, b, c, d, e, f = warping.transform
-    row, col = corner
-    transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
-    crs = _crs(warping.crs_wkt)
-    how = {
-        "resampling": Resampling[warping.method],
-        "XSCALE": repr(scales[0]),
-        "YSCALE": repr(scales[1]),
-    }
-    if warping.to_file is None:
-        tile = np.full(grid.shape, np.nan, dtype=np.float32)
-        reproject(
-            values,
-            tile,
-            src_transform=transform,
-            src_crs=crs,
-            src_nodata=np.nan,
-            dst_transform=Affine(*grid.transform),
-            dst_crs=crs,
-            dst_nodata=np.nan,
-            num_threads=1,
-            **how,
-        )
-        return tile
-    # rasterio's reproject interpolates places between CRSs, to an eighth of a pixel
-    n_rows, n_cols = values.shape
-    profile = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": np.nan}
-    profile |= {"height": n_rows, "width": n_cols, "crs": crs, "transform": transform}
-    with MemoryFile() as memory:
-        with memory.open(**profile) as dst:
-            dst.write(values, 1)
-        with (
-            memory.open() as src,
-            WarpedVRT(
-                src,
-                crs=CRS.from_epsg(warping.epsg),
-                transform=Affine(*grid.transform),
-                height=grid.n_rows,
-                width=grid.n_cols,
-                nodata=np.nan,
-                tolerance=_EXACT,
-                **how,
-            ) as warped,
-        ):
-            return np.asarray(warped.read(1), dtype=np.float32)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from glacier_inversion.errors import RasterError
-from glacier_inversion.files import write_bytes
+from glacier_inversion.errors import RasterError, WorkspaceError
+from glacier_inversion.files import (
+    discarding,
+    scratch_of,
+    unwritable,
+    write_bytes,
+)
 from glacier_inversion.geodata.geotiffs import (
     failing_at,
     gdal_ready,
@@ -26,7 +31,9 @@ from glacier_inversion.grid import Grid
 
 _ROWS = 1024  # written at once: whole blocks
 # Of pixels; a larger tile is written to its file block by block.
-_MADE_IN_MEMORY = 2**26  # bytes
+_MADE_IN_MEMORY = 2**24  # bytes
+_NEEDED = 5  # times the pixels: GDAL's blocks, and what grows by a half as it is full
+_NEEDED_AT_LEAST = 2**25  # bytes
 # What GDAL need not find out: where a file lies takes three quarters of its opening.
 _PIXELS_ALONE = {"driver": "GTiff", "sharing": False, "GEOREF_SOURCES": "NONE"}
 
@@ -53,10 +60,20 @@ def write_tile(
         with _in_memory(values, grid, epsg, tags) as content:
             write_bytes(path, content)
         return
-    cols = slice(0, grid.n_cols)
+    write_strips(path, lambda rows: values[rows], grid, epsg, tags)
+
+
+def write_strips(
+    path: Path,
+    strip: Callable[[slice], NDArray[np.float32]],
+    grid: Grid,
+    epsg: int,
+    tags: Mapping[str, str],
+) -> None:
+    """Write a tile as `write_tile` does, given some rows at a time by a function."""
     with geotiff_writer(path, grid, epsg, tags) as write:
         for rows in _parts(grid):
-            write(values[rows], rows, cols)
+            write(strip(rows), rows, slice(0, grid.n_cols))
 
 
 def _parts(grid: Grid) -> Iterator[slice]:
@@ -68,7 +85,18 @@ def _parts(grid: Grid) -> Iterator[slice]:
 def _in_memory(
     values: NDArray[np.float32], grid: Grid, epsg: int, tags: Mapping[str, str]
 ) -> Iterator[memoryview]:
-    """Make the bytes of a tile; MemoryError, for which alone GDAL fails here."""
+    """
+    Make the bytes of a tile.
+
+    Where memory ends GDAL leaves out blocks as it closes a file, and is silent: so all
+    that it may need is asked for before, and let go.
+
+    Raises
+    ------
+    MemoryError
+        There is not as much: nothing else can fail here.
+    """
+    np.empty(_NEEDED * values.nbytes + _NEEDED_AT_LEAST, dtype=np.uint8)
     with gdal_ready(), MemoryFile() as memory:
         try:
             with memory.open(**geotiff_profile(grid, epsg)) as dst:
@@ -78,29 +106,27 @@ def _in_memory(
                     dst.write(values[rows], 1, window=window)
         except RasterioError as error:
             raise MemoryError from error
-        content = memory.getbuffer()
-        # where memory ends GDAL leaves out blocks as it closes a file, and is silent
-        if not _is_complete(memory, len(content), tags):
-            raise MemoryError
-        yield content
+        yield memory.getbuffer()
 
 
-def _is_complete(memory: MemoryFile, n_bytes: int, tags: Mapping[str, str]) -> bool:
-    """Tell whether tags and all blocks of a GeoTIFF are in it."""
+@contextmanager
+def holding_aside(path: Path) -> Iterator[BinaryIO]:
+    """
+    Yield a file for what memory does not hold of *path*, there for a block alone.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written.
+    """
+    scratch = scratch_of(path.with_name(f"{path.stem}.aside"))
     try:
-        with open_raster(Path(memory.name), **_PIXELS_ALONE) as src:
-            ((height, width),) = src.block_shapes
-            for row in range(-(-src.height // height)):
-                for col in range(-(-src.width // width)):
-                    begin, size = (
-                        src.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1)
-                        for what in ("OFFSET", "SIZE")
-                    )
-                    if size is None or int(begin) + int(size) > n_bytes:
-                        return False
-            return bool(tags.items() <= src.tags().items())
-    except RasterioError:
-        return False
+        with discarding([scratch]), scratch.open("w+b") as file:
+            yield file
+    except WorkspaceError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def read_tags(path: Path) -> dict[str, str]:

@@ -185,7 +185,8 @@ class Warping:
     def _window(self, grid: Grid) -> tuple[slice, slice]:
         """Return the rows and columns of the file around a grid."""
         left, bottom, right, top = grid.bounds
-        x, y = np.meshgrid(np.linspace(left, right, 33), np.linspace(bottom, top, 33))
+        n = 2 if self.to_file is None else 33  # between CRSs, sides are curved
+        x, y = np.meshgrid(np.linspace(left, right, n), np.linspace(bottom, top, n))
         slices = []
         for place, step, n in zip(
             self.places(x, y), self.steps(grid), self.shape[::-1], strict=True

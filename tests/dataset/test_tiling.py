@@ -189,3 +189,21 @@ def test_a_file_elsewhere_of_the_same_size_and_time_is_another(run):
             os.utime(data / name, ns=(time.st_atime_ns, time.st_mtime_ns))
     run.raw["dataset_description"]["rasters"][0]["file"] = "other/slope.tif"
     assert build(run).n_written == len(synthetic.FEATURES)
+
+
+def test_features_near_one_another_follow_one_another(run):
+    "Whatever their order in the file: blocks of four by four are done one by one."
+    plan = plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    places = [(col, row) for col in range(8) for row in range(8)]
+    todo = [
+        tiling.TilingJob(plan.outlines[0], (100.0 * x, -y, 100.0 * x + 9, 9 - y), "d")
+        for x, y in ((col, 100.0 * row) for col, row in places)
+    ]
+    ordered = [places[todo.index(job)] for job in tiling._by_place(todo)]
+    assert sorted(ordered) == places
+    blocks = [
+        {(c // 4, r // 4) for c, r in ordered[i : i + 16]} for i in (0, 16, 32, 48)
+    ]
+    assert blocks == [{(0, 0)}, {(1, 0)}, {(0, 1)}, {(1, 1)}]
+    assert tiling._by_place([]) == []
+    assert tiling._by_place(todo[:1]) == todo[:1]

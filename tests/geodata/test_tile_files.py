@@ -43,12 +43,12 @@ from pathlib import Path
 import numpy as np
 from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
-values = np.random.default_rng(0).normal(size=(3000, 3000)).astype("f4")
+values = np.random.default_rng(0).normal(size=(2000, 2000)).astype("f4")
 grid = Grid(0.0, 0.0, 10.0, *values.shape)
 write_tile(Path(sys.argv[1]), values[:9, :9], Grid(0.0, 0.0, 10.0, 9, 9), 32632, {})
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 said = 0
-for more in range(0, 120, 4):
+for more in range(0, 300, 8):
     limit = used + more * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
     try:
@@ -57,7 +57,7 @@ for more in range(0, 120, 4):
     except MemoryError:
         said += 1
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-assert said, "there was always enough"
+assert 0 < said < 38, said
 import rasterio
 with rasterio.open(sys.argv[1]) as src:
     assert (src.read(1) == values).all()
