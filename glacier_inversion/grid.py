@@ -22,7 +22,7 @@ Places = NDArray[np.float64]
 """Coordinates, or columns and rows with fractions."""
 
 MOST_PIXELS = 10**9
-"""Of a tile: some GB of disk as it is made, and up to 70 GB of memory if it is derived."""
+"""Of a tile: 5 GB of disk as it is made, up to 70 GB of memory if it is derived."""
 
 # A coordinate this close to a multiple of the step, in steps, is that multiple: it
 # absorbs the rounding of a division, never a part of a pixel that could be seen.

@@ -3,7 +3,7 @@ Maps of 20,000 x 20,000 pixels with sparse outlines: time by pixels inside, and 
 
 Outlines of 25, 100 and 400 strips, 5 to 65 pixels wide, are drawn by a dense pass with two
 members. Prints the pixels inside, the seconds for a million of them, and the peak memory
-of the command in a process of its own. Building the tiles takes minutes and 5 GiB.
+of the command in a process of its own. Building the tiles takes minutes.
 
     python -m tests.benchmarks.large
 """
