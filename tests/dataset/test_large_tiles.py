@@ -1,7 +1,6 @@
 """Tiles made part by part: the same bytes, without their size in memory."""
 
 import io
-import resource
 
 import numpy as np
 import pytest
@@ -50,6 +49,7 @@ def test_a_large_tile_has_the_bytes_of_a_small_one(run, monkeypatch):
 
 def test_a_disk_without_room_for_a_large_tile_is_a_message(run, monkeypatch):
     "And nothing is left of it."
+    resource = pytest.importorskip("resource")
     monkeypatch.setattr(tiling, "_LARGE", 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
