@@ -347,10 +347,8 @@ def limited(n_bytes: int) -> str:
         (["build-dataset", "--jobs", "1"], 1500, "slope.tif"),
         (["build-dataset", "--jobs", "2"], 1500, "slope.tif"),
         (["build-dataset", "--jobs", "1"], 8000, "outlines.gpkg"),
-        (["train", "--jobs", "1", "--tensorboard"], 9000, "checkpoint.pt"),
-        pytest.param(
-            ["train", "--jobs", "2"], 9000, "samples.pt", marks=pytest.mark.slow
-        ),
+        (["train", "--jobs", "1"], 9000, "samples/train/targets"),
+        (["train", "--jobs", "1", "--tensorboard"], 50_000, "checkpoint.pt"),
         (["draw"], 1000, "thickness_mean.tif"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,

@@ -31,8 +31,7 @@ from glacier_inversion.geodata.geotiffs import read_grid, read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all, digest_strips
-from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.workspace import SPLITS, Workspace, tile_path
+from glacier_inversion.workspace import Workspace, tile_path
 
 
 @dataclass(frozen=True)
@@ -317,25 +316,3 @@ def open_dataset(
         summary.warping,
         {row.feature: (splits.get(row.feature), row.problem) for row in summary.failed},
     )
-
-
-def read_training_tiles(
-    dataset: BuiltDataset, experiment: Experiment, progress: Progress | None = None
-) -> dict[str, list[Tiles]]:
-    """
-    Read the tiles of the training and validation features whole, by split.
-
-    Raises
-    ------
-    DatasetError
-        Tiles are missing or broken, or not those that the summary tells of.
-    """
-    progress = progress or Silent()
-    features = {s: dataset.select(s) for s in SPLITS if s != "test"}
-    progress.start("reading", sum(map(len, features.values())), "feature")
-    tiles: dict[str, list[Tiles]] = {split: [] for split in features}
-    for split, ids in features.items():
-        for feature in ids:
-            tiles[split].append(dataset.read_tiles(experiment, feature))
-            progress.advance(feature)
-    return tiles

@@ -10,11 +10,8 @@ from typing import Any
 
 import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import (
-    BuiltDataset,
-    open_dataset,
-    read_training_tiles,
-)
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.evaluate import FORMAT
 from glacier_inversion.evaluation.folds import (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from glacier_inversion.dataset.opened import BuiltDataset, read_training_tiles
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.data import prepare

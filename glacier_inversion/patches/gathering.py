@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from glacier_inversion.patches.array_store import ArrayStore
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
 from glacier_inversion.patches.scale import Scale
@@ -18,52 +19,74 @@ class PatchSource:
     """
     Patches of any number of features, gathered by index into batches.
 
-    Every image is kept once, normalised, NaN as 0 (the training mean), all features one
-    after the other in a flat tensor. A batch is one gather per input.
+    Every image is kept once, normalised, NaN as 0 (the training mean), all one after
+    the other in a flat tensor. A batch is one gather per input.
 
     Parameters
     ----------
-    lattices : iterable of LatticeTiles
     layout : Layout
-    scales : mapping of Scale
-        Normalisation of the inputs, by name.
+    store : ArrayStore
+        What holds the images.
+    images : mapping of lists of int
+        Their numbers in it, by input, one a feature.
     """
 
     def __init__(
         self,
-        lattices: Iterable[LatticeTiles],
         layout: Layout,
-        scales: Mapping[str, Scale],
+        store: ArrayStore,
+        images: Mapping[str, Sequence[int]],
     ) -> None:
-        lattices = list(lattices)
         self.layout = layout
         self.device = torch.device("cpu")
-        self._flat: dict[str, torch.Tensor] = {}
+        self._flat = store.flat()
         self._start: dict[str, torch.Tensor] = {}
         self._height: dict[str, torch.Tensor] = {}
         self._width: dict[str, torch.Tensor] = {}
-        for name in (*layout.images, *layout.scalars):
-            images = [{**part.images, **part.scalars}[name] for part in lattices]
-            sizes = np.array([image.size for image in images], dtype=np.int64)
-            self._start[name] = torch.from_numpy(np.cumsum(sizes) - sizes)
-            self._height[name] = torch.tensor([image.shape[0] for image in images])
-            self._width[name] = torch.tensor([image.shape[1] for image in images])
-            self._flat[name] = normalised(images, scales[name])
+        for name, numbers in images.items():
+            shapes = [store.shapes[number] for number in numbers]
+            self._start[name] = torch.tensor([store.starts[n] for n in numbers])
+            self._height[name] = torch.tensor([n_rows for n_rows, _ in shapes])
+            self._width[name] = torch.tensor([n_cols for _, n_cols in shapes])
+
+    @classmethod
+    def of(
+        cls,
+        lattices: Iterable[LatticeTiles],
+        layout: Layout,
+        scales: Mapping[str, Scale],
+    ) -> PatchSource:
+        """Return the patches of features in memory, normalised by input."""
+        store = ArrayStore(np.float32)
+        images: dict[str, list[int]] = {
+            name: [] for name in (*layout.images, *layout.scalars)
+        }
+        for part in lattices:
+            for name, image in {**part.images, **part.scalars}.items():
+                images[name].append(store.append(normalise(image, scales[name])))
+        return cls(layout, store, images)
+
+    def with_images(self, flat: torch.Tensor) -> PatchSource:
+        """Return the same with the images of another tensor."""
+        other = copy.copy(self)
+        other._flat = flat
+        return other
 
     def to(self, device: torch.device) -> PatchSource:
         """Return the same patches on a device."""
         moved = copy.copy(self)
         moved.device = device
-        moved._flat, moved._start, moved._height, moved._width = (
+        moved._flat = self._flat.to(device)
+        moved._start, moved._height, moved._width = (
             {name: values.to(device) for name, values in part.items()}
-            for part in (self._flat, self._start, self._height, self._width)
+            for part in (self._start, self._height, self._width)
         )
         return moved
 
     @property
     def nbytes(self) -> int:
         """Memory of the images."""
-        return sum(values.nbytes for values in self._flat.values())
+        return self._flat.nbytes
 
     def gather(
         self, points: torch.Tensor, turns: torch.Tensor | None = None
@@ -91,11 +114,11 @@ class PatchSource:
             n_px = self.layout.patch_px(name)
             rows, cols = _patch_pixels(n_px, factor, turns, self.device)
             index = first[:, None, None] + rows * width[:, None, None] + cols
-            batch[name] = self._flat[name][index].unsqueeze(1)
+            batch[name] = self._flat[index].unsqueeze(1)
         for name in self.layout.scalars:
             width = self._width[name][feature]
             index = self._start[name][feature] + row * width + col
-            batch[name] = self._flat[name][index].unsqueeze(1)
+            batch[name] = self._flat[index].unsqueeze(1)
         return batch
 
     def gather_crops(
@@ -133,18 +156,12 @@ class PatchSource:
             rows = torch.minimum((row + rows).clamp(min=0), height - 1)
             cols = torch.minimum((col + cols).clamp(min=0), width - 1)
             index = self._start[name][feature] + rows * width + cols
-            batch[name] = self._flat[name][index].unsqueeze(1)
+            batch[name] = self._flat[index].unsqueeze(1)
         return batch
 
 
-def normalised(images: list[Floats], scale: Scale) -> torch.Tensor:
-    """Return images one after the other in a flat tensor, normalised, NaN as 0."""
-    flat = np.empty(sum(image.size for image in images), dtype=np.float32)
-    end = 0
-    for image in images:
-        part = flat[end : end + image.size]
-        np.subtract(image.ravel(), np.float32(scale.mean), out=part)
-        end += image.size
-    flat *= np.float32(1 / scale.std)
-    np.nan_to_num(flat, copy=False, nan=0.0)
-    return torch.from_numpy(flat)
+def normalise(image: Floats, scale: Scale) -> Floats:
+    """Return an image normalised, NaN as 0."""
+    normalised = np.subtract(image, np.float32(scale.mean))
+    normalised *= np.float32(1 / scale.std)
+    return np.nan_to_num(normalised, copy=False, nan=0.0)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from glacier_inversion.patches.array_store import SampleFiles, map_array
 from glacier_inversion.patches.gathering import PatchSource
-from glacier_inversion.patches.interpolation import Floats
-from glacier_inversion.patches.lattice import LatticeTiles, Layout
-from glacier_inversion.patches.sampling import find_cells, find_points, sort_by_cell
-from glacier_inversion.patches.scale import Scale
+from glacier_inversion.patches.lattice_points import LatticePoints
 
 
 @dataclass(frozen=True)
@@ -42,18 +38,22 @@ class KnownPoints:
 
     Attributes
     ----------
-    points : int64 tensor, shape (n,)
-        Their index, sorted by cell, the nearest to its centre first.
+    points : int64 tensor, shape (n,), or None
+        Their index, sorted by cell, the nearest to its centre first. None: all points.
     cells : int64 tensor, shape (n_cells,)
         The cells that hold any.
     first, counts : int64 tensors, shape (n_cells,)
         Where a cell's points begin, and how many there are.
     """
 
-    points: torch.Tensor
+    points: torch.Tensor | None
     cells: torch.Tensor
     first: torch.Tensor
     counts: torch.Tensor
+
+    def __getitem__(self, number: torch.Tensor) -> torch.Tensor:
+        """Return the index of some of them."""
+        return number if self.points is None else self.points[number]
 
 
 class Samples:
@@ -65,69 +65,62 @@ class Samples:
 
     Parameters
     ----------
-    lattices : list of LatticeTiles
-    layout : Layout
-    scales : mapping of Scale
-    spacing : float, CRS units
-        Side of the cells, counted from the CRS's origin.
-
-    Attributes
-    ----------
-    points : int64 tensor, shape (n, 3)
-        Feature, row and column of every point with a known target, sorted by cell.
+    source : PatchSource
+    points : LatticePoints
+        Every point with a known target, sorted by cell.
     targets : float32 tensor, shape (n, n_outputs)
         In the targets' own units, NaN where unknown.
+    known : list of KnownPoints
+        One an output.
+    n_cells : int
     """
 
     def __init__(
         self,
-        lattices: list[LatticeTiles],
-        layout: Layout,
-        scales: Mapping[str, Scale],
-        spacing: float,
+        source: PatchSource,
+        points: LatticePoints,
+        targets: torch.Tensor,
+        known: list[KnownPoints],
+        n_cells: int,
     ) -> None:
-        self.source = PatchSource(lattices, layout, scales)
-        points: list[NDArray[np.intp]] = []
-        targets: list[Floats] = []
-        cells: list[NDArray[np.intp]] = []
-        distances: list[NDArray[np.float64]] = []
-        for number, part in enumerate(lattices):
-            row, col, values = find_points(part, layout)
-            cell, distance = find_cells(part.points, row, col, spacing)
-            points.append(np.stack([np.full_like(row, number), row, col], axis=1))
-            targets.append(values)
-            cells.append(np.column_stack([np.full_like(row, number), cell]))
-            distances.append(distance)
-        if not lattices:
-            points.append(np.zeros((0, 3), dtype=np.intp))
-            targets.append(np.zeros((0, len(layout.outputs)), dtype=np.float32))
-            cells.append(np.zeros((0, 3), dtype=np.intp))
-            distances.append(np.zeros(0))
-        order, number_of = sort_by_cell(
-            np.concatenate(cells), np.concatenate(distances)
-        )
-        self.points = torch.from_numpy(np.concatenate(points)[order])
-        self.targets = torch.from_numpy(np.concatenate(targets)[order].astype("f4"))
-        self._is_known = torch.isfinite(self.targets)
-        self._n_cells = int(number_of[-1]) + 1 if len(number_of) else 0
-        self._known = []
-        for of_output in self._is_known.T:
-            known = of_output.nonzero()[:, 0]
-            cells_of, counts = torch.unique_consecutive(
-                torch.from_numpy(number_of)[known], return_counts=True
-            )
-            first = torch.cumsum(counts, 0) - counts
-            self._known.append(KnownPoints(known, cells_of, first, counts))
+        self.source = source
+        self.points = points
+        self.targets = targets
+        self._known = known
+        self._n_cells = n_cells
+        # of the outputs that a point drawn for another may serve
+        self._is_known = torch.isfinite(targets[:, 1:])
 
     @property
     def device(self) -> torch.device:
         """Where batches are gathered."""
-        return self.points.device
+        return self.source.device
 
     @property
     def nbytes(self) -> int:
         """Memory on the device."""
-        return self.source.nbytes + self.points.nbytes + self.targets.nbytes
+        return self.source.nbytes + self.points.places.nbytes + self.targets.nbytes
+
+    def without_files(self) -> Samples:
+        """Return the same without what lies in files, for `with_files`."""
+        return self._with(*(torch.zeros(0) for _ in range(3)))
+
+    def with_files(self, files: SampleFiles) -> Samples:
+        """Return the same with what lies in files, which is mapped to memory."""
+        return self._with(
+            map_array(files.images, "f4"),
+            map_array(files.places, "i4"),
+            map_array(files.targets, "f4").view(-1, len(self._known)),
+        )
+
+    def _with(
+        self, images: torch.Tensor, places: torch.Tensor, targets: torch.Tensor
+    ) -> Samples:
+        other = copy.copy(self)
+        other.source = self.source.with_images(images)
+        other.points = replace(self.points, places=places)
+        other.targets = targets
+        return other
 
     def to(self, device: torch.device) -> Samples:
         """Return the same samples on a device; they are still drawn on the CPU."""
@@ -143,7 +136,7 @@ class Samples:
 
     def nominal(self) -> Chosen:
         """Choose the known point of each cell that is nearest to its centre."""
-        return self._choose([known.points[known.first] for known in self._known])
+        return self._choose([known[known.first] for known in self._known])
 
     def draw(self, generator: torch.Generator) -> Chosen:
         """
@@ -158,12 +151,12 @@ class Samples:
             points = torch.full((len(known.cells),), -1)
             for before in at[:i]:
                 there = before[known.cells]
-                serves = (points < 0) & (there >= 0) & self._is_known[there, i]
+                serves = (points < 0) & (there >= 0) & self._is_known[there, i - 1]
                 points = torch.where(serves, there, points)
             left = (points < 0).nonzero()[:, 0]
             chance = torch.rand(len(left), generator=generator, dtype=torch.float64)
             number = known.first[left] + (chance * known.counts[left]).long()
-            points[left] = known.points[number]
+            points[left] = known[number]
             at[i, known.cells] = points
             drawn.append(points)
         return self._choose(drawn)

@@ -144,19 +144,27 @@ def digest_all(parts: Iterable[tuple[str, str | None, Bounds, str]]) -> str:
     return hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()
 
 
-def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
-    """
-    Identify what a network is trained on, by variable.
+class Contents:
+    """What identifies tiles that a network is trained on, collected one by one."""
 
-    Returns
-    -------
-    contents : dict of str
-        Keys such as ``dataset.inputs.slope``; targets as they are masked.
-    """
-    parts: dict[str, list[tuple[str, str | None, Bounds, str]]] = {}
-    for part in tiles:
-        for kind, arrays in (("inputs", part.inputs), ("targets", part.targets)):
+    def __init__(self) -> None:
+        self._parts: dict[str, list[tuple[str, str | None, Bounds, str]]] = {}
+
+    def add(self, tiles: Tiles) -> None:
+        """Take the next feature; targets as they are masked."""
+        for kind, arrays in (("inputs", tiles.inputs), ("targets", tiles.targets)):
             for name, array in arrays.items():
-                entry = (part.feature, part.split, part.grid.bounds, digest(array))
-                parts.setdefault(f"dataset.{kind}.{name}", []).append(entry)
-    return {key: digest_all(entries) for key, entries in parts.items()}
+                entry = (tiles.feature, tiles.split, tiles.grid.bounds, digest(array))
+                self._parts.setdefault(f"dataset.{kind}.{name}", []).append(entry)
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest by variable, with keys such as ``dataset.inputs.slope``."""
+        return {key: digest_all(entries) for key, entries in self._parts.items()}
+
+
+def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
+    """Identify the tiles of features, as `Contents` does."""
+    collected = Contents()
+    for part in tiles:
+        collected.add(part)
+    return collected.digests()

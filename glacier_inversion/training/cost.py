@@ -16,8 +16,8 @@ from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
+from glacier_inversion.patches.collecting import collect_samples
 from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.batches import Batch, make_batches
@@ -239,7 +239,7 @@ class _MadeUpPatches:
         grid = Grid(0.0, 0.0, layout.resolution, side, side)
         part = to_lattice(Tiles("", "", grid, arrays, arrays), layout)
         scales = dict.fromkeys(factors, NO_SCALE)
-        self._samples = Samples([part], layout, scales, spacing)
+        self._samples = collect_samples([part], layout, scales, spacing)
         self._batches = make_batches(experiment, network)
         self._block = BlockInputs(part, layout, scales, CPU.torch_device)
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import replacing_all
+from glacier_inversion.patches.array_store import ArrayStore, SampleFiles
+from glacier_inversion.patches.collecting import SampleCollector, Stores
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.sampling import check_targets, spacing_of
 from glacier_inversion.patches.scale import Scales
-from glacier_inversion.patches.tiles import Tiles, contents
+from glacier_inversion.patches.tiles import Contents, Tiles
 from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.model.normalization import (
+    Moments,
     fit_input_scales,
     fit_target_scales,
 )
@@ -33,7 +38,7 @@ class TrainingData:
     train, validation : Samples
     scales : Scales
     contents : mapping of str
-        Digests of the dataset, as `tiles.contents` returns them.
+        Digests of the dataset, as `tiles.Contents` returns them.
     splits : mapping of lists of str
         The features that train, validate and test.
     units : mapping of str or None
@@ -66,56 +71,109 @@ class TrainingData:
 
 def prepare(
     experiment: Experiment,
-    tiles: Mapping[str, list[Tiles]],
+    tiles: Mapping[str, Iterable[Tiles]],
     test_features: Collection[str] = (),
     units: Mapping[str, str | None] | None = None,
+    files: Mapping[str, SampleFiles] | None = None,
 ) -> TrainingData:
     """
     Make the samples and the normalisation that every member is trained with.
 
+    Tiles are taken one after the other, each once: those that are read as they are
+    asked for need not lie in memory together.
+
     Parameters
     ----------
-    tiles : mapping of lists of Tiles
+    tiles : mapping of iterables of Tiles
         Of the splits 'train' and 'validation'.
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
     units : mapping of str or None
         Of the rasters, likewise.
+    files : mapping of SampleFiles, optional
+        By split: what grows with the pixels is written there and mapped to memory.
+        Default: it is kept in memory.
 
     Raises
     ------
     DatasetError
         There are no training samples; no validation samples, with a criterion that
         needs them; or unknown targets, with a loss or metric that needs them all.
+    WorkspaceError
+        The files cannot be written.
     """
-    layout = Layout.of(experiment)
-    spacing = spacing_of(experiment)
-    of_inputs = fit_input_scales(experiment, tiles["train"])
-    samples = {
-        split: Samples(
-            [to_lattice(t, layout) for t in part], layout, of_inputs, spacing
-        )
-        for split, part in tiles.items()
-    }
-    scales = Scales(of_inputs, fit_target_scales(experiment, samples["train"]))
-    check_targets(
-        experiment,
-        {split: part.targets.numpy() for split, part in samples.items()},
-        {split: len(part) for split, part in tiles.items()},
-        logger.warning,
-    )
-    read = contents(part for parts in tiles.values() for part in parts)
-    splits = {split: [part.feature for part in parts] for split, parts in tiles.items()}
-    splits["test"] = list(test_features)
+    layout, spacing = Layout.of(experiment), spacing_of(experiment)
+    read, moments = Contents(), _TileMoments(experiment, layout)
+    features: dict[str, list[str]] = {}
+    collected: dict[str, SampleCollector] = {}
+    with ExitStack() as stack:
+        for split, parts in tiles.items():
+            stores = Stores.in_memory()
+            if files is not None:
+                stores = stack.enter_context(_stores_in(files[split]))
+            features[split] = []
+            collected[split] = collector = SampleCollector(layout, spacing, stores)
+            for part in parts:
+                features[split].append(part.feature)
+                read.add(part)
+                collector.add(to_lattice(part, layout))
+                if split == "train":
+                    moments.add(part, collector)
+                del part  # before the next is read
+        of_inputs = fit_input_scales(experiment, moments.fit(collected["train"]))
+        for collector in collected.values():
+            collector.normalise(of_inputs)
+        samples = {split: part.samples() for split, part in collected.items()}
+    targets = {split: part.targets.numpy() for split, part in samples.items()}
+    n_features = {split: len(ids) for split, ids in features.items()}
+    check_targets(experiment, targets, n_features, logger.warning)
     known = units or {}
     return TrainingData(
         samples["train"],
         samples["validation"],
-        scales,
-        read,
-        splits,
+        Scales(of_inputs, fit_target_scales(experiment, targets["train"])),
+        read.digests(),
+        {**features, "test": list(test_features)},
         {
             variable.name: known.get(variable.name)
             for variable in experiment.variables()
         },
     )
+
+
+@contextmanager
+def _stores_in(files: SampleFiles) -> Iterator[Stores]:
+    """Open files for samples; they are there when all is written."""
+    paths = [files.images, files.places, files.targets]
+    with replacing_all(paths) as scratches, ExitStack() as stack:
+        opened = [stack.enter_context(path.open("wb+")) for path in scratches]
+        yield Stores(*map(ArrayStore, ("f4", "i4", "f4"), opened))
+
+
+class _TileMoments:
+    """Moments of the training tiles, of which the store has what is met again."""
+
+    def __init__(self, experiment: Experiment, layout: Layout) -> None:
+        self._layout = layout
+        self._moments = {variable.name: Moments() for variable in experiment.inputs}
+        self._stored: dict[str, list[tuple[int, int]]] = {}
+
+    def add(self, tiles: Tiles, collector: SampleCollector) -> None:
+        """Take the feature that was collected last."""
+        for name, moments in self._moments.items():
+            tile, store = tiles.inputs[name], collector.stores.images
+            moments.add(tile)
+            number, step = collector.images[name][-1], self._layout.images.get(name, 0)
+            # an image holds its tile's pixels, and what is interpolated between them
+            between = tuple((n - 1) * step + 1 for n in tile.shape)
+            if store.shapes[number] != between:
+                number, step = store.append(tile), 1
+            self._stored.setdefault(name, []).append((number, step))
+
+    def fit(self, collector: SampleCollector) -> dict[str, Moments]:
+        """Return the moments by input, when all tiles are taken."""
+        store = collector.stores.images
+        for name, stored in self._stored.items():
+            for number, step in stored:
+                self._moments[name].add_squares(store[number][::step, ::step])
+        return self._moments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -24,7 +24,7 @@ from glacier_inversion.progress import Progress, Silent, two_digits
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.curves import draw_training_curves
-from glacier_inversion.training.data import TrainingData, prepare
+from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.calibration_file import CALIBRATION
 from glacier_inversion.training.model.logs import read_logs
@@ -42,6 +42,7 @@ from glacier_inversion.training.model.model import (
 )
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
+from glacier_inversion.training.samples_on_disk import samples_on_disk
 from glacier_inversion.training.stacked import train_together
 from glacier_inversion.training.training_points import keep_training_points
 from glacier_inversion.training.watch import Watch
@@ -50,8 +51,6 @@ from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
-# What processes share while several train.
-SAMPLES = "samples.pt"
 # What lies beside members.
 _FILES = "tensorboard", "status.json", "training_curves.png", "model.json"
 # Weights, gradients and activations of a member that is trained with others lie in
@@ -69,7 +68,7 @@ def check_network(experiment: Experiment) -> Network:
 
 def train_members(
     experiment: Experiment,
-    tiles: Mapping[str, list[Tiles]],
+    tiles: Mapping[str, Iterable[Tiles]],
     folder: Path,
     *,
     seeds: list[int] | None = None,
@@ -90,8 +89,9 @@ def train_members(
 
     Parameters
     ----------
-    tiles : mapping of lists of Tiles
-        Of the splits 'train' and 'validation'.
+    tiles : mapping of iterables of Tiles
+        Of the splits 'train' and 'validation'. Each is taken once, in order: those that
+        are read as they are asked for need not lie in memory together.
     folder : Path
         The model's.
     seeds : list of int, optional
@@ -146,17 +146,18 @@ def train_members(
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
     check_network(experiment)
-    data = prepare(experiment, tiles, test_features, units)
-    logger.info(
-        "%d training and %d validation samples an epoch, from %d and %d points",
-        len(data.train),
-        len(data.validation),
-        len(data.train.points),
-        len(data.validation.points),
-    )
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
-    with working_in(folder, "training"):
-        remove(folder / SAMPLES)  # of a killed run
+    with (
+        working_in(folder, "training"),
+        samples_on_disk(experiment, tiles, folder, test_features, units) as data,
+    ):
+        logger.info(
+            "%d training and %d validation samples an epoch, from %d and %d points",
+            len(data.train),
+            len(data.validation),
+            len(data.train.points),
+            len(data.validation.points),
+        )
         model = data.model(experiment)
         _claim(model, folder, overwrite)
         keep_training_points(data.train, folder, model)
@@ -244,8 +245,7 @@ def _train_unfinished(
     watch.start(len(todo), n_jobs)
     with heeding_signals() as stop:
         if n_jobs > 1 and not on_gpu:
-            scratch = folder / SAMPLES
-            train_side_by_side(experiment, data, todo, n_jobs, scratch, stop, watch)
+            train_side_by_side(experiment, folder, todo, n_jobs, stop, watch)
         else:
             with watching_gpu(_need(data, 0)):
                 data = data.to(device.torch_device)

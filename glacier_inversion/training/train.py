@@ -83,8 +83,8 @@ def train(
     """
     # the engine knows arrays only: here alone it meets the room that reads rasters
     with postponing():  # half an import leaves libraries broken
-        from glacier_inversion.dataset.opened import (  # noqa: PLC0415
-            open_dataset,
+        from glacier_inversion.dataset.opened import open_dataset  # noqa: PLC0415
+        from glacier_inversion.dataset.training_tiles import (  # noqa: PLC0415
             read_training_tiles,
         )
 

@@ -2,8 +2,8 @@
 Members that are trained side by side, each by a process of its own.
 
 A process trains one member after the other on one thread, so that the weights do not
-depend on how many there are. The samples lie in a scratch file that all of them map to
-memory: there is one copy, whatever their number.
+depend on how many there are. All of them map the samples on disk to memory: there is
+one copy, whatever their number.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ import queue
 import signal
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from glacier_inversion.errors import StoppedError, first_line
+from glacier_inversion.errors import StoppedError
 from glacier_inversion.executors import (
     Failure,
     Worker,
@@ -32,29 +29,14 @@ from glacier_inversion.executors import (
     start_worker,
 )
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove, replacing
-from glacier_inversion.patches.gathering import PatchSource
-from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.patches.samples import KnownPoints, Samples
-from glacier_inversion.patches.scale import Scale, Scales
-from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.model.logs import Log
+from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.stacked import Listener, train_together
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
 _PATIENCE = 0.2  # seconds after which it is seen that training should stop
-
-_SHARED: list[Any] = [
-    TrainingData,
-    Samples,
-    KnownPoints,
-    PatchSource,
-    Layout,
-    Scale,
-    Scales,
-]
 
 
 def best_number(n_members: int, n_cores: int, seconds_each: float) -> int:
@@ -80,10 +62,9 @@ class _End:
 
 def train_side_by_side(
     experiment: Experiment,
-    data: TrainingData,
+    folder: Path,
     members: Mapping[int, Path],
     n_processes: int,
-    scratch: Path,
     stop: threading.Event,
     listener: Listener,
 ) -> None:
@@ -95,10 +76,10 @@ def train_side_by_side(
 
     Parameters
     ----------
+    folder : Path
+        The model's, which holds the samples.
     members : mapping of Path
         Their folders, by seed.
-    scratch : Path
-        Where the samples are written, for as long as this takes.
     stop : Event
         The processes are asked to stop soon after it is set.
     listener : Listener
@@ -108,22 +89,11 @@ def train_side_by_side(
     StoppedError
         It was stopped.
     WorkspaceError
-        The samples cannot be written, or the disk is full.
+        The disk is full.
     """
-    crew = _Crew(experiment, members, scratch, stop, listener)
-    with ExitStack() as stack:
-        stack.callback(remove, scratch)
-        with replacing(scratch) as part:
-            _save(data, part)
-        stack.callback(crew.dismiss)
+    crew = _Crew(experiment, members, folder, stop, listener)
+    with closing(crew):
         crew.train(n_processes)
-
-
-def _save(data: TrainingData, path: Path) -> None:
-    try:
-        torch.save(data, path)
-    except RuntimeError as error:  # torch's word for a full disk, among others
-        raise OSError(first_line(error)) from error
 
 
 @dataclass
@@ -141,13 +111,13 @@ class _Crew:
         self,
         experiment: Experiment,
         members: Mapping[int, Path],
-        scratch: Path,
+        folder: Path,
         stop: threading.Event,
         listener: Listener,
     ) -> None:
         self.experiment = experiment
         self.members = members
-        self.scratch = scratch
+        self.folder = folder
         self.stop = stop
         self.listener = listener
         self.left = list(members)
@@ -171,13 +141,13 @@ class _Crew:
             message = "stopped. Run it again to go on."
             raise StoppedError(message)
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """End what is still running, whatever it does."""
         dismiss([trainer.worker for trainer in self.trainers])
 
     def _hire(self) -> None:
         level = _PACKAGE.getEffectiveLevel()
-        worker = start_worker(_work, self.experiment, self.scratch, level)
+        worker = start_worker(_work, self.experiment, self.folder, level)
         trainer = _Trainer(worker)
         self.trainers.append(trainer)
         self._hand_on(trainer)
@@ -258,7 +228,7 @@ class _Line:
 
 
 def _work(
-    connection: Connection, experiment: Experiment, shared: Path, level: int
+    connection: Connection, experiment: Experiment, folder: Path, level: int
 ) -> None:
     """Train members until there are no more."""
     stop = threading.Event()
@@ -268,8 +238,7 @@ def _work(
     _PACKAGE.addHandler(_Sender(connection))
 
     try:
-        with torch.serialization.safe_globals(_SHARED):
-            data = torch.load(shared, mmap=True, weights_only=True)
+        data = map_samples(folder)
         while (task := connection.recv()) is not None:
             seed, folder = task
             member = {seed: folder}

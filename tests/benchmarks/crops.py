@@ -28,7 +28,8 @@ from statistics import mean, median, pstdev
 import torch
 
 from glacier_inversion.dataset.build import build_dataset
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.demo.demo import write_demo
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
 from glacier_inversion.training.batches import make_batches

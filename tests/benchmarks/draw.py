@@ -271,7 +271,7 @@ def ways_of(
     window = slice(0, side - side % 2), slice(0, side - side % 2)
     part = to_lattice(dataset.read_tiles(experiment, feature, *window, False), layout)
     scales = {v.name: Scale(20.0, 5.0) for v in experiment.inputs}
-    source = PatchSource([part], layout, scales)
+    source = PatchSource.of([part], layout, scales)
     block = BlockInputs(part, layout, scales, CPU.torch_device)
     every = np.zeros(part.usable.shape, dtype=np.bool_)
     every[:n_block, :n_block] = True

@@ -18,7 +18,8 @@ from statistics import median
 import torch
 
 from glacier_inversion.dataset.build import build_dataset
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.engine import train_members

@@ -4,7 +4,9 @@ What an epoch costs besides the arithmetic of the network.
 In one run, alternating, on one thread, each with augmentation:
 
 - arithmetic: the steps of an epoch on a batch that is already in memory;
-- ours: an epoch as `ginv train` runs it, drawn, shuffled, gathered, turned and logged;
+- ours: an epoch as `ginv train` runs it, drawn, shuffled, gathered from what is mapped
+  to memory, turned and logged;
+- memory: the same with all samples in memory;
 - files: a torch DataLoader that reads each patch from its tile's file with rasterio;
 - torchgeo: its RandomBatchGeoSampler over the same tiles, if torchgeo is installed
   (``pip install -e ".[bench]"``), for experiments whose inputs have one resolution.
@@ -23,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -32,11 +35,13 @@ from rasterio.windows import Window
 from torch.utils.data import DataLoader, Dataset
 
 from glacier_inversion.dataset.build import build_dataset
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
 from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.member import Training
 from glacier_inversion.training.network.threads import one_thread
+from glacier_inversion.training.samples_on_disk import samples_on_disk
 from glacier_inversion.training.stacked import train_epoch
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
@@ -60,7 +65,8 @@ class FilePatches(Dataset):
         return len(self.data.train.points)
 
     def __getitem__(self, index: int) -> tuple[Batch, torch.Tensor]:
-        feature, row, col = self.data.train.points[index].tolist()
+        (place,) = self.data.train.points[index : index + 1].tolist()
+        feature, row, col = place
         sample = {}
         for variable in self.experiment.inputs:
             factor = self.experiment.factor(variable)
@@ -100,13 +106,20 @@ def geo_batches(experiment: Experiment, root: Path, data: TrainingData) -> Batch
         yield batch, torch.zeros(len(images), 1)
 
 
-def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float]]:
+def ways(
+    raw: dict, root: Path, batch_size: int, stack: ExitStack
+) -> dict[str, Callable[[], float]]:
     """Return functions that take steps in each way and return seconds a sample."""
     experiment = check_experiment(raw | {"batch_size": batch_size}, "benchmark")
     build_dataset(experiment, Workspace(root))
     dataset = open_dataset(experiment, Workspace(root))
     data = prepare(experiment, read_training_tiles(dataset, experiment))
     training = Training(experiment, data, 0, root)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "model"
+    folder.mkdir()
+    tiles = read_training_tiles(dataset, experiment)
+    mapped = stack.enter_context(samples_on_disk(experiment, tiles, folder))
+    as_trained = Training(experiment, mapped, 0, folder)
     network, optimizer = training.network, training.optimizer
     (output,) = experiment.outputs
     std = data.scales.outputs[output.name].std
@@ -128,7 +141,7 @@ def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float
         if n_last:
             yield {k: v[:n_last] for k, v in still.items()}, targets[:n_last]
 
-    def ours() -> float:
+    def epoch(training: Training) -> float:
         begin = time.perf_counter()
         train_epoch([training], threading.Event())
         training.tally.log("")
@@ -142,7 +155,8 @@ def ways(raw: dict, root: Path, batch_size: int) -> dict[str, Callable[[], float
 
     functions = {
         "arithmetic": lambda: seconds_a_sample(in_memory()),
-        "ours": ours,
+        "ours": lambda: epoch(as_trained),
+        "memory": lambda: epoch(training),
         "files": lambda: seconds_a_sample(some(loader)),
     }
     one_resolution = len({v.resolution for v in experiment.inputs}) == 1
@@ -186,7 +200,11 @@ def main() -> None:
     names = ["small", "published", *(["aletsch"] if chosen.aletsch else [])]
     for name in names:
         for batch_size in (32, 256):
-            with tempfile.TemporaryDirectory() as folder, one_thread():
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                one_thread(),
+                ExitStack() as stack,
+            ):
                 root = Path(folder)
                 if name == "aletsch":
                     root = chosen.aletsch
@@ -194,14 +212,16 @@ def main() -> None:
                     raw = json.loads(file.read_text(encoding="utf-8"))
                 else:
                     raw = {"small": small, "published": published}[name](root)
-                functions = ways(raw, root, batch_size)
+                functions = ways(raw, root, batch_size, stack)
                 rounds = [
                     {way: run() for way, run in functions.items()}
                     for _ in range(chosen.rounds)
                 ]
             share = median(r["arithmetic"] / r["ours"] for r in rounds)
             line = f"{name}, batch {batch_size}: {share:.2f} of the arithmetic's speed"
-            for way in rounds[0].keys() - {"arithmetic", "ours"}:
+            share = median(r["memory"] / r["ours"] for r in rounds)
+            line += f", {share:.2f} of that with all samples in memory"
+            for way in rounds[0].keys() - {"arithmetic", "ours", "memory"}:
                 faster = median(r[way] / r["ours"] for r in rounds)
                 line += f"; {faster:.1f} times as fast as {way}"
             print(line, flush=True)

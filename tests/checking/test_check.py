@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from glacier_inversion.checking.check import check
 from glacier_inversion.cli import main
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.splits import find_overlaps
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.network import Network

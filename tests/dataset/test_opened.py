@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.plan import plan_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.workspace import Workspace
@@ -28,6 +29,11 @@ def test_a_dataset_of_another_description_is_refused(run):
         open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 
+def read_all(*given):
+    "Read all tiles, which else are read as they are asked for."
+    return {split: list(parts) for split, parts in read_training_tiles(*given).items()}
+
+
 def test_damaged_tiles_are_said_to_be_damaged(run):
     "Truncated, missing, or another's: what to do is said."
     build(run)
@@ -39,29 +45,29 @@ def test_damaged_tiles_are_said_to_be_damaged(run):
     with pytest.raises(
         DatasetError, match=r"slope\.tif: is missing or damaged.*build-"
     ):
-        read_training_tiles(reader, checked)
+        read_all(reader, checked)
     path.write_bytes(whole)
     with rasterio.open(path) as src:
         values, profile = src.read(1), src.profile
     path.unlink()
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
-        read_training_tiles(reader, checked)
+        read_all(reader, checked)
     path.write_bytes(whole)
-    read_training_tiles(reader, checked)
+    read_all(reader, checked)
     with rasterio.open(path, "r+") as dst:
         dst.write(dst.read(1) + 1, 1)
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
-        read_training_tiles(reader, checked)
+        read_all(reader, checked)
     two = profile | {"count": 2}  # the same, and more
     with rasterio.open(path, "w", **two) as dst:
         dst.write(np.stack([values, values]))
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
-        read_training_tiles(reader, checked)
+        read_all(reader, checked)
     path.write_bytes(whole)
     other = run.root / "datasets/region/north-2/thickness.tif"
     path.with_name("thickness.tif").write_bytes(other.read_bytes())
     with pytest.raises(DatasetError, match=r"thickness\.tif: is missing or damaged"):
-        read_training_tiles(reader, checked)
+        read_all(reader, checked)
 
 
 def test_damaged_outlines_are_said_to_be_damaged(run):
@@ -91,7 +97,7 @@ def test_reading_tells_how_far_it_is(run):
 
     checked = check_experiment(run.raw, "exp")
     dataset = open_dataset(checked, Workspace(run.root))
-    read_training_tiles(dataset, checked, Heard())
+    read_all(dataset, checked, Heard())
     features = ["north-1", "north-2", "west", "east"]
     assert heard == [("reading", 4, "feature"), *features]
 

@@ -41,7 +41,7 @@ def by_patches(run, feature, model="small", variances=False):
     dataset = open_dataset(checked, place)
     layout = Layout.of(own.experiment)
     part = to_lattice(dataset.read_tiles(own.experiment, feature), layout)
-    source = PatchSource([part], layout, own.scales.inputs)
+    source = PatchSource.of([part], layout, own.scales.inputs)
     network = Network(own.experiment)
     values = np.full((checked.seeds_number, *part.points.shape), np.nan)
     for seed in range(checked.seeds_number):

@@ -56,7 +56,7 @@ def patch_by_patch(run, feature):
     layout = Layout.of(experiment)
     tiles = open_dataset(experiment, place).read_tiles(experiment, feature)
     part = to_lattice(tiles, layout)
-    source = PatchSource([part], layout, model.scales.inputs)
+    source = PatchSource.of([part], layout, model.scales.inputs)
     own = read_applicability(place.model("small"), model.identity, 4)
     unlike = np.full(part.points.shape, np.nan)
     for row, col in np.argwhere(part.usable):

@@ -11,7 +11,8 @@ import pytest
 import rasterio
 import torch
 
-from glacier_inversion.dataset.opened import open_dataset, read_training_tiles
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.model import read_member

@@ -12,7 +12,7 @@ from tests.patches.helpers import LAYOUT, SCALES, made_up
 def test_turned_patches_equal_turned_images():
     "All 8 turns, against numpy's rot90 and fliplr."
     part = to_lattice(made_up(1, 12, 10), LAYOUT)
-    source = PatchSource([part], LAYOUT, SCALES)
+    source = PatchSource.of([part], LAYOUT, SCALES)
     points = torch.tensor([[0, 2, 1]] * len(TURNS))
     plain = source.gather(points[:1])["fine"][0, 0].numpy()
     turned = source.gather(points, torch.arange(len(TURNS)))["fine"][:, 0].numpy()

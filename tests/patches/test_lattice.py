@@ -57,7 +57,7 @@ def test_patches_lie_where_the_design_says(n, factors, output, more_rows, more_c
     assert part.usable.all()
 
     scales = dict.fromkeys(inputs, Scale(0.0, 1.0))
-    source = PatchSource([part], layout, scales)
+    source = PatchSource.of([part], layout, scales)
     for row in range(part.points.n_rows):
         for col in range(part.points.n_cols):
             px, py = part.points.x(col), part.points.y(row)

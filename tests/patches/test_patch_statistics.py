@@ -40,7 +40,7 @@ def test_statistics_of_a_lattice_are_those_of_its_patches():
     ):
         part, layout = make_part(window_px, images, scalars)
         scales = dict.fromkeys([*images, *scalars], Scale(4.5, 1.5))
-        source = PatchSource([part], layout, scales)
+        source = PatchSource.of([part], layout, scales)
         rows, cols = np.indices(part.points.shape)
         index = np.column_stack([np.zeros(rows.size, int), rows.ravel(), cols.ravel()])
         inputs = source.gather(torch.from_numpy(index))

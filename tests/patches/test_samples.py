@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from glacier_inversion.grid import Grid
+from glacier_inversion.patches.collecting import collect_samples
 from glacier_inversion.patches.lattice import Layout, to_lattice
-from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
 from tests.patches.helpers import LAYOUT, SCALES, made_up, two_outputs
@@ -40,7 +40,7 @@ def test_batches_equal_the_plain_loop_over_samples():
     "Two features of unequal shapes; NaN is the training mean, which is 0 here."
     features = [made_up(1, 12, 10), made_up(2, 8, 14)]
     parts = [to_lattice(tiles, LAYOUT) for tiles in features]
-    samples = Samples(parts, LAYOUT, SCALES, spacing=10.0)
+    samples = collect_samples(parts, LAYOUT, SCALES, spacing=10.0)
     assert len(samples) > 20
     for index, batch, targets in samples.batches(samples.nominal(), batch_size=7):
         for i, (feature, row, col) in enumerate(samples.points[index].tolist()):
@@ -56,9 +56,9 @@ def test_batches_equal_the_plain_loop_over_samples():
 def test_points_are_those_with_known_targets_and_usable_windows():
     "At the finest spacing every such point is a sample, once."
     parts = [to_lattice(made_up(1, 12, 10), LAYOUT)]
-    samples = Samples(parts, LAYOUT, SCALES, spacing=10.0)
+    samples = collect_samples(parts, LAYOUT, SCALES, spacing=10.0)
     known = np.isfinite(parts[0].targets["t"]) & parts[0].usable
-    assert sorted(samples.points[:, 1:].tolist()) == np.argwhere(known).tolist()
+    assert sorted(samples.points[:][:, 1:].tolist()) == np.argwhere(known).tolist()
     assert len(samples) == known.sum()
 
 
@@ -66,10 +66,10 @@ def test_points_are_those_with_known_targets_and_usable_windows():
 def test_a_cell_gives_one_sample(spacing):
     "The nominal point is the nearest to the cell's centre; drawn ones are all of them."
     parts = [to_lattice(made_up(s, 30, 24), LAYOUT) for s in (1, 2)]
-    samples = Samples(parts, LAYOUT, SCALES, spacing)
+    samples = collect_samples(parts, LAYOUT, SCALES, spacing)
     grids = [part.points for part in parts]
     cells: dict[tuple, list[tuple[float, int]]] = {}
-    for i, (feature, row, col) in enumerate(samples.points.tolist()):
+    for i, (feature, row, col) in enumerate(samples.points[:].tolist()):
         x, y = float(grids[feature].x(col)), float(grids[feature].y(row))
         cell = (feature, np.floor(x / spacing), np.floor(y / spacing))
         centre = [(c + 0.5) * spacing for c in cell[1:]]
@@ -88,7 +88,7 @@ def test_a_cell_gives_one_sample(spacing):
 
 def served(samples, chosen, spacing) -> list[list[tuple]]:
     """Return the cells in which each output has a target, as often as it has one."""
-    n_rows = round(float(samples.points[:, 1].max())) + 1
+    n_rows = round(float(samples.points[:][:, 1].max())) + 1
     size = round(spacing / 10)
     cells = []
     for i in range(samples.targets.shape[1]):
@@ -111,7 +111,7 @@ def test_every_cell_serves_each_output_once():
     tracks = np.zeros_like(everywhere)
     tracks[5::30, :170] = tracks[:, 195] = True
     parts, layout = two_outputs({"a": everywhere, "b": tracks})
-    samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=100.0)
+    samples = collect_samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=100.0)
     all_cells = [(row, col) for row in range(20) for col in range(20)]
     held = sorted({((199 - r) // 10, c // 10) for r, c in np.argwhere(tracks).tolist()})
     assert 100 < len(held) < 200
@@ -132,7 +132,7 @@ def test_cells_of_a_tenth_of_a_metre_hold_a_point_each():
         grid = Grid(2_600_000.0, 1_200_000.0, 0.1, 300, 400)
         tiles = Tiles("f", "train", grid, {"fine": values}, {"t": values})
         parts = [to_lattice(tiles, layout)]
-        samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=0.1)
+        samples = collect_samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=0.1)
         assert len(samples) == len(samples.points) == (301 - n0) * (401 - n0)
 
 
@@ -142,7 +142,7 @@ def test_outputs_that_are_known_together_share_their_points():
     samples = []
     for names in ("a", "ab"):
         parts, layout = two_outputs(dict.fromkeys(names, mask))
-        samples.append(Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, 50.0))
+        samples.append(collect_samples(parts, layout, {"fine": Scale(0.0, 1.0)}, 50.0))
     one, two = samples
     assert torch.equal(one.nominal().index, two.nominal().index)
     drawn = [s.draw(torch.Generator().manual_seed(3)).index for s in samples]
@@ -151,6 +151,6 @@ def test_outputs_that_are_known_together_share_their_points():
 
 def test_no_samples_is_no_error():
     "A split without features has length 0."
-    samples = Samples([], LAYOUT, SCALES, 10.0)
+    samples = collect_samples([], LAYOUT, SCALES, 10.0)
     assert len(samples) == 0
     assert list(samples.batches(samples.nominal(), 8)) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid, exact
-from glacier_inversion.patches.samples import Samples
+from glacier_inversion.patches.collecting import collect_samples
 from glacier_inversion.patches.sampling import (
     check_targets,
     count_samples,
@@ -219,7 +219,7 @@ def test_outputs_of_any_masks_are_served_once_a_cell(seed, spacing):
     shape = tuple(rng.integers(1, 15, 2))
     masks = {name: rng.random(shape) < rng.random() for name in "abc"}
     parts, layout = two_outputs(masks)
-    samples = Samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing)
+    samples = collect_samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing)
     if len(samples.points) == 0:
         assert len(samples.nominal().index) == 0
         return

@@ -12,6 +12,7 @@ import pytest
 
 from glacier_inversion.errors import TrainingError, WorkspaceError
 from glacier_inversion.training.engine import train_members
+from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
 from tests.helpers import Run
@@ -183,7 +184,7 @@ def test_the_command_may_be_stopped(finished, tmp_path, jobs, number):
     assert "Traceback" not in stderr
     assert "of 2 members finished. What was trained is kept." in stderr
     wait_until(lambda: not session_of(process.pid))
-    assert not (model / "samples.pt").exists()
+    assert not (model / "samples").exists()
     before = n_rows(model)
     assert before < 2 * 12
     process = start(*command)
@@ -201,13 +202,18 @@ def test_what_fails_in_a_process_is_raised_here(tmp_path, monkeypatch):
     "With its traceback, not as a process that was killed."
     checked = experiment(epochs=1, seeds_number=2)
 
-    def break_file(data, path):
+    def map_and_break(folder):
+        data = map_samples(folder)
+        path = folder / "samples/data.pt"
+        path.unlink()  # what is mapped stays
         path.write_bytes(b"no samples")
+        return data
 
-    monkeypatch.setattr("glacier_inversion.training.workers.torch.save", break_file)
+    module = "glacier_inversion.training.samples_on_disk"
+    monkeypatch.setattr(f"{module}.map_samples", map_and_break)
     with pytest.raises(RuntimeError, match="Traceback"):
         train_members(checked, some_tiles(), Workspace(tmp_path).model("small"), jobs=2)
-    assert not (tmp_path / "models/small/samples.pt").exists()
+    assert not (tmp_path / "models/small/samples").exists()
 
 
 def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
@@ -217,14 +223,13 @@ def test_samples_that_cannot_be_shared_are_a_message(tmp_path, monkeypatch):
         message = "[enforce fail at inline_container.cc:672] . unexpected pos 29888"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("glacier_inversion.training.workers.torch.save", fail)
-    with pytest.raises(WorkspaceError, match=r"samples\.pt: cannot be written"):
+    module = "glacier_inversion.training.samples_on_disk"
+    monkeypatch.setattr(f"{module}.torch.save", fail)
+    with pytest.raises(WorkspaceError, match=r"data\.pt: cannot be written"):
         train_members(
-            experiment(epochs=1),
-            some_tiles(),
-            Workspace(tmp_path).model("small"),
-            jobs=2,
+            experiment(epochs=1), some_tiles(), Workspace(tmp_path).model("small")
         )
+    assert not (tmp_path / "models/small").exists()
 
 
 def test_jobs_are_as_many_as_end_soonest():

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.patches.samples import Samples
+from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.scale import Scale
-from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.network.losses import predicts_logit
 
 NO_SCALE = Scale(0.0, 1.0)
 
 
+class Moments:
+    """
+    Mean and variance of the valid values of arrays, each of which is met twice.
+
+    (0, 1) where there are none.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._total = self._squares = 0.0
+
+    def add(self, array: Floats) -> None:
+        """Take an array for the mean."""
+        valid = array[np.isfinite(array)].astype(np.float64)
+        self._n += valid.size
+        self._total += valid.sum()
+
+    def add_squares(self, array: Floats) -> None:
+        """Take it again, when the mean of all is known, for the variance."""
+        deviations = array[np.isfinite(array)].astype(np.float64)
+        deviations -= self.mean
+        self._squares += np.square(deviations, out=deviations).sum()
+
+    @property
+    def mean(self) -> float:
+        """Of all arrays."""
+        return float(self._total / self._n) if self._n else 0.0
+
+    @property
+    def variance(self) -> float:
+        """Of all arrays, of which each was met again."""
+        return float(self._squares / self._n) if self._n else 1.0
+
+
 def fit_input_scales(
-    experiment: Experiment, training_tiles: list[Tiles]
+    experiment: Experiment, moments: Mapping[str, Moments]
 ) -> dict[str, Scale]:
     """
     Fit the normalisation of each input to the valid pixels of the training tiles.
@@ -28,34 +60,40 @@ def fit_input_scales(
     square, and are not shifted: a turned vector is then normalised as any other. A
     constant input is shifted alone.
 
+    Parameters
+    ----------
+    moments : mapping of Moments
+        Of the tiles, by input.
+
     Returns
     -------
     scales : dict of Scale, by input, in the input's unit
     """
     if experiment.normalization == "none":
         return {variable.name: NO_SCALE for variable in experiment.inputs}
-    scales = {}
-    for variable in experiment.inputs:
-        tiles = [part.inputs[variable.name] for part in training_tiles]
-        mean, variance = _moments(tiles)
-        scales[variable.name] = Scale(mean, variance**0.5 or 1.0)
+    scales = {
+        name: Scale(of_input.mean, of_input.variance**0.5 or 1.0)
+        for name, of_input in moments.items()
+    }
     augmentation = experiment.augmentation
     for pair in augmentation.vectors if augmentation else []:
-        squares = [
-            _moments([part.inputs[name] for part in training_tiles]) for name in pair
-        ]
-        rms = float(np.mean([m**2 + v for m, v in squares])) ** 0.5
+        squares = [moments[name].mean ** 2 + moments[name].variance for name in pair]
+        rms = float(np.mean(squares)) ** 0.5
         for name in pair:
             scales[name] = Scale(0.0, rms or 1.0)
     return scales
 
 
-def fit_target_scales(experiment: Experiment, samples: Samples) -> dict[str, Scale]:
+def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scale]:
     """
     Fit the normalisation of each output to the known targets of the training points.
 
     By the std alone, not shifted, so that relu and softplus keep their meaning; an
     output that a sigmoid or tanh bounds keeps its targets.
+
+    Parameters
+    ----------
+    targets : float32 array, shape (n, n_outputs), NaN where unknown
 
     Returns
     -------
@@ -67,8 +105,10 @@ def fit_target_scales(experiment: Experiment, samples: Samples) -> dict[str, Sca
         if experiment.normalization == "none" or bounded:
             scales[variable.name] = NO_SCALE
         else:
-            _, variance = _moments([samples.targets[:, i].numpy()])
-            scales[variable.name] = Scale(0.0, variance**0.5 or 1.0)
+            moments = Moments()
+            moments.add(targets[:, i])
+            moments.add_squares(targets[:, i])
+            scales[variable.name] = Scale(0.0, moments.variance**0.5 or 1.0)
     return scales
 
 
@@ -104,14 +144,3 @@ def variance_in_own_unit(log_variance: Tensor, scale: Scale) -> Tensor:
     variance : float64 tensor
     """
     return log_variance.double().exp() * scale.std**2
-
-
-def _moments(arrays: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
-    """Return mean and variance of the valid values, (0, 1) where there are none."""
-    valid = [array[np.isfinite(array)].astype(np.float64) for array in arrays]
-    count = sum(values.size for values in valid)
-    if count == 0:
-        return 0.0, 1.0
-    mean = sum(values.sum() for values in valid) / count
-    variance = sum(np.square(values - mean).sum() for values in valid) / count
-    return float(mean), float(variance)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from glacier_inversion.choices import DrawingMethod
-from glacier_inversion.patches.gathering import normalised
+from glacier_inversion.patches.gathering import normalise
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network.covering import Part, cut
@@ -53,8 +53,8 @@ class BlockInputs:
         self._layout = layout
         self._images = {}
         for name, image in {**part.images, **part.scalars}.items():
-            flat = normalised([image], scales[name]).to(device, dtype)
-            self._images[name] = flat.view(1, 1, *image.shape)
+            values = torch.from_numpy(normalise(image, scales[name]))
+            self._images[name] = values.to(device, dtype).view(1, 1, *image.shape)
 
     def fields(
         self, network: Network, plan: DensePlan, rows: slice, cols: slice

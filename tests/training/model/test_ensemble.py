@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
     model, tiles = read_model(folder), made_up_tiles(7, "test", n_px=40)
     whole = Ensemble(folder, model)
     part = to_lattice(tiles, whole.layout)
-    source = PatchSource([part], whole.layout, model.scales.inputs)
+    source = PatchSource.of([part], whole.layout, model.scales.inputs)
     points = torch.from_numpy(np.argwhere(part.usable))
     points = torch.cat([torch.zeros(len(points), 1, dtype=torch.int64), points], dim=1)
     given = []

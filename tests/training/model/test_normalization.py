@@ -7,7 +7,7 @@ import torch
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.data import prepare
 from tests import synthetic
-from tests.training.helpers import experiment, some_tiles
+from tests.training.helpers import experiment, made_up_tiles, some_tiles
 
 
 def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
@@ -38,6 +38,30 @@ def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
     raw = prepare(experiment(normalization="none"), some_tiles())
     both = [*raw.scales.inputs.values(), *raw.scales.outputs.values()]
     assert {(scale.mean, scale.std) for scale in both} == {(0.0, 1.0)}
+
+
+@pytest.mark.parametrize("scalar", [True, False])
+def test_moments_are_those_of_whole_tiles(scalar):
+    "Bit for bit: of coarse and scalar inputs, and of a tile that no window fits."
+    raw = synthetic.experiment()
+    raw["inputs"][1]["scalar"] = scalar
+    if scalar:
+        raw["model_description"]["inputs"]["speed"]["operations"] = []
+        raw["model_description"]["main"]["operations"] = [{"name": "concatenation"}]
+        slope = raw["model_description"]["inputs"]["slope"]["operations"]
+        slope.append({"name": "denses", "filters": [4], "last_activation": "relu"})
+    tiles = some_tiles()
+    tiles["train"].append(made_up_tiles(4, "train", n_px=6))
+    for part in tiles["train"]:
+        part.inputs["speed"][1, 1:3] = np.nan
+    scales = prepare(check_experiment(raw, "exp"), tiles).scales.inputs
+    for name, scale in scales.items():
+        arrays = [part.inputs[name] for part in tiles["train"]]
+        valid = [array[np.isfinite(array)].astype("f8") for array in arrays]
+        n = sum(values.size for values in valid)
+        mean = sum(values.sum() for values in valid) / n
+        variance = sum(np.square(values - mean).sum() for values in valid) / n
+        assert (scale.mean, scale.std) == (mean, variance**0.5)
 
 
 def test_components_of_a_vector_share_their_scale():

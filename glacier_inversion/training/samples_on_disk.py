@@ -1,0 +1,110 @@
+"""
+Samples on disk, mapped to memory, for as long as members are trained.
+
+The system reads what is used, and takes it back where memory is short; processes that
+train members of one model share it. The files are scratch: what a killed run left is
+made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glacier_inversion.errors import first_line
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import remove, remove_if_empty, replacing
+from glacier_inversion.patches.array_store import SampleFiles
+from glacier_inversion.patches.gathering import PatchSource
+from glacier_inversion.patches.lattice import Layout
+from glacier_inversion.patches.lattice_points import LatticePoints
+from glacier_inversion.patches.samples import KnownPoints, Samples
+from glacier_inversion.patches.scale import Scale, Scales
+from glacier_inversion.patches.tiles import Tiles
+from glacier_inversion.training.data import TrainingData, prepare
+
+SAMPLES = "samples"
+"""The folder of these files, in a model's."""
+
+_DATA, _TRAIN, _VALIDATION = "data.pt", "train", "validation"
+_SHARED: list[Any] = [
+    TrainingData,
+    Samples,
+    LatticePoints,
+    KnownPoints,
+    PatchSource,
+    Layout,
+    Scale,
+    Scales,
+]
+
+
+@contextmanager
+def samples_on_disk(
+    experiment: Experiment,
+    tiles: Mapping[str, Iterable[Tiles]],
+    folder: Path,
+    test_features: Collection[str] = (),
+    units: Mapping[str, str | None] | None = None,
+) -> Iterator[TrainingData]:
+    """
+    Write what members are trained on into a model's folder, for a block alone.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's; removed if nothing else is in it.
+    tiles, test_features, units
+        As `prepare` takes them.
+
+    Raises
+    ------
+    DatasetError
+        As from `prepare`.
+    WorkspaceError
+        The files cannot be written or removed.
+    """
+    place = folder / SAMPLES
+    remove(place)  # of a killed run
+    try:
+        files = {
+            "train": SampleFiles.of(place / _TRAIN),
+            "validation": SampleFiles.of(place / _VALIDATION),
+        }
+        data = prepare(experiment, tiles, test_features, units, files)
+        with replacing(place / _DATA) as part:
+            _save(data, part)
+        del data
+        yield map_samples(folder)
+    finally:
+        remove(place)
+        remove_if_empty(folder)
+
+
+def map_samples(folder: Path) -> TrainingData:
+    """Map what lies in a model's folder to memory; it is not to be written to."""
+    place = folder / SAMPLES
+    with torch.serialization.safe_globals(_SHARED):
+        data: TrainingData = torch.load(place / _DATA, mmap=True, weights_only=True)
+    return replace(
+        data,
+        train=data.train.with_files(SampleFiles.of(place / _TRAIN)),
+        validation=data.validation.with_files(SampleFiles.of(place / _VALIDATION)),
+    )
+
+
+def _save(data: TrainingData, path: Path) -> None:
+    rest = replace(
+        data,
+        train=data.train.without_files(),
+        validation=data.validation.without_files(),
+    )
+    try:
+        torch.save(rest, path)
+    except RuntimeError as error:  # torch's word for a full disk, among others
+        raise OSError(first_line(error)) from error

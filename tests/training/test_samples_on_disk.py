@@ -1,0 +1,96 @@
+"""What members are trained on, written and mapped to memory."""
+
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+
+from glacier_inversion.errors import DatasetError
+from glacier_inversion.training.data import prepare
+from glacier_inversion.training.samples_on_disk import map_samples, samples_on_disk
+from tests.training.helpers import experiment, some_tiles
+
+
+def read_all(data):
+    """Return all that samples give."""
+    numbers = []
+    for samples in (data.train, data.validation):
+        drawn = samples.draw(torch.Generator().manual_seed(0))
+        for chosen in (drawn, samples.nominal()):
+            for index, inputs, targets in samples.batches(chosen, 100):
+                numbers += [index, samples.points[index], targets, *inputs.values()]
+    return [part.numpy().tobytes() for part in numbers]
+
+
+def test_what_is_mapped_is_what_memory_holds(tmp_path):
+    "Bit for bit; what is written is gone afterwards, with its folder."
+    checked, folder = experiment(), tmp_path / "model"
+    data = prepare(checked, some_tiles())
+    folder.mkdir()
+    with samples_on_disk(checked, some_tiles(), folder) as mapped:
+        again = map_samples(folder)  # as another process does
+        for other in (mapped, again):
+            assert other.model(checked).identity == data.model(checked).identity
+            assert other.scales == data.scales
+            assert read_all(other) == read_all(data)
+    assert not folder.exists()
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path):
+    "Whatever it is; what else is in the folder stays."
+    (tmp_path / "samples/train").mkdir(parents=True)
+    (tmp_path / "samples/train/images").write_bytes(b"half")
+    (tmp_path / "model.json").write_text("{}")
+    with samples_on_disk(experiment(), some_tiles(), tmp_path) as data:
+        assert len(data.train) > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+def test_nothing_is_left_where_nothing_can_be_trained(tmp_path):
+    "The error comes through."
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tiles = {**some_tiles(), "train": []}
+    with (
+        pytest.raises(DatasetError, match="hold no samples"),
+        samples_on_disk(experiment(), tiles, folder),
+    ):
+        pass
+    assert not folder.exists()
+
+
+def test_tiles_are_let_go_one_after_the_other(tmp_path):
+    "When the next is read the one before is gone."
+    seen = []
+
+    def read(parts):
+        while parts:
+            assert [ref() for ref in seen] == [None] * len(seen)
+            part = parts.pop(0)
+            seen.append(weakref.ref(part))
+            yield part
+            del part
+
+    tiles = some_tiles()
+    n = sum(map(len, tiles.values()))
+    with samples_on_disk(
+        experiment(), {split: read(parts) for split, parts in tiles.items()}, tmp_path
+    ):
+        assert [ref() for ref in seen] == [None] * n
+    assert n > 2
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/smaps").exists(), reason="reads what Linux tells of memory"
+)
+def test_the_system_may_take_back_what_is_mapped(tmp_path):
+    "No page of the images was written to, so each can be read again from the file."
+    with samples_on_disk(experiment(), some_tiles(), tmp_path) as data:
+        read_all(data)
+        lines = Path("/proc/self/smaps").read_text().splitlines()
+        begin = next(i for i, line in enumerate(lines) if line.endswith("train/images"))
+        fields = dict(line.split(":") for line in lines[begin + 1 : begin + 20])
+    kb = {name: int(fields[name].split()[0]) for name in ("Rss", "Anonymous")}
+    assert kb["Rss"] * 1024 > data.train.source.nbytes / 2
+    assert kb["Anonymous"] == 0
