@@ -31,6 +31,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed, find_bed_problems
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.training.needed_memory import estimate_memory
 from glacier_inversion.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -256,13 +257,20 @@ def _describe_training(
         return report
     samples = counted.train, counted.validation or 0
     n_points = sum(n or 0 for n in counted.points.values())
+    memory = estimate_memory(
+        experiment,
+        survey.training_bounds,
+        n_points,
+        sum(samples),
+        cost.network_bytes(counted.train),
+    )
     return replace(
         report,
         seconds_per_epoch=cost.epoch_seconds(*samples),
         seconds=cost.training_seconds(experiment, *samples),
-        memory_bytes=cost.training_bytes(
-            experiment, survey.training_bounds, n_points, counted.train
-        ),
+        memory_bytes=memory.peak,
+        least_memory_bytes=memory.least,
+        file_bytes=memory.in_files,
     )
 
 

@@ -24,7 +24,7 @@ def find_lacking_memory(
 
     It may be meant for another machine, so this is no problem of the experiment.
 
-    >>> training = TrainingCost(seeds=5, epochs=10, memory_bytes=90 * 10**9)
+    >>> training = TrainingCost(seeds=5, epochs=10, least_memory_bytes=90 * 10**9)
     >>> drawing = DrawingCost(features=1, pixels=100, memory_bytes=10**9)
     >>> for warning in find_lacking_memory(training, drawing, 16 * 10**9):
     ...     print(warning)
@@ -36,7 +36,7 @@ batch_size, fewer filters or coarser rasters, or train on another machine
     for work, needed, remedy in (
         (
             "training",
-            None if training is None else training.memory_bytes,
+            None if training is None else training.least_memory_bytes,
             "a smaller batch_size, fewer filters or coarser rasters, or train",
         ),
         ("drawing", drawing.memory_bytes, "a smaller seeds_number, or draw"),

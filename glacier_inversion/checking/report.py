@@ -182,7 +182,12 @@ class NetworkReport:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What training will take, roughly: seconds and bytes on this machine."""
+    """
+    What training will take, roughly: seconds and bytes on this machine.
+
+    Of `memory_bytes` the system may take back what is mapped from files, which take
+    `file_bytes` of the disk: it works with `least_memory_bytes`.
+    """
 
     seeds: int
     epochs: int
@@ -191,6 +196,8 @@ class TrainingCost:
     seconds: float | None = None
     network_bytes: int | None = None
     memory_bytes: int | None = None
+    least_memory_bytes: int | None = None
+    file_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,6 @@ from glacier_inversion.training.network.threads import one_thread
 from glacier_inversion.training.workers import best_number
 
 _FLOAT = 4  # bytes
-_POINT = 200  # bytes that sorting a point into its cell takes, all copies together
 _MOST_WORK = 1e9  # multiply-adds of the samples that are timed, some 0.1 s
 _MOST_DRAWN = 1e11  # of the points that are drawn, 10 s if each were drawn alone
 # Values that optimizers keep of each weight.
@@ -97,32 +96,17 @@ class Cost:
         seconds = n_pixels * self.draw_seconds * experiment.seeds_number
         return seconds / CPU.n_threads
 
-    def training_bytes(
-        self,
-        experiment: Experiment,
-        bounds: Iterable[Bounds],
-        n_points: int,
-        n_samples: int,
-    ) -> int:
+    def network_bytes(self, n_samples: int | None = None) -> int:
         """
-        Estimate the memory of training, besides that of Python and torch themselves.
+        Estimate what a member takes in a step.
 
         Parameters
         ----------
-        bounds : iterable of Bounds
-            Of the tiles of training and validation features.
-        n_points : int
-            Points with a known target.
-        n_samples : int
-            Of an epoch.
+        n_samples : int, optional
+            Of an epoch, if it is known: a batch holds no more.
         """
-        tiles = sum(_tile_bytes(experiment, part) for part in bounds)
-        return tiles + n_points * _POINT + self.network_bytes(n_samples)
-
-    def network_bytes(self, n_samples: int | None = None) -> int:
-        """Estimate the part of it that does not depend on what the data hold."""
         n_together = self.batch_samples
-        if n_samples is not None:  # a batch holds no more
+        if n_samples is not None:
             n_together = min(n_together, n_samples)
         return self.state_bytes + self.activation_bytes * n_together
 

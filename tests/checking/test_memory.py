@@ -26,7 +26,7 @@ def test_the_memory_of_this_machine_is_known():
 def test_only_what_is_more_is_warned_of(training, drawing, installed, warned):
     "In units of a gigabyte; None is not known."
     costs = (
-        TrainingCost(1, 1, memory_bytes=training and training * 10**9),
+        TrainingCost(1, 1, least_memory_bytes=training and training * 10**9),
         DrawingCost(1, 1, memory_bytes=drawing * 10**9),
     )
     found = find_lacking_memory(*costs, installed and installed * 10**9)
