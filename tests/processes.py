@@ -90,6 +90,11 @@ def children_of(pid: int) -> list[int]:
     return [number for number, parent, _ in _processes() if parent == pid]
 
 
+def workers_of(pid: int) -> list[int]:
+    """Return the processes that a command has started, which another waits for."""
+    return [worker for command in children_of(pid) for worker in children_of(command)]
+
+
 def session_of(pid: int) -> list[int]:
     """Return the processes that a command has left, whose parents may be gone."""
     return [number for number, _, session in _processes() if session == pid]

@@ -17,7 +17,15 @@ from glacier_inversion.executors import (
     each,
     start_worker,
 )
-from tests.processes import children_of, session_of, slow, square, start, wait_until
+from tests.processes import (
+    children_of,
+    session_of,
+    slow,
+    square,
+    start,
+    wait_until,
+    workers_of,
+)
 
 
 def write(path: Path, text: str) -> None:
@@ -188,7 +196,7 @@ def test_no_process_outlives_a_command_that_is_killed(finished, tmp_path, comman
     process = start(command, *arguments)
     # with what tracks them; a build that is short has one process
     n = {"build-dataset": 2, "train": 3}[command]
-    wait_until(lambda: len(children_of(process.pid)) >= n)
+    wait_until(lambda: len(workers_of(process.pid)) >= n)
     process.kill()
     process.communicate(timeout=30)
     wait_until(lambda: not session_of(process.pid), 10)

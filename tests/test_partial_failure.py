@@ -160,22 +160,26 @@ def test_all_but_the_broken_features_are_done(region, monkeypatch):
 
 
 def test_a_raster_that_vanishes_half_way_fails_what_is_left(region, monkeypatch):
-    "Which is built alone once it is back."
+    "Which is built alone once it is back. A process that has it open reads on."
     run, n_features = region
     slope = run.root / "data/slope.tif"
+    made = []
 
     def tile_feature(rasters, job):
-        if job.outline.feature == "whole-009" and not back:
+        if len(made) == 9 and not back:
             slope.rename(run.root / "slope.tif")
+            rasters.files.close()  # as in a process that begins now
+        made.append(job.outline.feature)
         return original(rasters, job)
 
     original, back = tiling._tile_feature, []
     monkeypatch.setattr(tiling, "_tile_feature", tile_feature)
     failures = build(run).failures
-    assert {*failures} == {c["id"] for c, _ in lay(n_features, True)[9:]}
-    assert str(slope) in failures["whole-010"]
+    left = {c["id"] for c, _ in lay(n_features, True)} - {*made[:9]}
+    assert {*failures} == left
+    assert str(slope) in failures[made[9]]
     tiles = whole_files(run, "datasets")
-    assert len(tiles) == 9 * 3
+    assert len(tiles) == len({*made[:9]} - {*BROKEN}) * 3 > 0
     shutil.move(run.root / "slope.tif", slope)
     back.append(True)
     result = run("build-dataset", "--jobs", "1")

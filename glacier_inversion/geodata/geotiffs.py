@@ -75,10 +75,8 @@ def check_is_file(path: Path) -> None:
         raise RasterError(_unreadable(path, error.strerror)) from error
     if not is_file:
         is_what = "is no file" if is_there else "does not exist"
-        message = (
-            f"{path}: {is_what}. Must be a raster in the workspace's data folder. "
-            "Put it there, or correct 'file'."
-        )
+        must = "Must be a raster in the workspace's data folder"
+        message = f"{path}: {is_what}. {must}. Put it there, or correct 'file'."
         raise RasterError(message)
 
 
