@@ -138,5 +138,5 @@ def _made_within(
         )
         n_within = counts[bottom, right] - counts[top, right]
         n_within += counts[top, left] - counts[bottom, left]
-        made[rows, cols] = n_within > 0
+        made[rows, cols] |= n_within > 0
     return made

@@ -58,21 +58,21 @@ def inside_of_file(
     """
     near = shapely.box(*grid.bounds).buffer(warping.reach(grid), join_style="mitre")
     shapes = _clipped(geometries, near)
-    to_file = warping.to_file
-    if to_file is not None:
-        # what is straight in one CRS is curved in the other
-        shapes = [
-            shapely.transform(
-                shapely.segmentize(shape, grid.resolution),
-                to_file.transform,
-                interleaved=False,
-            )
-            for shape in shapes
-        ]
     a, b, c, d, e, f = warping.transform
     row, col = rows.start, cols.start
     transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
     shape = rows.stop - rows.start, cols.stop - cols.start
+    if warping.to_file is not None:
+        middle = transform.c + (a * shape[1] + b * shape[0]) / 2
+        # what is straight in one CRS is curved in the other
+        shapes = [
+            shapely.transform(
+                shapely.segmentize(outline, grid.resolution),
+                lambda x, y: warping.in_file(x, y, middle),
+                interleaved=False,
+            )
+            for outline in shapes
+        ]
     return _burnt(shapes, shape, transform, touched=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -242,15 +243,18 @@ def warp_parts(
     warping, scales = source.warping, source.warping.scales(grid)
     with (files.reading if files else opened)(source.path) as src:
         scale, offset = src.scales[source.band - 1], src.offsets[source.band - 1]
-        for rows, cols, file_rows, file_cols in warping.blocks(grid):
+        blocks = itertools.groupby(warping.blocks(grid), key=lambda block: block[:2])
+        for (rows, cols), windows in blocks:
             part = grid.window(rows, cols)
-            with ending_if_stuck():
-                values = _read_known(src, source, file_rows, file_cols)
-                if np.isfinite(values).any():
-                    corner = file_rows.start, file_cols.start
-                    tile = resample(values, corner, warping, part, scales)
-                else:
-                    tile = np.full(part.shape, np.nan, dtype=np.float32)
+            tile = np.full(part.shape, np.nan, dtype=np.float32)
+            # a block comes twice where it lies across the ends of the file
+            for _, _, file_rows, file_cols in windows:
+                with ending_if_stuck():
+                    values = _read_known(src, source, file_rows, file_cols)
+                    if np.isfinite(values).any():
+                        corner = file_rows.start, file_cols.start
+                        made = resample(values, corner, warping, part, scales)
+                        tile = np.where(np.isnan(tile), made, tile)
             if (scale, offset) != (1.0, 0.0):
                 tile *= np.float32(scale)
                 tile += np.float32(offset)

@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
 
+from glacier_inversion.geodata.longitudes import on_one_circle
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 
@@ -56,6 +57,9 @@ def resample(
         return tile
     # rasterio's reproject interpolates places between CRSs, to an eighth of a pixel
     n_rows, n_cols = values.shape
+    ends = [transform.c + a * i + b * j for i in (0, n_cols) for j in (0, n_rows)]
+    crs_wkt, added = on_one_circle(warping.crs_wkt, min(ends), max(ends))
+    transform = Affine(a, b, transform.c + added, d, e, transform.f)
     profile = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": np.nan}
     profile |= {"height": n_rows, "width": n_cols, "crs": crs, "transform": transform}
     with MemoryFile() as memory:
@@ -65,6 +69,7 @@ def resample(
             memory.open() as src,
             WarpedVRT(
                 src,
+                src_crs=_crs(crs_wkt),
                 crs=CRS.from_epsg(warping.epsg),
                 transform=Affine(*grid.transform),
                 height=grid.n_rows,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from glacier_inversion.choices import Resampling
+from glacier_inversion.geodata.longitudes import circle_of
 from glacier_inversion.grid import Grid, Places
 
 Pixels = NDArray[np.intp]
@@ -68,9 +69,31 @@ class Warping:
         return _to_file(self.epsg, self.crs_wkt)
 
     def places(self, x: Places, y: Places) -> tuple[Places, Places]:
-        """Return the columns and rows of the file at (x, y), with their fractions."""
-        if self.to_file is not None:
-            x, y = self.to_file.transform(x, y)
+        """
+        Return the columns and rows of the file at (x, y), with their fractions.
+
+        Of a place's longitudes, which differ by full circles, the one nearest to the
+        middle of the file, as GDAL does it.
+        """
+        a, b, c, *_ = self.transform
+        n_rows, n_cols = self.shape
+        return self._pixels_at(x, y, a * n_cols / 2 + b * n_rows / 2 + c)
+
+    def in_file(self, x: Places, y: Places, longitude: float) -> tuple[Places, Places]:
+        """Return places in the file's CRS, longitudes within half a circle of one."""
+        if self.to_file is None:
+            return x, y
+        x, y = self.to_file.transform(x, y)
+        circle = circle_of(self.crs_wkt)
+        with np.errstate(invalid="ignore"):  # places that the file's CRS does not have
+            turns = np.rint((x - longitude) / circle)
+            return np.where(turns == 0, x, x - turns * circle), y
+
+    def _pixels_at(
+        self, x: Places, y: Places, longitude: float
+    ) -> tuple[Places, Places]:
+        """Return columns and rows of the file, longitudes the nearest to one."""
+        x, y = self.in_file(x, y, longitude)
         a, b, c, d, e, f = self.transform
         area = a * e - b * d
         # places that the file's CRS cannot hold
@@ -88,8 +111,13 @@ class Warping:
         half = grid.resolution / 2
         left, bottom, right, top = grid.bounds
         x, y = (left + right) / 2, (bottom + top) / 2
-        places = self.places(
-            np.array([x - half, x + half, x, x]), np.array([y, y, y - half, y + half])
+        longitude = 0.0
+        if self.to_file is not None:
+            longitude = self.to_file.transform(x, y)[0]
+        places = self._pixels_at(
+            np.array([x - half, x + half, x, x]),
+            np.array([y, y, y - half, y + half]),
+            longitude,
         )
         across, down = (math.hypot(p[1] - p[0], p[3] - p[2]) for p in places)
         return (
@@ -166,6 +194,10 @@ class Warping:
         """
         Cut a grid into blocks, each made from no more of the file than memory holds.
 
+        Where a file goes around the Earth and a block lies across its first and its
+        last column, that block comes twice: with what is at either side of the file.
+        GDAL, too, knows no neighbours beyond the first and the last column.
+
         Yields
         ------
         rows, cols : slice
@@ -180,26 +212,38 @@ class Warping:
             rows = slice(row, min(row + height, grid.n_rows))
             for col in range(0, grid.n_cols, width):
                 cols = slice(col, min(col + width, grid.n_cols))
-                yield rows, cols, *self._window(grid.window(rows, cols))
+                for file_rows, file_cols in self._windows(grid.window(rows, cols)):
+                    yield rows, cols, file_rows, file_cols
 
-    def _window(self, grid: Grid) -> tuple[slice, slice]:
-        """Return the rows and columns of the file around a grid."""
+    def _windows(self, grid: Grid) -> Iterator[tuple[slice, slice]]:
+        """Yield the rows and columns of the file around a grid."""
         left, bottom, right, top = grid.bounds
         n = 2 if self.to_file is None else 33  # between CRSs, sides are curved
         x, y = np.meshgrid(np.linspace(left, right, n), np.linspace(bottom, top, n))
-        slices = []
-        for place, step, n in zip(
-            self.places(x, y), self.steps(grid), self.shape[::-1], strict=True
-        ):
-            known = place[np.isfinite(place)]
-            if not known.size:
-                return slice(0, 0), slice(0, 0)
-            more = _RADIUS.get(self.method, 0) * max(step, 1) + _SPARE
-            low = min(max(known.min() - more, 0), n)
-            high = min(max(known.max() + more, low), n)
-            slices.append(slice(math.floor(low), math.ceil(high)))
-        file_cols, file_rows = slices
-        return file_rows, file_cols
+        cols, rows = self.places(x, y)
+        known = np.isfinite(cols) & np.isfinite(rows)
+        if not known.any():
+            yield slice(0, 0), slice(0, 0)
+            return
+        cols, rows = cols[known], rows[known]
+        n_rows, n_cols = self.shape
+        across, down = self.steps(grid)
+        # neighbours that are half a circle apart are at the two ends of it
+        circle = abs(circle_of(self.crs_wkt) / self.transform[0])
+        if self.to_file is None or np.ptp(cols) <= circle / 2:
+            sides = [cols]
+        else:
+            sides = [cols[cols < n_cols / 2], cols[cols >= n_cols / 2]]
+        file_rows = self._around(rows, down, n_rows)
+        for side in sides:
+            yield file_rows, self._around(side, across, n_cols)
+
+    def _around(self, places: Places, step: float, n: int) -> slice:
+        """Return the pixels, of *n* along an axis, that places are made from."""
+        more = _RADIUS.get(self.method, 0) * max(step, 1) + _SPARE
+        low = min(max(places.min() - more, 0), n)
+        high = min(max(places.max() + more, low), n)
+        return slice(math.floor(low), math.ceil(high))
 
 
 @functools.lru_cache(maxsize=64)

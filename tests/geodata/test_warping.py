@@ -5,11 +5,17 @@ import subprocess
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.transform import Affine
+from rasterio.warp import reproject
 
 from glacier_inversion.geodata import warping
 from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.rasterizing import inside_of_file
 from glacier_inversion.geodata.rasters import warp
 from glacier_inversion.grid import Grid
 from tests import synthetic
@@ -132,3 +138,103 @@ def test_a_steep_surface_is_where_it_should_be_across_crss(tmp_path):
     assert known.mean() > 0.5
     # float32 of some 100,000
     np.testing.assert_allclose(tile[known], expected[known], atol=0.02)
+
+
+def wavy(path, left, top, n_cols, resolution=0.0005):
+    """Write noise in degrees, 80 rows from *left* and *top*."""
+    values = np.random.default_rng(5).normal(size=(80, n_cols)).astype("f4")
+    values[20:24, 30:50] = NODATA
+    write_raster(path, values, left, top, resolution, 4326)
+
+
+def reprojected(path, grid, epsg, opened):
+    """Warp with rasterio, which transforms places to an eighth of a pixel."""
+    out = np.full(grid.shape, np.nan, dtype="f4")
+    scales = opened.warping.scales(grid)
+    with rasterio.open(path) as src:
+        reproject(
+            rasterio.band(src, 1),
+            out,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=CRS.from_epsg(epsg),
+            dst_nodata=np.nan,
+            resampling=Resampling[opened.warping.method],
+            XSCALE=repr(scales[0]),
+            YSCALE=repr(scales[1]),
+        )
+    return out
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "cubic"])
+@pytest.mark.parametrize(
+    ("left", "epsg"),
+    [(179.97, 32660), (-180.03, 32660), (210.0, 32606), (-150.0, 32606)],
+)
+def test_longitudes_of_a_raster_are_read_whatever_they_count_from(
+    tmp_path, left, epsg, method
+):
+    "Across 180 degrees, or from 0 to 360, as rasterio does it."
+    path = tmp_path / "d.tif"
+    wavy(path, left, 61.04, 120)
+    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(
+        left + 0.03, 61.02
+    )
+    grid = Grid(round(x, -1) - 1000, round(y, -1) + 1200, 20.0, 110, 100)
+    opened = source(path, 20.0, epsg, resampling=method)
+    tile = warp(opened, grid)
+    expected = reprojected(path, grid, epsg, opened)
+    assert np.isfinite(expected).mean() > 0.9
+    differs = np.isfinite(tile) != np.isfinite(expected)
+    assert differs.mean() < 0.005  # at the edge of the hole
+    # an eighth of a pixel, where the noise's steepest is some 5 per pixel
+    assert np.nanquantile(abs(tile - expected), 0.99) < 0.05
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "nearest"])
+@pytest.mark.parametrize(("first", "epsg"), [(0.0, 32631), (-180.0, 32660)])
+def test_a_feature_lies_across_the_ends_of_a_global_raster(
+    tmp_path, first, epsg, method
+):
+    "Both sides are known, and little of the file is read."
+    path = tmp_path / "globe.tif"
+    wavy(path, first, 66.4, 36000, 0.01)
+    middle = Transformer.from_crs(4326, epsg, always_xy=True).transform(first, 66.0)
+    grid = Grid(round(middle[0]) - 1500, round(middle[1]) + 2000, 50.0, 80, 60)
+    opened = source(path, 50.0, epsg, resampling=method)
+    blocks = list(opened.warping.blocks(grid))
+    assert sorted((c.start, c.stop) for *_, c in blocks)[1][1] == 36000
+    assert max(cols.stop - cols.start for *_, cols in blocks) < 30
+    tile = warp(opened, grid)
+    assert np.isfinite(tile).all()
+    lon, _ = Transformer.from_crs(epsg, 4326, always_xy=True).transform(
+        *np.meshgrid(grid.x(np.arange(60)), grid.y(np.arange(80)))
+    )
+    expected = reprojected(path, grid, epsg, opened)
+    # an average at the seam is of what is at one of its sides
+    away = abs((lon - first + 180) % 360 - 180) > 0.002
+    assert 0.8 < away.mean() < 1
+    difference = abs(tile - expected)[away & np.isfinite(expected)]
+    assert difference.size > 0.8 * away.sum()
+    assert np.quantile(difference, 0.95) < 0.01
+
+
+@pytest.mark.parametrize("left", [179.97, -180.03])
+def test_pixels_of_a_file_inside_an_outline_across_180_degrees(tmp_path, left):
+    "The guard against leaks sees an outline on both sides."
+    path = tmp_path / "d.tif"
+    wavy(path, left, 61.04, 120)
+    x, y = Transformer.from_crs(4326, 32660, always_xy=True).transform(180.0, 61.02)
+    grid = Grid(round(x, -1) - 1000, round(y, -1) + 1200, 20.0, 110, 100)
+    opened = source(path, 20.0, 32660)
+    within = inside_of_file(
+        [shapely.Point(x, y).buffer(500)],
+        opened.warping,
+        grid,
+        slice(0, 80),
+        slice(0, 120),
+    )
+    rows, cols = np.nonzero(within)
+    # 0.0005 degrees are 27 m here along a parallel, 56 m along a meridian
+    assert within.sum() == pytest.approx(np.pi * 500**2 / (27.06 * 55.7), rel=0.03)
+    assert cols.mean() == pytest.approx(59.5, abs=1)
+    assert rows.mean() == pytest.approx(39.5, abs=1)
