@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import shapely
 from pyproj import CRS
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
@@ -80,15 +82,14 @@ class FoundOutlines:
             if crs.is_projected and units == {"metre"}:
                 return epsg, "that of the outlines"
         # in degrees; no CRS at all is refused here
-        bounds = [o.polygon.bounds for o in self.read(4326) if o.polygon is not None]
-        if not bounds:
+        polygons = [o.polygon for o in self.read(4326) if o.polygon is not None]
+        if not polygons:
             message = (
                 f"{self.path}: holds no outline with an area. Must hold polygons. "
                 "Correct it, or choose other outlines."
             )
             raise OutlineError(message)
-        left, bottom, right, top = zip(*bounds, strict=True)
-        x, y = (min(left) + max(right)) / 2, (min(bottom) + max(top)) / 2
+        x, y = _middle(polygons)
         zones = query_utm_crs_info("WGS 84", AreaOfInterest(x, y, x, y))
         if not zones:
             message = (
@@ -98,6 +99,22 @@ class FoundOutlines:
             )
             raise OutlineError(message)
         return int(zones[0].code), "UTM zone of the outlines' middle"
+
+
+def _middle(polygons: Sequence[shapely.Geometry]) -> tuple[float, float]:
+    """
+    Return the longitude, -180 to 180, and the latitude of the middle of outlines.
+
+    >>> _middle([shapely.box(179, 60, 180, 62), shapely.box(-180, 60, -177, 62)])
+    (-179.0, 61.0)
+    >>> _middle([shapely.box(209, 60, 211, 62)])
+    (-150.0, 61.0)
+    """
+    longitude, latitude = shapely.get_coordinates(polygons).T
+    # those nearest to the first: they may lie on both sides of 180 degrees
+    longitude -= 360 * np.rint((longitude - longitude[0]) / 360)
+    x = (longitude.min() + longitude.max()) / 2
+    return float((x + 180) % 360 - 180), float((latitude.min() + latitude.max()) / 2)
 
 
 def choose_outlines(

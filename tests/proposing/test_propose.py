@@ -394,6 +394,28 @@ def test_outlines_near_a_pole_have_no_utm_zone(workspace):
     assert not (workspace / "experiment.json").exists()
 
 
+@pytest.mark.parametrize(("east", "epsg"), [(210.0, 32606), (180.0, 32601)])
+def test_longitudes_beyond_180_degrees_have_a_utm_zone(tmp_path, east, epsg):
+    "From 0 to 360, and on both sides of 180 degrees; the rasters are found, too."
+    data = tmp_path / "data"
+    data.mkdir()
+    left, top = east - 0.05, 61.05
+    # at 180 two outlines are written at 179.98 and at -179.96
+    boxes = [shapely.box(east + x, 61, east + x + 0.01, 61.01) for x in (-0.02, 0.04)]
+    if east == 180:
+        boxes[1] = shapely.affinity.translate(boxes[1], -360)
+    geopandas.GeoDataFrame({"id": ["a", "b"]}, geometry=boxes, crs=4326).to_file(
+        data / "glaciers.shp"
+    )
+    values = np.random.default_rng(0).uniform(5, 30, (200, 200)).astype("f4")
+    for name in ("slope", "velocity", "thickness"):
+        synthetic.write_raster(data / f"{name}.tif", values, left, top, 0.0005, 4326)
+    _, content = propose(tmp_path)
+    assert content["dataset_description"]["epsg"] == epsg
+    rasters = [r["file"] for r in content["dataset_description"]["rasters"]]
+    assert rasters == ["slope.tif", "velocity.tif", "thickness.tif"]
+
+
 def test_outlines_without_an_area_are_refused(workspace):
     path = workspace / "data" / "glaciers.shp"
     table = geopandas.read_file(path).to_crs(4326)
