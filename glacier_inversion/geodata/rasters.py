@@ -123,6 +123,14 @@ def open_source(
                 "ones. Write its real part or its amplitude to a file of its own."
             )
             raise RasterError(message)
+        scale, offset = src.scales[band - 1], src.offsets[band - 1]
+        if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
+            message = (
+                f"{path}: band {band} has the scale {scale:g} and the offset "
+                f"{offset:g}, which leave nothing of its values. Must be finite, and "
+                "the scale not 0. Correct them with 'gdal_edit.py -scale -offset'."
+            )
+            raise RasterError(message)
         # one that no pixel can hold marks none: rounded, it might be another number
         numbers = [] if declared is None or not _fits(declared, dtype) else [declared]
         if nodata is not None:

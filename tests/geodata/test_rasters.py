@@ -122,6 +122,19 @@ def test_band_scale_and_offset(tmp_path):
     np.testing.assert_array_equal(warp(source(path, band=2), GRID), 23.0)
 
 
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(0.0, 0.0), (np.nan, 0.0), (np.inf, 0.0), (1.0, np.nan)]
+)
+def test_a_scale_that_leaves_nothing_is_refused(tmp_path, scale, offset):
+    "A scale of 0 would make all of a raster 0, which is data."
+    path = tmp_path / "b.tif"
+    write_raster(path, np.full((9, 9), 40, "i2"), 420_000, 5_150_000, 20.0)
+    with rasterio.open(path, "r+") as dst:
+        dst.scales, dst.offsets = (scale,), (offset,)
+    with pytest.raises(RasterError, match=r"b\.tif: band 1 has the scale .* not 0\."):
+        source(path)
+
+
 def test_a_raster_elsewhere_gives_a_tile_without_data(tmp_path):
     "No overlap is no error: radar covers few glaciers."
     write_raster(tmp_path / "e.tif", np.ones((9, 9), "f4"), 1e5, 4e6, 20.0)
