@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,13 @@ import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
 
-from glacier_inversion.errors import (
-    OutlineError,
-    first_line,
-    nearest,
+from glacier_inversion.dataset.feature_ids import (
+    check_column,
+    check_ids,
+    find_id_column,
+    id_of,
 )
+from glacier_inversion.errors import OutlineError, first_line, nearest
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
@@ -31,26 +32,8 @@ from glacier_inversion.geodata.vectors import (
     to_geopackage,
     transformer_of,
 )
-from glacier_inversion.workspace import Workspace, name_problem, same_names
+from glacier_inversion.workspace import Workspace
 
-ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
-"""The columns of ids of the inventories that are known."""
-
-# What lies beside the folders of features, in datasets and drawings, and the row of
-# all features in tables.
-_OURS = {
-    "summary.json",
-    "sources.json",
-    "outlines.gpkg",
-    "profiles",
-    "overview.png",
-    "holes.csv",
-    "maps.qlr",
-    "volumes.csv",
-    "volumes.gpkg",
-    "total",
-}
-_OUR_ENDINGS = (".vrt", ".qml")  # of mosaics and their styles
 _WANTED = "Must be a polygon. Draw it, or remove the feature"
 
 
@@ -98,36 +81,6 @@ def name_outlines(path: Path, description: DatasetDescription) -> DatasetDescrip
     return description.model_copy(update=names)
 
 
-def find_id_column(path: Path, columns: Sequence[str]) -> str:
-    """
-    Return the one column that holds the ids of a known inventory.
-
-    Capitals do not matter, as not all programs and formats keep them.
-
-    Raises
-    ------
-    OutlineError
-        There is none, or more than one.
-
-    Examples
-    --------
-    >>> find_id_column(Path("glaciers.shp"), ["o1region", "rgi_id", "area_km2"])
-    'rgi_id'
-    """
-    inventories = {known.casefold() for known in ID_COLUMNS}
-    found = [column for column in columns if column.casefold() in inventories]
-    if len(found) != 1:
-        known = ", ".join(f"{name} ({whose})" for name, whose in ID_COLUMNS.items())
-        message = (
-            f"{path}: {' and '.join(found) or 'no column'} could be the ids of a known "
-            f"inventory, among {', '.join(columns) or 'none'}. Must be one of {known} "
-            "where shapefile_fieldname is left out. Name the column of ids in "
-            "dataset_description.shapefile_fieldname."
-        )
-        raise OutlineError(message)
-    return found[0]
-
-
 def read_outlines(
     path: Path, fieldname: str, epsg: int, layer: str | None = None
 ) -> list[Outline]:
@@ -150,10 +103,10 @@ def read_outlines(
         if next(records_of(src), None) is None:
             message = f"{path}: holds no feature. Must hold outlines. Add some."
             raise OutlineError(message)
-        _check_column(path, fieldname, columns)
+        check_column(path, fieldname, columns)
         to_tiles = transformer_of(path, src, epsg)
         outlines = [_outline(record, fieldname, to_tiles) for record in records_of(src)]
-    _check_ids(path, fieldname, [outline.feature for outline in outlines])
+    check_ids(path, fieldname, [outline.feature for outline in outlines])
     return outlines
 
 
@@ -169,23 +122,14 @@ def read_columns(
         As `read_outlines` does, but for places.
     """
     with opened_vectors(path, layer) as src:
-        _check_column(path, fieldname, list(src.schema["properties"]))
+        check_column(path, fieldname, list(src.schema["properties"]))
         rows = [
             {name: _plain(value) for name, value in record.properties.items()}
             for record in records_of(src)
         ]
-    ids = [_id(row[fieldname]) for row in rows]
-    _check_ids(path, fieldname, ids)
+    ids = [id_of(row[fieldname]) for row in rows]
+    check_ids(path, fieldname, ids)
     return dict(zip(ids, rows, strict=True))
-
-
-def _check_column(path: Path, fieldname: str, columns: list[str]) -> None:
-    if fieldname not in columns:
-        message = (
-            f"{path}: has no column {fieldname!r}. {nearest(fieldname, columns)} "
-            "Correct shapefile_fieldname."
-        )
-        raise OutlineError(message)
 
 
 def read_profiles(
@@ -212,7 +156,7 @@ def read_profiles(
 
 def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
     columns = {name: _plain(value) for name, value in record.properties.items()}
-    feature = _id(columns[fieldname])
+    feature = id_of(columns[fieldname])
     repairs: list[str] = []
     if record.geometry is None:
         return Outline(feature, None, columns, problem=f"has no geometry. {_WANTED}")
@@ -254,68 +198,6 @@ def _plain(value: Any) -> str | int | float | None:
     if value is None or (isinstance(value, (int, float)) and math.isfinite(value)):
         return value
     return str(value).encode("utf-8", "replace").decode()
-
-
-def _id(value: Any) -> str:
-    """
-    Return a column's value as an id; a whole number has no decimals.
-
-    >>> _id(12.0), _id("A51d-10 "), _id(None)
-    ('12', 'A51d-10', '')
-    """
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value).strip()
-
-
-def _check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
-    problems = _describe_missing([n for n, feature in enumerate(ids, 1) if not feature])
-    named = [feature for feature in ids if feature]
-    problems += [
-        f"{feature!r} {problem}"
-        for feature in named
-        if (problem := name_problem(feature))
-    ]
-    problems += [
-        f"{feature!r} is what a file or a row of ours is called"
-        for feature in ids
-        if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
-    ]
-    problems += [f"{_few(group)} would share a folder" for group in same_names(named)]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        message = (
-            f"{path}: column {fieldname!r}: {'; '.join(problems[:5])}{more}. Must be "
-            "ids that can name folders, each once. Correct them, merge features of one "
-            "id, or choose another shapefile_fieldname."
-        )
-        raise OutlineError(message)
-
-
-def _describe_missing(rows: list[int]) -> list[str]:
-    """
-    Say in which rows, counted from 1, there is no id; nothing where there is none.
-
-    >>> _describe_missing([3]), _describe_missing([2, 3, 5, 7]), _describe_missing([])
-    (['row 3 has no id'], ['rows 2, 3, 5 and 1 more have no id'], [])
-    """
-    if not rows:
-        return []
-    if len(rows) == 1:
-        return [f"row {rows[0]} has no id"]
-    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-    return [f"rows {', '.join(map(str, rows[:3]))}{more} have no id"]
-
-
-def _few(ids: list[str]) -> str:
-    """
-    Name the first of many ids.
-
-    >>> _few(["Rhone", "RHONE"]), _few(["b"] * 2000)
-    ("'Rhone' and 'RHONE'", "'b' and 'b' and 'b' and 1997 more")
-    """
-    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-    return " and ".join(map(repr, ids[:3])) + more
 
 
 def write_outlines(path: Path, outlines: list[Outline], epsg: int) -> None:

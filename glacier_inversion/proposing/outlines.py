@@ -15,9 +15,9 @@ from pyproj import CRS
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
 
+from glacier_inversion.dataset.feature_ids import find_id_column
 from glacier_inversion.dataset.outlines import (
     Outline,
-    find_id_column,
     read_columns,
     read_outlines,
 )
