@@ -27,7 +27,7 @@ from __future__ import annotations
 import difflib
 import errno
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeGuard
 
@@ -35,6 +35,7 @@ from typing import TypeGuard
 _WITHOUT_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive")
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
+_LONGEST_NAME = 40  # characters of one of several
 
 
 class GlacierInversionError(Exception):
@@ -117,6 +118,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     shown = names[:20] + (["..."] if len(names) > 20 else [])
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return f"{meant}Known: {', '.join(shown)}."
+
+
+def name_some(names: Sequence[str], most: int = 20) -> str:
+    """
+    List names, long ones shortened, and say how many more there are.
+
+    >>> name_some(["a", "b"]), name_some(["a", "b", "c"], most=2)
+    ('a, b', 'a, b and 1 more')
+    >>> name_some(["x" * 200])
+    'xxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxx'
+    """
+    shown = ", ".join(map(_shorten, names[:most]))
+    more = len(names) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _shorten(name: str) -> str:
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = _LONGEST_NAME // 2
+    return f"{name[: half - 1]}…{name[-half:]}"
 
 
 def first_line(error: Exception) -> str:

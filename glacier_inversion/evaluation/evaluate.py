@@ -76,7 +76,8 @@ def evaluate(
     experiment's `evaluation_description` names. Of a measured output the intervals of
     the members' spread are scored, those of its calibration, and those of errors
     of one size. Numbers and points are written into evaluations/MODEL/SPLIT, all of
-    them or none. Targets that have changed since the model was trained are warned of.
+    them or none. Targets that have changed since the model was trained are warned of,
+    as are features that its networks may have been trained on by other ids.
 
     Parameters
     ----------
@@ -135,6 +136,7 @@ def write_evaluation(
         "model_sha256": ensemble.digest,
         "split": scored.split,
         "features": scored.features,
+        "maybe_seen": scored.maybe_seen,
         "seeds": ensemble.seeds,
         "software": f"glacier_inversion {glacier_inversion.__version__}",
         "outputs": scored.scores,

@@ -154,6 +154,9 @@ class Metrics(_Part):
         which is of other networks.
     folds : list of FoldFeatures
         Of a cross-validation.
+    maybe_seen : list of str
+        Features of the test or validation that networks may have been trained on by
+        other ids. Empty in earlier files.
     """
 
     model_identity: str | None = None
@@ -161,6 +164,7 @@ class Metrics(_Part):
     folds: list[FoldFeatures] = []
     split: str
     features: list[str]
+    maybe_seen: list[str] = []
     seeds: list[int]
     software: str
     outputs: dict[str, OutputScores]

@@ -11,8 +11,9 @@ from typing import get_args
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
-from glacier_inversion.errors import DatasetError, ModelError, RasterError
+from glacier_inversion.errors import DatasetError, ModelError, RasterError, name_some
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
+from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import Scores, score_outputs
@@ -46,6 +47,9 @@ class SplitScores:
         Of each output that is known, as `score_output` gives them.
     failures : dict of str
         Why features could not be read or predicted, by id.
+    maybe_seen : list of str
+        Features of a split that is kept apart of which it is not known that no network
+        was trained on them, as `find_maybe_seen` tells.
     """
 
     split: str
@@ -54,6 +58,7 @@ class SplitScores:
     pixels: dict[str, KnownPixels]
     scores: dict[str, Scores]
     failures: dict[str, str]
+    maybe_seen: list[str]
 
 
 def score_split(
@@ -118,6 +123,18 @@ def score_split(
             "be larger: 'ginv crossval' predicts features that had no say",
             name,
         )
+    maybe_seen = []
+    if split in ("test", "validation"):
+        maybe_seen = find_maybe_seen(ensemble.model, dataset, features)
+    if maybe_seen:
+        logger.warning(
+            "%s: its networks may have been trained on the places of: %s. By their "
+            "ids they were kept apart, but their outlines overlap with those of "
+            "training, or the features of training are others now. Give the ids and "
+            "data back, or train anew",
+            name,
+            name_some(maybe_seen),
+        )
     _warn_of_targets(ensemble, dataset)
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)
@@ -148,7 +165,7 @@ def score_split(
         units,
         f"{dataset.folder}: split {split}",
     )
-    return SplitScores(split, ensemble, features, pixels, scores, failures)
+    return SplitScores(split, ensemble, features, pixels, scores, failures, maybe_seen)
 
 
 def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,7 +16,7 @@ from glacier_inversion.evaluation.metrics_file import (
     read_residuals,
 )
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.reporting.quantities import count
+from glacier_inversion.reporting.quantities import count, names
 from glacier_inversion.training.model.model import Model
 
 CROSSVAL, VALIDATION = "crossval", "validation"
@@ -54,8 +55,15 @@ class Evaluation:
     of_model: OfModel
 
 
-def describe_check(check: str, experiment: Experiment) -> str:
+def describe_check(
+    check: str, experiment: Experiment, maybe_seen: Sequence[str] = ()
+) -> str:
     """Say what the features of an evaluation are to the networks."""
+    if maybe_seen:
+        return (
+            f"of the {check} by their ids, but the networks may have been trained on "
+            f"the places of {names([*maybe_seen])}"
+        )
     if check != VALIDATION:
         return _OF_FEATURES[check]
     if experiment.best_by.of_validation:

@@ -204,12 +204,18 @@ class Sources:
 
     def describe(self, check: str) -> str:
         """Say what the features of an evaluation are to the networks."""
-        return describe_check(check, self.model.experiment)
+        maybe_seen = self.evaluations[check].metrics.maybe_seen
+        return describe_check(check, self.model.experiment, maybe_seen)
 
     @property
     def never_seen(self) -> list[str]:
         """The evaluations whose features had no say in the predicting networks."""
-        return never_seen(self.model.experiment)
+        return [
+            check
+            for check in never_seen(self.model.experiment)
+            if check not in self.evaluations
+            or not self.evaluations[check].metrics.maybe_seen
+        ]
 
     def is_earlier(self, check: str) -> bool:
         """Tell whether an evaluation is of an earlier model."""

@@ -1,0 +1,72 @@
+"""Features that an evaluation takes for kept apart, and networks may have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import shapely
+
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.training.model.model import Model
+
+_LEAST_SHARED = 0.01  # of the smaller outline: neighbours share slivers
+
+
+def has_trained_tiles(model: Model, dataset: BuiltDataset) -> bool:
+    """
+    Tell whether a model was trained on a dataset's tiles, by the same ids.
+
+    False where a feature that trained it is missing, lies elsewhere or has other
+    inputs: ids may have been given anew then.
+    """
+    splits = dataset.splits  # an earlier version did not keep the model's own
+    if model.splits is not None:
+        splits = {f: split for split, ids in model.splits.items() for f in ids}
+    trained = {f: split for f, split in splits.items() if split != "test"}
+    if not trained.keys() <= dataset.rows.keys():
+        return False
+    named = {variable.name for variable in model.experiment.inputs}
+    if not named <= dataset.resolutions.keys():
+        return False
+    there = replace(dataset, splits=trained).input_contents(model.experiment)
+    return there.items() <= model.contents.items()
+
+
+def find_maybe_seen(
+    model: Model, dataset: BuiltDataset, features: Iterable[str]
+) -> list[str]:
+    """
+    Return those of *features* that a model's networks may have been trained on.
+
+    They are told by their tiles and places, not by their ids alone: all of them where
+    the tiles that trained the model are not those of the dataset, else those whose
+    outlines overlap with the outline of a feature that trained it.
+    """
+    wanted = list(features)
+    if not has_trained_tiles(model, dataset):
+        return wanted
+    trained = [
+        dataset.outlines[feature]
+        for feature in (model.splits or _by_split(dataset.splits))["train"]
+        if feature not in wanted
+    ]
+    tree = shapely.STRtree(trained)
+    return [
+        feature
+        for feature in wanted
+        if any(
+            _share(dataset.outlines[feature], trained[i]) > _LEAST_SHARED
+            for i in tree.query(dataset.outlines[feature])
+        )
+    ]
+
+
+def _by_split(splits: Mapping[str, str]) -> dict[str, list[str]]:
+    return {"train": [f for f, split in splits.items() if split == "train"]}
+
+
+def _share(one: shapely.Geometry, other: shapely.Geometry) -> float:
+    """Return the part of the smaller of two polygons that they share."""
+    smaller = min(one.area, other.area)
+    return float(one.intersection(other).area / smaller) if smaller else 0.0

@@ -1,0 +1,64 @@
+"""Ids that were given anew: features that networks may have seen are not unseen."""
+
+import json
+
+import pytest
+import shapely
+
+from glacier_inversion import Workspace, load_experiment, open_dataset
+from glacier_inversion.evaluation.maybe_seen import find_maybe_seen, has_trained_tiles
+from glacier_inversion.training.model.model import read_model
+from tests import synthetic
+from tests.helpers import copy_of
+
+
+@pytest.fixture
+def opened(finished):
+    """The model, and the dataset that it was trained on."""
+    dataset = open_dataset(load_experiment(finished.file), Workspace(finished.root))
+    return read_model(finished.root / "models/small"), dataset
+
+
+def test_features_that_were_kept_apart_are_not_seen(opened):
+    "Though 'south' touches a feature of training."
+    model, dataset = opened
+    assert has_trained_tiles(model, dataset)
+    assert find_maybe_seen(model, dataset, ["south"]) == []
+
+
+def test_an_outline_within_one_of_training_is_seen(opened):
+    "Where the features of training are as they were."
+    model, dataset = opened
+    dataset.outlines["south"] = shapely.box(*dataset.outlines["west"].bounds)
+    assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
+
+
+def test_a_feature_of_training_that_is_gone_leaves_it_open(opened):
+    "Its place may bear another id."
+    model, dataset = opened
+    del dataset.rows["west"]
+    assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
+
+
+def test_ids_that_change_places_are_said(finished, tmp_path):
+    "Neither numbers nor report say then that no network has seen the feature."
+    run = copy_of(finished, tmp_path)
+    (west, at_west), (south, at_south) = synthetic.FEATURES[2], synthetic.FEATURES[4]
+    changed = [*synthetic.FEATURES]
+    changed[2], changed[4] = (west, at_south), (south, at_west)
+    synthetic.write_outlines(run.root / "data/glaciers.shp", changed)
+    assert run("build-dataset").exit_code == 0
+    result = run("evaluate")
+    assert result.exit_code == 0
+    said = [line for line in result.stderr.splitlines() if "may have been" in line]
+    assert len(said) == 1
+    assert (
+        "small: its networks may have been trained on the places of: south" in said[0]
+    )
+    written = run.root / "evaluations/small/test/metrics.json"
+    assert json.loads(written.read_text())["maybe_seen"] == ["south"]
+    assert run("report").exit_code == 0
+    report = (run.root / "reports/small.html").read_text()
+    assert "no network has seen" not in report
+    assert "may have been trained on the places of south" in report
+    assert "the errors are not those of glaciers that were never seen" in report
