@@ -16,6 +16,10 @@ ARCHIVES = ("/vsizip/", "/vsigzip/", "/vsitar/")
 """What stands before the path of a file in an archive, as GDAL writes it."""
 # Two names and an ending make a file's name, such as .PROFILE_OUTPUT.part.csv.
 _LONGEST_NAME = 120
+# No file of Windows is called so, with any ending.
+_DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
+    f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)
+}
 _LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at least
 
 
@@ -176,12 +180,16 @@ def name_problem(name: str) -> str | None:
         return f"holds {forbidden[0]!r}"
     if any(unicodedata.category(char).startswith("C") for char in name):
         return "holds a control character"
-    if not name.strip(" ."):
+    if not name.strip():
         return "is empty"
+    if not name.strip(" ."):
+        return "is dots alone"
     if name != name.strip() or name.endswith(".") or name.startswith("."):
         return "begins or ends with a space or a dot"
     if len(name.encode()) > _LONGEST_NAME:
         return f"is longer than {_LONGEST_NAME} bytes"
+    if name.split(".", maxsplit=1)[0].rstrip().upper() in _DEVICES:
+        return "is a device on Windows"
     return None
 
 

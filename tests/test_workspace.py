@@ -115,3 +115,16 @@ def test_names_that_differ_by_case_or_accents_of_another_form_are_one(form, one,
 def test_names_that_differ_everywhere_are_not_one(some):
     "Plain letters, none of them capital."
     assert same_names(some) == []
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "aux.tif", "COM1", "lpt9.a.b", "prn ."])
+def test_names_of_devices_are_refused(name):
+    "Windows opens a device instead of a file, whatever the ending."
+    assert name_problem(name) is not None
+
+
+def test_names_that_only_begin_like_devices_are_taken():
+    "Glaciers may be called so."
+    assert [name_problem(n) for n in ("CONCORDIA", "com10", "nul-1", "a.con")] == (
+        [None] * 4
+    )

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.errors import OutlineError, nearest
+from glacier_inversion.errors import OutlineError, name_some, nearest
 from glacier_inversion.workspace import name_problem, same_names
 
 ID_COLUMNS = {"RGIId": "RGI 6", "rgi_id": "RGI 7", "sgi-id": "SGI 2016"}
 """The columns of ids of the inventories that are known."""
 
-# What lies beside the folders of features, in datasets and drawings, and the row of
-# all features in tables.
+# What lies beside the folders of features or in them, in datasets, drawings and
+# evaluations, and the row of all features in tables.
 _OURS = {
     "summary.json",
     "sources.json",
@@ -23,6 +23,12 @@ _OURS = {
     "holes.csv",
     "maps.qlr",
     "volumes.csv",
+    "drawn.json",
+    "metrics.json",
+    "metrics.csv",
+    "residuals.gpkg",
+    "predictions.csv",
+    "folds.gpkg",
     "volumes.gpkg",
     "total",
 }
@@ -101,12 +107,12 @@ def check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
     problems = _describe_missing([n for n, feature in enumerate(ids, 1) if not feature])
     named = [feature for feature in ids if feature]
     problems += [
-        f"{feature!r} {problem}"
+        f"{name_some([feature])!r} {problem}"
         for feature in named
         if (problem := name_problem(feature))
     ]
     problems += [
-        f"{feature!r} is what a file or a row of ours is called"
+        f"{name_some([feature])!r} is what a file or a row of ours is called"
         for feature in ids
         if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]
@@ -144,4 +150,4 @@ def _few(ids: list[str]) -> str:
     ("'Rhone' and 'RHONE'", "'b' and 'b' and 'b' and 1997 more")
     """
     more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-    return " and ".join(map(repr, ids[:3])) + more
+    return " and ".join(repr(name_some([one])) for one in ids[:3]) + more

@@ -65,7 +65,15 @@ def test_axes_of_a_northing_first_crs_are_not_swapped(tmp_path):
         (lambda p: synthetic.write_outlines(p, some("a"), None), "id", "has no CRS"),
         (lambda p: synthetic.write_outlines(p, some("a", "A")), "id", "'a' and 'A'"),
         (lambda p: synthetic.write_outlines(p, some("../a")), "id", "holds '/'"),
-        (lambda p: synthetic.write_outlines(p, some("..")), "id", "'..' is empty"),
+        (lambda p: synthetic.write_outlines(p, some("..")), "id", "'..' is dots alone"),
+        (lambda p: synthetic.write_outlines(p, some("drawn.json")), "id", "of ours"),
+        (lambda p: synthetic.write_outlines(p, some("Metrics.csv")), "id", "of ours"),
+        (lambda p: synthetic.write_outlines(p, some("nul")), "id", "on Windows"),
+        (
+            lambda p: synthetic.write_outlines(p, some("a" * 70, "A" * 70)),
+            "id",
+            "'a{19}…a{20}' and 'A{19}…A{20}' would",
+        ),
         (
             lambda p: synthetic.write_outlines(p, some("a\tb")),
             "id",
