@@ -8,17 +8,19 @@ from dataclasses import replace
 import shapely
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.errors import DatasetError
 from glacier_inversion.training.model.model import Model
 
 _LEAST_SHARED = 0.01  # of the smaller outline: neighbours share slivers
 
 
-def has_trained_tiles(model: Model, dataset: BuiltDataset) -> bool:
+def has_training_features(model: Model, dataset: BuiltDataset) -> bool:
     """
-    Tell whether a model was trained on a dataset's tiles, by the same ids.
+    Tell whether the features that trained a model are those of a dataset by their ids.
 
-    False where a feature that trained it is missing, lies elsewhere or has other
-    inputs: ids may have been given anew then.
+    They are told by their tiles: of one input at least, all must be those of training,
+    as rasters of the others may have been replaced since. False where a feature that
+    trained it is missing or elsewhere: ids may have been given anew then.
     """
     splits = dataset.splits  # an earlier version did not keep the model's own
     if model.splits is not None:
@@ -26,11 +28,11 @@ def has_trained_tiles(model: Model, dataset: BuiltDataset) -> bool:
     trained = {f: split for f, split in splits.items() if split != "test"}
     if not trained.keys() <= dataset.rows.keys():
         return False
-    named = {variable.name for variable in model.experiment.inputs}
-    if not named <= dataset.resolutions.keys():
+    try:
+        there = replace(dataset, splits=trained).input_contents(model.experiment)
+    except (DatasetError, KeyError):  # a tile or an input is missing
         return False
-    there = replace(dataset, splits=trained).input_contents(model.experiment)
-    return there.items() <= model.contents.items()
+    return any(model.contents.get(key) == value for key, value in there.items())
 
 
 def find_maybe_seen(
@@ -40,11 +42,11 @@ def find_maybe_seen(
     Return those of *features* that a model's networks may have been trained on.
 
     They are told by their tiles and places, not by their ids alone: all of them where
-    the tiles that trained the model are not those of the dataset, else those whose
+    the dataset does not have the features that trained the model, else those whose
     outlines overlap with the outline of a feature that trained it.
     """
     wanted = list(features)
-    if not has_trained_tiles(model, dataset):
+    if not has_training_features(model, dataset):
         return wanted
     trained = [
         dataset.outlines[feature]

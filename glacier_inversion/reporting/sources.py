@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import geopandas
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.summary import Summary
 from glacier_inversion.drawing.volume_tables import TOTAL
-from glacier_inversion.errors import DatasetError
+from glacier_inversion.evaluation.maybe_seen import has_training_features
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -115,19 +115,9 @@ class Sources:
         """
         if not self.is_applied:
             return True
-        remembered = self.model.splits
-        if remembered is None:
-            return False
-        own = {f: split for split in SPLITS for f in remembered[split]}
-        if not own.keys() <= self.dataset.rows.keys():
-            return False
-        try:
-            there = replace(self.dataset, splits=own).input_contents(
-                self.model.experiment
-            )
-        except (DatasetError, KeyError):
-            return False
-        return there.items() <= self.model.contents.items()
+        return self.model.splits is not None and has_training_features(
+            self.model, self.dataset
+        )
 
     def note(self, message: str) -> None:
         """Take down once why a file could not be used, and log it."""

@@ -3,10 +3,14 @@
 import json
 
 import pytest
+import rasterio
 import shapely
 
 from glacier_inversion import Workspace, load_experiment, open_dataset
-from glacier_inversion.evaluation.maybe_seen import find_maybe_seen, has_trained_tiles
+from glacier_inversion.evaluation.maybe_seen import (
+    find_maybe_seen,
+    has_training_features,
+)
 from glacier_inversion.training.model.model import read_model
 from tests import synthetic
 from tests.helpers import copy_of
@@ -22,7 +26,7 @@ def opened(finished):
 def test_features_that_were_kept_apart_are_not_seen(opened):
     "Though 'south' touches a feature of training."
     model, dataset = opened
-    assert has_trained_tiles(model, dataset)
+    assert has_training_features(model, dataset)
     assert find_maybe_seen(model, dataset, ["south"]) == []
 
 
@@ -37,6 +41,32 @@ def test_a_feature_of_training_that_is_gone_leaves_it_open(opened):
     "Its place may bear another id."
     model, dataset = opened
     del dataset.rows["west"]
+    assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
+
+
+def replace_rasters(run, *names):
+    """Give rasters other values, and build anew."""
+    for name in names:
+        path = run.root / "data" / name
+        with rasterio.open(path) as src:
+            values, profile = src.read(), src.profile
+        with rasterio.open(path, "w", **profile) as out:
+            out.write(values + 1)
+    assert run("build-dataset").exit_code == 0
+
+
+def test_a_raster_that_is_replaced_moves_no_feature(finished, tmp_path):
+    "Features are told by the tiles of the inputs that stayed."
+    run = copy_of(finished, tmp_path)
+    rasters = sorted(path.name for path in (run.root / "data").glob("*.tif"))
+    replace_rasters(run, rasters[0])
+    dataset = open_dataset(load_experiment(run.file), Workspace(run.root))
+    model = read_model(run.root / "models/small")
+    contents = dataset.input_contents(model.experiment)
+    assert not contents.items() <= model.contents.items()
+    assert find_maybe_seen(model, dataset, ["south"]) == []
+    replace_rasters(run, *rasters[1:])
+    dataset = open_dataset(load_experiment(run.file), Workspace(run.root))
     assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
 
 
