@@ -51,8 +51,9 @@ def new_command(
     Propose an experiment for what lies in data/.
 
     Looks for outlines and rasters, and writes FILE (default: experiment.json in the
-    workspace), which must not exist. Says what it chose, and why. Without a raster of
-    ice thickness, trained models are applied: those in models/, or of --model.
+    workspace), which must not exist, in a folder that does. Its name ends in .json.
+    Says what it chose, and why. Without a raster of ice thickness, trained models are
+    applied: those in models/, or of --model.
     """
     configure_logging(verbose, quiet)
     from glacier_inversion.proposing.proposal import check_new, write_experiment

@@ -89,14 +89,37 @@ def write_experiment(proposal: Proposal, path: Path) -> None:
     Raises
     ------
     WorkspaceError
-        It is, or cannot be written.
+        It is, it has no name of an experiment file, or it cannot be written.
     """
     check_new(path)
     write_bytes(path, (format_json(proposal.content) + "\n").encode())
 
 
 def check_new(path: Path) -> None:
-    """Raise WorkspaceError if a file is there already."""
+    """
+    Check that a file can become that of an experiment.
+
+    Raises
+    ------
+    WorkspaceError
+        Its name does not end in .json, its folder is not there, or the file is.
+    """
+    if path.suffix.lower() != ".json":
+        if path.is_dir():
+            proposed = path / "experiment.json"
+        else:
+            proposed = path.with_name(f"{path.stem}.json")
+        message = (
+            f"{path}: is no name for an experiment file. Must end in .json. "
+            f"Name it '{proposed}', for example."
+        )
+        raise WorkspaceError(message)
+    if not path.parent.is_dir():
+        message = (
+            f"{path}: the folder {path.parent} is not there. Must be one that is, as "
+            "a mistyped path would hide the file. Make the folder, or correct the path."
+        )
+        raise WorkspaceError(message)
     if path.exists() or path.is_symlink():
         message = (
             f"{path}: exists. Must be a new file, as nothing of yours is overwritten. "

@@ -270,6 +270,25 @@ def test_an_experiment_is_not_overwritten(workspace):
     assert path.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("e.txt", "is no name for an experiment file. Must end in .json. Name it '{}e"),
+        ("glaciers", "Must end in .json. Name it '{}glaciers.json'"),
+        ("data", "Must end in .json. Name it '{}data/experiment.json'"),
+        ("deep/er/e.json", "e.json: the folder {}deep/er is not there. Must be one"),
+        ("data/slope.tif/e.json", "the folder {}data/slope.tif is not there."),
+    ],
+)
+def test_a_name_that_a_user_cannot_mean_is_refused(workspace, name, told):
+    "Before anything is read; no file and no folder is made."
+    before = sorted(workspace.rglob("*"))
+    refused = ginv("new", workspace / name, "--workspace", workspace)
+    assert refused.exit_code == 1
+    assert told.format(f"{workspace}/") in refused.stderr
+    assert sorted(workspace.rglob("*")) == before
+
+
 def test_without_thickness_a_model_is_needed(workspace):
     "The message says how to name one."
     (workspace / "data" / "thickness.tif").unlink()
