@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from pyproj import Transformer
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from shapely.geometry import Polygon, mapping
 
@@ -67,6 +68,18 @@ def write_raster(
         nodata=nodata,
     ) as dst:
         dst.write(bands)
+
+
+def write_picture(path: Path, n_bands: int = 1, dtype: str = "uint8") -> None:
+    """Write a picture of the region: of one band with a colour table, or of colours."""
+    values = np.ones((n_bands, 130, 140), dtype)
+    write_raster(path, values, LEFT, TOP, 25.0, nodata=0)
+    with rasterio.open(path, "r+") as dst:
+        if n_bands == 1:
+            dst.write_colormap(1, {1: (255, 0, 0, 255)})
+        else:
+            colours = ("red", "green", "blue", "alpha")
+            dst.colorinterp = [ColorInterp[name] for name in colours[:n_bands]]
 
 
 def sample(function, left, top, resolution, n_rows, n_cols, epsg=EPSG):

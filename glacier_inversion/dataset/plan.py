@@ -16,6 +16,7 @@ from glacier_inversion.dataset.outlines import (
 )
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.sources import (
+    find_pictures,
     find_unlike_components,
     find_unnamed_vectors,
     open_sources,
@@ -177,6 +178,7 @@ def plan_dataset(
     sources, points, of_sources = open_sources(description, workspace)
     of_sources += find_unlike_components(description, sources)
     warnings += find_unnamed_vectors(description, sources)
+    warnings += find_pictures(description, sources)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
     step = common_multiple(raster.resolution for raster in description.rasters)
     bounds = {

@@ -14,6 +14,7 @@ from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.points import PointSource, open_points
 from glacier_inversion.geodata.rasters import Source, open_source
+from glacier_inversion.json_files import write_path
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
 from glacier_inversion.workspace import Workspace
 
@@ -97,6 +98,23 @@ def find_unnamed_vectors(
                 f"{name}, {other}: look like the components of a vector, and are in "
                 "another CRS than the tiles. Name them in dataset_description.vectors, "
                 "to have them turned to the tiles' axes"
+            )
+
+
+def find_pictures(
+    description: DatasetDescription, sources: dict[str, Source]
+) -> Iterator[str]:
+    """Say which files are pictures of a quantity rather than the quantity itself."""
+    for i, raster in enumerate(description.rasters):
+        source = sources.get(raster.name)
+        if source is not None and source.pictured is not None:
+            place = write_path(["dataset_description", "rasters", i])
+            remedy = f"gdal_translate -colorinterp_{source.band} gray"
+            yield (
+                f"{place}: {raster.name} is read from {source.path}, whose band "
+                f"{source.band} holds {source.pictured}. Must hold the quantity "
+                "itself. Give the raster that the picture was made from; or, if the "
+                f"numbers are the quantity, say so with '{remedy}'"
             )
 
 

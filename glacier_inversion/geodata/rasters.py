@@ -53,6 +53,9 @@ class Source:
         not in the domain of the CRS.
     warping : Warping
         Where its pixels lie, and how tiles are made from them.
+    pictured : str, optional
+        What of a picture the band holds, by its colour interpretation: then its numbers
+        are hardly a quantity.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class Source:
     unit: str | None
     pixel_size: float
     warping: Warping
+    pictured: str | None = None
 
     def resampled_by(self, method: choices.Resampling) -> Source:
         """Return the same file, resampled in another way."""
@@ -170,7 +174,23 @@ def open_source(
             src.units[band - 1],
             pixel_size,
             warping,
+            _find_pictured(src, band),
         )
+
+
+def _find_pictured(src: Any, band: int) -> str | None:
+    """
+    Return what of a picture a band holds, by what the file says of its colours.
+
+    Red, green and blue are a picture's in bytes alone: wider ones are a satellite's.
+    """
+    kind = src.colorinterp[band - 1].name
+    if kind in ("red", "green", "blue") and src.dtypes[band - 1] == "uint8":
+        return f"the {kind} of a picture"
+    return {
+        "palette": "indices into a colour table",
+        "alpha": "the opacity of a picture",
+    }.get(kind)
 
 
 def _fits(number: float, dtype: str) -> bool:

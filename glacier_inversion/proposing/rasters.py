@@ -122,6 +122,9 @@ def _describe(path: Path, data: Path, places: Any, epsg: int) -> FoundRaster | N
     if variable is None:
         logger.info("%s: left aside, as its name does not say what it is", file)
         return None
+    if source.pictured is not None:
+        logger.warning("%s: left aside, as it holds %s", file, source.pictured)
+        return None
     cols, rows = source.warping.places(*places)
     n_rows, n_cols = source.warping.shape
     with np.errstate(invalid="ignore"):

@@ -50,6 +50,17 @@ def test_small_buffers_are_warned_of(run, caplog):
     assert "250 is less than 300" in caplog.text
 
 
+def test_pictures_of_a_quantity_are_warned_of_once(run, caplog):
+    "By the check and by the build, which go on."
+    synthetic.write_picture(run.root / "data" / "speed.tif")
+    build(run)
+    checked = run("check")
+    assert checked.exit_code == 0
+    for said in (caplog.text, checked.stdout):
+        assert said.count("holds indices into a colour table") == 1
+        assert "dataset_description.rasters[1]: speed is read from " in said
+
+
 def test_every_raster_that_cannot_be_used_is_named(run):
     "At once, before anything is built."
     for name in ("slope", "speed"):

@@ -278,3 +278,30 @@ def test_the_least_float32_may_be_named_as_it_is_printed(tmp_path):
     write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
     tile = warp(source(tmp_path / "c.tif", nodata=-3.4028235e38), GRID)
     np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+
+
+PICTURES = [
+    (1, "uint8", 1, "indices into a colour table"),
+    (4, "uint8", 1, "the red of a picture"),
+    (4, "uint8", 3, "the blue of a picture"),
+    (4, "uint8", 4, "the opacity of a picture"),
+    (4, "uint16", 2, None),
+    (4, "uint16", 4, "the opacity of a picture"),
+]
+
+
+@pytest.mark.parametrize(("n_bands", "dtype", "band", "pictured"), PICTURES)
+def test_pictures_are_told_by_their_colours(tmp_path, n_bands, dtype, band, pictured):
+    "The red of 16 bits is a satellite's, and may be a quantity."
+    synthetic.write_picture(tmp_path / "p.tif", n_bands, dtype)
+    assert source(tmp_path / "p.tif", band=band).pictured == pictured
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("n_bands", [1, 2])
+def test_bands_without_colours_are_no_pictures(tmp_path, n_bands, dtype):
+    "They are gray or undefined, as nearly all rasters are."
+    values = np.ones((n_bands, 9, 9), dtype)
+    write_raster(tmp_path / "q.tif", values, 420_000, 5_150_000, 20.0, nodata=0)
+    for band in range(1, n_bands + 1):
+        assert source(tmp_path / "q.tif", band=band).pictured is None

@@ -463,6 +463,17 @@ def test_rasters_that_are_of_no_use_are_told_of(workspace):
     assert sorted(files) == ["slope.tif", "speed.tif", "thickness.tif"]
 
 
+def test_pictures_are_left_aside(workspace):
+    "A slope of another file is taken, as if the picture were not there."
+    synthetic.write_picture(workspace / "data" / "dem.tif", 4)
+    synthetic.write_picture(workspace / "data" / "vx.tif")
+    said, content = propose(workspace)
+    assert "dem.tif: left aside, as it holds the red of a picture" in said
+    assert "vx.tif: left aside, as it holds indices into a colour table" in said
+    files = [raster["file"] for raster in content["dataset_description"]["rasters"]]
+    assert sorted(files) == ["slope.tif", "speed.tif", "thickness.tif"]
+
+
 def test_a_split_that_cannot_be_used_is_left_aside(workspace):
     "Of a column that says of one feature what no split is called."
     path = workspace / "data" / "glaciers.shp"
