@@ -201,6 +201,25 @@ class BuiltDataset:
                 raise DatasetError(_damaged(path))
             self._checked.add(path)
 
+    def check_features(self, features: Iterable[str], rasters: Iterable[str]) -> None:
+        """
+        Check the tiles of several features, as `check_tiles` does.
+
+        Raises
+        ------
+        DatasetError
+            Tiles are missing, elsewhere or damaged, all of them named.
+        """
+        damaged, names = [], list(dict.fromkeys(rasters))
+        for feature in features:
+            for name in names:
+                try:
+                    self.check_tiles(feature, [name])
+                except DatasetError as error:
+                    damaged.append(str(error))
+        if damaged:
+            raise DatasetError("\n".join(damaged))
+
     def read_raster(
         self, feature: str, name: str, rows: slice, cols: slice
     ) -> NDArray[np.float32]:

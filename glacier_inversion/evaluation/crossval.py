@@ -140,8 +140,9 @@ def crossval(
     ------
     DatasetError
         The dataset is not built or from another description, it has too few features of
-        which something is known, or no such column; or an output is known on the
-        features of one fold alone, so that nothing is left to train on.
+        which something is known, or no such column; an output is known on the features
+        of one fold alone, so that nothing is left to train on; or tiles are missing or
+        damaged, all of them named.
     TrainingError
         As `train` raises it; or no seed has a member that learnt in every fold. What is
         trained is kept.
@@ -166,6 +167,9 @@ def crossval(
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or experiment.best_by.of_validation
     groups = None if group is None else read_groups(dataset, features, group)
+    truths = filter(dataset.has_truth, experiment.outputs)
+    variables = [variable.name for variable in (*experiment.inputs, *truths)]
+    dataset.check_features(features, [*variables, *description.rasters])
     progress.start("reading", len(features), "feature")
     read = read_known_pixels(experiment, dataset, features, {}, progress)
     known = {output: pixels.count_by_feature() for output, pixels in read.items()}

@@ -79,9 +79,12 @@ def read_known_pixels(
     Raises
     ------
     DatasetError
-        A tile is not the one that was built.
+        Tiles are not those that were built, all of them named.
     """
     outputs = [v for v in experiment.outputs if dataset.has_truth(v)]
+    if failures is None:
+        read = _rasters_read(experiment, dataset, rasters, ensemble)
+        dataset.check_features(features, read)
     parts: dict[str, list[tuple[int, _Part]]] = {v.name: [] for v in outputs}
     for number, feature in enumerate(features):
         try:
@@ -121,9 +124,7 @@ def _read_blocks(
 ) -> Iterator[dict[str, _Part]]:
     """Yield the known pixels of a feature, block by block, by output."""
     outputs = {v.name: v for v in experiment.outputs if dataset.has_truth(v)}
-    read = [*outputs, *(name for names in rasters.values() for name in names)]
-    if ensemble is not None:
-        read += [variable.name for variable in experiment.inputs]
+    read = _rasters_read(experiment, dataset, rasters, ensemble)
     dataset.check_tiles(feature, read)
     grid = dataset.grid(feature, experiment.finest_resolution)
     for rows, cols in _blocks(experiment, grid, ensemble):
@@ -158,6 +159,20 @@ def _read_blocks(
             of_pixels = observed[name][counts], others, predicted[name][:, counts]
             block[name] = _Part(x, y, *of_pixels)
         yield block
+
+
+def _rasters_read(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    rasters: Mapping[str, Sequence[str]],
+    ensemble: Ensemble | None,
+) -> list[str]:
+    """Return the names of the rasters whose tiles are read of each feature."""
+    read = [v.name for v in experiment.outputs if dataset.has_truth(v)]
+    read += itertools.chain.from_iterable(rasters.values())
+    if ensemble is not None:
+        read += [variable.name for variable in experiment.inputs]
+    return read
 
 
 def _blocks(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import geopandas
 import numpy as np
@@ -187,10 +188,21 @@ def test_a_feature_whose_tile_is_damaged_is_named(finished, tmp_path, raster):
     assert "east" not in set(residuals(run).feature)
 
 
-def test_training_pixels_must_all_be_there(finished, tmp_path):
-    "What they are compared with is fitted to them."
+@pytest.mark.parametrize(
+    ("command", "n_named"), [("train", 4), ("evaluate", 2), ("crossval", 4)]
+)
+def test_training_pixels_must_all_be_there(finished, tmp_path, command, n_named):
+    "Networks and methods are fitted to them: all tiles that are not are named at once."
     run = copy_of(finished, tmp_path)
-    (run.root / "datasets/region/west/thickness.tif").unlink()
-    result = run("evaluate")
+    if command == "train":
+        shutil.rmtree(run.root / "models/small")
+    damaged = ["west/thickness", "north-1/thickness", "west/slope", "east/thickness"]
+    for name in damaged:
+        (run.root / f"datasets/region/{name}.tif").unlink()
+    result = run(command)
     assert result.exit_code == 1
-    assert "west/thickness.tif: is missing or damaged." in result.stderr
+    error = result.stderr.partition("Error: ")[2]
+    # nothing is evaluated but the test, of methods that know the target alone
+    for name in damaged[:n_named]:
+        assert error.count(f"/{name}.tif: is missing or damaged.") == 1
+    assert error.count("is missing or damaged.") == n_named
