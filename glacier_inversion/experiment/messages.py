@@ -85,12 +85,15 @@ def _explained(
     if kind == "literal_error":
         return f"{shown} is not allowed. Must be {context['expected']}. Use one of them"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        tag = value.get("name") if isinstance(value, dict) else value
         what = "derivation" if keys[-1] == "derive" else "operation"
         what = "baseline" if "baselines" in keys else what
         known = _names(_candidates(details["loc"], root))
+        if "name" not in value:
+            return f"has no name. Must name the {what}. {nearest('', known)} Add it"
+        tag = value["name"]
+        said = repr(tag) if isinstance(tag, str) else json.dumps(tag)
         return (
-            f"the {what} {tag!r} does not exist. {nearest(str(tag), known)} Use one of "
+            f"the {what} {said} does not exist. {nearest(str(tag), known)} Use one of "
             "them"
         )
     if kind == "value_error":

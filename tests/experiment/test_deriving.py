@@ -62,6 +62,10 @@ def smooth(of, **rest):
             "'smooth'? Known: distance_to_margin, half_width, inside,",
         ),
         (
+            [("a", {"derive": {"of": "slope"}})],
+            "rasters[3].derive: has no name. Must name the derivation. Known: dist",
+        ),
+        (
             [("a", smooth("slope", sgima=3))],
             "rasters[3].derive.sgima: unknown key. Did you mean 'sigma'?",
         ),

@@ -65,6 +65,15 @@ def test_an_experiment_without_it_compares_with_the_mean_alone():
             "mean 'plasticity'? Known: plasticity, published, velocity_slope.",
         ),
         (
+            {"baselines": {"thickness": [{"slope": "slope"}]}},
+            "baselines.thickness[0]: has no name. Must name the baseline. Known: "
+            "plasticity, published, velocity_slope. Add it.",
+        ),
+        (
+            {"baselines": {"thickness": [{"name": None}]}},
+            "baselines.thickness[0]: the baseline null does not exist. Known: ",
+        ),
+        (
             {"baselines": {"thickness": [{**PLASTICITY, "slop": "slope"}]}},
             "baselines.thickness[0].slop: unknown key. Did you mean 'slope'? Known: "
             "name, slope.",
