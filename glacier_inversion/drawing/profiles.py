@@ -74,14 +74,16 @@ def draw_profile(
         files[path] = _format(profile, table).encode()
     for output in predicted.columns:
         shown = predicted.lines(output, profile)
-        unit = unit_of(ensemble, dataset, output, bed)
+        unit, quantity = unit_of(ensemble, dataset, output, bed), output
+        if bed is not None and output == bed.output:
+            unit, quantity = unit or "m", "bed elevation"  # as its surface must be
         note = ""
         if len(shown) < len(lines):
             note = f"{len(shown)} of {len(lines)} lines: the longest within features"
         figure = draw_lines(
             shown,
-            f"{ensemble.name}: {output} along {name}",
-            f"{output} ({unit})" if unit else output,
+            f"{ensemble.name}: {quantity} along {name}",
+            f"{quantity} ({unit})" if unit else quantity,
             note,
         )
         path = workspace.drawn_profile(ensemble.name, name, output)

@@ -7,8 +7,10 @@ import pytest
 import rasterio
 
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing import profiles
 from glacier_inversion.drawing.beds import with_bed
 from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.profile_pictures import draw_lines
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.geodata.geotiffs import read_grid, read_tile
@@ -119,6 +121,28 @@ def test_profiles_tell_of_the_bed_beside_its_thickness(surveyed):
             bed = surface - float(row["target"])
             assert float(row["bed_target"]) == pytest.approx(bed, abs=2e-3)
     assert (folder / "profiles/along_thickness_bed.png").exists()
+
+
+def test_pictures_of_beds_say_what_they_show(surveyed, tmp_path, monkeypatch):
+    "The elevation of the bed, in the unit of its surface, which is metres by default."
+    run = copy_of(surveyed, tmp_path)
+    run.raw["drawing_description"]["features"] = []
+    said = []
+    monkeypatch.setattr(
+        profiles,
+        "draw_lines",
+        lambda *shown: said.append(shown[1:3]) or draw_lines(*shown),
+    )
+    for unit in ("m a.s.l.", None):  # the file does not tell it
+        run.raw["dataset_description"]["rasters"][3]["unit"] = unit
+        run.write()
+        assert run("build-dataset").exit_code == 0
+        said.clear()
+        assert run("draw").exit_code == 0
+        assert said == [
+            ("small: thickness along along", "thickness (m)"),
+            ("small: bed elevation along along", f"bed elevation ({unit or 'm'})"),
+        ]
 
 
 def test_mosaics_of_beds_that_are_not_drawn_any_more_are_gone(surveyed, tmp_path):
