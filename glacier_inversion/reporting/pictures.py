@@ -11,11 +11,13 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from glacier_inversion.drawing.styles import ABOUT_ONE, Range, nice_range
 from glacier_inversion.errors import RasterError
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.sections import APPLICABILITY
+from glacier_inversion.grid import Bounds
 from glacier_inversion.progress import Progress
 from glacier_inversion.reporting.legends import Legend, legend_of
 from glacier_inversion.reporting.map_facts import (
@@ -125,28 +127,38 @@ class Painter:
         """
         Return maps of the whole region: what is predicted, how surely, and the errors.
 
-        A mosaic that cannot be read is noted among what is broken, and left out.
+        A mosaic that cannot be read is noted among what is broken. The maps that it
+        joins are shown then, but for those that cannot be read themselves.
         """
         outlines = self._sources.dataset.outlines
         shown = [outlines[row.feature] for row in self._rows]
-        frame = Frame.around(tuple(shapely.total_bounds(shown)))
+        left, bottom, right, top = shapely.total_bounds(shown)
+        frame = Frame.around((left, bottom, right, top))
         lines = [Shape("".join(frame.path(outline) for outline in shown))]
         maps = []
         for statistic in self.statistics:
             path = mosaic_path(self._sources.drawings, self._output, statistic)
             if not path.is_file() or statistic not in self._ranges:
                 continue
+            which = ""
             try:
-                values, bounds = read_picture(path, _REGION_PX)
+                parts = [read_picture(path, _REGION_PX)]
                 n_maps = count_maps(path)
+                if n_maps < len(self._drawn):
+                    which = "those of the last 'ginv draw'"
             except RasterError as error:
                 self._sources.note(unreadable(error))
+                parts = self._read_maps(statistic, max(right - left, top - bottom))
+                n_maps, which = len(parts), "those whose maps can be read"
+            if not parts:
                 continue
-            image = to_image(values, statistic, self._ranges[statistic]), bounds
-            picture = self._map(frame, statistic, [image], lines)
-            if n_maps < len(self._drawn):
-                some = count(n_maps, "feature")
-                title = f"{picture.title}: {some}, those of the last 'ginv draw'"
+            images = [
+                (to_image(values, statistic, self._ranges[statistic]), bounds)
+                for values, bounds in parts
+            ]
+            picture = self._map(frame, statistic, images, lines)
+            if which:
+                title = f"{picture.title}: {count(n_maps, 'feature')}, {which}"
                 picture = replace(picture, title=title)
             maps.append(picture)
         maps += self._map_errors(frame)
@@ -154,6 +166,34 @@ class Painter:
             image = self._paint_residuals(frame, self._residuals, _REGION_PX // 3)
             maps.append(self._map(frame, RESIDUAL, [image], lines))
         return maps
+
+    def _read_maps(
+        self, statistic: str, extent: float
+    ) -> list[tuple[NDArray[np.float32], Bounds]]:
+        """Read the maps of a region that is so many metres large, one by one."""
+        found, outlines = [], self._sources.dataset.outlines
+        for row in self._drawn:
+            left, bottom, right, top = outlines[row.feature].bounds
+            share = max(right - left, top - bottom) / extent
+            part = self._read(row, statistic, max(1, round(share * _REGION_PX)))
+            if part is not None:
+                found.append(part)
+        return found
+
+    def _read(
+        self, row: FeatureRow, statistic: str, most_px: int
+    ) -> tuple[NDArray[np.float32], Bounds] | None:
+        """Read a map of a feature; note one that is there and cannot be read."""
+        path = self._path(row.feature, statistic)
+        if not path.is_file():
+            return None
+        try:
+            return read_picture(path, most_px)
+        except RasterError as error:
+            self._sources.note(unreadable(error))
+            if statistic == "mean":
+                self._sources.forget_map(self._output, row.feature)
+            return None
 
     def features(self, progress: Progress) -> list[FeatureMaps]:
         """Return the maps of the largest features that are drawn."""
@@ -168,16 +208,12 @@ class Painter:
         lines = [Shape(frame.path(outline))]
         maps = []
         for statistic in self.statistics:
-            path = self._path(row.feature, statistic)
-            if not path.is_file() or statistic not in self._ranges:
+            if statistic not in self._ranges:
                 continue
-            try:
-                values, bounds = read_picture(path, _FEATURE_PX)
-            except RasterError as error:
-                self._sources.note(unreadable(error))
-                if statistic == "mean":
-                    self._sources.forget_map(self._output, row.feature)
+            part = self._read(row, statistic, _FEATURE_PX)
+            if part is None:
                 continue
+            values, bounds = part
             image = to_image(values, statistic, self._ranges[statistic]), bounds
             maps.append(self._map(frame, statistic, [image], lines, row.feature))
         if self._residuals is not None:

@@ -4,8 +4,10 @@ import shutil
 
 import pytest
 
+from glacier_inversion import load_experiment, open_dataset
 from glacier_inversion.progress import Silent
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
+from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.reporting.rows import tell_features
 from glacier_inversion.workspace import Workspace
 from tests.helpers import copy_of
@@ -52,6 +54,34 @@ def test_a_mosaic_of_some_features_says_so(reported, sources, tmp_path):
     title = painter.region()[0].title
     assert title == "predicted: 1 feature, those of the last 'ginv draw'"
     assert len(painter.features(Silent())) == 5
+
+
+@pytest.mark.parametrize("content", [b"no map", None])
+def test_a_broken_map_leaves_the_others_of_its_mosaic(
+    reported, sources, tmp_path, content
+):
+    "Where they are in the whole one; the broken one is named, and drawn again."
+    whole = Painter(sources, "thickness", tell_features(sources, "thickness")).region()
+    run = copy_of(reported, tmp_path / "broken")
+    path = run.root / "drawings/small/west/thickness_mean.tif"
+    drawn = path.read_bytes()
+    path.write_bytes(content) if content else path.unlink()
+    experiment, workspace = load_experiment(run.file), Workspace(run.root)
+    dataset = open_dataset(experiment, workspace)
+    broken = read_sources(experiment, workspace, dataset, "small")
+    rows = tell_features(broken, "thickness")
+    mean, uncertainty, *_ = Painter(broken, "thickness", rows).region()
+    assert mean.title == "predicted: 4 features, those whose maps can be read"
+    assert uncertainty.title == whole[1].title
+    assert len(mean.images) == 4
+    (joined,) = whole[0].images
+    for image in mean.images:
+        assert joined.x <= image.x < image.x + image.width <= joined.x + joined.width
+        assert joined.y <= image.y < image.y + image.height <= joined.y + joined.height
+    (said,) = [text for text in broken.broken if "mean.vrt: cannot be read" in text]
+    assert str(path) in said
+    assert run("draw").exit_code == 0
+    assert path.read_bytes() == drawn
 
 
 def test_a_large_region_shows_the_bias_of_features(paint, monkeypatch):
