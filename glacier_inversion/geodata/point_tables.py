@@ -28,6 +28,7 @@ _RASTERS = {".tif", ".tiff", ".vrt", ".nc", ".img", ".asc"}
 _LONGITUDES = ("point_lon", "longitude", "lon", "long")
 _LATITUDES = ("point_lat", "latitude", "lat")
 _EASTINGS, _NORTHINGS = ("x", "easting"), ("y", "northing")
+_PLACES = {*_LONGITUDES, *_LATITUDES, *_EASTINGS, *_NORTHINGS}
 _EPSG_OF_DEGREES = 4326
 # What pandas, pyarrow and pyogrio raise of a broken file.
 _UNREADABLE = (
@@ -73,8 +74,31 @@ def read_head(path: Path) -> TableHead:
     Raises
     ------
     RasterError
-        The file is missing, unreadable, or holds no points.
+        The file is missing, unreadable, or holds no points, or two of its columns have
+        one name.
     """
+    head = _read_head(path)
+    _check_names(path, head.columns)
+    return head
+
+
+def _check_names(path: Path, columns: Sequence[str]) -> None:
+    """Refuse columns of one name; those of places are found in any case."""
+    positions: dict[str, int] = {}
+    for position, column in enumerate(columns, 1):
+        name = column.strip().casefold()
+        key = name if name in _PLACES else column
+        first = positions.setdefault(key, position)
+        if first != position:
+            message = (
+                f"{path}: columns {first} and {position} are both called {column!r}. "
+                "Must have a name each, to know which one is meant. Rename or remove "
+                "one of them."
+            )
+            raise RasterError(message)
+
+
+def _read_head(path: Path) -> TableHead:
     if not path.is_file():
         is_what = "is no file" if path.exists() else "does not exist"
         message = (

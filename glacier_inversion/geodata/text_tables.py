@@ -49,15 +49,20 @@ def read_form(path: Path) -> TextForm:
             line = file.readline(_LOOKED_AT)
             n_skipped += 1
     separator = max(_SEPARATORS, key=line.count)
+    # as a row, since pandas renames the second of two columns of one name
     header = pd.read_csv(
         path,
         sep=separator,
-        nrows=0,
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
         skiprows=n_skipped,
         encoding=encoding,
         encoding_errors="replace",
     )
-    columns = tuple(map(str, header.columns))
+    names = enumerate(map(str, header.iloc[0]))
+    columns = tuple(name or f"Unnamed: {i}" for i, name in names)
     return TextForm(columns, separator, encoding, n_skipped)
 
 

@@ -3,8 +3,10 @@
 import geopandas
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import shapely
+from pyarrow import parquet
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.point_tables import (
@@ -73,6 +75,50 @@ def test_places_are_found_by_the_names_of_columns(tmp_path, columns, epsg, found
     path.write_text(",".join(columns) + "\n")
     places = find_places(path, read_head(path), epsg, EPSG)
     assert (places.x, places.crs) == found
+
+
+def shapefile_of_one_name(path):
+    "OGR reads the last of two columns of one name as both."
+    table = geopandas.GeoDataFrame({"h": [1.0], "i": [2.0]}, geometry=[None], crs=4326)
+    table.geometry = [shapely.Point(8.0, 46.5)]
+    table.to_file(path)
+    columns = path.with_suffix(".dbf")
+    columns.write_bytes(columns.read_bytes().replace(b"i\0", b"h\0"))
+
+
+def parquet_of_one_name(path):
+    columns = [pa.array([1.0]), pa.array([2.0])]
+    parquet.write_table(pa.table(columns, names=["h", "h"]), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "both"),
+    [
+        ("a.csv", "lon,lat,h,h\n8,46.5,1,2\n", "columns 3 and 4 are both called 'h'"),
+        ("b.csv", "# 1\nh;lon;lat;h\n", "columns 1 and 4 are both called 'h'"),
+        ("c.csv", "lon,lat,LON,h\n", "columns 1 and 3 are both called 'LON'"),
+        ("d.parquet", parquet_of_one_name, "columns 1 and 2 are both called 'h'"),
+        ("e.shp", shapefile_of_one_name, "columns 1 and 2 are both called 'h'"),
+    ],
+)
+def test_columns_of_one_name_are_refused(tmp_path, name, write, both):
+    "Whichever was read, the other may have been meant."
+    path = tmp_path / name
+    if callable(write):
+        write(path)
+    else:
+        path.write_text(write)
+    with pytest.raises(RasterError) as caught:
+        read(path)
+    assert both in str(caught.value)
+
+
+def test_columns_without_a_name_and_other_capitals_are_no_harm(tmp_path):
+    "Spreadsheets end lines with separators; a column of values is told by its name."
+    path = tmp_path / "a.csv"
+    path.write_text("lon,lat,h,H,,\n8,46.5,1,2,,\n")
+    assert read(path)[1] == [1.0]
+    assert read(path, column="H")[1] == [2.0]
 
 
 def box(x, y):
