@@ -1,5 +1,6 @@
 """The names that an experiment file, or the command line, may choose from."""
 
+import math
 from typing import Literal
 
 Loss = Literal[
@@ -35,6 +36,17 @@ Activation = Literal[
 ]
 NONNEGATIVE: tuple[Activation, ...] = ("relu", "softplus")
 """Activations of quantities that cannot be below 0."""
+RANGES: dict[str, tuple[float, float]] = {
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "elu": (-1.0, math.inf),
+    "selu": (-1.758099, math.inf),
+    "gelu": (-0.169972, math.inf),
+    "swish": (-0.278465, math.inf),
+}
+"""What activations give, of those that do not give everything."""
 Resampling = Literal[
     "nearest",
     "bilinear",

@@ -34,6 +34,7 @@ from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.vectors import read_crs
 from glacier_inversion.grid import Bounds, Grid, lattice
 from glacier_inversion.patches.sampling import check_targets, spacing_of
+from glacier_inversion.patches.target_ranges import find_out_of_reach
 from glacier_inversion.workspace import SPLITS, Workspace
 
 _TRAINED = "train", "validation"  # the splits whose samples are counted
@@ -124,11 +125,10 @@ def survey_data(experiment: Experiment | Application, workspace: Workspace) -> S
     samples = None
     if isinstance(experiment, Experiment):
         samples = _count_samples(experiment, plan, readings)
-        if samples.exact:
-            try:
-                _check_targets(experiment, plan, readings, warnings)
-            except DatasetError as error:
-                problems.append(str(error))
+        try:
+            _check_targets(experiment, plan, readings, samples.exact, warnings)
+        except DatasetError as error:
+            problems.append(str(error))
     drawn = _find_drawn(experiment, plan, workspace, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
     return Survey(
@@ -231,9 +231,10 @@ def _check_targets(
     experiment: Experiment,
     plan: DatasetPlan,
     readings: Mapping[str, Reading],
+    exact: bool,
     warnings: list[str],
 ) -> None:
-    """Judge the targets as training will, once all of them were read."""
+    """Judge the targets as training will, as far as they were read."""
     nothing = np.zeros((0, len(experiment.outputs)), dtype=np.float32)
     parts = {
         split: [
@@ -244,12 +245,12 @@ def _check_targets(
         ]
         for split in _TRAINED
     }
-    check_targets(
-        experiment,
-        {split: np.concatenate([nothing, *part]) for split, part in parts.items()},
-        {split: len(part) for split, part in parts.items()},
-        warnings.append,
-    )
+    found = {split: np.concatenate([nothing, *part]) for split, part in parts.items()}
+    if exact:
+        n_features = {split: len(part) for split, part in parts.items()}
+        check_targets(experiment, found, n_features, warnings.append)
+    else:
+        warnings += find_out_of_reach(experiment, **found)
 
 
 def _find_drawn(

@@ -13,6 +13,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
+from glacier_inversion.patches.target_ranges import find_out_of_reach
 
 
 def spacing_of(experiment: Experiment) -> float:
@@ -140,6 +141,8 @@ def check_targets(
             raise DatasetError(message)
         _check_losses(experiment, targets[split], split, warn)
     _check_criterion(experiment, targets["validation"])
+    for odd in find_out_of_reach(experiment, targets["train"], targets["validation"]):
+        warn(odd)
 
 
 def _check_criterion(experiment: Experiment, validation: Floats) -> None:

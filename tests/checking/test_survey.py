@@ -62,6 +62,25 @@ def test_a_missing_target_leaves_the_samples_unknown(run):
     assert run("check", "-v").exit_code == 1
 
 
+@pytest.mark.parametrize("budget", [None, 0])
+def test_targets_that_no_network_can_give_are_warned_of(run, monkeypatch, budget):
+    "Exactly read or not, as far as they are; training says the same."
+    if budget is not None:
+        few = 3 * 70 * 65  # of the smallest features, and others are estimated
+        monkeypatch.setattr("glacier_inversion.checking.preview._BUDGET", few)
+    outputs = run.raw["model_description"]["outputs"]
+    outputs["thickness"]["operations"][-1]["last_activation"] = "sigmoid"
+    run.write()
+    report = report_of(run)
+    assert report["samples"]["exact"] == (budget is None)
+    told = [w for w in report["warnings"] if "'sigmoid' gives 0 to 1, and" in w]
+    assert len(told) == 1
+    assert "those of thickness.tif are" in told[0]
+    if budget is None:
+        assert run("build-dataset").exit_code == 0
+        assert told[0] in run("train", "--jobs", "1").stderr
+
+
 def broken_crs(root):
     slope = np.ones((130, 140), "f4")
     left, top = synthetic.LEFT, synthetic.TOP

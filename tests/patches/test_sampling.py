@@ -140,7 +140,8 @@ def test_a_crossentropy_is_for_0_to_1_its_ends_included(train, split, range_):
     for one, end in zip(said, expected, strict=True):
         assert one.startswith("losses_name, metrics_name: thickness: a binary_cross")
         assert one.endswith(end)
-    assert checked_of_two(["nan_mae", "nan_mae"], targets) == []
+    said = checked_of_two(["nan_mae", "nan_mae"], targets)
+    assert not any("crossentropy" in one for one in said)
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])

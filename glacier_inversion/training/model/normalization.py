@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from glacier_inversion.choices import RANGES
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.scale import Scale
@@ -101,7 +103,8 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
     """
     scales = {}
     for i, variable in enumerate(experiment.outputs):
-        bounded = experiment.last_activation(variable.name) in ("sigmoid", "tanh")
+        activation = experiment.last_activation(variable.name) or "linear"
+        bounded = activation in RANGES and math.isfinite(RANGES[activation][1])
         if experiment.normalization == "none" or bounded:
             scales[variable.name] = NO_SCALE
         else:
