@@ -22,8 +22,11 @@ from glacier_inversion.checking.report import (
     SamplesReport,
     SplitsReport,
 )
-from glacier_inversion.dataset.outlines import read_profiles
 from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
+from glacier_inversion.dataset.profile_lines import (
+    find_stray_profiles,
+    read_profiles,
+)
 from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.application import Application
@@ -129,7 +132,12 @@ def survey_data(experiment: Experiment | Application, workspace: Workspace) -> S
             _check_targets(experiment, plan, readings, samples.exact, warnings)
         except DatasetError as error:
             problems.append(str(error))
-    drawn = _find_drawn(experiment, plan, workspace, problems)
+    try:
+        profiles = read_profiles(experiment, workspace)
+        warnings += find_stray_profiles(profiles, plan.ownership.outlines)
+    except OutlineError as error:
+        problems.append(str(error))
+    drawn = _find_drawn(experiment, plan, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
     return Survey(
         problems=list(dict.fromkeys(problems)),
@@ -256,15 +264,10 @@ def _check_targets(
 def _find_drawn(
     experiment: Experiment | Application,
     plan: DatasetPlan,
-    workspace: Workspace,
     problems: list[str],
 ) -> list[str] | None:
-    """Return the features that are drawn; note what of it, or of profiles, is not."""
+    """Return the features that are drawn; note why they are not known."""
     wanted, ownership = experiment.drawing_description.features, plan.ownership
-    try:
-        read_profiles(experiment, workspace)
-    except OutlineError as error:
-        problems.append(str(error))
     if not ownership.bounds:
         return None
     if wanted in SPLITS and isinstance(experiment, Application):

@@ -1,4 +1,4 @@
-"""Outlines and profile lines: read, reprojected, repaired."""
+"""Outlines: read, reprojected, repaired."""
 
 from __future__ import annotations
 
@@ -18,21 +18,17 @@ from glacier_inversion.dataset.feature_ids import (
     find_id_column,
     id_of,
 )
-from glacier_inversion.errors import OutlineError, first_line, nearest
-from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.errors import OutlineError, first_line
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.vectors import (
     opened_vectors,
     problem_of_place,
-    read_lines,
     records_of,
     reprojected,
     to_geopackage,
     transformer_of,
 )
-from glacier_inversion.workspace import Workspace
 
 _WANTED = "Must be a polygon. Draw it, or remove the feature"
 
@@ -130,28 +126,6 @@ def read_columns(
     ids = [id_of(row[fieldname]) for row in rows]
     check_ids(path, fieldname, ids)
     return dict(zip(ids, rows, strict=True))
-
-
-def read_profiles(
-    experiment: Experiment | Application, workspace: Workspace
-) -> dict[str, list[shapely.LineString]]:
-    """
-    Read the lines of every profile of an experiment; name those that there are instead.
-
-    Raises
-    ------
-    OutlineError
-        A profile does not exist, or as `read_lines` does.
-    """
-    lines = {}
-    for name in experiment.drawing_description.profiles:
-        path = workspace.profile(name)
-        if not path.exists():
-            known = [there.stem for there in path.parent.glob("*.shp")]
-            message = f"{path}: does not exist. {nearest(name, known)} Correct it."
-            raise OutlineError(message)
-        lines[name] = read_lines(path, experiment.dataset_description.epsg)
-    return lines
 
 
 def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:

@@ -11,7 +11,10 @@ from typing import TypeVar, get_args
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
-from glacier_inversion.dataset.outlines import read_profiles
+from glacier_inversion.dataset.profile_lines import (
+    find_stray_profiles,
+    read_profiles,
+)
 from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.drawn_features import DrawnFeature
 from glacier_inversion.drawing.feature_maps import draw_feature
@@ -163,6 +166,10 @@ def draw(
     failures = dataset.find_failed(description.features)
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
+    if lines:
+        drawable = {feature: dataset.outlines[feature] for feature in dataset.rows}
+        for stray in find_stray_profiles(lines, drawable):
+            logger.warning("%s", stray)
     laid = [drawn for of_model in maps.values() for drawn in of_model]
     if not laid and not failures and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
