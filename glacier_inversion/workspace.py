@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from glacier_inversion.errors import WorkspaceError
 
@@ -21,6 +22,30 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
     f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)
 }
 _LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes that file systems allow, at least
+
+
+if TYPE_CHECKING:
+    _OwnPath = Path
+else:
+    _OwnPath = type(Path())  # Path itself cannot be inherited from before Python 3.12
+
+
+class ArchivedFile(_OwnPath):
+    """
+    The path of a file in an archive, as text what GDAL opens it by.
+
+    Paths know no second slash side by side.
+
+    >>> str(ArchivedFile("/vsizip/home/me/x.zip/slope.tif"))
+    '/vsizip//home/me/x.zip/slope.tif'
+    """
+
+    def __str__(self) -> str:
+        """Return what GDAL opens the file by."""
+        kind, inner = self.parts[1:2], self.parts[2:]
+        if inner and f"/{kind[0]}/" in ARCHIVES:
+            return f"/{kind[0]}/{ArchivedFile('/', *inner)}"
+        return super().__str__()
 
 
 @dataclass(frozen=True, init=False)
@@ -64,12 +89,12 @@ class Workspace:
         Return the path of one of the user's own files.
 
         That of a file in an archive is whole behind the kind of the archive:
-        ``/vsizip/home/me/region/data/rasters.zip/slope.tif``.
+        ``/vsizip//home/me/region/data/rasters.zip/slope.tif``.
         """
         for kind in ARCHIVES:
             if file.startswith(kind):
                 inner = self.data(file.removeprefix(kind)).absolute()
-                return Path(kind, *inner.parts[1:])
+                return ArchivedFile(kind, *inner.parts[1:])
         return self.root / "data" / file
 
     def profile(self, name: str) -> Path:

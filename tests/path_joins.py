@@ -10,7 +10,7 @@ _GIVE_PATHS = {
     *("joinpath", "with_name", "with_stem", "with_suffix", "relative_to"),
 }
 _GIVE_MANY = {"iterdir", "glob", "rglob", "parents"}
-_MAKE = {"Path", "PurePath"}
+_MAKE = {"Path", "PurePath", "ArchivedFile"}
 _JOIN = {"joinpath", "with_name", "with_stem", "with_suffix"}
 # What a path itself is called.
 _OWN = {"name", "stem", "suffix"}

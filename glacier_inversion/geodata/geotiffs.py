@@ -33,7 +33,7 @@ from glacier_inversion.files import (
     scratch_of,
     unwritable,
 )
-from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
+from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
 from glacier_inversion.grid import Grid
 
 _GEOTIFF = {
@@ -90,7 +90,8 @@ def failing_at(path: Path) -> Iterator[None]:
         # what GDAL says is often behind rasterio's "see previous exception"
         cause = error.__cause__
         why = first_line(cause if isinstance(cause, CPLE_BaseError) else error)
-        raise RasterError(_unreadable(path, why)) from error
+        message = archive_problem(path) or _unreadable(path, why)
+        raise RasterError(message) from error
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def open_raster(path: Path, **options: Any) -> Any:
     """
     with warnings.catch_warnings(), ending_if_stuck():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(gdal_name(path), **options)
+        return rasterio.open(path, **options)
 
 
 def _unreadable(path: Path, reason: str | None) -> str:

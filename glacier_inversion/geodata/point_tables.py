@@ -20,6 +20,7 @@ from pyproj.exceptions import ProjError
 from glacier_inversion.crashes import reading
 from glacier_inversion.errors import RasterError, first_line, nearest
 from glacier_inversion.executors import ending_if_stuck
+from glacier_inversion.geodata.archives import file_of, kind_of
 from glacier_inversion.geodata.text_tables import EMPTY, TextForm, read_form, read_rows
 
 _TABLES = {".csv", ".tsv", ".txt", ".parquet"}
@@ -30,6 +31,10 @@ _LATITUDES = ("point_lat", "latitude", "lat")
 _EASTINGS, _NORTHINGS = ("x", "easting"), ("y", "northing")
 _PLACES = {*_LONGITUDES, *_LATITUDES, *_EASTINGS, *_NORTHINGS}
 _EPSG_OF_DEGREES = 4326
+_UNPACKED = (
+    "Must be a file of its own, as a table of points is not read from an archive. "
+    "Unpack it into the workspace's data folder, and correct 'file'."
+)
 # What pandas, pyarrow and pyogrio raise of a broken file.
 _UNREADABLE = (
     ProjError,
@@ -77,7 +82,16 @@ def read_head(path: Path) -> TableHead:
         The file is missing, unreadable, or holds no points, or two of its columns have
         one name.
     """
-    head = _read_head(path)
+    if file_of(path) != path and file_of(path).is_file():
+        message = f"{path}: lies in an archive. {_UNPACKED}"
+        raise RasterError(message)
+    try:
+        head = _read_head(path)
+    except RasterError as error:
+        if kind_of(path) is None or not path.is_file():
+            raise
+        message = f"{path}: is an archive. {_UNPACKED}"
+        raise RasterError(message) from error
     _check_names(path, head.columns)
     return head
 

@@ -28,7 +28,7 @@ from glacier_inversion.errors import (
     unprinted,
 )
 from glacier_inversion.executors import ending_if_stuck
-from glacier_inversion.geodata.archives import READ_ONLY, file_of, gdal_name
+from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
 
 # What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
 # cannot write down a CRS, or GDAL's message.
@@ -124,7 +124,7 @@ def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
 
 def _open(path: Path, layer: str | None) -> Any:
     with ending_if_stuck():
-        return fiona.open(gdal_name(path), layer=layer)
+        return fiona.open(path, layer=layer)
 
 
 def records_of(src: Any) -> Iterator[Any]:
@@ -171,7 +171,7 @@ def _refusing_broken(path: Path) -> Iterator[None]:
         raise
     # dates, texts and geometries that are none, too
     except (*UNREADABLE, ValueError, shapely.errors.ShapelyError) as error:
-        message = (
+        message = archive_problem(path) or (
             f"{path}: cannot be read ({reason_of(error)}). Must be a vector file that "
             "OGR reads, with all that belongs to it (.shp with .shx and .dbf). Put it "
             "there again."
@@ -235,7 +235,7 @@ def _layers(path: Path) -> list[str]:
     """
     pyogrio.set_gdal_config_options(READ_ONLY)
     with ending_if_stuck():
-        layers = pyogrio.list_layers(gdal_name(path))
+        layers = pyogrio.list_layers(path)
     return [name for name, geometry in layers if geometry is not None]
 
 

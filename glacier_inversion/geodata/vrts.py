@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.executors import ending_if_stuck
-from glacier_inversion.geodata.archives import file_of
+from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
 from glacier_inversion.geodata.geotiffs import opened
@@ -51,7 +51,7 @@ def _descend(path: Path, above: tuple[Path, ...], done: set[Path]) -> None:
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        parts = [Path(f) for f in src.files[1:]] if src.driver == "VRT" else []
+        parts = [path_of(f) for f in src.files[1:]] if src.driver == "VRT" else []
     for part in dict.fromkeys(parts):
         if part.suffix.lower() not in _CHECKED_BY_GDAL and file_of(part).is_file():
             _descend(part, (*above, path), done)
