@@ -24,9 +24,14 @@ from glacier_inversion.dataset.plan import (
     check_serves,
     find_small_buffer,
 )
-from glacier_inversion.dataset.sources import find_changed, record_sources
+from glacier_inversion.dataset.recorded_sources import find_changed, record_sources
 from glacier_inversion.dataset.summary import SUMMARY
-from glacier_inversion.errors import DatasetError, ExperimentError, ModelError
+from glacier_inversion.errors import (
+    DatasetError,
+    ExperimentError,
+    ModelError,
+    name_some,
+)
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed, find_bed_problems
 from glacier_inversion.experiment.evaluation import find_other_units
@@ -122,13 +127,14 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     if plan.problems or not (plan.folder / SUMMARY).exists():
         return []
     try:
-        changed = find_changed(plan.folder, record_sources(plan.rasters))
+        record = record_sources(plan.rasters, plan.folder)
+        changed = find_changed(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
     if not changed:
         return []
     return [
-        f"{plan.folder}: was built from other files of {', '.join(changed)}. Run 'ginv "
+        f"{plan.folder}: was built from other files of {name_some(changed)}. Run 'ginv "
         "build-dataset'"
     ]
 

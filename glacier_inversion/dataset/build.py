@@ -11,7 +11,7 @@ from typing import Any
 from glacier_inversion.dataset.outlines import write_outlines
 from glacier_inversion.dataset.plan import DatasetPlan, describe_empty, plan_dataset
 from glacier_inversion.dataset.point_targets import describe_counts
-from glacier_inversion.dataset.sources import (
+from glacier_inversion.dataset.recorded_sources import (
     find_changed,
     record_sources,
     write_sources,
@@ -109,7 +109,7 @@ def build_dataset(
         ]
         # Tiles of other files go before the files of today are put on record: so
         # those that are there were made from these, whenever a build is killed.
-        record = record_sources(plan.rasters)
+        record = record_sources(plan.rasters, folder)
         refuse_newer(folder)
         changed = find_changed(folder, record)
         _move_out_of_splits(folder)

@@ -19,7 +19,7 @@ from glacier_inversion.dataset.outlines import (
     read_written_outlines,
 )
 from glacier_inversion.dataset.ownership import Ownership
-from glacier_inversion.dataset.sources import warn_of_touched
+from glacier_inversion.dataset.recorded_sources import warn_of_touched
 from glacier_inversion.dataset.splits import find_splits, select_features
 from glacier_inversion.dataset.summary import read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
