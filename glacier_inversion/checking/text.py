@@ -8,6 +8,7 @@ from typing import Any
 
 from glacier_inversion.checking.report import CheckReport, NetworkReport, RasterReport
 from glacier_inversion.dataset.point_targets import describe_counts
+from glacier_inversion.errors import name_some
 from glacier_inversion.progress import duration, two_digits
 
 _MOST_NAMED = 4  # features named in a line
@@ -67,12 +68,10 @@ def _format_rasters(report: CheckReport) -> list[str]:
         if raster.points:
             lines.append(f"{raster.name}: {describe_counts(raster.points)}")
         if names:
-            shown = ", ".join(names[:_MOST_NAMED])
-            shown += ", ..." if len(names) > _MOST_NAMED else ""
             n_features = len(report.features)
             lines.append(
                 f"{raster.name} does not cover {len(names)} of {n_features} tiles "
-                f"wholly: {shown}"
+                f"wholly: {name_some(names, _MOST_NAMED)}"
             )
     return lines
 

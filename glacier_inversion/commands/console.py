@@ -28,6 +28,7 @@ from glacier_inversion.errors import (
     StoppedError,
     first_line,
     is_out_of_memory,
+    name_some,
 )
 from glacier_inversion.files import FULL
 
@@ -319,7 +320,7 @@ def with_common_options(command: Command) -> Command:
 def end(ctx: click.Context, failures: dict[str, str]) -> None:
     """End with exit code 3 where features failed, naming them."""
     if failures:
-        logger.error("%d features failed: %s", len(failures), ", ".join(failures))
+        logger.error("%d features failed: %s", len(failures), name_some([*failures]))
         ctx.exit(FAILED_FEATURES)
 
 

@@ -23,7 +23,12 @@ from glacier_inversion.dataset.tiling import (
     points_path,
     tile_features,
 )
-from glacier_inversion.errors import DatasetError, RasterError, WorkspaceError
+from glacier_inversion.errors import (
+    DatasetError,
+    RasterError,
+    WorkspaceError,
+    name_some,
+)
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import (
@@ -39,8 +44,6 @@ from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
-
-_MOST_NAMED = 20  # features
 
 
 @dataclass(frozen=True)
@@ -216,14 +219,13 @@ def _warn_of_empty(experiment: Experiment, rows: dict[str, dict[str, Any]]) -> N
     for variable in experiment.inputs:
         empty = [f for f, r in rows.items() if not r["rasters"][variable.name]["valid"]]
         if 0 < len(empty) < len(rows):  # of all of them it is said otherwise
-            more = ["..."] if len(empty) > _MOST_NAMED else []
             logger.warning(
                 "%s: no valid pixel in %d of %d features, of which nothing can be "
                 "predicted: %s",
                 variable.name,
                 len(empty),
                 len(rows),
-                ", ".join(empty[:_MOST_NAMED] + more),
+                name_some(empty),
             )
 
 

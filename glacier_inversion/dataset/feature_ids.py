@@ -57,7 +57,7 @@ def find_id_column(path: Path, columns: Sequence[str]) -> str:
         known = ", ".join(f"{name} ({whose})" for name, whose in ID_COLUMNS.items())
         message = (
             f"{path}: {' and '.join(found) or 'no column'} could be the ids of a known "
-            f"inventory, among {', '.join(columns) or 'none'}. Must be one of {known} "
+            f"inventory, among {name_some(columns) or 'none'}. Must be one of {known} "
             "where shapefile_fieldname is left out. Name the column of ids in "
             "dataset_description.shapefile_fieldname."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glacier_inversion.dataset.derived import Rasters, turned_with
-from glacier_inversion.errors import DatasetError, name_some
+from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.archives import file_of
@@ -201,7 +201,7 @@ def warn_of_touched(
             "%s: was built before %s changed. What is in the dataset is used. Run "
             "'ginv build-dataset' to make anew what is other",
             folder,
-            name_some([*dict.fromkeys(touched)]),
+            ", ".join(dict.fromkeys(touched)),
         )
 
 

@@ -15,7 +15,7 @@ from glacier_inversion.drawing.calibrated import (
     is_calibrated,
     open_calibration,
 )
-from glacier_inversion.errors import DatasetError, ModelError
+from glacier_inversion.errors import DatasetError, ModelError, name_some
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
@@ -29,8 +29,6 @@ from glacier_inversion.training.network.devices import Device
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
-
-_MOST_NAMED = 20  # features that are not there
 
 
 def features_of(
@@ -52,7 +50,7 @@ def features_of(
             len(missing),
             len(splits[wanted]),
             wanted,
-            ", ".join(missing[:_MOST_NAMED]),
+            name_some(missing),
         )
     return [feature for feature in splits[wanted] if feature in dataset.rows]
 

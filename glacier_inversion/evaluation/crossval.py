@@ -12,6 +12,7 @@ import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
+from glacier_inversion.errors import name_some
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.evaluate import FORMAT
 from glacier_inversion.evaluation.folds import (
@@ -194,7 +195,7 @@ def crossval(
             len(folds),
             fold.name,
             len(fold.train),
-            ", ".join(fold.held_out),
+            name_some(fold.held_out),
         )
         own = replace(dataset, splits=fold.splits(kept_out))
         folder = workspace.fold(name, fold.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.errors import DatasetError, nearest
+from glacier_inversion.errors import DatasetError, name_some, nearest
 from glacier_inversion.workspace import name_problem, same_names
 
 
@@ -207,7 +207,7 @@ def check_known(
                 word = "training" if part == "train" else part
                 problems.append(
                     f"{output}: is known on no {word} feature of the folds "
-                    f"{', '.join(lacking[:5])}. Must be known on one of each fold. Ask "
+                    f"{name_some(lacking, 5)}. Must be known on one of each fold. Ask "
                     "for other folds, or measure it on more features."
                 )
     if problems:
@@ -241,7 +241,7 @@ def read_groups(
     if empty:
         message = (
             f"{dataset.folder}: the column {column!r} is empty of "
-            f"{', '.join(empty[:5])}. Must name a group for each feature of the folds. "
+            f"{name_some(empty, 5)}. Must name a group for each feature of the folds. "
             "Fill it, or leave --group out."
         )
         raise DatasetError(message)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.errors import TrainingError
+from glacier_inversion.errors import TrainingError, name_some
 from glacier_inversion.evaluation.baselines import Method, join_methods
 from glacier_inversion.evaluation.folds import Fold
 from glacier_inversion.evaluation.pixels import (
@@ -89,7 +89,7 @@ def find_common_seeds(
     for part in done:
         lacking = [str(seed) for seed in range(n_asked) if seed not in part.seeds]
         if lacking:
-            failed.append(f"{part.fold.name}: {', '.join(lacking)}")
+            failed.append(f"{part.fold.name}: {name_some(lacking)}")
     more = len(failed) - _MOST_FOLDS
     message = (
         f"{folder}: no seed has a member that learnt in every fold. Failed: "

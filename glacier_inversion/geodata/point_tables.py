@@ -18,7 +18,7 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from glacier_inversion.crashes import reading
-from glacier_inversion.errors import RasterError, first_line, nearest
+from glacier_inversion.errors import RasterError, first_line, name_some, nearest
 from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import file_of, kind_of
 from glacier_inversion.geodata.text_tables import EMPTY, TextForm, read_form, read_rows
@@ -156,7 +156,7 @@ def _head_of_vectors(path: Path) -> TableHead:
         if kind is not None and str(kind).startswith(("Point", "MultiPoint", "Unknown"))
     ]
     if len(layers) != 1:
-        holds = f"the layers of points {', '.join(layers)}" if layers else "no points"
+        holds = f"the layers of points {name_some(layers)}" if layers else "no points"
         message = (
             f"{path}: holds {holds}. Must hold one layer of points. Write it to a file "
             "of its own, for example with 'ogr2ogr POINTS.gpkg FILE LAYER'."
@@ -231,7 +231,7 @@ def find_places(
             return Places(x, y, crs)
     message = (
         f"{path}: no columns tell where the points are, among "
-        f"{', '.join(head.columns) or 'none'}. Must be longitude and latitude (also "
+        f"{name_some(head.columns) or 'none'}. Must be longitude and latitude (also "
         "lon and lat, or POINT_LON and POINT_LAT), or x and y. Rename them."
     )
     raise RasterError(message)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
-from glacier_inversion.errors import RasterError, first_line
+from glacier_inversion.errors import RasterError, first_line, name_some
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.geodata.point_tables import (
     TableHead,
@@ -169,7 +169,7 @@ def _find_dates(path: Path, head: TableHead, raster: Raster) -> str | None:
     found = raster.date_column or head.find(_DATES)
     if found is None:
         message = (
-            f"{path}: no column of dates is known, among {', '.join(head.columns)}. "
+            f"{path}: no column of dates is known, among {name_some(head.columns)}. "
             "Must be SURVEY_DATE or date where date_column is left out. Name it in "
             "date_column."
         )

@@ -24,6 +24,7 @@ from glacier_inversion.crashes import reading
 from glacier_inversion.errors import (
     OutlineError,
     first_line,
+    name_some,
     nearest,
     unprinted,
 )
@@ -113,7 +114,7 @@ def opened_vectors(path: Path, layer: str | None = None) -> Iterator[Any]:
             raise OutlineError(message)
         if layer is None and len(layers) > 1:
             message = (
-                f"{path}: holds the layers {', '.join(layers)}. Must be told which "
+                f"{path}: holds the layers {name_some(layers)}. Must be told which "
                 "one to read. Name it in dataset_description.shapefile_layer."
             )
             raise OutlineError(message)

@@ -22,7 +22,7 @@ from glacier_inversion.dataset.outlines import (
     read_outlines,
 )
 from glacier_inversion.dataset.splits import assign_splits
-from glacier_inversion.errors import OutlineError
+from glacier_inversion.errors import OutlineError, name_some
 from glacier_inversion.experiment.sections import Split
 from glacier_inversion.geodata.vectors import list_layers, opened_vectors
 
@@ -159,9 +159,11 @@ def choose_outlines(
         raise reasons[0]
     if len(chosen) == 1:
         return chosen[0]
-    listed = ", ".join(
-        os.path.relpath(o.path, data) + (f" (layer {o.layer})" if o.layer else "")
-        for o in chosen
+    listed = name_some(
+        [
+            os.path.relpath(o.path, data) + (f" (layer {o.layer})" if o.layer else "")
+            for o in chosen
+        ]
     )
     message = (
         f"{data}: holds several outlines: {listed}. Must be told which to take. Name "
@@ -214,7 +216,7 @@ def _with_ids(path: Path, layer: str | None, columns: list[str]) -> FoundOutline
             return FoundOutlines(path, layer, column, is_known=False)
     shown = f" ({reasons[0]})" if reasons else ""
     message = (
-        f"{path}: no column, among {', '.join(columns) or 'none'}, can name the "
+        f"{path}: no column, among {name_some(columns) or 'none'}, can name the "
         f"outlines{shown}. Must be one of text or whole numbers that can name folders, "
         "all different. Add it, in QGIS for example."
     )

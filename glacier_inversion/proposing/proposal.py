@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.errors import RasterError, WorkspaceError
+from glacier_inversion.errors import RasterError, WorkspaceError, name_some
 from glacier_inversion.files import write_bytes
 from glacier_inversion.proposing.network import OUTPUT
 from glacier_inversion.proposing.rasters import FoundRaster
@@ -79,7 +79,7 @@ def list_unused(
     """Say in a line which files were recognized, and are not needed, if any are."""
     used = {entry.get("file") for entry in entries}
     files = sorted(raster.file for raster in found.values() if raster.file not in used)
-    return [f"not needed: {', '.join(files)}"] if files else []
+    return [f"not needed: {name_some(files)}"] if files else []
 
 
 def write_experiment(proposal: Proposal, path: Path) -> None:

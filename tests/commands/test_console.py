@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from glacier_inversion.cli import main
-from glacier_inversion.commands.console import FriendlyGroup, SeedList
+from glacier_inversion.commands.console import FriendlyGroup, SeedList, end
 from tests.processes import start
 
 
@@ -21,6 +21,20 @@ from tests.processes import start
 def test_seed_lists(text, seeds):
     "Ranges hold both ends."
     assert SeedList().convert(text, None, None) == seeds
+
+
+def test_the_last_line_names_some_of_many_features_that_failed(caplog):
+    "Each has a line of its own before it."
+
+    @click.command()
+    @click.pass_context
+    def command(ctx):
+        end(ctx, {f"RGI60-11.{i:05}": "why" for i in range(4000)})
+
+    assert CliRunner().invoke(command).exit_code == 3
+    (line,) = caplog.messages
+    assert line.startswith("4000 features failed: RGI60-11.00000, RGI60-11.00001, ")
+    assert line.endswith(", RGI60-11.00019 and 3,980 more")
 
 
 SLIP = """

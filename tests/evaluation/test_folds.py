@@ -156,6 +156,17 @@ def test_an_output_known_in_one_fold_alone_is_found():
         check_known(folds, known, "val_bed_mae")
 
 
+def test_many_folds_that_lack_an_output_are_counted():
+    "Five are named."
+    n_known = {f"g{i:02}": 9 for i in range(40)}
+    known = {"bed": {**dict.fromkeys(n_known, 0), "g07": 1}}
+    with pytest.raises(DatasetError) as caught:
+        check_known(make_folds(n_known), known, "val_bed_mae")
+    training, validation = str(caught.value).split("\n")
+    assert "no training feature of the folds g07. Must" in training
+    assert "g03, g04 and 35 more. Must be known on one of each fold." in validation
+
+
 def test_the_output_that_the_criterion_watches_is_found_by_its_whole_name():
     "That of 'ice_age' begins with the name of 'ice', which it does not watch."
     folds = make_folds(KNOWN, nested=True)

@@ -121,6 +121,22 @@ def test_columns_without_a_name_and_other_capitals_are_no_harm(tmp_path):
     assert read(path, column="H")[1] == [2.0]
 
 
+def test_a_message_names_some_of_many_columns_and_layers(tmp_path):
+    "A table may have thousands."
+    wide, layered = tmp_path / "a.csv", tmp_path / "a.gpkg"
+    wide.write_text(",".join(f"c{i}" for i in range(5000)) + "\n")
+    for i in range(25):
+        geometry = [shapely.Point(8.0, 46.5)]
+        table = geopandas.GeoDataFrame({"h": [1]}, geometry=geometry, crs=4326)
+        table.to_file(layered, layer=f"l{i:02}")
+    for path, said in (
+        (wide, "among c0, c1, .*, c19 and 4,980 more. Must be longitude"),
+        (layered, "the layers of points l00, l01, .*, l19 and 5 more. Must hold one"),
+    ):
+        with pytest.raises(RasterError, match=said):
+            read(path)
+
+
 def box(x, y):
     return shapely.box(x, y, x + 1, y + 1)
 
