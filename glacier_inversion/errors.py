@@ -33,6 +33,12 @@ from typing import TypeGuard
 
 # of torch's allocator, of C++, and of oneDNN, which finds no room for its code
 _WITHOUT_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive")
+# of the loader of libraries, and of Python, which finds no room for an exception
+_NOT_LOADED = (
+    "failed to map segment",
+    "cannot allocate memory",
+    "error return without exception set",
+)
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
 _LONGEST_NAME = 40  # characters of one of several
@@ -158,6 +164,8 @@ def is_out_of_memory(error: BaseException) -> TypeGuard[Exception]:
     # torch raises it for the processor's memory, and nothing else tells it apart
     if isinstance(error, RuntimeError):
         return any(words in str(error) for words in _WITHOUT_MEMORY)
+    if isinstance(error, ImportError | SystemError):
+        return any(words in str(error) for words in _NOT_LOADED)
     return isinstance(error, MemoryError)
 
 
