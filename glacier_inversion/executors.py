@@ -24,6 +24,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from glacier_inversion.control_groups import ALL_GROUPS, OWN_GROUPS, read_settings
 from glacier_inversion.crashes import is_watched
 from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.interrupts import postponing
@@ -42,8 +43,8 @@ Result = TypeVar("Result")
 
 
 def available_cores(
-    proc: Path = Path("/proc/self/cgroup"),
-    cgroups: Path = Path("/sys/fs/cgroup"),
+    proc: Path = OWN_GROUPS,
+    cgroups: Path = ALL_GROUPS,
     environment: Mapping[str, str] = os.environ,
 ) -> int:
     """
@@ -63,35 +64,11 @@ def available_cores(
 
 
 def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
-    """
-    Yield the cores that each control group around this process may use, if limited.
-
-    A group's path is that of the host; in a container the files of its own group may
-    lie at the root.
-    """
-    for line in _read(proc).splitlines():
-        _, controllers, group = line.split(":", 2)
-        if controllers == "":  # version 2
-            folders, names = [cgroups, cgroups / "unified"], ["cpu.max"]
-        elif "cpu" in controllers.split(","):
-            folders = [cgroups / controllers, cgroups / "cpu"]
-            names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-        else:
-            continue
-        path = Path(group.lstrip("/"))
-        for place in (
-            folder / at for folder in folders for at in (path, *path.parents)
-        ):
-            words = " ".join(_read(place / name) for name in names).split()
-            if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
-                yield int(words[0]) / int(words[1])
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # there is none
-        return ""
+    """Yield the cores that each control group around this process may use."""
+    files = ["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+    for words in read_settings("cpu", *files, proc, cgroups):
+        if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
+            yield int(words[0]) / int(words[1])
 
 
 @dataclass(eq=False)

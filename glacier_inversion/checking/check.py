@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from glacier_inversion.checking.memory import (
-    find_lacking_memory,
-    installed_bytes,
-)
+from glacier_inversion.available_memory import available_bytes
+from glacier_inversion.checking.memory import find_lacking_memory
 from glacier_inversion.checking.report import (
     CheckReport,
     DrawingCost,
@@ -103,7 +101,7 @@ def check(
         network = _describe_network(experiment, cost)
         training = _describe_training(experiment, survey, cost)
     drawing = _describe_drawing(experiment, survey, drawn)
-    beside += find_lacking_memory(training, drawing, installed_bytes())
+    beside += find_lacking_memory(training, drawing, available_bytes())
     return CheckReport(
         problems=problems,
         warnings=list(dict.fromkeys(beside)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from glacier_inversion.available_memory import find_lack
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
 
@@ -103,3 +104,9 @@ def estimate_memory(
         )
     own = n_samples * _SAMPLE + network_bytes
     return NeededMemory(preparing + _KEPT, own + _KEPT, in_files)
+
+
+def find_lack_in_training(needed: int | None, available: int | None) -> Iterator[str]:
+    """Say it where training takes more memory than may be used, in bytes."""
+    remedy = "a smaller batch_size, fewer filters or coarser rasters, or train"
+    yield from find_lack("training", needed, available, remedy)

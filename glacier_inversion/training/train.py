@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glacier_inversion.available_memory import available_bytes
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.grid import Bounds
 from glacier_inversion.interrupts import postponing
+from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.engine import check_network, train_members
-from glacier_inversion.training.network.devices import open_device
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.training.needed_memory import (
+    estimate_memory,
+    find_lack_in_training,
+)
+from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.workspace import SPLITS, Workspace
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ def train(
 
     The same experiment, data, seed and machine give the same weights on the processor,
     bit for bit. What was trained is kept whenever training ends, and the next call goes
-    on from there.
+    on from there. Where it will take more memory than may be used, this is warned of.
 
     Parameters
     ----------
@@ -92,6 +105,9 @@ def train(
     opened = open_device(device)  # before data are read: it may not be there
     check_network(experiment)
     dataset = open_dataset(experiment, workspace)
+    features = [f for split in SPLITS if split != "test" for f in dataset.select(split)]
+    bounds = [dataset.grid(f, experiment.finest_resolution).bounds for f in features]
+    _warn_of_memory(experiment, bounds, opened)
     members = train_members(
         experiment,
         read_training_tiles(dataset, experiment, progress),
@@ -106,3 +122,24 @@ def train(
         units=dataset.units,
     )
     return TrainingReport(workspace.model(experiment.model_name), members)
+
+
+def _warn_of_memory(
+    experiment: Experiment, bounds: Sequence[Bounds], device: Device
+) -> None:
+    """
+    Warn where the processor's memory is too small, before data are read.
+
+    How many points and samples there are is not known yet, but how many there may be at
+    most, and so what a batch holds.
+    """
+    n_bytes = 0
+    if device.torch_device.type == "cpu":
+        area = sum(
+            (right - left) * (top - bottom) for left, bottom, right, top in bounds
+        )
+        n_most = math.ceil(area / spacing_of(experiment) ** 2)
+        n_bytes = measure_cost(experiment).network_bytes(n_most)
+    needed = estimate_memory(experiment, bounds, 0, 0, n_bytes).least
+    for warning in find_lack_in_training(needed, available_bytes()):
+        logger.warning("%s: %s", experiment.model_name, warning)

@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training import train
 from glacier_inversion.training.needed_memory import estimate_memory
 from glacier_inversion.training.samples_on_disk import samples_on_disk
 from tests import synthetic
+from tests.helpers import copy_of
 from tests.training.helpers import made_up_tiles
 
 
@@ -48,6 +50,26 @@ def test_a_large_feature_takes_most_while_it_is_prepared():
     assert one.in_files == many.in_files
     assert one.peak == one.preparing > many.peak == many.own + many.in_files
     assert many.least == many.own < many.peak
+
+
+def test_train_warns_in_a_line_before_it_begins(finished, tmp_path, monkeypatch):
+    "As check does, and goes on: what others use, and what is swapped, is not known."
+    ours = copy_of(finished, tmp_path)
+    monkeypatch.setattr(train, "available_bytes", lambda: 2 * 10**9)
+    assert "of memory" not in ours("train").stderr
+    monkeypatch.setattr(train, "available_bytes", lambda: 10**6)
+    result = ours("train")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        "WARNING: small: training takes some 0 GB of memory, and this process may use "
+        "0 GB. Use a smaller batch_size, fewer filters or coarser rasters, or train "
+        "where there is more\n"
+    )
+    # a batch holds no more than there may be samples
+    ours.raw["batch_size"] = 10_000_000
+    ours.write()
+    monkeypatch.setattr(train, "available_bytes", lambda: 2 * 10**9)
+    assert "of memory" not in ours("train", "--overwrite").stderr
 
 
 @pytest.mark.slow
