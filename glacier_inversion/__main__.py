@@ -7,6 +7,7 @@ runs in a process of its own, so that what crashes there is told.
 
 import _signal  # signal takes 20 ms
 import os
+import sys
 from _signal import SIG_IGN, SIGINT, SIGTERM, getsignal, signal
 
 _NAMES = {SIGINT: "Ctrl-C", SIGTERM: "SIGTERM"}
@@ -16,6 +17,7 @@ if hasattr(_signal, "SIGHUP"):  # not on Windows
 
 def main() -> None:
     """Run the command line, and end with its exit code."""
+    _encode_names_as_utf8()
     for number in _NAMES:
         if getsignal(number) != SIG_IGN:  # as nohup sets it
             signal(number, _end)
@@ -32,6 +34,19 @@ def main() -> None:
         run(command_line)
     finally:
         ignore()
+
+
+def _encode_names_as_utf8() -> None:
+    """
+    Begin again where Python encodes names of files otherwise, as a locale may have it.
+
+    Names in experiments, outlines and archives are text. In ASCII or Latin 1 a file
+    with an umlaut in its name would not be found.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _end(number: int, frame: object) -> None:  # noqa: ARG001

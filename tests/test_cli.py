@@ -193,6 +193,24 @@ def test_a_workspace_whose_path_is_no_text(run, tmp_path):
         assert "the path is not UTF-8. Must be" in noted
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode")
+def test_names_of_files_are_utf8_in_any_locale(run):
+    "Where Python would encode them in ASCII, an umlaut is found all the same."
+    (run.root / "data/slope.tif").rename(run.root / "data/Höhe.tif")
+    for raster in run.raw["dataset_description"]["rasters"]:
+        raster["file"] = raster["file"].replace("slope", "Höhe")
+    run.write()
+    words = [sys.executable, "-m", "glacier_inversion", "check", str(run.file)]
+    done = subprocess.run(
+        [*words, "--workspace", str(run.root)],
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Höhe.tif       EPSG" in done.stdout.decode()
+
+
 def test_a_killed_training_goes_on_to_the_same_bytes(finished, tmp_path):
     "SIGKILL after the first epochs of the second member."
     for name in ("data", "datasets"):

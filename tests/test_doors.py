@@ -65,7 +65,7 @@ DOORS = {
     ),
     "runs other programs": (
         {"subprocess.run", "Popen", "os.system", "os.execv"},
-        set(),
+        {"__main__"},  # this one again
     ),
 }
 
