@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from glacier_inversion.disk_space import find_error_number
 from glacier_inversion.errors import WorkspaceError, first_line
 
 _PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
-_NEARLY_FULL = 2**20  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -131,12 +131,11 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
     Return the error for a file that cannot be written.
 
     Its `errno` is that of *error*. Libraries that write by themselves say little of why
-    they failed, so there one looks whether the disk is nearly full, or has less than
-    *n_bytes* free, which were to be written.
+    they failed, and name scratch files: there one looks whether there is space for
+    *n_bytes*, which were to be written.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and _has_less(path, max(n_bytes, _NEARLY_FULL)):
-        number = errno.ENOSPC
+    number = number or find_error_number(path, n_bytes)
     cause = error.__cause__ if isinstance(error, Exception) else None
     reason = os.strerror(number) if number else first_line(Exception(cause or error))
     message = (
@@ -146,14 +145,6 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
     failure = WorkspaceError(message)
     failure.errno = number
     return failure
-
-
-def _has_less(path: Path, n_bytes: int) -> bool:
-    """Tell whether less is free on the disk of a file."""
-    try:
-        return shutil.disk_usage(path.parent).free < n_bytes
-    except OSError:
-        return False
 
 
 def is_full(error: WorkspaceError) -> bool:

@@ -31,6 +31,7 @@ def check_end(stage, root, before, ended):
     if ended.returncode != 0:
         assert "cannot be written (" in ended.stderr
         assert "Free space, or choose another --workspace." in ended.stderr
+        assert ".part" not in ended.stderr
         assert ended.stdout == ""
     assert not [name for name in read_all(root) if ".part" in name]
     stage.check_whole(root, before)

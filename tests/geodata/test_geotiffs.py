@@ -2,7 +2,6 @@
 
 import math
 import tracemalloc
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -164,7 +163,7 @@ def test_maps_that_cannot_be_written_are_not_there(tmp_path):
     size = len(expected["h_std.tif"])
     place = tmp_path / "place"
     before = {"h_mean.tif": b"old"}
-    outcomes = []
+    outcomes, messages = [], []
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for share in (0.01, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.97, 0.999, 2):
         place.mkdir(exist_ok=True)
@@ -172,13 +171,18 @@ def test_maps_that_cannot_be_written_are_not_there(tmp_path):
         (place / "h_std.tif").unlink(missing_ok=True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (math.ceil(share * size), hard))
         try:
-            with suppress(WorkspaceError):
-                write_cogs(place, values)
+            write_cogs(place, values)
+        except WorkspaceError as error:
+            messages.append(str(error))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         outcomes.append(read_all(place))
     assert outcomes[-1] == expected
     assert all(found == before for found in outcomes[:-1])
+    assert len(messages) == len(outcomes) - 1
+    for message in messages:
+        assert ": cannot be written (File too large). Must be" in message
+        assert ".part" not in message
 
 
 def test_maps_that_differ_from_what_was_written_are_refused(tmp_path, monkeypatch):
