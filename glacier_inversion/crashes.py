@@ -93,17 +93,28 @@ def _end_with(parent: int) -> None:
 
 
 def _wait(child: int, heard: set[signal.Signals], note: mmap.mmap) -> int:
-    """Wait for the end of a command, hand signals on to it; return its exit code."""
+    """
+    Wait for the end of a command, hand signals on to it; return its exit code.
+
+    A command that was told to stop has done so, too, where C++ aborts as it ends: for a
+    thread of a library that was still at work.
+    """
+    told = 0
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             break
         came = signal.sigwaitinfo({*heard, signal.SIGCHLD})
-        if came.si_signo != signal.SIGCHLD and came.si_code != _FROM_KERNEL:
+        if came.si_signo == signal.SIGCHLD:
+            continue
+        told = told or came.si_signo
+        if came.si_code != _FROM_KERNEL:
             os.kill(child, came.si_signo)  # a corpse until it is waited for
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 or -code in heard:
         return abs(code) + (128 if code < 0 else 0)
+    if told and -code == signal.SIGABRT:
+        return 128 + told
     path = bytes(note).partition(b"\0")[0]
     said = describe_end(-code, os.fsdecode(path))
     with suppress(OSError):  # nobody reads it

@@ -108,6 +108,33 @@ def test_a_command_that_is_killed_says_so(tmp_path):
     assert stderr.startswith("Error: the command: the process was killed (SIGKILL)")
 
 
+def test_a_command_that_aborts_as_it_is_stopped_was_stopped():
+    "As C++ does at the end, for a thread of a library that is still at work."
+    code = """
+import os, signal, sys
+from glacier_inversion import crashes
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda *_: os.abort())
+crashes.watch()
+print("ready", flush=True)
+if "aborts" in sys.argv:
+    os.abort()
+while True:
+    signal.pause()
+"""
+    for number, said in ((signal.SIGTERM, 143), (signal.SIGHUP, 129), (None, 1)):
+        words = [sys.executable, "-c", code, *([] if number else ["aborts"])]
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        if number:
+            process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == said
+        assert ("a library crashed (SIGABRT)" in stderr) == (number is None)
+
+
 def test_no_process_outlives_the_one_that_waits(tmp_path):
     "Not for a moment, whatever library it is in."
     process = start("demo", tmp_path / "here")
