@@ -163,10 +163,11 @@ class _TileMoments:
         for name, moments in self._moments.items():
             tile, store = tiles.inputs[name], collector.stores.images
             moments.add(tile)
-            number, step = collector.images[name][-1], self._layout.images.get(name, 0)
+            number, step = collector.images[name][-1], self._layout.images.get(name)
             # an image holds its tile's pixels, and what is interpolated between them
-            between = tuple((n - 1) * step + 1 for n in tile.shape)
-            if store.shapes[number] != between:
+            if step is None or store.shapes[number] != tuple(
+                (n - 1) * step + 1 for n in tile.shape
+            ):
                 number, step = store.append(tile), 1
             self._stored.setdefault(name, []).append((number, step))
 

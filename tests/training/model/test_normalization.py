@@ -42,7 +42,7 @@ def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
 
 @pytest.mark.parametrize("scalar", [True, False])
 def test_moments_are_those_of_whole_tiles(scalar):
-    "Bit for bit: of coarse and scalar inputs, and of a tile that no window fits."
+    "Of coarse and scalar inputs, and of tiles that no window fits, or one: bit for bit."
     raw = synthetic.experiment()
     raw["inputs"][1]["scalar"] = scalar
     if scalar:
@@ -51,7 +51,7 @@ def test_moments_are_those_of_whole_tiles(scalar):
         slope = raw["model_description"]["inputs"]["slope"]["operations"]
         slope.append({"name": "denses", "filters": [4], "last_activation": "relu"})
     tiles = some_tiles()
-    tiles["train"].append(made_up_tiles(4, "train", n_px=6))
+    tiles["train"] += [made_up_tiles(4, "train", n_px=n) for n in (6, 8)]
     for part in tiles["train"]:
         part.inputs["speed"][1, 1:3] = np.nan
     scales = prepare(check_experiment(raw, "exp"), tiles).scales.inputs
