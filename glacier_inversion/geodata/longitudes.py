@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 from pyproj import CRS
 
@@ -31,7 +32,8 @@ def on_one_circle(crs_wkt: str, left: float, right: float) -> tuple[str, float]:
 
     GDAL's warped rasters look for longitudes from half a circle west to half a circle
     east of the prime meridian. Where longitudes lie across or near one end of that, the
-    CRS is turned by half a circle, with the datum as it is.
+    CRS is turned by half a circle, with its datum, and its way to WGS 84 (TOWGS84) if
+    it has one, as they are.
 
     Parameters
     ----------
@@ -61,13 +63,15 @@ def on_one_circle(crs_wkt: str, left: float, right: float) -> tuple[str, float]:
 def _turned(crs_wkt: str) -> str:
     """Return a geographic CRS whose longitudes count from the antimeridian."""
     crs = CRS.from_wkt(crs_wkt)
+    if crs.is_compound:  # heights are of no concern
+        crs = crs.sub_crs_list[0]
     base = crs.geodetic_crs
     assert base is not None  # a geographic CRS is one, or has one
     described = base.to_2d().to_json_dict()
     del described["$schema"]
     # rotated about the pole itself
     angles = {"o_lat_p": 90.0, "o_lon_p": 0.0, "lon_0": 180.0}
-    turned = {
+    turned: dict[str, Any] = {
         "type": "DerivedGeographicCRS",
         "name": f"{base.name}, longitudes from the antimeridian",
         "base_crs": described,
@@ -81,4 +85,6 @@ def _turned(crs_wkt: str) -> str:
         },
         "coordinate_system": described["coordinate_system"],
     }
+    if crs.is_bound:
+        turned = {**crs.to_json_dict(), "source_crs": turned}
     return CRS.from_json_dict(turned).to_wkt("WKT2_2019")
