@@ -23,6 +23,8 @@ class ArrayStore:
     dtype : data type
     file : file of bytes, optional
         Empty, open for reading and writing; default: they are kept in memory.
+    path : Path, optional
+        What the file is called when it is closed.
 
     Attributes
     ----------
@@ -31,11 +33,17 @@ class ArrayStore:
     shapes : list of tuples of int
     """
 
-    def __init__(self, dtype: DTypeLike, file: io.BufferedRandom | None = None) -> None:
+    def __init__(
+        self,
+        dtype: DTypeLike,
+        file: io.BufferedRandom | None = None,
+        path: Path | None = None,
+    ) -> None:
         self.starts: list[int] = []
         self.shapes: list[tuple[int, ...]] = []
         self._dtype = np.dtype(dtype)
         self._file = file or io.BytesIO()
+        self._path = path
         self._end = 0
 
     def append(self, array: Numbers) -> int:
@@ -65,14 +73,14 @@ class ArrayStore:
         """
         Return all arrays as a flat tensor, which is not to be written to.
 
-        Those in a file are mapped to memory: the system reads what is used, and takes
-        it back where memory is short.
+        Those in a file, which is closed before, are mapped to memory: the system reads
+        what is used, and takes it back where memory is short.
         """
-        if isinstance(self._file, io.BytesIO):
-            content = self._file.getbuffer()
-            return torch.from_numpy(np.frombuffer(content, self._dtype))
-        self._file.flush()
-        return map_array(Path(self._file.name), self._dtype)
+        if self._path is not None:
+            return map_array(self._path, self._dtype)
+        assert isinstance(self._file, io.BytesIO)
+        content = self._file.getbuffer()
+        return torch.from_numpy(np.frombuffer(content, self._dtype))
 
 
 def map_array(path: Path, dtype: DTypeLike) -> torch.Tensor:

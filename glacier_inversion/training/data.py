@@ -123,7 +123,8 @@ def prepare(
         of_inputs = fit_input_scales(experiment, moments.fit(collected["train"]))
         for collector in collected.values():
             collector.normalise(of_inputs)
-        samples = {split: part.samples() for split, part in collected.items()}
+    # of files that have their names: not every system renames those that are mapped
+    samples = {split: part.samples() for split, part in collected.items()}
     targets = {split: part.targets.numpy() for split, part in samples.items()}
     n_features = {split: len(ids) for split, ids in features.items()}
     check_targets(experiment, targets, n_features, logger.warning)
@@ -147,7 +148,7 @@ def _stores_in(files: SampleFiles) -> Iterator[Stores]:
     paths = [files.images, files.places, files.targets]
     with replacing_all(paths) as scratches, ExitStack() as stack:
         opened = [stack.enter_context(path.open("wb+")) for path in scratches]
-        yield Stores(*map(ArrayStore, ("f4", "i4", "f4"), opened))
+        yield Stores(*map(ArrayStore, ("f4", "i4", "f4"), opened, paths))
 
 
 class _TileMoments:

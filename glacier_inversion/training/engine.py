@@ -161,8 +161,7 @@ def train_members(
         model = data.model(experiment)
         _claim(model, folder, overwrite)
         keep_training_points(data.train, folder, model)
-        problems = find_unusable_members(folder, model)
-        if problems:
+        if problems := find_unusable_members(folder, model):
             raise ModelError("\n".join(problems))
         folders = {seed: member_path(folder, seed) for seed in seeds}
         states = _sort_by_state(folders)
@@ -186,6 +185,7 @@ def train_members(
         finally:
             watch.close()
         _draw_curves(experiment, folder)
+        del data  # before its files are removed
     return _finished(folder, folders)
 
 

@@ -9,14 +9,14 @@ made anew.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from glacier_inversion.errors import first_line
+from glacier_inversion.errors import WorkspaceError, first_line
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, remove_if_empty, replacing
 from glacier_inversion.patches.array_store import SampleFiles
@@ -31,6 +31,7 @@ from glacier_inversion.training.data import TrainingData, prepare
 SAMPLES = "samples"
 """The folder of these files, in a model's."""
 
+_EARLIER = "samples.pt"  # what earlier versions called theirs
 _DATA, _TRAIN, _VALIDATION = "data.pt", "train", "validation"
 _SHARED: list[Any] = [
     TrainingData,
@@ -55,6 +56,9 @@ def samples_on_disk(
     """
     Write what members are trained on into a model's folder, for a block alone.
 
+    At its end nothing should hold what is yielded: not every system removes files that
+    are mapped. What cannot be removed after an error is left for the next run.
+
     Parameters
     ----------
     folder : Path
@@ -70,7 +74,8 @@ def samples_on_disk(
         The files cannot be written or removed.
     """
     place = folder / SAMPLES
-    remove(place)  # of a killed run
+    remove(place, folder / _EARLIER)  # of a killed run
+    has_failed = True
     try:
         files = {
             "train": SampleFiles.of(place / _TRAIN),
@@ -81,9 +86,12 @@ def samples_on_disk(
             _save(data, part)
         del data
         yield map_samples(folder)
+        has_failed = False
     finally:
-        remove(place)
-        remove_if_empty(folder)
+        # an error holds what is mapped where it came through, and comes first
+        with suppress(WorkspaceError) if has_failed else nullcontext():
+            remove(place)
+            remove_if_empty(folder)
 
 
 def map_samples(folder: Path) -> TrainingData:
