@@ -71,11 +71,11 @@ def test_a_raster_elsewhere_covers_nothing(run):
     assert report["problems"][0] in run("train").stderr
 
 
-def test_a_raster_whose_middle_lies_nowhere_is_used(tmp_path):
+def test_a_raster_that_lies_nowhere_is_described(tmp_path):
     "The size of its pixels is not known, in words that JSON has; nor is infinity one."
     globe = np.ones((18, 36), "f4")
     path = tmp_path / "globe.tif"
-    write_raster(path, globe, -180.0, 300.0, 20.0, 4326, float("inf"))
+    write_raster(path, globe, -180.0, 700.0, 20.0, 4326, float("inf"))
     found = open_source(path, 1, None, None, 50.0, 3031)
     described = json.loads(json.dumps(describe_source(found), allow_nan=False))
     assert described["pixel_size"] is None

@@ -94,6 +94,24 @@ def test_rasters_in_degrees_are_measured_in_metres(tmp_path):
     assert source(tmp_path / "d.tif", 200.0).warping.method == "average"
 
 
+@pytest.mark.parametrize(
+    ("epsg", "latitude"),
+    [(32606, 42), (32659, 42), (32633, 42), (32645, 42), (32718, -40), (2193, -40.5)],
+)
+@pytest.mark.parametrize("left", [-180, 0])
+def test_a_global_raster_is_measured_where_the_crs_is_used(
+    tmp_path, left, epsg, latitude
+):
+    "Its middle may be on the other side of the Earth, where a pixel has any size."
+    path = tmp_path / "globe.tif"
+    write_raster(path, np.ones((360, 720), "f4"), left, 90.0, 0.5, 4326)
+    size = 55_600 * np.sqrt(np.cos(np.radians(latitude)))
+    opened = source(path, 2.2 * size, epsg)
+    assert opened.pixel_size == pytest.approx(size, rel=0.02)
+    assert opened.warping.method == "average"
+    assert source(path, 1.8 * size, epsg).warping.method == "bilinear"
+
+
 def test_north_first_axes_are_not_swapped(tmp_path):
     "EPSG:2193 names its northing first; rasters and tiles are x, y all the same."
     values = synthetic.sample(
