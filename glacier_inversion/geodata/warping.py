@@ -228,9 +228,9 @@ class Warping:
         cols, rows = cols[known], rows[known]
         n_rows, n_cols = self.shape
         across, down = self.steps(grid)
+        circle, along = circle_of(self.crs_wkt), abs(self.transform[0])
         # neighbours that are half a circle apart are at the two ends of it
-        circle = abs(circle_of(self.crs_wkt) / self.transform[0])
-        if self.to_file is None or np.ptp(cols) <= circle / 2:
+        if self.to_file is None or np.ptp(cols) * along <= circle / 2:
             sides = [cols]
         else:
             sides = [cols[cols < n_cols / 2], cols[cols >= n_cols / 2]]

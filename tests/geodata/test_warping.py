@@ -137,6 +137,25 @@ def test_a_tile_does_not_depend_on_the_blocks_it_is_made_in(
     np.testing.assert_allclose(warp(opened, GRID), whole, rtol=1e-6, atol=1e-4)
 
 
+@pytest.mark.parametrize("epsg", [4326, OTHER_EPSG])
+def test_a_file_that_lies_on_its_side_holds_the_same(tmp_path, epsg):
+    "Its columns go south: none of its longitudes, or eastings, changes along a row."
+    noise(tmp_path / "noise.tif", epsg)
+    with rasterio.open(tmp_path / "noise.tif") as src:
+        profile, values = src.profile, src.read(1)
+    a, _, c, _, e, f = profile["transform"][:6]
+    profile |= {"transform": Affine(0, a, c, e, 0, f)}
+    profile |= {"height": profile["width"], "width": profile["height"]}
+    with rasterio.open(tmp_path / "side.tif", "w", **profile) as dst:
+        dst.write(values.T, 1)
+    tile, expected = (
+        warp(source(tmp_path / f"{name}.tif", resampling="bilinear"), GRID)
+        for name in ("side", "noise")
+    )
+    assert np.isfinite(expected).mean() > 0.8
+    np.testing.assert_allclose(tile, expected, rtol=1e-4, atol=1e-3)
+
+
 def test_a_steep_surface_is_where_it_should_be_across_crss(tmp_path):
     "x + y of the file's CRS, read exactly: places are not interpolated between CRSs."
     size, n = 100.0, 700
