@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.transform import Affine
 from rasterio.windows import Window
@@ -23,6 +22,7 @@ from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
+from glacier_inversion.geodata.pixel_sizes import measure_pixel
 from glacier_inversion.geodata.resampling import resample
 from glacier_inversion.geodata.vrts import check_parts
 from glacier_inversion.geodata.warping import Warping
@@ -50,8 +50,7 @@ class Source:
         The numbers that mean no data: the experiment's, else what the file declares.
     unit : str, optional
     pixel_size : float
-        In the units of the tiles' CRS: in the middle of the file, or, where that CRS is
-        not used there, nearest to the middle of where it is; NaN if it has none there.
+        In the units of the tiles' CRS, as `measure_pixel` gives it.
     warping : Warping
         Where its pixels lie, and how tiles are made from them.
     pictured : str, optional
@@ -86,7 +85,7 @@ def open_source(
 
     That is ``average`` when the tiles' pixels are at least twice the file's in size,
     else ``bilinear``. The file's pixel is measured in the CRS of the tiles, as
-    `Source.pixel_size` says.
+    `measure_pixel` says.
 
     Raises
     ------
@@ -155,7 +154,7 @@ def open_source(
             (src.height, src.width),
         )
         try:
-            pixel_size = _pixel_size(warping)
+            pixel_size = measure_pixel(warping)
         except ProjError as error:
             message = (
                 f"{path}: its CRS cannot be transformed to EPSG:{epsg} "
@@ -208,51 +207,6 @@ def _fits(number: float, dtype: str) -> bool:
         return not math.isfinite(number) or bool(
             np.isfinite(np.dtype(dtype).type(number))
         )
-
-
-def _pixel_size(warping: Warping) -> float:
-    """Return the side of a pixel of a file, as `Source.pixel_size` has it."""
-    col, row = _place_to_measure(warping)
-    a, b, c, d, e, f = warping.transform
-    corners = np.array([(col, row), (col + 1, row), (col, row + 1)])
-    x = a * corners[:, 0] + b * corners[:, 1] + c
-    y = d * corners[:, 0] + e * corners[:, 1] + f
-    if warping.to_file is not None:
-        x, y = warping.to_file.transform(x, y, direction="INVERSE")
-    with np.errstate(all="ignore"):
-        area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    return float(np.sqrt(abs(area))) if 0 < abs(area) < np.inf else float("nan")
-
-
-def _place_to_measure(warping: Warping) -> tuple[float, float]:
-    """
-    Return the column and row of a file at which its pixels are measured.
-
-    Far from where a projection is used it may give a pixel any size: a degree of a
-    global file is 60 times as wide in the UTM zone of the other side of the Earth.
-    """
-    n_rows, n_cols = warping.shape
-    col, row = n_cols / 2, n_rows / 2
-    area = CRS.from_epsg(warping.epsg).area_of_use
-    if warping.to_file is None or area is None:
-        return col, row
-    a, b, c, d, e, f = warping.transform
-    lon, lat = Transformer.from_crs(
-        CRS.from_wkt(warping.crs_wkt), 4326, always_xy=True
-    ).transform(a * col + b * row + c, d * col + e * row + f)
-    width = (area.east - area.west) % 360 or 360
-    if (lon - area.west) % 360 <= width and area.south <= lat <= area.north:
-        return col, row
-    x, y = Transformer.from_crs(4326, warping.epsg, always_xy=True).transform(
-        area.west + width / 2, (area.south + area.north) / 2
-    )
-    cols, rows = warping.places(np.array([x]), np.array([y]))
-    if not np.isfinite([*cols, *rows]).all():
-        return col, row
-    return (
-        float(np.clip(cols[0], 0, n_cols - 1)),
-        float(np.clip(rows[0], 0, n_rows - 1)),
-    )
 
 
 def warp(
