@@ -127,7 +127,9 @@ def _made_within(
         # how many of them lie above and to the left of each corner
         counts = np.zeros((within.shape[0] + 1, within.shape[1] + 1), dtype=np.int64)
         counts[1:, 1:] = within.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
-        first_row, last_row, first_col, last_col = warping.made_from(part, scales)
+        first_row, last_row, first_col, last_col = warping.made_from(
+            part, scales, file_cols
+        )
         top, bottom = (
             np.clip(row - file_rows.start, 0, within.shape[0])
             for row in (first_row, last_row + 1)

@@ -25,7 +25,7 @@ from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.pixel_sizes import measure_pixel
 from glacier_inversion.geodata.resampling import resample
 from glacier_inversion.geodata.vrts import check_parts
-from glacier_inversion.geodata.warping import Warping
+from glacier_inversion.geodata.warping import Warping, columns_of_file
 from glacier_inversion.grid import Grid
 
 # Numbers that stand for "no data" where a file does not say so. None of them is a
@@ -278,7 +278,11 @@ def warp_parts(
 def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
     """Read a window of a file as floats, NaN where it holds no data."""
     find_lines(src, rows.start)
-    values = src.read(source.band, window=Window.from_slices(rows, cols))
+    parts = [
+        src.read(source.band, window=Window.from_slices(rows, part))
+        for part in columns_of_file(cols, src.width)
+    ]
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     dtype, kind = values.dtype, values.dtype.name
     named = np.zeros(values.shape, dtype=np.bool_)
     for number in source.nodata:

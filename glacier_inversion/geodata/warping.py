@@ -32,6 +32,8 @@ _INTERPOLATING = ("bilinear", "cubic", "lanczos")
 _WIDENED_FROM = 1 / 0.95
 # Places this close, in pixels of the file, are one: the rounding of coordinates.
 _SAME = 1e-8
+# Columns of a file that goes around the Earth are as many as a circle has, to this.
+_SAME_CIRCLE = 1e-2
 # Pixels of the file around a block, for what curves between the places looked at.
 _SPARE = 3
 # Side of the part of a file that is held in memory.
@@ -78,6 +80,13 @@ class Warping:
         a, b, c, *_ = self.transform
         n_rows, n_cols = self.shape
         return self._pixels_at(x, y, a * n_cols / 2 + b * n_rows / 2 + c)
+
+    @property
+    def goes_around(self) -> bool:
+        """Whether the first column of the file lies east, or west, of the last one."""
+        a, b, _, d, *_ = self.transform
+        missing = circle_of(self.crs_wkt) - abs(a) * self.shape[1]
+        return b == d == 0 and abs(missing) < _SAME_CIRCLE * abs(a)
 
     def in_file(self, x: Places, y: Places, longitude: float) -> tuple[Places, Places]:
         """Return places in the file's CRS, longitudes within half a circle of one."""
@@ -145,13 +154,16 @@ class Warping:
         return px * grid.resolution / narrowest
 
     def made_from(
-        self, grid: Grid, scales: tuple[float, float]
+        self, grid: Grid, scales: tuple[float, float], file_cols: slice
     ) -> tuple[Pixels, Pixels, Pixels, Pixels]:
         """
         Return the pixels of the file that each pixel of *grid* is made from.
 
         Parameters
         ----------
+        file_cols : slice
+            As `blocks` yields them for the grid: the columns of a place are those
+            nearest to their middle.
         scales : tuple of float
             As `scales` returns them for the tile that *grid* is a part of.
 
@@ -166,9 +178,12 @@ class Warping:
             grid.x(np.arange(grid.n_cols + beyond) - beyond / 2),
             grid.y(np.arange(grid.n_rows + beyond) - beyond / 2),
         )
+        a, b, c, *_ = self.transform
+        middle = a * (file_cols.start + file_cols.stop) / 2 + b * self.shape[0] / 2 + c
+        places = self._pixels_at(x, y, middle)
         (first_col, last_col), (first_row, last_row) = (
             self._within_reach(place, scale) if of_centres else _covered(place)
-            for place, scale in zip(self.places(x, y), scales, strict=True)
+            for place, scale in zip(places, scales, strict=True)
         )
         return first_row, last_row, first_col, last_col
 
@@ -194,9 +209,10 @@ class Warping:
         """
         Cut a grid into blocks, each made from no more of the file than memory holds.
 
-        Where a file goes around the Earth and a block lies across its first and its
-        last column, that block comes twice: with what is at either side of the file.
-        GDAL, too, knows no neighbours beyond the first and the last column.
+        A block across the first and the last column of a file that goes around the
+        Earth needs columns beyond its ends: those of the other end. Where the two ends
+        overlap, or something is missing between them, the block comes twice: with what
+        is at either side of the file.
 
         Yields
         ------
@@ -204,7 +220,8 @@ class Warping:
             Of the grid.
         file_rows, file_cols : slice
             Of the file: all that the block is made from, and a little more. Empty
-            where the file has nothing there.
+            where the file has nothing there. Columns may begin below 0 or end beyond
+            the last one where the file goes around the Earth.
         """
         across, down = self.steps(grid)
         height, width = (max(1, int(_WINDOW_PX / max(s, 1))) for s in (down, across))
@@ -228,22 +245,48 @@ class Warping:
         cols, rows = cols[known], rows[known]
         n_rows, n_cols = self.shape
         across, down = self.steps(grid)
+        file_rows = self._around(rows, down, n_rows)
         circle, along = circle_of(self.crs_wkt), abs(self.transform[0])
         # neighbours that are half a circle apart are at the two ends of it
         if self.to_file is None or np.ptp(cols) * along <= circle / 2:
             sides = [cols]
         else:
             sides = [cols[cols < n_cols / 2], cols[cols >= n_cols / 2]]
-        file_rows = self._around(rows, down, n_rows)
-        for side in sides:
-            yield file_rows, self._around(side, across, n_cols)
+        if not self.goes_around:
+            for side in sides:
+                yield file_rows, self._around(side, across, n_cols)
+            return
+        if len(sides) == 2:
+            sides = [np.concatenate([sides[0] + n_cols, sides[1]])]
+        yield file_rows, self._around(sides[0], across, n_cols, n_cols)
 
-    def _around(self, places: Places, step: float, n: int) -> slice:
-        """Return the pixels, of *n* along an axis, that places are made from."""
+    def _around(self, places: Places, step: float, n: int, beyond: int = 0) -> slice:
+        """
+        Return the pixels, of *n* along an axis, that places are made from.
+
+        And of *beyond* pixels before the first and after the last.
+        """
         more = _RADIUS.get(self.method, 0) * max(step, 1) + _SPARE
-        low = min(max(places.min() - more, 0), n)
-        high = min(max(places.max() + more, low), n)
+        low = min(max(places.min() - more, -beyond), n + beyond)
+        high = min(max(places.max() + more, low), n + beyond)
         return slice(math.floor(low), math.ceil(high))
+
+
+def columns_of_file(cols: slice, n_cols: int) -> list[slice]:
+    """
+    Take columns that lie beyond the first or the last one from the other end.
+
+    >>> columns_of_file(slice(2, 5), 9), columns_of_file(slice(-2, 3), 9)
+    ([slice(2, 5, None)], [slice(7, 9, None), slice(0, 3, None)])
+    """
+    parts: list[slice] = []
+    begin = cols.start
+    while begin < cols.stop or not parts:
+        turns = begin // n_cols
+        end = min(cols.stop, (turns + 1) * n_cols)
+        parts.append(slice(begin - turns * n_cols, end - turns * n_cols))
+        begin = end
+    return parts
 
 
 @functools.lru_cache(maxsize=64)
