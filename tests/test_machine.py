@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -126,6 +127,21 @@ def test_little_memory(stage, root):
         if ended.returncode != 0:
             message = "Error: the memory does not suffice ("
             check_refused(stage, root, before, ended, message)
+    stage.check_done(root)
+
+
+def test_two_processes_of_few_files_or_little_memory(stage, root):
+    "Where a command has --jobs: it ends with a message, or as with one."
+    if "--jobs" not in stage.words:
+        pytest.skip("the command is one process")
+    place = stage.words.index("--jobs") + 1
+    words = [*stage.words[:place], "2", *stage.words[place + 1 :]]
+    stage = replace(stage, words=words)  # the other is that of other tests, too
+    before = kept(root)
+    for machine in (less_memory(101), FEW_FILES):
+        ended = stage.run(root, machine)
+        if ended.returncode != 0:
+            check_refused(stage, root, before, ended, "Error: ")
     stage.check_done(root)
 
 
