@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from pyproj import CRS, Transformer
 
@@ -40,14 +42,14 @@ def _place_to_measure(warping: Warping) -> tuple[float, float]:
     if warping.to_file is None or area is None:
         return col, row
     a, b, c, d, e, f = warping.transform
-    lon, lat = Transformer.from_crs(
-        CRS.from_wkt(warping.crs_wkt), 4326, always_xy=True
-    ).transform(a * col + b * row + c, d * col + e * row + f)
+    lon, lat = _to_degrees(warping.crs_wkt).transform(
+        a * col + b * row + c, d * col + e * row + f
+    )
     width = (area.east - area.west) % 360 or 360
     if (lon - area.west) % 360 <= width and area.south <= lat <= area.north:
         return col, row
-    x, y = Transformer.from_crs(4326, warping.epsg, always_xy=True).transform(
-        area.west + width / 2, (area.south + area.north) / 2
+    x, y = _to_degrees(f"EPSG:{warping.epsg}").transform(
+        area.west + width / 2, (area.south + area.north) / 2, direction="INVERSE"
     )
     cols, rows = warping.places(np.array([x]), np.array([y]))
     if not np.isfinite([*cols, *rows]).all():
@@ -56,3 +58,8 @@ def _place_to_measure(warping: Warping) -> tuple[float, float]:
         float(np.clip(cols[0], 0, n_cols - 1)),
         float(np.clip(rows[0], 0, n_rows - 1)),
     )
+
+
+@functools.lru_cache(maxsize=64)  # some need milliseconds
+def _to_degrees(crs: str) -> Transformer:
+    return Transformer.from_crs(CRS.from_user_input(crs), 4326, always_xy=True)
