@@ -51,6 +51,7 @@ def reference() -> str:
             called = " and ".join(f"`{n}`" for n in names)
             is_derived = found[0].endswith(".derive")
             what = "Derived raster" if is_derived else "Operation"
+            what = "Transform" if found[0].endswith(".transform") else what
             what = "Baseline" if ".baselines." in found[0] else what
             lines += [f"### {what}{'s' * (len(names) > 1)} {called}", ""]
         else:

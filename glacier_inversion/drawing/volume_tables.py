@@ -14,7 +14,6 @@ import geopandas
 import numpy as np
 import shapely
 
-from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.error_cells import find_touching
 from glacier_inversion.drawing.planned_maps import unit_of
@@ -72,16 +71,16 @@ def find_thicknesses(
     """
     Return the outputs that are thicknesses, of which there are volumes.
 
-    Those in metres that cannot be below 0, by their activation, and that from which a
-    bed is drawn. Why another one in metres, or one without a unit, has no volume is
-    logged.
+    Those in metres that cannot be below 0, by their activation or transform, and that
+    from which a bed is drawn. Why another one in metres, or one without a unit, has no
+    volume is logged.
     """
     thicknesses = []
     for output in ensemble.layout.outputs:
         unit = (unit_of(ensemble, dataset, output, None) or "").strip()
-        activation = ensemble.model.experiment.last_activation(output)
+        is_nonnegative = ensemble.model.experiment.is_nonnegative(output)
         is_of_bed = bed is not None and bed.thickness == output
-        if is_of_bed or (is_metres(unit) and activation in NONNEGATIVE):
+        if is_of_bed or (is_metres(unit) and is_nonnegative):
             thicknesses.append(output)
         elif is_metres(unit):
             logger.info(
@@ -91,7 +90,7 @@ def find_thicknesses(
                 ensemble.name,
                 output,
             )
-        elif not unit and activation in NONNEGATIVE:
+        elif not unit and is_nonnegative:
             logger.info(
                 "%s: %s: no volumes, as its unit is not known. If it is a thickness in "
                 'metres, say "unit": "m" in dataset_description.rasters and build the '

@@ -143,10 +143,10 @@ def calibrate_outputs(
     calibrations = {}
     for output, of_output in scores.items():
         if of_output["kind"] == REGRESSION.name:
-            activation = experiment.last_activation(output)
+            is_nonnegative = experiment.is_nonnegative(output)
             try:
                 calibrations[output], of_output["uncertainty"] = calibrate_output(
-                    output, pixels[output], groups, activation
+                    output, pixels[output], groups, is_nonnegative
                 )
             except DatasetError as error:
                 logger.warning("no calibration: %s", error)

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.coverage import (
     Floats,
@@ -64,7 +63,7 @@ def fit_calibration(
     mean: Floats,
     feature: NDArray[np.intp],
     features: Sequence[str],
-    last_activation: str | None,
+    is_nonnegative: bool,
 ) -> tuple[OutputCalibration, HeldOut]:
     """
     Fit the standard error and the intervals of an output, and check them.
@@ -91,8 +90,8 @@ def fit_calibration(
     feature : int array, shape (n_pixels,)
         The number of each pixel's feature among *features*.
     features : sequence of str
-    last_activation : str or None
-        Of the output: after relu and softplus it cannot be negative.
+    is_nonnegative : bool
+        Whether the output cannot be below 0.
 
     Returns
     -------
@@ -149,7 +148,6 @@ def fit_calibration(
         )
     a, b, c = np.sqrt(fitted.squares).tolist()
     n_errors = dict(zip(names, counts.tolist(), strict=True))
-    is_nonnegative = last_activation in NONNEGATIVE
     constant = float(np.sqrt(weigh(errors.feature) @ errors.residual**2))
     calibration = OutputCalibration(
         a, b, c, levels, n_errors, is_nonnegative, constant=constant

@@ -26,7 +26,7 @@ def calibrate_output(
     output: str,
     pixels: KnownPixels,
     groups: Mapping[str, str] | None,
-    last_activation: str | None,
+    is_nonnegative: bool,
 ) -> tuple[OutputCalibration, dict[str, Any]]:
     """
     Fit the uncertainty of an output to errors on features that no member knew.
@@ -39,8 +39,8 @@ def calibrate_output(
         With what members predict that were not trained on the pixels' features.
     groups : mapping of str, optional
         What features belong together, and count as one.
-    last_activation : str or None
-        Of the output.
+    is_nonnegative : bool
+        Whether the output cannot be below 0.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def calibrate_output(
     mean, spread = _mean_and_spread(pixels)
     residual = mean - pixels.observed
     calibration, held_out = fit_calibration(
-        output, residual, spread, mean, feature, called, last_activation
+        output, residual, spread, mean, feature, called, is_nonnegative
     )
     constant = _constant(residual, feature)
     ways = {

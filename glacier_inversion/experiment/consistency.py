@@ -20,7 +20,11 @@ from glacier_inversion.experiment.criterion import (
 )
 from glacier_inversion.experiment.deriving import find_wrong_derivations
 from glacier_inversion.experiment.evaluation import find_wrong_evaluation
-from glacier_inversion.experiment.layers import find_too_many_layers, operation_lists
+from glacier_inversion.experiment.layers import (
+    find_last_activation,
+    find_too_many_layers,
+    operation_lists,
+)
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import (
     FAR,
@@ -28,6 +32,7 @@ from glacier_inversion.experiment.raw import (
     find_repeated,
     is_length,
 )
+from glacier_inversion.experiment.transforms import find_wrong_transforms
 from glacier_inversion.experiment.vectors import find_wrong_vectors
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
@@ -54,6 +59,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _of_losses(view)
     yield from find_colliding_columns(view)
     yield from _of_activations(view)
+    yield from find_wrong_transforms(view)
     yield from find_wrong_criterion(view)
     yield from _of_network(view)
     yield from find_wrong_vectors(view)
@@ -205,17 +211,8 @@ def _of_activations(view: RawExperiment) -> Iterator[Problem]:
     for name, loss in view.section("losses_name").items():
         if name not in outputs or "binary_crossentropy" not in str(loss):
             continue
-        branches = (("outputs", name), ("main",), ("main", "main"))
-        paths = [("model_description", *branch, "operations") for branch in branches]
-        path, operation = next(
-            (view.items(*keys)[-1] for keys in paths if view.items(*keys)), ("", {})
-        )
-        kind = find_operations().get(operation.get("name", ""))
-        if kind is None or "last_activation" not in kind.model_fields:
-            continue
-        default = kind.model_fields["last_activation"].default
-        activation = operation.get("last_activation", default)
-        if activation != "sigmoid":
+        path, activation = find_last_activation(view, name)
+        if activation not in (None, "sigmoid"):
             yield (
                 f"{path}.last_activation",
                 f"{activation!r} gives no probability, which the loss {loss!r} needs. "

@@ -9,9 +9,9 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from glacier_inversion.choices import Loss, Metric
+from glacier_inversion.choices import NONNEGATIVE, Loss, Metric
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.application import Application, is_application
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
@@ -24,6 +24,7 @@ from glacier_inversion.experiment.sections import (
     DatasetDescription,
     DrawingDescription,
     ModelDescription,
+    Output,
     Sampling,
     Variable,
 )
@@ -95,7 +96,7 @@ class Experiment(Section):
     inputs: list[Variable] = Field(
         min_length=1, max_length=MOST_VARIABLES, description="What the network reads."
     )
-    outputs: list[Variable] = Field(
+    outputs: list[Output] = Field(
         min_length=1,
         max_length=MOST_VARIABLES,
         description="What the network predicts.",
@@ -127,8 +128,8 @@ class Experiment(Section):
     normalization: Literal["standard", "none"] = Field(
         default="standard",
         description="'standard': inputs by the mean and std of their valid training "
-        "pixels, targets by their training std, not shifted, and not scaled either "
-        "where a sigmoid or tanh bounds the output.",
+        "pixels, targets by their training std, not shifted but for their logarithms, "
+        "and not scaled either where a sigmoid or tanh bounds the output.",
     )
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
@@ -145,12 +146,6 @@ class Experiment(Section):
     def _turned_vectors(cls, raw: Any) -> Any:
         """Turn the vectors of the dataset with the patches."""
         return with_vectors(raw)
-
-    @field_validator("outputs", mode="after")
-    @classmethod
-    def _scalar_outputs(cls, outputs: list[Variable]) -> list[Variable]:
-        """Say of every output what it is, whether the file does or not."""
-        return [output.model_copy(update={"scalar": True}) for output in outputs]
 
     @property
     def best_by(self) -> Criterion:
@@ -181,6 +176,11 @@ class Experiment(Section):
         last = operations[-1] if operations else None
         activation: str | None = getattr(last, "last_activation", None)
         return activation
+
+    def is_nonnegative(self, output: str) -> bool:
+        """Tell whether *output* cannot be below 0, by its activation or transform."""
+        transformed = {o.name for o in self.outputs if o.transform is not None}
+        return output in transformed or self.last_activation(output) in NONNEGATIVE
 
     def factor(self, variable: Variable) -> int:
         """Return how many finest pixels a pixel of *variable* is wide."""

@@ -1,9 +1,10 @@
-"""Where the operations of a raw experiment stand, and how many layers they make."""
+"""Where the operations of a raw experiment stand, what they end in, their number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.experiment.raw import RawExperiment
 from glacier_inversion.json_files import Problem
 
@@ -19,6 +20,25 @@ def operation_lists(view: RawExperiment) -> Iterator[tuple[str, ...]]:
         prefixes += [(section, n) for n in view.section("model_description", section)]
     for prefix in prefixes:
         yield "model_description", *prefix, "operations"
+
+
+def find_last_activation(view: RawExperiment, output: str) -> tuple[str, str | None]:
+    """
+    Return the path to the last operation towards an output, and its activation.
+
+    None where it has none, or the file does not say.
+    """
+    branches = (("outputs", output), ("main",), ("main", "main"))
+    keys = [("model_description", *branch, "operations") for branch in branches]
+    path, operation = next(
+        (view.items(*k)[-1] for k in keys if view.items(*k)), ("", {})
+    )
+    kind = find_operations().get(operation.get("name", ""))
+    if kind is None or "last_activation" not in kind.model_fields:
+        return path, None
+    default = kind.model_fields["last_activation"].default
+    activation = operation.get("last_activation", default)
+    return path, activation if isinstance(activation, str) else None
 
 
 def find_too_many_layers(view: RawExperiment) -> Iterator[Problem]:

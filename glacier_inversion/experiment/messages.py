@@ -86,6 +86,7 @@ def _explained(
         return f"{shown} is not allowed. Must be {context['expected']}. Use one of them"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         what = "derivation" if keys[-1] == "derive" else "operation"
+        what = "transform" if keys[-1] == "transform" else what
         what = "baseline" if "baselines" in keys else what
         known = _names(_candidates(details["loc"], root))
         if "name" not in value:

@@ -25,6 +25,7 @@ from glacier_inversion.experiment.raw import (
     MOST_ENTRIES,
     MOST_VARIABLES,
 )
+from glacier_inversion.experiment.transforms import Transform
 from glacier_inversion.experiment.values import (
     DataFile,
     FolderName,
@@ -59,7 +60,7 @@ Pair = Annotated[list[Text], Field(min_length=2, max_length=2)]
 
 
 class Variable(Section):
-    """A variable that the network reads or predicts."""
+    """A variable that the network reads."""
 
     name: Text = Field(description="A raster of dataset_description.rasters.")
     resolution: Length = Field(
@@ -70,6 +71,23 @@ class Variable(Section):
         description="The value at the centre of the patch, not an image. Outputs are "
         "always scalar.",
     )
+
+
+class Output(Variable):
+    """A variable that the network predicts."""
+
+    transform: Transform | None = Field(
+        default=None,
+        description="What the network learns in the place of the target: 'log' or "
+        "'sqrt' of one that is not below 0. What members predict is transformed back; "
+        "null: the target itself.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scalar(cls, value: Any) -> Any:
+        """Say what it is, whether the file does or not."""
+        return {"scalar": True} | value if isinstance(value, dict) else value
 
 
 class Branch(Section):

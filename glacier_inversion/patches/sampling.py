@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from glacier_inversion.choices import UNKNOWN_LEFT_OUT
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import Output
+from glacier_inversion.experiment.transforms import LogTransform
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
 from glacier_inversion.patches.target_ranges import find_out_of_reach
+
+_MOST_RAISED = 0.1  # of the targets, to the floor of their logarithm
 
 
 def spacing_of(experiment: Experiment) -> float:
@@ -178,6 +182,7 @@ def _check_losses(
                 "one. Look at its raster and the split, or remove the output."
             )
             raise DatasetError(message)
+        _check_transform(output, known, split, warn)
         beyond = bool(((known < 0) | (known > 1)).any())
         if beyond and any(name.endswith("binary_crossentropy") for name in used):
             warn(
@@ -195,3 +200,28 @@ def _check_losses(
                 f"{needing[0]}'."
             )
             raise DatasetError(message)
+
+
+def _check_transform(
+    output: Output, known: Floats, split: str, warn: Callable[[str], object]
+) -> None:
+    """Look for targets that the output's transform does not keep."""
+    transform = output.transform
+    if transform is None or len(known) == 0:
+        return
+    if known.min() < 0:
+        message = (
+            f"outputs: {output.name}: the transform {transform.name!r} is of values "
+            f"that are not below 0, and {int((known < 0).sum())} of the {len(known)} "
+            f"known {split} targets are, down to {known.min():g}. Must not be. Leave "
+            "the transform out, or mend the raster."
+        )
+        raise DatasetError(message)
+    if isinstance(transform, LogTransform):
+        raised = float((known < transform.floor).mean())
+        if raised > _MOST_RAISED:
+            warn(
+                f"outputs: {output.name}: {raised:.0%} of the known {split} targets "
+                f"are below the floor of the logarithm, {transform.floor:g}, and are "
+                "learnt as if they were that"
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from glacier_inversion.choices import NONNEGATIVE
 from glacier_inversion.experiment.units import is_metres
 from glacier_inversion.reporting.quantities import count, number, span
 from glacier_inversion.reporting.rows import number_in
@@ -78,7 +77,7 @@ def tell_no_volume(sources: Sources, output: str) -> str:
         )
     if not is_metres(unit):
         return f"No volumes: they are of thicknesses in metres, {output} is in {unit}."
-    if experiment.last_activation(output) not in NONNEGATIVE:
+    if not experiment.is_nonnegative(output):
         return (
             f"No volumes: {output} may be below 0, as an elevation may. If it is a "
             "thickness, end its network in softplus or relu, or name it in "

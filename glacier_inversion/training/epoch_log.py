@@ -12,7 +12,10 @@ from torch import Tensor
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.model.logs import Log
-from glacier_inversion.training.model.normalization import in_own_unit
+from glacier_inversion.training.model.normalization import (
+    in_own_unit,
+    normalise_target,
+)
 from glacier_inversion.training.network.losses import (
     mean_of_sum,
     sum_errors,
@@ -39,9 +42,10 @@ class Tally:
         self.keep(predictions, targets)
         total = torch.zeros((), device=targets.device)
         for i, output in enumerate(self._experiment.outputs):
-            name, std = output.name, self._scales[output.name].std
+            name = output.name
             loss = self._experiment.losses_name[name]
-            summed, count = sum_losses(loss, predictions[name], targets[:, i] / std)
+            target = normalise_target(targets[:, i], output, self._scales[name])
+            summed, count = sum_losses(loss, predictions[name], target)
             weight = self._experiment.loss_weights.get(name, 1.0)
             total = total + weight * summed / count.clamp(min=1)
         return total
@@ -79,11 +83,12 @@ class Tally:
             name, scale = output.name, self._scales[output.name]
             prediction = torch.cat(self._predictions[name]).double()
             known, loss = targets[:, i], self._experiment.losses_name[name]
-            value = mean_of_sum(loss, *sum_losses(loss, prediction, known / scale.std))
+            normalised = normalise_target(known, output, scale)
+            value = mean_of_sum(loss, *sum_losses(loss, prediction, normalised))
             log[f"{prefix}{name}_loss"] = value
             if not known.isnan().all():
                 losses.append(self._experiment.loss_weights.get(name, 1.0) * value)
-            values = in_own_unit(prediction[:, :1], loss, scale)
+            values = in_own_unit(prediction[:, :1], output, loss, scale)
             for metric in self._experiment.metrics_name.get(name, []):
                 value = mean_of_sum(metric, *sum_errors(metric, values, known))
                 log[f"{prefix}{name}_{metric}"] = value

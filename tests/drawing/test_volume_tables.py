@@ -184,7 +184,9 @@ def test_outputs_in_metres_that_are_thicknesses_have_volumes(
     caplog, unit, activation, bed, is_one, told
 ):
     "Those that cannot be below 0; else a line says why not, where it may be missed."
-    experiment = SimpleNamespace(last_activation=lambda output: activation)
+    experiment = SimpleNamespace(
+        is_nonnegative=lambda output: activation in ("relu", "softplus")
+    )
     ensemble = SimpleNamespace(
         name="small",
         layout=SimpleNamespace(outputs=["ice"]),

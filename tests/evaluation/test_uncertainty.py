@@ -32,7 +32,7 @@ def known(noise, seed=0, n_features=12, n=150):
 @pytest.mark.parametrize("noise", [True, False])
 def test_errors_of_independent_noise_are_all_nugget(noise):
     "In units of tau, which has the noise in it where the calibration counts it."
-    calibration, _ = calibrate_output("ice", known(noise), None, "softplus")
+    calibration, _ = calibrate_output("ice", known(noise), None, True)
     assert calibration.counts_noise == noise
     found = calibration.covariogram
     assert found.nugget == pytest.approx(1, abs=0.2)
@@ -44,8 +44,8 @@ def test_features_that_belong_together_are_one():
     "Pairs of their pixels count, across their borders."
     pixels = known(noise=False)
     groups = {name: f"range {i // 2}" for i, name in enumerate(pixels.features)}
-    grouped, _ = calibrate_output("ice", pixels, groups, "softplus")
-    alone, _ = calibrate_output("ice", pixels, None, "softplus")
+    grouped, _ = calibrate_output("ice", pixels, groups, True)
+    alone, _ = calibrate_output("ice", pixels, None, True)
     assert grouped.n_features == 6
     assert grouped.covariogram != alone.covariogram
 
@@ -57,7 +57,7 @@ def test_groups_are_no_features_even_under_their_names():
     far = pixels.feature == 7  # in "glacier 2", whose namesake is in "glacier 0"
     observed = np.where(far, pixels.observed + 1e6, pixels.observed)
     pixels = replace(pixels, observed=observed)
-    calibration, scores = calibrate_output("ice", pixels, groups, "softplus")
+    calibration, scores = calibrate_output("ice", pixels, groups, True)
     assert scores["of_groups"]
     assert calibration.of_groups
     assert calibration.groups == groups

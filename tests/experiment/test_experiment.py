@@ -176,6 +176,34 @@ def test_an_experiment_as_it_was_resolved_is_one():
     assert check_experiment(dumped, "model.json") == checked
 
 
+@pytest.mark.parametrize(
+    ("activation", "transform", "is_nonnegative"),
+    [
+        ("relu", None, True),
+        ("softplus", None, True),
+        ("linear", None, False),
+        ("linear", {"name": "log", "floor": 1.0}, True),
+        ("linear", {"name": "sqrt"}, True),
+    ],
+)
+def test_outputs_cannot_be_negative_by_activation_or_transform(
+    activation, transform, is_nonnegative
+):
+    "Of another output nothing follows."
+    raw = synthetic.experiment()
+    raw["outputs"].append({"name": "slope", "resolution": 50.0})
+    raw["losses_name"]["slope"] = "mae"
+    tail = {"name": "denses", "filters": [1]}
+    raw["model_description"]["outputs"] = {
+        "thickness": {"operations": [tail | {"last_activation": activation}]},
+        "slope": {"operations": [tail]},
+    }
+    raw["outputs"][0]["transform"] = transform
+    checked = check_experiment(raw, "exp")
+    assert checked.is_nonnegative("thickness") == is_nonnegative
+    assert not checked.is_nonnegative("slope")
+
+
 def test_numeric_ids_are_text():
     "Features of a numeric column may be written as numbers."
     raw = changed("drawing_description/features", [12, "a"])

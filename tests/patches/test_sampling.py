@@ -72,6 +72,41 @@ def test_a_crossentropy_of_metres_is_warned_of(caplog):
     assert "is for targets of 0 to 1, and those of train are" in caplog.text
 
 
+def tiles_of_targets(change):
+    """Return tiles with *change* subtracted from their targets, of 48 to 94."""
+    tiles = some_tiles()
+    for part in tiles["train"] + tiles["validation"]:
+        part.targets["thickness"] -= change
+    return tiles
+
+
+def transformed(**transform):
+    """Return an experiment whose target is transformed."""
+    raw = synthetic.experiment()
+    raw["outputs"][0]["transform"] = transform
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0]["last_activation"] = "linear"
+    return check_experiment(raw, "exp")
+
+
+@pytest.mark.parametrize("transform", [{"name": "log", "floor": 1.0}, {"name": "sqrt"}])
+def test_a_transform_of_targets_below_zero_is_refused(transform):
+    "Neither logarithm nor root says how far below they are."
+    with pytest.raises(
+        DatasetError, match=rf"transform '{transform['name']}' .* train targets are, do"
+    ):
+        prepare(transformed(**transform), tiles_of_targets(60))
+    prepare(transformed(**transform), tiles_of_targets(0))
+
+
+@pytest.mark.parametrize(("floor", "warned"), [(40.0, False), (75.0, True)])
+def test_a_floor_that_raises_many_targets_is_warned_of(caplog, floor, warned):
+    "In another unit than the target it would make all of them alike."
+    tiles = some_tiles()
+    prepare(transformed(name="log", floor=floor), tiles)
+    assert ("are below the floor of the logarithm, 75, and" in caplog.text) == warned
+
+
 def checked_of_two(losses, targets, **keys):
     """Check the targets of thickness and slope, by split; return what is warned of."""
     raw = synthetic.experiment() | keys

@@ -295,3 +295,44 @@ def test_gaussian_likelihood_trains(tmp_path):
     tail["filters"] = [16, 2]
     log = run_member(check_experiment(raw, "exp"), tmp_path)
     assert log[-1]["loss"] < log[0]["loss"]
+
+
+@pytest.mark.parametrize("transform", [{"name": "log", "floor": 5.0}, {"name": "sqrt"}])
+def test_a_transformed_target_is_learnt_and_measured_in_its_own_unit(
+    tmp_path, transform
+):
+    "The loss is of what is learnt; metrics are of what that is transformed back."
+    raw = synthetic.experiment() | {"epochs": 16, "batch_size": 64}
+    raw |= {"area_size": 200.0, "sampling": {"spacing": 50.0}, "learning_rate": 1e-2}
+    raw["outputs"][0]["transform"] = transform
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0]["last_activation"] = "linear"
+    checked = check_experiment(raw, "exp")
+    tiles = some_tiles()
+    data = prepare(checked, tiles)
+    log = run_member(checked, tmp_path, tiles=tiles)
+    targets = data.validation.targets[:, 0].double()
+    assert min(row["val_thickness_nan_rmse"] for row in log) < 0.75 * targets.std()
+    assert abs(log[-1]["val_thickness_nan_bias"]) < 0.2 * targets.std()
+
+    network = Network(checked)
+    network.load_state_dict(safetensors.torch.load_file(tmp_path / "best.safetensors"))
+    scale = data.scales.outputs["thickness"]
+    (_, batch, targets), *others = data.validation.batches(
+        data.validation.nominal(), 10_000
+    )
+    assert not others
+    with torch.no_grad():
+        learnt = network.eval()(batch)["thickness"][:, 0].double()
+    learnt, known = learnt * scale.std + scale.mean, targets[:, 0].double()
+    if transform["name"] == "log":
+        predicted, wanted = learnt.exp(), known.log()
+    else:
+        predicted, wanted = learnt.clamp(min=0) ** 2, known.sqrt()
+    best = min(log, key=lambda row: row["val_loss"])
+    assert best["val_thickness_nan_mae"] == pytest.approx(
+        float((predicted - known).abs().mean()), rel=1e-4
+    )
+    assert best["val_loss"] == pytest.approx(
+        float((learnt - wanted).abs().mean()) / scale.std, rel=1e-4
+    )

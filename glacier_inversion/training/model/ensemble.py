@@ -287,12 +287,11 @@ class Ensemble:
                     networks, block, here, self.plan, self.method, self._given
                 )
                 places = numbers[rows, cols][here]
-                for name, of_piece in new.items():
-                    loss, scale = (
-                        self.model.experiment.losses_name[name],
-                        scales.outputs[name],
-                    )
-                    own_unit = in_own_unit(of_piece[:, 0], loss, scale)
+                for output in self.model.experiment.outputs:
+                    name, of_piece = output.name, new[output.name]
+                    loss = self.model.experiment.losses_name[name]
+                    scale = scales.outputs[name]
+                    own_unit = in_own_unit(of_piece[:, 0], output, loss, scale)
                     values[name][members, places] = own_unit.numpy()
                     if name in variances:
                         variance = variance_in_own_unit(of_piece[:, 1], scale)

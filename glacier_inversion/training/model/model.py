@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from glacier_inversion.errors import (
     nearest,
 )
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
+from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.state_files import NewerFileError, read_state, write_state
 from glacier_inversion.training.model.members import (
@@ -254,7 +256,10 @@ def _read_scales(content: dict[str, Any], experiment: Experiment) -> Scales:
     Earlier versions kept one for each name: a variable that was both input and output
     lost that of the input.
     """
-    sides = {"inputs": experiment.inputs, "outputs": experiment.outputs}
+    sides: dict[str, Sequence[Variable]] = {
+        "inputs": experiment.inputs,
+        "outputs": experiment.outputs,
+    }
     if not all(isinstance(part, dict) for part in (content, *content.values())):
         message = "the normalization is no object of objects"
         raise ValueError(message)

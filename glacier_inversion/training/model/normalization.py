@@ -11,8 +11,10 @@ from torch import Tensor
 
 from glacier_inversion.choices import RANGES
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import Output
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.scale import Scale
+from glacier_inversion.training.model.transforms import transform, transform_back
 from glacier_inversion.training.network.losses import predicts_logit
 
 NO_SCALE = Scale(0.0, 1.0)
@@ -90,8 +92,10 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
     """
     Fit the normalisation of each output to the known targets of the training points.
 
-    By the std alone, not shifted, so that relu and softplus keep their meaning; an
-    output that a sigmoid or tanh bounds keeps its targets.
+    Of the transformed targets, where the output has a transform. By the std alone, not
+    shifted, so that relu and softplus keep their meaning; logarithms, which have no
+    zero, are shifted by their mean. An output that a sigmoid or tanh bounds keeps its
+    targets.
 
     Parameters
     ----------
@@ -99,7 +103,7 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
 
     Returns
     -------
-    scales : dict of Scale, by output, in the output's unit
+    scales : dict of Scale, by output, in the unit of its transform
     """
     scales = {}
     for i, variable in enumerate(experiment.outputs):
@@ -108,14 +112,35 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
         if experiment.normalization == "none" or bounded:
             scales[variable.name] = NO_SCALE
         else:
+            learnt = transform(torch.from_numpy(targets[:, i]), variable.transform)
             moments = Moments()
-            moments.add(targets[:, i])
-            moments.add_squares(targets[:, i])
-            scales[variable.name] = Scale(0.0, moments.variance**0.5 or 1.0)
+            moments.add(learnt.numpy())
+            moments.add_squares(learnt.numpy())
+            is_shifted = (
+                variable.transform is not None and variable.transform.is_shifted
+            )
+            scales[variable.name] = Scale(
+                moments.mean if is_shifted else 0.0, moments.variance**0.5 or 1.0
+            )
     return scales
 
 
-def in_own_unit(prediction: Tensor, loss: str, scale: Scale) -> Tensor:
+def normalise_target(target: Tensor, output: Output, scale: Scale) -> Tensor:
+    """
+    Return targets as a network learns them, in normalised units.
+
+    Parameters
+    ----------
+    target : float tensor
+        In the output's unit, NaN where unknown, which stays.
+    output : Output
+    scale : Scale
+        The output's.
+    """
+    return (transform(target, output.transform) - scale.mean) / scale.std
+
+
+def in_own_unit(prediction: Tensor, output: Output, loss: str, scale: Scale) -> Tensor:
     """
     Return what a network gives as values of its output, in the output's unit.
 
@@ -123,12 +148,15 @@ def in_own_unit(prediction: Tensor, loss: str, scale: Scale) -> Tensor:
     ----------
     prediction : float tensor
         In normalised units; the logit of a probability where *loss* is a crossentropy.
+    output : Output
+    loss : str
+        The output's.
     scale : Scale
         The output's.
     """
     if predicts_logit(loss):
         return torch.sigmoid(prediction)
-    return prediction * scale.std
+    return transform_back(prediction * scale.std + scale.mean, output.transform)
 
 
 def variance_in_own_unit(log_variance: Tensor, scale: Scale) -> Tensor:

@@ -1,4 +1,4 @@
-"""What ensembles say of the noise in the data: by hand, in blocks, and where known."""
+"""What ensembles predict, and say of the noise in the data: by hand, and in blocks."""
 
 from dataclasses import replace
 
@@ -153,3 +153,35 @@ def test_the_learnt_noise_is_near_that_in_the_data(tmp_path):
         assert found.noise[there].mean() == pytest.approx(known, rel=0.2)
         # most of what is observed differs by the noise, not by the members
         assert np.nanmean(found.std[there]) < known / 3
+
+
+def test_members_are_transformed_back_before_their_mean(tmp_path):
+    "The mean and the std are of thicknesses, not of their logarithms."
+    raw = synthetic.experiment() | {"epochs": 1, "seeds_number": N_SEEDS}
+    raw["outputs"][0]["transform"] = {"name": "log", "floor": 5.0}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"][0]
+    tail["last_activation"] = "linear"
+    checked = check_experiment(raw, "e")
+    train_all(checked, tmp_path)
+    folder = tmp_path / "models" / checked.model_name
+    model, tiles = read_model(folder), made_up_tiles(7, "test")
+    assert model.experiment.outputs == checked.outputs
+    ensemble = open_model(folder)
+    part = to_lattice(tiles, ensemble.layout)
+    source = PatchSource.of([part], ensemble.layout, model.scales.inputs)
+    points = torch.from_numpy(np.argwhere(part.usable))
+    points = torch.cat([torch.zeros(len(points), 1, dtype=torch.int64), points], dim=1)
+    scale, expected = model.scales.outputs["thickness"], []
+    for seed in range(N_SEEDS):
+        network = read_member(Network(checked), folder, seed, model.identity)
+        with torch.inference_mode():
+            units = network(source.gather(points))["thickness"][:, 0].double().numpy()
+        expected.append(np.exp(units * scale.std + scale.mean))
+    predicted = ensemble.predict(tiles.inputs, tiles.grid.transform)["thickness"]
+    known = predicted.members[:, part.usable]
+    np.testing.assert_allclose(known, expected, rtol=1e-4)
+    mean, std = np.mean(expected, axis=0), np.std(expected, axis=0, ddof=1)
+    np.testing.assert_allclose(predicted.mean[part.usable], mean, rtol=1e-4)
+    np.testing.assert_allclose(predicted.std[part.usable], std, rtol=1e-2, atol=1e-3)
+    of_logs = np.exp(np.log(expected).mean(axis=0))
+    assert (mean - of_logs).max() > 1e-3 * mean.max()  # else it would show nothing

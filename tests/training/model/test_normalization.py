@@ -6,6 +6,11 @@ import torch
 
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.data import prepare
+from glacier_inversion.training.model.normalization import (
+    NO_SCALE,
+    in_own_unit,
+    normalise_target,
+)
 from tests import synthetic
 from tests.training.helpers import experiment, made_up_tiles, some_tiles
 
@@ -93,3 +98,37 @@ def test_bounded_outputs_keep_their_targets():
         tail[0]["last_activation"] = activation
         scales = prepare(check_experiment(raw, "exp"), some_tiles()).scales.outputs
         assert (scales["thickness"].std == 1) == kept
+
+
+def logarithmic(**keys):
+    """Return an experiment that learns the logarithm of its target."""
+    raw = synthetic.experiment() | keys
+    raw["outputs"][0]["transform"] = {"name": "log", "floor": 40.0}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0]["last_activation"] = "linear"
+    return check_experiment(raw, "exp")
+
+
+def test_logarithms_of_targets_are_shifted_and_roots_are_not():
+    "Mean and std of what is learnt at the training points, and back."
+    data = prepare(logarithmic(), some_tiles())
+    targets = data.train.targets[:, 0]
+    logs = np.log(np.maximum(targets.numpy().astype("f8"), 40))
+    scale = data.scales.outputs["thickness"]
+    assert scale.mean == pytest.approx(logs.mean(), rel=1e-5)
+    assert scale.std == pytest.approx(logs.std(), rel=1e-5)
+    (output,) = logarithmic().outputs
+    learnt = normalise_target(targets, output, scale)
+    np.testing.assert_allclose(learnt, (logs - scale.mean) / scale.std, atol=1e-4)
+    back = in_own_unit(learnt, output, "nan_mae", scale)
+    np.testing.assert_allclose(back, targets.clamp(min=40), rtol=1e-5)
+
+    raw = synthetic.experiment()
+    raw["outputs"][0]["transform"] = {"name": "sqrt"}
+    scale = prepare(check_experiment(raw, "exp"), some_tiles()).scales.outputs[
+        "thickness"
+    ]
+    assert scale.mean == 0
+    assert scale.std == pytest.approx(np.sqrt(targets.numpy()).std(), rel=1e-5)
+    plain = prepare(logarithmic(normalization="none"), some_tiles())
+    assert plain.scales.outputs["thickness"] == NO_SCALE
