@@ -195,6 +195,12 @@ def _open_models(
         find_noise_problems,
         open_calibration,
     )
+    from glacier_inversion.drawing.models import (  # noqa: PLC0415  torch
+        find_blend_problems,
+    )
+    from glacier_inversion.training.model.blend import (  # noqa: PLC0415  torch
+        blend_models,
+    )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         find_unusable_members,
         finished_seeds,
@@ -202,9 +208,10 @@ def _open_models(
     )
 
     description = experiment.drawing_description
-    asked = description.statistics
+    # of a blend it is the calibration of the blend that is needed
+    asked = description.statistics if description.blend is None else []
     own = experiment.model_name if isinstance(experiment, Experiment) else None
-    found = []
+    found, sizes = [], []
     for name in description.models:
         folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
@@ -221,8 +228,21 @@ def _open_models(
             open_calibration(folder, model, n_members, asked, problems)
             open_applicability(folder, model, asked, problems)
             found.append(model)
+            sizes.append(n_members)
         except (DatasetError, ModelError) as error:
             problems.append(str(error))
+    if description.blend is not None:
+        folder = workspace.model(description.blend)
+        problems += find_blend_problems(folder, description.statistics)
+        if len(found) == len(description.models):
+            try:
+                blended = blend_models(folder.name, found)
+                n_members = min(sizes) * len(found)
+                wanted = description.statistics
+                problems += find_noise_problems(folder, blended.experiment, wanted)
+                open_calibration(folder, blended, n_members, wanted, problems)
+            except ModelError as error:
+                problems.append(str(error))
     return found
 
 

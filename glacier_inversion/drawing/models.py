@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset
@@ -19,6 +20,8 @@ from glacier_inversion.errors import DatasetError, ModelError, name_some
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.sections import APPLICABILITY
+from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import (
     Model,
@@ -64,45 +67,100 @@ def open_ensembles(
     problems: list[str],
 ) -> list[Ensemble]:
     """
-    Open every model that can be drawn, and note why others cannot.
+    Open every model that can be drawn, or their blend, and note why others cannot.
 
     With what statistics need: calibrations, and what they were trained on. Else also
     with calibrations that can be read, for pictures of profiles and for volumes, and
     with what they were trained on, to warn of what is unlike it.
     """
-    description, ensembles = experiment.drawing_description, []
+    description = experiment.drawing_description
     are_asked = any(map(is_calibrated, description.statistics))
-    for name in description.models:
-        ensemble = open_ensemble(
-            experiment, dataset, workspace, name, method, device, problems
+    opened = dataset, workspace, method, device, problems
+    if description.blend is None:
+        found = [
+            open_ensemble(experiment, name, *opened) for name in description.models
+        ]
+    else:
+        found = [open_blend(experiment, description.blend, *opened)]
+    ensembles = [ensemble for ensemble in found if ensemble is not None]
+    for ensemble in ensembles:
+        problems += find_noise_problems(
+            ensemble.folder, ensemble.model.experiment, description.statistics
         )
-        if ensemble is not None:
-            problems += find_noise_problems(
-                ensemble.folder, ensemble.model.experiment, description.statistics
+        ensemble.calibration = open_calibration(
+            ensemble.folder,
+            ensemble.model,
+            len(ensemble.seeds),
+            description.statistics,
+            problems,
+        )
+        if not are_asked:
+            ensemble.calibration = find_calibration(
+                ensemble.folder, ensemble.model, len(ensemble.seeds)
             )
-            ensemble.calibration = open_calibration(
-                ensemble.folder,
-                ensemble.model,
-                len(ensemble.seeds),
-                description.statistics,
-                problems,
-            )
-            if not are_asked:
-                ensemble.calibration = find_calibration(
-                    ensemble.folder, ensemble.model, len(ensemble.seeds)
-                )
+        if not isinstance(ensemble, Blend):
             ensemble.applicability = open_applicability(
                 ensemble.folder, ensemble.model, description.statistics, problems
             )
-            ensembles.append(ensemble)
     return ensembles
+
+
+def open_blend(
+    experiment: Experiment | Application,
+    name: str,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    method: DrawingMethod,
+    device: Device,
+    problems: list[str],
+) -> Blend | None:
+    """Open the models of a blend, and note why they cannot be used together."""
+    opened = dataset, workspace, method, device, problems
+    description = experiment.drawing_description
+    found = [open_ensemble(experiment, model, *opened) for model in description.models]
+    ensembles = [ensemble for ensemble in found if ensemble is not None]
+    folder = workspace.model(name)
+    problems += find_blend_problems(folder, description.statistics)
+    if len(ensembles) < len(found):
+        return None
+    try:
+        blend = Blend(folder, ensembles)
+    except ModelError as error:
+        problems.append(str(error))
+        return None
+    n_each = len(blend.seeds) // len(blend.parts)
+    logger.info("%s: %d members of each of %d models", name, n_each, len(blend.parts))
+    return blend
+
+
+def find_blend_problems(folder: Path, statistics: Iterable[str]) -> Iterator[str]:
+    """
+    Yield what keeps a blend from being drawn, whatever its models are.
+
+    Parameters
+    ----------
+    folder : Path
+        The blend's.
+    statistics : iterable of str
+        What is to be drawn.
+    """
+    if (folder / "model.json").exists():
+        yield (
+            f"drawing_description.blend: {folder.name!r} is a model. Must be a name of "
+            "its own. Choose another."
+        )
+    if APPLICABILITY in statistics:
+        yield (
+            f"drawing_description.statistics: {APPLICABILITY!r} is not known of a "
+            "blend. Must be of one model. Leave it out, or leave out the blend."
+        )
 
 
 def open_ensemble(
     experiment: Experiment | Application,
+    name: str,
     dataset: BuiltDataset,
     workspace: Workspace,
-    name: str,
     method: DrawingMethod,
     device: Device,
     problems: list[str],
@@ -112,6 +170,7 @@ def open_ensemble(
     try:
         model = read_model(folder)
         check_serves(experiment.dataset_description, model.experiment)
+        _check_built(dataset, model)
         problems += find_unusable_members(folder, model)
     except (ModelError, DatasetError) as error:
         problems.append(str(error))
@@ -143,6 +202,9 @@ def open_ensemble(
 
 def describe_way(ensemble: Ensemble) -> str:
     """Say how an ensemble is evaluated, and why."""
+    if isinstance(ensemble, Blend):
+        ways = (f"{part.name} {describe_way(part)}" for part in ensemble.parts)
+        return "; ".join(ways)
     if ensemble.method == "patches":
         return "patch by patch, as asked"
     obstacles = "; ".join(ensemble.plan.obstacles)
@@ -151,6 +213,19 @@ def describe_way(ensemble: Ensemble) -> str:
     if obstacles:
         return f"by dense passes as far as they are exact: {obstacles}"
     return "by dense passes, which are exact: no operation pads with zeros"
+
+
+def _check_built(dataset: BuiltDataset, model: Model) -> None:
+    """Raise DatasetError where what a model reads was described after the build."""
+    names = [v.name for v in model.experiment.inputs]
+    lacking = [name for name in names if name not in dataset.resolutions]
+    if lacking:
+        message = (
+            f"{dataset.folder}: holds no tiles of {', '.join(lacking)}, which the "
+            f"model {model.experiment.model_name!r} reads. Must hold them. Run 'ginv "
+            "build-dataset'."
+        )
+        raise DatasetError(message)
 
 
 def _warn_of_changes(

@@ -12,6 +12,7 @@ from glacier_inversion.drawing.calibrated import is_calibrated
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import APPLICABILITY, NOISE
+from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.ensemble import Ensemble
 
@@ -49,6 +50,8 @@ def tags_of(
         "device": str(ensemble.device),
         "software": f"glacier_inversion {glacier_inversion.__version__}",
     }
+    if isinstance(ensemble, Blend):
+        tags["models"] = " ".join(part.name for part in ensemble.parts)
     if statistic == "std":
         tags["ddof"] = "1"
     if ensemble.calibration is not None and is_calibrated(statistic):
@@ -103,6 +106,6 @@ def describe_band(output: str, statistic: str) -> str:
 def digest_experiment(experiment: Experiment | Application) -> str:
     """Identify an experiment by all that has an effect on a map."""
     content = experiment.model_dump(mode="json", by_alias=True, exclude={"schema_"})
-    for which in ("features", "profiles", "models"):
+    for which in ("features", "profiles", "models", "blend"):
         del content["drawing_description"][which]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -16,6 +16,11 @@ from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.model_now import model_now
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.split_scores import score_split
+from glacier_inversion.evaluation.subject import (
+    find_experiments,
+    join_models,
+    name_subject,
+)
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import working_in
@@ -66,7 +71,7 @@ def calibrate(
     progress: Progress | None = None,
 ) -> CalibrationReport:
     """
-    Fit how far the experiment's model errs to its errors on the validation features.
+    Fit how far a model, or a blend, errs to its errors on the validation features.
 
     Where there is no time for `crossval`, whose errors are of more features and of none
     that had a say in the training. It needs four validation features of which an output
@@ -105,7 +110,7 @@ def calibrate(
             "validation",
         )
     if written is None:
-        folder = workspace.model(experiment.model_name)
+        folder = workspace.model(name_subject(experiment))
         message = (
             f"{folder}: cannot be calibrated. Must be trained from this experiment and "
             "dataset, and have four validation features at least of which a measured "
@@ -166,9 +171,9 @@ def keep_calibration(
     """
     Write how far a model errs into its folder; return the path, None where it is not.
 
-    It is written where the model is what would be trained now: from this experiment and
-    dataset. Else that is warned of. Where there is nothing to write, one that is there
-    stays: too few features, or groups, say nothing against it.
+    It is written where the model, or each of a blend, is what would be trained now:
+    from this experiment and dataset. Else that is warned of. Where there is nothing to
+    write, one that is there stays: too few features, or groups, say nothing against it.
 
     Parameters
     ----------
@@ -182,33 +187,40 @@ def keep_calibration(
     WorkspaceError
         It cannot be written, or another command trains or calibrates the model.
     """
-    folder = workspace.model(experiment.model_name)
+    folder = workspace.model(name_subject(experiment))
     if not calibrations:
         if (folder / CALIBRATION).exists():
             logger.info("%s: stays as it is, of other errors", folder / CALIBRATION)
         return None
-    if not (folder / "model.json").exists():
-        logger.warning(
-            "%s: is not trained, so no calibration is kept with it. Train it, and run "
-            "this again: its folds are kept",
-            folder,
-        )
-        return None
-    with working_in(folder, "training or calibrating"):
-        model = read_model(folder)
-        try:
-            changed = model.differing(model_now(experiment, dataset))
-        except DatasetError as error:
-            changed = [str(error)]
-        if changed:
+    experiments = find_experiments(experiment, workspace)
+    folders = {place: workspace.model_to_read(place) for place in experiments}
+    for own in folders.values():
+        if not (own / "model.json").exists():
             logger.warning(
-                "%s: was trained with other values of: %s. "
-                "No calibration is kept with it",
-                folder,
-                ", ".join(changed),
+                "%s: is not trained, so no calibration is kept with it. Train it, and "
+                "run this again: its folds are kept",
+                own,
             )
             return None
+    with working_in(folder, "training or calibrating"):
+        models = []
+        for place, own in folders.items():
+            model = read_model(own)
+            try:
+                changed = model.differing(model_now(experiments[place], dataset))
+            except DatasetError as error:
+                changed = [str(error)]
+            if changed:
+                logger.warning(
+                    "%s: was trained with other values of: %s. "
+                    "No calibration is kept with it",
+                    own,
+                    ", ".join(changed),
+                )
+                return None
+            models.append(model)
+        identity = join_models(experiment, models).identity
         write_calibration(
-            Calibration(calibrations, source, model.identity, n_members), folder
+            Calibration(calibrations, source, identity, n_members), folder
         )
     return folder / CALIBRATION

@@ -11,6 +11,7 @@ from typing import Any
 import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.errors import name_some
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
@@ -32,6 +33,7 @@ from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import kind_of, score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
+from glacier_inversion.evaluation.subject import find_experiments, name_subject
 from glacier_inversion.evaluation.tables import (
     format_csv,
     format_predictions,
@@ -45,10 +47,11 @@ from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.state_files import to_state
 from glacier_inversion.training.engine import check_network, train_members
+from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import SPLITS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +117,10 @@ def crossval(
     intervals of errors.
 
     Members are written to models/MODEL/folds/NAME; finished ones are kept, and what was
-    stopped goes on. The names say how many folds there are and what they are of, so
-    those of other options are left alone. Numbers and points are written into
-    evaluations/MODEL/crossval, all of them or none.
+    stopped goes on. Of a blend those of each of its models are, and they predict
+    together; its calibration is models/BLEND/calibration.json. The names say how many
+    folds there are and what they are of, so those of other options are left alone.
+    Numbers and points are written into evaluations/MODEL/crossval, all of them or none.
 
     Parameters
     ----------
@@ -158,22 +162,26 @@ def crossval(
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
-    check_network(experiment)
+    experiments = find_experiments(experiment, workspace)
+    for own in experiments.values():
+        check_network(own)
+        check_serves(experiment.dataset_description, own)
+    read = [v.name for own in experiments.values() for v in own.inputs]
     description = experiment.evaluation_description
-    dataset = open_dataset(experiment, workspace, description.rasters)
+    dataset = open_dataset(experiment, workspace, [*description.rasters, *read])
     for message in find_other_units(description, dataset.units):
         logger.warning("%s", message)
     splits = SPLITS if with_test else SPLITS[:-1]
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]
-    nested = nested or experiment.best_by.of_validation
+    nested = nested or any(own.best_by.of_validation for own in experiments.values())
     groups = None if group is None else read_groups(dataset, features, group)
     truths = filter(dataset.has_truth, experiment.outputs)
     variables = [variable.name for variable in (*experiment.inputs, *truths)]
     dataset.check_features(features, [*variables, *description.rasters])
     progress.start("reading", len(features), "feature")
-    read = read_known_pixels(experiment, dataset, features, {}, progress)
-    known = {output: pixels.count_by_feature() for output, pixels in read.items()}
+    found = read_known_pixels(experiment, dataset, features, {}, progress)
+    known = {output: pixels.count_by_feature() for output, pixels in found.items()}
     folds = make_folds(
         {f: sum(counts[f] for counts in known.values()) for f in features},
         n_folds=n_folds,
@@ -181,8 +189,9 @@ def crossval(
         nested=nested,
         suffix=name_options(group, nested, with_test),
     )
-    check_known(folds, known, experiment.criterion)
-    name = experiment.model_name
+    for own in experiments.values():
+        check_known(folds, known, own.criterion)
+    name = name_subject(experiment)
     logger.info(
         "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
     )
@@ -197,21 +206,26 @@ def crossval(
             len(fold.train),
             name_some(fold.held_out),
         )
-        own = replace(dataset, splits=fold.splits(kept_out))
-        folder = workspace.fold(name, fold.name)
-        train_members(
-            experiment,
-            read_training_tiles(own, experiment, progress),
-            folder,
-            overwrite=overwrite,
-            jobs=jobs,
-            progress=progress,
-            device=device,
-            test_features=own.select("test"),
-            units=dataset.units,
-        )
-        ensemble = Ensemble(folder, read_model(folder), method, device)
-        done.append(_predict(experiment, own, fold, ensemble, failures, progress))
+        without = replace(dataset, splits=fold.splits(kept_out))
+        ensembles = []
+        for place, own in experiments.items():
+            folder = workspace.fold(last_part(place), fold.name)
+            train_members(
+                own,
+                read_training_tiles(without, own, progress),
+                folder,
+                overwrite=overwrite,
+                jobs=jobs,
+                progress=progress,
+                device=device,
+                test_features=without.select("test"),
+                units=dataset.units,
+            )
+            ensembles.append(Ensemble(folder, read_model(folder), method, device))
+        ensemble = ensembles[0]
+        if len(ensembles) > 1:
+            ensemble = Blend(workspace.fold(name, fold.name), ensembles)
+        done.append(_predict(experiment, without, fold, ensemble, failures, progress))
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
     of_folds = workspace.model(name) / "folds"
@@ -230,7 +244,7 @@ def crossval(
     calibrations = calibrate_outputs(experiment, scores, pixels, groups)
     metrics = {
         "model": name,
-        "model_identity": identity_now(experiment, dataset),
+        "model_identity": identity_now(experiment, workspace, dataset),
         "split": CROSSVAL,
         "features": [feature for fold in folds for feature in fold.held_out],
         "seeds": seeds,
@@ -258,8 +272,9 @@ def _predict(
     """Predict what is held out, and fit the baselines to what was trained on."""
     rasters = rasters_by_output(experiment)
     progress.start("predicting", len(fold.held_out) + len(fold.train), "feature")
+    own = ensemble.model.experiment
     pixels = read_known_pixels(
-        experiment,
+        own,
         dataset,
         fold.held_out,
         rasters,
@@ -267,7 +282,7 @@ def _predict(
         ensemble=ensemble,
         failures=failures,
     )
-    training = read_known_pixels(experiment, dataset, fold.train, rasters, progress)
+    training = read_known_pixels(own, dataset, fold.train, rasters, progress)
     methods = fit_methods(experiment, training, pixels, dataset.units)
     return OutOfFold(fold, ensemble.seeds, pixels, methods)
 
@@ -281,7 +296,7 @@ def _write(
     metrics: dict[str, Any],
 ) -> list[Path]:
     """Write numbers, points and outlines, all of them or none; return their paths."""
-    folder = workspace.evaluations(experiment.model_name, CROSSVAL)
+    folder = workspace.evaluations(metrics["model"], CROSSVAL)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
     with working_in(folder, "cross-validating into"):

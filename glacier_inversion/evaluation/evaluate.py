@@ -68,7 +68,7 @@ def evaluate(
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """
-    Compare what the experiment's model predicts with what is known.
+    Compare what the experiment's model, or its blend, predicts with what is known.
 
     The ensemble predicts at the centres of the known pixels of its outputs, inside the
     outlines and outside, as far as they are the features' own. It is measured there
@@ -95,7 +95,7 @@ def evaluate(
         The dataset is not built, or was built from another description; no output is
         known on the features, or on those of training.
     ModelError
-        The model is not trained or does not fit.
+        The model is not trained or does not fit; or models cannot be blended.
     DeviceError
         The GPU fails, or its memory does not suffice.
     WorkspaceError
@@ -129,7 +129,7 @@ def write_evaluation(
     WorkspaceError
         They cannot be written, or another command is writing them.
     """
-    ensemble, name = scored.ensemble, experiment.model_name
+    ensemble, name = scored.ensemble, scored.ensemble.name
     metrics = {
         "model": name,
         "model_identity": ensemble.model.identity,

@@ -10,7 +10,12 @@ from typing import get_args
 
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
-from glacier_inversion.drawing.models import describe_way, features_of, open_ensemble
+from glacier_inversion.drawing.models import (
+    describe_way,
+    features_of,
+    open_blend,
+    open_ensemble,
+)
 from glacier_inversion.errors import DatasetError, ModelError, RasterError, name_some
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
@@ -21,6 +26,7 @@ from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.training.model.blend import parts_of
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
@@ -96,12 +102,16 @@ def score_split(
     description = experiment.evaluation_description
     dataset = open_dataset(experiment, workspace, description.rasters)
     problems: list[str] = []
-    name = experiment.model_name
-    ensemble = open_ensemble(
-        experiment, dataset, workspace, name, method, device, problems
-    )
+    opened = dataset, workspace, method, device, problems
+    blend = experiment.drawing_description.blend
+    ensemble: Ensemble | None
+    if blend is None:
+        ensemble = open_ensemble(experiment, experiment.model_name, *opened)
+    else:
+        ensemble = open_blend(experiment, blend, *opened)
     if problems or ensemble is None:
         raise ModelError("\n".join(problems))
+    name = ensemble.name
     features, trained = (
         features_of(ensemble, dataset, wanted, dataset.select(wanted))
         for wanted in (split, "train")
@@ -117,15 +127,22 @@ def score_split(
         logger.warning(
             "%s: was trained on features of these. Errors on others are larger", name
         )
-    elif split == "validation" and ensemble.model.experiment.best_by.of_validation:
+    elif split == "validation" and any(
+        part.model.experiment.best_by.of_validation for part in parts_of(ensemble)
+    ):
         logger.warning(
             "%s: its best epochs were chosen by these features. Errors on others may "
             "be larger: 'ginv crossval' predicts features that had no say",
             name,
         )
-    maybe_seen = []
+    maybe_seen: list[str] = []
     if split in ("test", "validation"):
-        maybe_seen = find_maybe_seen(ensemble.model, dataset, features)
+        seen = {
+            feature
+            for part in parts_of(ensemble)
+            for feature in find_maybe_seen(part.model, dataset, features)
+        }
+        maybe_seen = [feature for feature in features if feature in seen]
     if maybe_seen:
         logger.warning(
             "%s: its networks may have been trained on the places of: %s. By their "
@@ -135,7 +152,8 @@ def score_split(
             name,
             name_some(maybe_seen),
         )
-    _warn_of_targets(ensemble, dataset)
+    for part in parts_of(ensemble):
+        _warn_of_targets(part, dataset)
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)
     progress.start("evaluating", len(features) + len(trained), "feature")

@@ -266,6 +266,26 @@ def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
     yield from find_repeated(
         ((path, last_part(model)) for path, model in models), "model"
     )
+    blend = view.value("drawing_description", "blend")
+    if isinstance(blend, str) and len(models) < 2:
+        yield (
+            "drawing_description.blend",
+            f"{blend!r} is to be made of {len(models)} models. Must be of two at "
+            "least. Name them in drawing_description.models, or leave the blend out",
+        )
+    places = {last_part(model) for _, model in models}
+    own = view.value("model_name")
+    if isinstance(blend, str) and blend in (*places, own):
+        yield (
+            "drawing_description.blend",
+            f"{blend!r} is a model. Must be a name of its own. Choose another",
+        )
+    if isinstance(blend, str) and isinstance(own, str) and own not in places:
+        yield (
+            "drawing_description.models",
+            f"do not hold {own!r}, the experiment's own model, while {blend!r} is "
+            "evaluated for it. Must hold it. Add it, or leave the blend out",
+        )
     resolution = view.value("drawing_description", "resolution")
     finest = min(view.resolutions("inputs", "outputs"), default=None)
     if finest is not None and is_length(resolution) and not ratio(resolution, finest):

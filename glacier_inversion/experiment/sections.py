@@ -230,6 +230,12 @@ class DrawingDescription(Section):
         description="Trained models: names in the workspace, or paths to the folders "
         "of models elsewhere, absolute or relative to the workspace.",
     )
+    blend: FolderName | None = Field(
+        default=None,
+        description="The name of a blend: the models are drawn, evaluated and "
+        "calibrated as one ensemble, with as many members of each. null: each by "
+        "itself.",
+    )
     statistics: list[Annotated[str, Field(pattern=f"^({STATISTIC})$")]] = Field(
         default=["mean", "std"],
         min_length=1,

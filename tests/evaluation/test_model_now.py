@@ -8,9 +8,10 @@ from glacier_inversion.training.model.model import read_model
 def identity_of(run, **splits):
     """Return what identifies the model now, some features in other splits."""
     experiment = load_experiment(run.file)
-    dataset = open_dataset(experiment, Workspace(run.root))
+    workspace = Workspace(run.root)
+    dataset = open_dataset(experiment, workspace)
     dataset.splits.update(splits)
-    return identity_now(experiment, dataset)
+    return identity_now(experiment, workspace, dataset)
 
 
 def test_it_is_the_model_that_was_trained(finished):

@@ -200,6 +200,21 @@ BAD_VALUES = [
         r"models\[1\]: model 'm' is named twice",
     ),
     (
+        "drawing_description/blend",
+        "both",
+        r"drawing_description\.blend: 'both' is to be made of 1 models",
+    ),
+    (
+        "drawing_description",
+        {"features": "all", "models": ["a", "small"], "blend": "small"},
+        r"drawing_description\.blend: 'small' is a model",
+    ),
+    (
+        "drawing_description",
+        {"features": "all", "models": ["a", "b"], "blend": "both"},
+        r"drawing_description\.models: do not hold 'small', the experiment's own model",
+    ),
+    (
         "drawing_description/statistics",
         ["q\u0665\u0660"],
         r'statistics\[0\]: "q\\u0665\\u0660" does not exist',
