@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from glacier_inversion.training.network.fields import PatchField
+from glacier_inversion.training.network.fused import convolve
 from glacier_inversion.training.network.operation import (
     NotDenseError,
     OnImage,
@@ -78,6 +79,15 @@ class Convolutions(OnImage):
     def convolve(self, image: Tensor) -> Tensor:
         """Compute the image that comes next."""
 
+    def rectified(
+        self, layer: nn.Module, image: Tensor, onto: Tensor | None = None
+    ) -> Tensor:
+        """Apply one of the layers, add to *onto*, which may be overwritten; a ReLU."""
+        layer = cast(nn.Conv2d, layer)
+        return convolve(
+            image, layer.weight, layer.bias, pads=self.pads, rectifies=True, onto=onto
+        )
+
     def apply_to(self, image: Tensor) -> Tensor:
         """Convolve in channels-last layout, which is the fast one."""
         return self.convolve(_spelt_out(image) if image.shape[1] == 1 else image)
@@ -97,5 +107,5 @@ class PlainConvolutions(Convolutions):
     def convolve(self, image: Tensor) -> Tensor:
         """Convolve and rectify, layer by layer."""
         for layer in self.layers:
-            image = functional.relu(layer(image), inplace=True)
+            image = self.rectified(layer, image)
         return image

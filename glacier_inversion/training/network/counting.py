@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from glacier_inversion.training.network.fused import kernel_of
 from glacier_inversion.training.network.operation import Operation, Shape
 
 
@@ -57,7 +58,8 @@ class MultiplyAdds(TorchFunctionMode):
     ) -> Any:
         """Call a function of torch, and count if it is one of them."""
         result = func(*args, **(kwargs or {}))
-        if func in (functional.conv2d, functional.linear):
+        kernel = args[1] if func is functional.linear else kernel_of(func, args)
+        if kernel is not None:
             # each value is a sum of as many products as one filter has weights
-            self.calls.append((tuple(result.shape), args[1][0].numel()))
+            self.calls.append((tuple(result.shape), kernel[0].numel()))
         return result

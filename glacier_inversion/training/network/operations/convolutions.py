@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn import functional
 
 from glacier_inversion.experiment.operations import convolutions as parameters
 from glacier_inversion.training.network.conventions import Conventions
@@ -14,6 +13,7 @@ from glacier_inversion.training.network.convolving import (
     PlainConvolutions,
     convolution,
 )
+from glacier_inversion.training.network.fused import convolve
 from glacier_inversion.training.network.operation import Shape
 
 
@@ -49,6 +49,8 @@ class ResidualBlock(Convolutions):
         n_rows, n_cols = (n - self.n_lost for n in image.shape[-2:])
         first = self.n_lost // 2
         kept = image[..., first : first + n_rows, first : first + n_cols]
-        for i, layer in enumerate(self.layers):
-            image = layer(functional.relu(image, inplace=True) if i > 0 else image)
-        return functional.relu(image.add_(self.shortcut(kept)), inplace=True)
+        *hidden, last = self.layers
+        onto = convolve(kept, self.shortcut.weight, self.shortcut.bias)
+        for layer in hidden:
+            image = self.rectified(layer, image)
+        return self.rectified(last, image, onto)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from glacier_inversion.experiment.operations import denses as parameters
 from glacier_inversion.training.network.conventions import Conventions
 from glacier_inversion.training.network.fields import PatchField, common_spacing
+from glacier_inversion.training.network.fused import convolve
 from glacier_inversion.training.network.operation import (
     Ending,
     Shape,
@@ -82,28 +83,28 @@ class Denses(Ending):
         """Multiply as convolutions: the first with kernels as large as an image."""
         spacing = common_spacing(fields)
         first, *hidden = (cast(nn.Linear, layer) for layer in self.layers)
-        parts, begin = [], 0
-        for field in fields:
+        vector: Tensor | None = None
+        begin = 0
+        for i, field in enumerate(fields):
             channels = field.values.shape[1]
             end = begin + channels * field.side**2
             square = channels, field.side, field.side
             kernel = first.weight[:, begin:end].reshape(-1, *square)
-            parts.append(
-                functional.conv2d(
-                    field.respaced(spacing).values,
-                    kernel.contiguous(memory_format=torch.channels_last),
-                    first.bias if begin == 0 else None,
-                )
+            vector = convolve(
+                field.respaced(spacing).values,
+                kernel.contiguous(memory_format=torch.channels_last),
+                first.bias if begin == 0 else None,
+                rectifies=bool(hidden) and i + 1 == len(fields),
+                onto=vector,
             )
             begin = end
-        vector = parts[0]
-        for part in parts[1:]:
-            vector.add_(part)
-        for layer in hidden:
-            vector = functional.conv2d(
-                functional.relu(vector, inplace=True),
+        assert vector is not None  # there are fields
+        for i, layer in enumerate(hidden):
+            vector = convolve(
+                vector,
                 layer.weight[..., None, None],
                 layer.bias,
+                rectifies=i + 1 < len(hidden),
             )
         return [PatchField(self._activated(vector), spacing, 1, is_vector=True)]
 
