@@ -19,6 +19,7 @@ own.
 import argparse
 import copy
 import logging
+import math
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ import safetensors.torch
 import shapely
 import torch
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
@@ -47,6 +49,7 @@ from glacier_inversion.training.model.model import Model, write_model
 from glacier_inversion.training.network.convolving import PlainConvolutions
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
+from glacier_inversion.training.network.kept_memory import keep_freed_memory
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operations.convolutions import ResidualBlock
 from glacier_inversion.training.network.operations.downsample import Downsample
@@ -176,14 +179,12 @@ def seconds(run: Callable[[], object]) -> float:
 def limit_of(network: Network, n_px: int) -> Callable[[], None]:
     """Return the network's convolutions on plain images, dense layers among them."""
     calls = []
-    for shapes, layer in layers_of(network):
-        weight = layer.weight.detach()
-        if weight.ndim == 2:
-            weight = weight.reshape(len(weight), *shapes)
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        side = n_px + weight.shape[-1] - 1
-        image = torch.randn(1, weight.shape[1], side, side)
-        calls.append((image.contiguous(memory_format=torch.channels_last), weight))
+    for shape, weight in layers_of(network):
+        kernel = weight.reshape(len(weight), *shape) if weight.ndim == 2 else weight
+        kernel = kernel.contiguous(memory_format=torch.channels_last)
+        side = n_px + kernel.shape[-1] - 1
+        image = torch.randn(1, kernel.shape[1], side, side)
+        calls.append((image.contiguous(memory_format=torch.channels_last), kernel))
 
     def run() -> None:
         with torch.inference_mode():
@@ -193,31 +194,42 @@ def limit_of(network: Network, n_px: int) -> Callable[[], None]:
     return run
 
 
-def layers_of(network: Network) -> list[tuple[tuple[int, ...], torch.nn.Module]]:
-    """Return convolutions and dense layers, each with the shape of what it is given."""
-    found: list = []
+class Weights(TorchFunctionMode):
+    """Keeps what each convolution and dense layer was given, in the order of calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[tuple[int, ...], torch.Tensor]] = []
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: object,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> object:
+        """Call it, and note the shape of one sample and the weights."""
+        if func in (functional.conv2d, functional.linear):
+            self.found.append((tuple(args[0].shape[1:]), args[1].detach()))
+        return func(*args, **(kwargs or {}))
+
+
+def layers_of(network: Network) -> list[tuple[tuple[int, ...], torch.Tensor]]:
+    """Return weights of convolutions and dense layers, with what each is given."""
+    patches = {n: torch.zeros(1, 1, s, s) for n, s in sides_of(network).items()}
+    with Weights() as kept:  # with gradients, as nothing is fused then
+        network(patches)
+    layers: list = []
     last_image: tuple[int, ...] = ()
-
-    def note(module: torch.nn.Module, given: tuple, _: object) -> None:
-        shape = tuple(given[0].shape[1:])
-        nonlocal last_image
+    for shape, weight in kept.found:
         if len(shape) == 3:
-            last_image = tuple(_.shape[1:])
-        elif shape[0] == np.prod(last_image):
-            shape = last_image
+            side = shape[1] - weight.shape[-1] + 1
+            last_image = (len(weight), side, side)
+            layers.append((shape, weight))
         else:
-            shape = (*shape, 1, 1)
-        found.append((shape, module))
-
-    handles = [
-        module.register_forward_hook(note)
-        for module in network.modules()
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
-    ]
-    network({n: torch.zeros(1, 1, s, s) for n, s in sides_of(network).items()})
-    for handle in handles:
-        handle.remove()
-    return found
+            images = (last_image, (*shape, 1, 1))
+            layers.append((next(i for i in images if math.prod(i) == shape[0]), weight))
+    return layers
 
 
 def sides_of(network: Network) -> dict[str, int]:
@@ -282,6 +294,8 @@ def ways_of(
     points = torch.cat([torch.zeros(N_PATCHES, 1, dtype=torch.int64), points], dim=1)
     usual = written_plainly(network)
 
+    keep_freed_memory()  # as who draws does
+
     def predict(wanted: np.ndarray, method: str) -> float:
         run = lambda: predict_points([network], block, wanted, plan, method, CPU)  # noqa: E731
         return seconds(run) / wanted.sum()
@@ -334,11 +348,14 @@ def peak_memory(raw: dict, root: Path, size: int) -> str:
     return f"{int(done.stdout.splitlines()[-1]) / 1024:.0f} MiB"
 
 
-def report(name: str, times: dict[str, list[float]]) -> None:
-    """Print medians and the ratios of each round."""
+def report(name: str, times: dict[str, list[float]], multiply_adds: int) -> None:
+    """Print medians, with the arithmetic of convolutions alone, and ratios of rounds."""
     print(f"\n{name}")
     for way, own in times.items():
-        print(f"  {way:<8} {median(own) * 1e6:10.2f} us a pixel and member")
+        line = f"  {way:<8} {median(own) * 1e6:10.2f} us a pixel and member"
+        if way in ("limit", "dense"):
+            line += f", {2e-9 * multiply_adds / median(own):.0f} GFLOP/s"
+        print(line)
 
     def ratio(one: str, other: str) -> str:
         return f"{median(a / b for a, b in zip(times[one], times[other], strict=True)):.1f}"
@@ -379,7 +396,12 @@ def main() -> None:
                 {name: way() for name, way in ways.items()}
                 for _ in range(options.rounds)
             ]
-            report(network, {name: [r[name] for r in rounds] for name in ways})
+            layers = layers_of(Network(experiment))
+            report(
+                network,
+                {name: [r[name] for r in rounds] for name in ways},
+                sum(weight.numel() for _, weight in layers),
+            )
             for n in members if "dense" in ways else []:
                 folder_of_model = Workspace(root).model(experiment.model_name)
                 if folder_of_model.exists():

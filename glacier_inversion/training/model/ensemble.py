@@ -45,6 +45,7 @@ from glacier_inversion.training.model.normalization import (
 from glacier_inversion.training.model.prediction import Floats, Prediction
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
+from glacier_inversion.training.network.kept_memory import keep_freed_memory
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from glacier_inversion.workspace import member_path
@@ -220,6 +221,8 @@ class Ensemble:
         DeviceError
             The GPU fails.
         """
+        if self.device.torch_device.type != "cuda":
+            keep_freed_memory()
         part = to_lattice(tiles, self.layout)
         predicted = wanted & part.usable
         while True:

@@ -16,15 +16,18 @@ from glacier_inversion.errors import (
     GlacierInversionError,
     first_line,
 )
+from glacier_inversion.training.network.kept_memory import can_keep
 from glacier_inversion.training.network.threads import map_in_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Patches of a batch stay in a core's caches: 128 of them are faster than 32, and than
-# 1,024. So do the fields of a dense pass; larger ones cost page faults each time.
+# 1,024.
 _BATCH = 128
-_CACHED = 32e6  # bytes
+# Larger parts of a block have less margin in all. Where memory is not kept, fields that
+# leave the caches cost page faults each time, which are more than that.
+_PASS_BYTES = 64e6 if can_keep() else 32e6
 _BLOCK_PX = 512
 # What a dense pass costs besides its arithmetic: some 50 calls, in multiply-adds.
 _CALLS = 1e7
@@ -161,7 +164,7 @@ def is_of_the_gpu(error: RuntimeError) -> bool:
     return isinstance(error, _CLASSES) or any(w in str(error) for w in _WORDS)
 
 
-CPU = Device(torch.device("cpu"), _BLOCK_PX, _CACHED, _BATCH, _CALLS)
+CPU = Device(torch.device("cpu"), _BLOCK_PX, _PASS_BYTES, _BATCH, _CALLS)
 
 
 def open_device(name: DeviceName) -> Device:
