@@ -26,14 +26,20 @@ DOORS = {
         {"to_file", "to_parquet", "write_dataframe"},
         {"geodata.vectors", "demo.observations"},  # the one into memory
     ),
-    "writes rasters by libraries": ({"shutil.copy"}, {"geodata.geotiffs"}),
+    "writes rasters by libraries": (
+        {"shutil.copy"},
+        {"geodata.geotiffs", "geodata.map_files"},  # the latter into memory
+    ),
     "writes weights by libraries": (
         {"torch.save", "save_file"},
         # into memory; samples into a scratch file
         {"training.checkpoint", "training.model.members", "training.samples_on_disk"},
     ),
     "writes text": ({"write_text", "writelines"}, set()),
-    "opens rasters": ({"rasterio.open", "gdal.Open"}, {"geodata.geotiffs"}),
+    "opens rasters": (
+        {"rasterio.open", "gdal.Open"},
+        {"geodata.geotiffs", "geodata.map_files"},  # the latter in memory
+    ),
     "opens vector files": (
         {"fiona.open", "read_file", "read_dataframe"},
         # what evaluate and the demo wrote themselves
@@ -116,7 +122,8 @@ def test_files_are_opened_for_writing_in_one_module():
         and set(str(mode_of(call, node))) & set("wax+?")
     }
     # images are written and read again, feature by feature
-    streams = {"commands.streams", "geodata.geotiffs", "training.data"}
+    streams = {"commands.streams", "training.data"}
+    streams |= {"geodata.geotiffs", "geodata.map_files"}
     assert found <= {"files", *streams}, found
 
 

@@ -18,7 +18,7 @@ from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.published_volumes import PublishedCounter
 from glacier_inversion.drawing.volumes import ThicknessCounter
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.geodata.geotiffs import cog_writers
+from glacier_inversion.geodata.map_files import map_writers
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.progress import Progress, duration
 
@@ -84,7 +84,7 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         for output, raster in planned.compared
     }
     n_drawn, begun = 0, time.perf_counter()
-    with cog_writers(files, drawn.grid, epsg) as writers:
+    with map_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
             progress.advance(drawn.feature)
             if values is None:

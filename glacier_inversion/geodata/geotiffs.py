@@ -48,7 +48,7 @@ _GEOTIFF = {
     "blockysize": 256,
     "BIGTIFF": "IF_SAFER",
 }
-_COG = {
+COG = {
     "driver": "COG",
     "blocksize": 512,
     "compress": "deflate",
@@ -286,7 +286,7 @@ class _Writing:
         n_bytes = 2 * self._scratch.stat().st_size
         try:
             with _libtiff_muted():
-                rasterio.shutil.copy(self._scratch, path, **_COG)
+                rasterio.shutil.copy(self._scratch, path, **COG)
         except (RasterioError, CPLE_BaseError, SystemError) as error:
             # a SystemError where GDAL fails and says nothing
             raise unwritable(self._file.path, error, n_bytes) from error

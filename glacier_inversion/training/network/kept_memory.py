@@ -36,7 +36,8 @@ def keep_freed_memory() -> None:
     Let this process keep up to 256 MiB of what it frees, from now on.
 
     All its threads then share one heap: in heaps of their own, of 64 MiB each, there is
-    little room for images. What is larger than 32 MiB is still given back at once. Nothing happens where it cannot be asked for.
+    little room for images. What is larger than 32 MiB is still given back at once.
+    Nothing happens where memory does not come from glibc.
     """
     if not can_keep():
         return
