@@ -15,8 +15,7 @@ from glacier_inversion.drawing.styles import (
 )
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.geodata.geotiffs import opened
-from glacier_inversion.grid import Grid
+from glacier_inversion.geodata.geotiffs import grid_of, opened
 from glacier_inversion.workspace import mosaic_path
 
 
@@ -62,8 +61,7 @@ def _mosaic(folder: Path, paths: Sequence[Path]) -> bytes:
     grids = []
     for path in paths:
         with opened(path) as src:
-            place = src.transform
-            grids.append(Grid(place.c, place.f, place.a, src.height, src.width))
+            grids.append(grid_of(src))
             wkt, unit, block = src.crs.to_wkt(), src.units[0], src.block_shapes[0]
     resolution = grids[0].resolution
     left, top = min(grid.left for grid in grids), max(grid.top for grid in grids)

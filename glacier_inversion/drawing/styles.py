@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -183,6 +184,7 @@ def write_style(raster: Path, statistic: str, shown: Range) -> Path:
     return path
 
 
+@functools.lru_cache(maxsize=64)  # the maps of all features have the same
 def _style(statistic: str, shown: Range) -> bytes:
     # without the version, QGIS would take it for a style of its first release
     style = Element("qgis", version="3.22", styleCategories="Symbology")

@@ -127,7 +127,7 @@ def _unreadable(path: Path, reason: str | None) -> str:
 
 
 @contextmanager
-def _opened_tile(path: Path) -> Iterator[Any]:
+def opened_tile(path: Path) -> Iterator[Any]:
     """Open a tile or map; RasterError if it has not one band, as they are written."""
     with opened(path) as src:
         if src.count != 1:  # who says thousands takes seconds to read
@@ -139,7 +139,7 @@ def read_tile(
     path: Path, rows: slice | None = None, cols: slice | None = None
 ) -> NDArray[np.float32]:
     """Read a tile, or a window of it, as (n_rows, n_cols), NaN where there is none."""
-    with _opened_tile(path) as src:
+    with opened_tile(path) as src:
         window = None
         if rows is not None and cols is not None:
             window = Window.from_slices(rows, cols)
@@ -149,9 +149,14 @@ def read_tile(
 
 def read_grid(path: Path) -> Grid:
     """Return the grid of a tile or map: square pixels, north up."""
-    with _opened_tile(path) as src:
-        left, top, resolution = src.transform.c, src.transform.f, src.transform.a
-        return Grid(left, top, resolution, src.height, src.width)
+    with opened_tile(path) as src:
+        return grid_of(src)
+
+
+def grid_of(src: Any) -> Grid:
+    """Return the grid of a tile or map that is open."""
+    place = src.transform
+    return Grid(place.c, place.f, place.a, src.height, src.width)
 
 
 def auxiliary_path(path: Path) -> Path:
@@ -253,11 +258,7 @@ class _Writing:
         unit = {} if file.unit is None else {"unit": file.unit}
         self._tags = {**file.tags, **unit}
         with self._failing():
-            self._dst = rasterio.open(
-                scratch,
-                "w",
-                **geotiff_profile(grid, epsg),
-            )
+            self._dst = rasterio.open(scratch, "w", **geotiff_profile(grid, epsg))
             self._dst.update_tags(**self._tags)
             if file.unit is not None:
                 self._dst.set_band_unit(1, file.unit)

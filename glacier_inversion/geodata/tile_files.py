@@ -24,8 +24,10 @@ from glacier_inversion.geodata.geotiffs import (
     gdal_ready,
     geotiff_profile,
     geotiff_writer,
+    grid_of,
     open_raster,
     opened,
+    opened_tile,
 )
 from glacier_inversion.grid import Grid
 
@@ -127,6 +129,15 @@ def holding_aside(path: Path) -> Iterator[BinaryIO]:
         raise
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def read_on(path: Path, grid: Grid) -> NDArray[np.float32] | None:
+    """Return all values of a tile, opened once; None if it lies on another grid."""
+    with opened_tile(path) as src:
+        if grid_of(src) != grid:  # it may say that it has any number of pixels
+            return None
+        values: NDArray[np.float32] = src.read(1)
+        return values
 
 
 def read_tags(path: Path) -> dict[str, str]:

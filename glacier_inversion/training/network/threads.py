@@ -38,7 +38,10 @@ def map_in_threads(
     Torch computes outside the interpreter lock. The results are in order and do not
     depend on the number of threads.
     """
-    n_threads = torch.get_num_threads()
+    items, n_threads = list(items), torch.get_num_threads()
+    if min(len(items), n_threads) <= 1:
+        with one_thread():
+            return [function(item) for item in items]
     with one_thread(), ThreadPoolExecutor(n_threads, initializer=_use_one) as pool:
         return list(pool.map(function, items))
 
