@@ -33,6 +33,7 @@ from glacier_inversion.drawing.profiles import draw_profile
 from glacier_inversion.drawing.published_volumes import find_published, warn_of_units
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
+    Extremes,
     ranges_of,
     style_maps,
     style_path,
@@ -55,7 +56,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, working_in
-from glacier_inversion.geodata.geotiffs import auxiliary_path
+from glacier_inversion.geodata.geotiffs import auxiliary_path, gdal_ready
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -195,7 +196,7 @@ def draw(
         calibrations = read_calibrations(ensemble, thicknesses)
         asked = {output: calibrations.get(output) for output in thicknesses}
         planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
-        with working_in(folder, "drawing into"):
+        with working_in(folder, "drawing into"), gdal_ready():
             for drawn in maps[ensemble.name]:
                 try:
                     of_feature = draw_feature(planned, drawn, progress)
@@ -222,8 +223,11 @@ def draw(
                     len(maps[ensemble.name]),
                 )
             try:
+                extremes = {
+                    p: e for of in done.values() for p, e in of.extremes.items()
+                }
                 written += _show_together(
-                    experiment, ensemble.name, folder, of_run, dataset
+                    experiment, ensemble.name, folder, of_run, extremes, dataset
                 )
             except RasterError as error:  # a map that was drawn is gone
                 logger.error("%s: %s", ensemble.name, error)
@@ -294,12 +298,13 @@ def _show_together(
     model: str,
     folder: Path,
     maps: DrawnMaps,
+    extremes: Mapping[Path, Extremes],
     dataset: BuiltDataset,
 ) -> list[Path]:
     """Style the maps of a run alike, join, list and picture them."""
     if not maps:
         return []
-    ranges = ranges_of(maps)
+    ranges = ranges_of(maps, extremes)
     style_maps(maps, ranges)
     mosaics = write_mosaics(folder, maps, ranges)
     paths = next(iter(maps.values()))

@@ -20,6 +20,7 @@ import numpy as np
 from glacier_inversion.drawing.error_cells import ErrorCells
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.drawing.published_volumes import PublishedMean
+from glacier_inversion.drawing.styles import Extremes
 from glacier_inversion.drawing.volumes import MeanThickness
 from glacier_inversion.state_files import digest_of, read_state, write_state
 
@@ -40,6 +41,8 @@ class DrawnFeature:
     holes : Holes
     thicknesses : dict of MeanThickness
         By output.
+    extremes : mapping of Extremes
+        The least and the greatest value of maps, as far as they are known.
     is_kept : bool
         Whether an earlier run drew it.
     """
@@ -47,6 +50,7 @@ class DrawnFeature:
     maps: Mapping[tuple[str, str], Path]
     holes: Holes
     thicknesses: dict[str, MeanThickness]
+    extremes: Mapping[Path, Extremes]
     is_kept: bool = False
 
 
@@ -71,6 +75,7 @@ def write_record(drawn: DrawnFeature, made_from: str) -> None:
         "thicknesses": {
             output: _to_json(mean) for output, mean in drawn.thicknesses.items()
         },
+        "extremes": {path.name: both for path, both in drawn.extremes.items()},
     }
     path = next(iter(drawn.maps.values())).with_name(RECORD)
     write_state(path, {**content, "sha256": digest_of(content)}, _FORMAT)
@@ -107,7 +112,14 @@ def read_record(
         means = {
             output: _from_json(mean) for output, mean in content["thicknesses"].items()
         }
-        return DrawnFeature(maps, Holes(**content["holes"]), means, is_kept=True)
+        told = content.get("extremes", {})  # earlier versions tell none
+        extremes: dict[Path, Extremes] = {}
+        for path in maps.values():
+            if path.name in told:
+                both = told[path.name]
+                extremes[path] = both and (float(both[0]), float(both[1]))
+        holes = Holes(**content["holes"])
+        return DrawnFeature(maps, holes, means, extremes, is_kept=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.published_volumes import PublishedCounter
+from glacier_inversion.drawing.styles import Extremes, extremes_of, join_extremes
 from glacier_inversion.drawing.volumes import ThicknessCounter
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.geodata.map_files import map_writers
@@ -83,6 +85,7 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         (output, raster): PublishedCounter(drawn, outline, output)
         for output, raster in planned.compared
     }
+    extremes: dict[Path, Extremes] = dict.fromkeys(maps.values())
     n_drawn, begun = 0, time.perf_counter()
     with map_writers(files, drawn.grid, epsg) as writers:
         for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
@@ -101,8 +104,11 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
                     shown,
                     read_raster_at(raster, shown, dataset, drawn, ensemble.layout),
                 )
-            for (output, name), write in zip(maps, writers, strict=True):
-                write(shown.image(output, name), *shown.block)
+            for what, write in zip(maps, writers, strict=True):
+                image = shown.image(*what)
+                write(image, *shown.block)
+                path = maps[what]
+                extremes[path] = join_extremes(extremes[path], extremes_of(image))
     logger.debug(
         "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
         ensemble.name,
@@ -125,6 +131,6 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         )
         for output, volume in volumes.items()
     }
-    done = DrawnFeature(maps, counter.holes, means)
+    done = DrawnFeature(maps, counter.holes, means, extremes)
     write_record(done, planned.made_from(drawn.feature))
     return done

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.files import write_bytes
@@ -64,6 +65,8 @@ DrawnMaps = dict[tuple[str, str], list[Path]]
 """The maps of a run, one for each feature, by output and statistic."""
 Ranges = dict[tuple[str, str], Range]
 """The range of each output and statistic, that of all features of a run."""
+Extremes = tuple[float, float] | None
+"""The least and the greatest finite value of a map; None where there is none."""
 
 
 def style_maps(maps: DrawnMaps, ranges: Ranges) -> None:
@@ -80,9 +83,9 @@ def style_maps(maps: DrawnMaps, ranges: Ranges) -> None:
             write_style(path, statistic, ranges[output, statistic])
 
 
-def ranges_of(maps: DrawnMaps) -> Ranges:
+def ranges_of(maps: DrawnMaps, extremes: Mapping[Path, Extremes]) -> Ranges:
     """
-    Return the ranges of a run's maps.
+    Return the ranges of a run's maps, which are read where *extremes* lack them.
 
     The standard deviations of an output have one range, its uncertainties another, all
     other statistics a third, so that the features can be compared, and their quantiles
@@ -101,7 +104,10 @@ def ranges_of(maps: DrawnMaps) -> Ranges:
     for what, paths in maps.items():
         together.setdefault(groups[what], []).extend(paths)
     ranges = {
-        group: common_range(paths, from_zero=group[1] in _FROM_ZERO)
+        group: common_range(
+            (extremes[p] if p in extremes else read_extremes(p) for p in paths),
+            from_zero=group[1] in _FROM_ZERO,
+        )
         for group, paths in together.items()
     }
     return {
@@ -115,34 +121,55 @@ def style_path(raster: Path) -> Path:
     return raster.with_suffix(".qml")
 
 
-def common_range(paths: Iterable[Path], from_zero: bool = False) -> Range:
+def common_range(extremes: Iterable[Extremes], from_zero: bool = False) -> Range:
     """
     Return one range for the values of several maps, rounded outward to nice numbers.
 
-    Read block by block; what is not finite is left out. (0, 1) without any value.
+    (0, 1) without any value.
 
     Parameters
     ----------
     from_zero : bool
         Begin at 0, as for a spread.
+    """
+    total = functools.reduce(join_extremes, extremes, None)
+    if total is None:
+        return 0.0, 1.0
+    return nice_range(0.0 if from_zero else total[0], total[1])
+
+
+def read_extremes(path: Path) -> Extremes:
+    """
+    Return those of a map, read block by block.
 
     Raises
     ------
     RasterError
-        A map cannot be read.
+        It cannot be read.
     """
-    lowest, highest = math.inf, -math.inf
-    for path in paths:
-        with opened(path) as src:
-            for _, window in src.block_windows(1):
-                values = src.read(1, window=window)
-                values = values[np.isfinite(values)]
-                if values.size:
-                    lowest = min(lowest, float(values.min()))
-                    highest = max(highest, float(values.max()))
-    if lowest > highest:
-        return 0.0, 1.0
-    return nice_range(0.0 if from_zero else lowest, highest)
+    found: Extremes = None
+    with opened(path) as src:
+        for _, window in src.block_windows(1):
+            found = join_extremes(found, extremes_of(src.read(1, window=window)))
+    return found
+
+
+def extremes_of(values: NDArray[np.float32]) -> Extremes:
+    """Return those of values."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
+
+
+def join_extremes(one: Extremes, other: Extremes) -> Extremes:
+    """
+    Return those of two maps together.
+
+    >>> join_extremes((2.0, 5.0), (-1.0, 3.0)), join_extremes(None, (2.0, 5.0))
+    ((-1.0, 5.0), (2.0, 5.0))
+    """
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def nice_range(lowest: float, highest: float) -> Range:

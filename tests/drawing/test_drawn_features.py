@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from glacier_inversion.drawing.drawn_features import RECORD
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.covariogram import Covariogram
 from glacier_inversion.training.model.members import (
@@ -258,6 +259,25 @@ def test_a_record_that_cannot_be_used_is_no_more_than_none(run, text):
     assert told(run) == [feature for feature in EVERY if feature != "west"]
     assert "kept the maps of 4 of 5 features" in draw(run, "all")
     assert read_all(run.root / "drawings") == before
+
+
+def test_records_of_earlier_versions_tell_no_extremes(run):
+    "Which are read of the maps then, for the same styles."
+    before = read_all(run.root / "drawings")
+    path = run.root / "drawings/small/west" / RECORD
+    content = json.loads(path.read_text())
+    with rasterio.open(path.with_name("thickness_mean.tif")) as src:
+        values = src.read(1)
+    extremes = content.pop("extremes")["thickness_mean.tif"]
+    assert extremes == [np.nanmin(values), np.nanmax(values)]
+    number, _ = content.pop("format"), content.pop("sha256")
+    path.write_text(
+        json.dumps({"format": number, **content, "sha256": digest_of(content)})
+    )
+    assert "kept the maps of 5 of 5 features" in draw(run, "all")
+    after = read_all(run.root / "drawings")
+    changed = {name for name in before if before[name] != after[name]}
+    assert {str(name).rpartition("/")[2] for name in changed} == {RECORD}
 
 
 def test_another_way_of_evaluating_is_another_map(unpadded, tmp_path):

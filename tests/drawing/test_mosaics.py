@@ -102,7 +102,7 @@ def test_a_map_that_vanishes_is_a_failure_of_the_mosaics_alone(
     "Profiles are drawn all the same, and the rest is listed."
     run = copy_of(drawn, tmp_path)
 
-    def vanished(maps):
+    def vanished(*_):
         message = "east/thickness_mean.tif: does not exist"
         raise RasterError(message)
 

@@ -10,6 +10,7 @@ from glacier_inversion.drawing.styles import (
     colours_of,
     common_range,
     nice_range,
+    read_extremes,
     write_style,
 )
 from glacier_inversion.geodata.geotiffs import read_tile
@@ -47,10 +48,12 @@ def test_one_range_holds_all_maps_and_only_their_numbers(tmp_path):
         write_map(tmp_path / "b.tif", [np.nan, 287.9]),
         write_map(tmp_path / "c.tif", [np.nan, np.nan]),
     ]
-    assert common_range(paths) == (0.0, 300.0)
-    assert common_range(paths[1:2]) == (287.0, 288.0)
-    assert common_range(paths[1:2], from_zero=True) == (0.0, 300.0)
-    assert common_range(paths[2:]) == common_range([]) == (0.0, 1.0)
+    read = list(map(read_extremes, paths))
+    assert read == [(12.5, 12.5), (np.float32(287.9), np.float32(287.9)), None]
+    assert common_range(read) == (0.0, 300.0)
+    assert common_range(read[1:2]) == (287.0, 288.0)
+    assert common_range(read[1:2], from_zero=True) == (0.0, 300.0)
+    assert common_range(read[2:]) == common_range([]) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("scale", [1e-7, 1, 1e9])
