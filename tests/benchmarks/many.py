@@ -1,0 +1,160 @@
+"""
+What maps of many small features cost, beside writing the same files empty.
+
+Round outlines of 131 pixels at 12.5 m, 700 m apart, are drawn by three members, each way in
+a process of its own:
+
+- draw: `ginv draw`, mean and standard deviation; kept: once more, when all is there;
+- empty: rasterio writes the same GeoTIFFs without a value, and plain writes the same
+  styles and records: nothing is read, predicted, checked or renamed.
+
+Prints CPU seconds with all that the process does from its start, for a feature CPU
+milliseconds without the start (of a run on one feature), and the peak memory.
+
+    python -m tests.benchmarks.many [--features 500,10000] [--network "valid resnet"]
+"""
+
+import argparse
+import copy
+import json
+import logging
+import math
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from rasterio.enums import Resampling
+
+from glacier_inversion.dataset.build import build_dataset
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.workspace import Workspace
+from tests import synthetic
+from tests.benchmarks.build import Cost, cost
+from tests.benchmarks.draw import FINE, NETWORKS, describe, write_members
+
+N_PX, MEMBERS, SPACING = 131, 3, 700.0
+COG = {"driver": "COG", "dtype": "float32", "count": 1, "nodata": float("nan")}
+COG |= {"blocksize": 512, "compress": "deflate", "predictor": "floating_point"}
+COG |= {"overview_resampling": Resampling.average.name, "statistics": "yes"}
+
+
+def write_region(root: Path, network: str, n_features: int) -> Path:
+    """Write data, build the dataset, and write members as large as trained ones."""
+    n_cols = math.ceil(math.sqrt(n_features))
+    n_px = math.ceil((n_cols + 1) * SPACING / FINE)
+    row, col = np.ogrid[:n_px, :n_px]
+    values = (20 + 10 * np.sin(row / 37) * np.cos(col / 53)).round(2).astype("f4")
+    left, top = synthetic.LEFT, synthetic.TOP
+    for name in ("slope", "speed", "thickness"):
+        synthetic.write_raster(root / f"data/{name}.tif", values, left, top, FINE)
+    radius = FINE * math.sqrt(N_PX / math.pi)
+    features = []
+    for number in range(n_features):
+        i, j = divmod(number, n_cols)
+        centre = shapely.Point(left + (j + 1) * SPACING, top - (i + 1) * SPACING)
+        features.append(({"id": f"g{number:05}"}, centre.buffer(radius)))
+    synthetic.write_outlines(root / "data/glaciers.shp", features)
+    raw = describe(network, [])
+    raw["drawing_description"]["features"] = "all"
+    experiment = check_experiment(raw, "benchmark")
+    build_dataset(experiment, Workspace(root))
+    dataset = open_dataset(experiment, Workspace(root))
+    write_members(experiment, dataset, root, MEMBERS)
+    one = copy.deepcopy(raw)
+    one["drawing_description"]["features"] = ["g00000"]
+    synthetic.write_json(root / "one.json", one)
+    return synthetic.write_json(root / "exp.json", raw)
+
+
+def draw(file: Path) -> Cost:
+    """Draw by the command."""
+    command = [sys.executable, "-m", "glacier_inversion", "draw", str(file), "-q"]
+    return cost([*command, "--workspace", str(file.parent), "--device", "cpu"])
+
+
+def list_files(root: Path) -> list:
+    """List what was drawn: GeoTIFFs by shape and place, other files by their length."""
+    listed: list = []
+    for path in sorted((root / "drawings").rglob("*/*")):
+        if path.suffix == ".tif":
+            with rasterio.open(path) as src:
+                listed.append((path.name, src.shape, list(src.transform)[:6]))
+        elif path.suffix in (".qml", ".json") and path.parent.parent.name != "drawings":
+            listed.append((path.name, path.stat().st_size, None))
+        else:
+            continue
+        listed[-1] = (str(path.relative_to(root / "drawings")), *listed[-1][1:])
+    return listed
+
+
+def write_empty(root: Path) -> None:
+    """Write the files that are listed, empty."""
+    crs = rasterio.CRS.from_epsg(synthetic.EPSG)
+    nothing = np.full((600, 600), np.nan, "f4")
+    for name, size, transform in json.loads((root / "files.json").read_text()):
+        path = root / "empty" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if transform is None:
+            path.write_bytes(b" " * size)
+            continue
+        place = {"height": size[0], "width": size[1], "crs": crs}
+        place["transform"] = rasterio.Affine(*transform)
+        with rasterio.open(path, "w", **place, **COG) as dst:
+            dst.write(nothing[: size[0], : size[1]], 1)
+
+
+def empty(root: Path) -> Cost:
+    """Write the files in a process of its own."""
+    shutil.rmtree(root / "empty", ignore_errors=True)
+    call = ["-m", "tests.benchmarks.many", "--empty", str(root)]
+    return cost([sys.executable, *call])
+
+
+def compare(network: str, n_features: int) -> None:
+    """Print the costs of a region."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        file = write_region(root, network, n_features)
+        start = draw(root / "one.json")
+        shutil.rmtree(root / "drawings")
+        costs = {"draw": draw(file), "kept": draw(file)}
+        synthetic.write_json(root / "files.json", [])
+        start_of_empty = empty(root)
+        synthetic.write_json(root / "files.json", list_files(root))
+        costs["empty"] = empty(root)
+        each = {}
+        print(f"\n{network}, {n_features} features")
+        print("           CPU s   wall s   CPU ms a feature   peak MiB")
+        for way, own in costs.items():
+            begun = start_of_empty if way == "empty" else start
+            each[way] = (own.cpu - begun.cpu) / n_features * 1e3
+            print(
+                f"  {way:<7} {own.cpu:7.1f}  {own.wall:7.1f}   {each[way]:16.2f}   "
+                f"{own.peak:8.0f}"
+            )
+        ratio = each["draw"] / each["empty"]
+        print(f"  draw takes {ratio:.2f} times the CPU of empty files", flush=True)
+
+
+def main() -> None:
+    """Print a table for each number of features."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--features", default="500")
+    parser.add_argument("--network", default="valid resnet", choices=NETWORKS)
+    parser.add_argument("--empty", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if given.empty:
+        write_empty(given.empty)
+        return
+    for n in map(int, given.features.split(",")):
+        compare(given.network, n)
+
+
+if __name__ == "__main__":
+    main()
