@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.changes import find_changes
+from glacier_inversion.dataset.checked_tiles import CheckedTiles
 from glacier_inversion.dataset.outlines import (
     name_outlines,
     read_columns,
@@ -27,14 +28,11 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.geodata.archives import file_of
-from glacier_inversion.geodata.geotiffs import read_grid, read_tile
-from glacier_inversion.geodata.tile_files import read_on
+from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
-from glacier_inversion.patches.tiles import Tiles, digest, digest_all, digest_strips
+from glacier_inversion.patches.tiles import Tiles, digest, digest_all
 from glacier_inversion.workspace import Workspace, tile_path
-
-_HELD = 2**20  # pixels of a tile that is read once, at most
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ class BuiltDataset:
     units: dict[str, str | None]
     warping: dict[str, Warping | None]
     failed: dict[str, tuple[str | None, str]]
-    _checked: set[Path] = field(default_factory=set, repr=False)
-    _held: dict[Path, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _checked: CheckedTiles = field(default_factory=CheckedTiles, repr=False)
 
     @cached_property
     def outlines(self) -> dict[str, shapely.Geometry]:
@@ -178,9 +175,7 @@ class BuiltDataset:
         """
         Check that a feature's tiles are those that were built, each once.
 
-        Read in strips: windows that are read of them later are not checked any more.
-        Tiles of up to a million pixels are held until another feature's are checked,
-        to be read once.
+        Windows that are read of them later are not checked any more.
 
         Raises
         ------
@@ -189,17 +184,10 @@ class BuiltDataset:
         """
         for name in rasters:
             path = tile_path(self.folder, feature, name)
-            if path in self._checked:
-                continue
             grid = self.grid(feature, self.resolutions[name])
-            expected = self.rows[feature]["rasters"][name]["sha256"]
-            try:
-                is_ours = self._digest(path, grid) == expected
-            except RasterError as error:
-                raise DatasetError(_damaged(path)) from error
-            if not is_ours:
+            sha256 = self.rows[feature]["rasters"][name]["sha256"]
+            if not self._checked.is_as_built(path, grid, sha256):
                 raise DatasetError(_damaged(path))
-            self._checked.add(path)
 
     def check_features(self, features: Iterable[str], rasters: Iterable[str]) -> None:
         """
@@ -220,21 +208,6 @@ class BuiltDataset:
         if damaged:
             raise DatasetError("\n".join(damaged))
 
-    def _digest(self, path: Path, grid: Grid) -> str | None:
-        """Return the digest of a tile, which may be held; None on another grid."""
-        if grid.n_rows * grid.n_cols > _HELD:
-            if read_grid(path) != grid:
-                return None
-            cols = slice(0, grid.n_cols)
-            return digest_strips(read_tile(path, rows, cols) for rows in grid.strips())
-        values = read_on(path, grid)
-        if values is None:
-            return None
-        if any(held.parent != path.parent for held in self._held):
-            self._held.clear()
-        self._held[path] = values
-        return digest(values)
-
     def read_raster(
         self, feature: str, name: str, rows: slice, cols: slice
     ) -> NDArray[np.float32]:
@@ -247,8 +220,9 @@ class BuiltDataset:
             As from `read_tiles`.
         """
         path = tile_path(self.folder, feature, name)
-        if path in self._held and path in self._checked:
-            return self._held[path][rows, cols].copy()
+        held = self._checked.held(path)
+        if held is not None:
+            return held[rows, cols].copy()
         try:
             values = read_tile(path, rows, cols)
         except RasterError as error:

@@ -56,7 +56,8 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, working_in
-from glacier_inversion.geodata.geotiffs import auxiliary_path, gdal_ready
+from glacier_inversion.geodata.geotiffs import gdal_ready
+from glacier_inversion.geodata.map_files import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble

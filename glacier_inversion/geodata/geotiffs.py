@@ -159,11 +159,6 @@ def grid_of(src: Any) -> Grid:
     return Grid(place.c, place.f, place.a, src.height, src.width)
 
 
-def auxiliary_path(path: Path) -> Path:
-    """Return where GDAL keeps what it has found out of a raster, such as its mean."""
-    return path.with_name(f"{path.name}.aux.xml")
-
-
 @dataclass(frozen=True)
 class NewGeoTiff:
     """A GeoTIFF that is to be written: where, and what it says of itself."""

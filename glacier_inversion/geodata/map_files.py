@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -54,6 +55,11 @@ def map_writers(
         yield [partial(_write, image) for image in images]
         for file, image, scratch in zip(files, images, scratches, strict=True):
             scratch.write_bytes(_content(file, image, grid, epsg))
+
+
+def auxiliary_path(path: Path) -> Path:
+    """Return where GDAL keeps what it has found out of a raster, such as its mean."""
+    return path.with_name(f"{path.name}.aux.xml")
 
 
 def _write(

@@ -277,7 +277,7 @@ class Ensemble:
             for name, n_units in self._network.n_units.items()
             if n_units == 2
         }
-        first, scales = 0, self.model.scales
+        first, scales, losses = 0, self.model.scales, self.model.experiment.losses_name
         for networks in self._groups() if predicted.any() else ():
             members = slice(first, first + len(networks))
             first = members.stop
@@ -292,8 +292,7 @@ class Ensemble:
                 places = numbers[rows, cols][here]
                 for output in self.model.experiment.outputs:
                     name, of_piece = output.name, new[output.name]
-                    loss = self.model.experiment.losses_name[name]
-                    scale = scales.outputs[name]
+                    loss, scale = losses[name], scales.outputs[name]
                     own_unit = in_own_unit(of_piece[:, 0], output, loss, scale)
                     values[name][members, places] = own_unit.numpy()
                     if name in variances:
