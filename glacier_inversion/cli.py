@@ -36,6 +36,7 @@ from glacier_inversion.commands.evaluating import (
     evaluate_command,
     report_command,
 )
+from glacier_inversion.commands.sharing_options import check_sharing, with_sharing
 from glacier_inversion.commands.starting import new_command, schema_command
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.progress import working
@@ -111,6 +112,7 @@ def check_command(
     show_default="the cores that may be used",
     help="Number of features worked on at the same time.",
 )
+@with_sharing
 @click.pass_context
 def build_dataset_command(
     ctx: click.Context,
@@ -119,6 +121,8 @@ def build_dataset_command(
     verbose: bool,
     quiet: bool,
     jobs: int | None,
+    shard: str | None,
+    scheduler: str | None,
 ) -> None:
     """
     Cut the rasters out around the outlines, as GeoTIFFs.
@@ -127,6 +131,7 @@ def build_dataset_command(
     resolution. Files that are whole and were made from the same inputs are kept. Prints
     the path of the summary.
     """
+    check_sharing(shard, scheduler, jobs)
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset.build import build_dataset
     from glacier_inversion.executors import available_cores
@@ -137,7 +142,12 @@ def build_dataset_command(
     jobs = jobs or available_cores()
     with working() as progress:
         report = build_dataset(
-            loaded, Workspace(workspace), jobs=jobs, progress=progress
+            loaded,
+            Workspace(workspace),
+            jobs=jobs,
+            shard=shard,
+            scheduler=scheduler,
+            progress=progress,
         )
     logger.info("%d tiles written, %d kept", report.n_written, report.n_kept)
     click.echo(report.folder / "summary.json")
@@ -162,6 +172,7 @@ def build_dataset_command(
     help="Also write the losses and metrics for TensorBoard.",
 )
 @DEVICE
+@with_sharing
 @click.option("--status", is_flag=True, help="Show how far training is, and end.")
 def train_command(
     experiment: Path,
@@ -173,6 +184,8 @@ def train_command(
     jobs: int | None,
     tensorboard: bool,
     device: DeviceName,
+    shard: str | None,
+    scheduler: str | None,
     status: bool,
 ) -> None:
     """
@@ -182,6 +195,7 @@ def train_command(
     next run goes on from there.
     Prints the folders of the trained members.
     """
+    check_sharing(shard, scheduler, jobs, tensorboard)
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_experiment
 
@@ -213,6 +227,8 @@ def train_command(
                 jobs=jobs,
                 device=device,
                 tensorboard=tensorboard,
+                shard=shard,
+                scheduler=scheduler,
                 progress=progress,
             )
     except ExperimentError as error:
@@ -226,6 +242,7 @@ def train_command(
 @with_common_options
 @METHOD
 @DEVICE
+@with_sharing
 @click.pass_context
 def draw_command(
     ctx: click.Context,
@@ -235,6 +252,8 @@ def draw_command(
     quiet: bool,
     method: DrawingMethod,
     device: DeviceName,
+    shard: str | None,
+    scheduler: str | None,
 ) -> None:
     """
     Draw maps and profiles: GeoTIFFs, CSV files and pictures.
@@ -243,6 +262,7 @@ def draw_command(
     their standard deviation, and others if the experiment asks for them. Maps that an
     earlier run drew of the same are kept. Prints the paths of what is there.
     """
+    check_sharing(shard, scheduler)
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_application
     from glacier_inversion.workspace import Workspace
@@ -252,7 +272,15 @@ def draw_command(
     from glacier_inversion.drawing.draw import draw
 
     with working() as progress:
-        report = draw(loaded, place, method=method, device=device, progress=progress)
+        report = draw(
+            loaded,
+            place,
+            method=method,
+            device=device,
+            shard=shard,
+            scheduler=scheduler,
+            progress=progress,
+        )
     for path in report.written:
         click.echo(path)
     end(ctx, report.failures)

@@ -18,6 +18,7 @@ need not know this module::
     ├── TrainingError (RuntimeError)
     │   └── MemberError
     ├── StoppedError                 exit 130, 143 by SIGTERM, 129 by SIGHUP
+    ├── LeftToOthersError            exit 0
     ├── PackageError (ImportError)   exit 2
     └── WorkspaceError (OSError)
 """
@@ -94,6 +95,12 @@ class StoppedError(GlacierInversionError):
     """Work ended because the user asked for it."""
 
     exit_code = 130
+
+
+class LeftToOthersError(GlacierInversionError):
+    """Nothing is left to do for this command: others that work with it finish."""
+
+    exit_code = 0
 
 
 class PackageError(GlacierInversionError, ImportError):

@@ -1,5 +1,5 @@
 """
-Whole-or-not-at-all writing, locks; the one way anything is written or removed.
+Whole-or-not-at-all writing; the one way anything is written or removed.
 
 Nothing is written or removed through a link, so that nothing happens outside the
 workspace, whatever a link in it leads to.
@@ -17,7 +17,6 @@ from pathlib import Path
 from glacier_inversion.disk_space import find_error_number
 from glacier_inversion.errors import WorkspaceError, first_line
 
-_PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -255,84 +254,23 @@ def _unremovable(path: Path, error: OSError) -> WorkspaceError:
     return WorkspaceError(message)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is in, where they are not there yet."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
 def remove_if_empty(folder: Path) -> None:
     """Remove a folder if there is nothing in it."""
     if not any(folder.iterdir()):
         remove(folder)
 
 
-def is_locked(folder: Path) -> bool:
-    """Tell whether a process holds *folder*."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
-    path = _lock_of(folder)
-    if path.is_symlink() or not path.exists():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # nobody can hold what cannot be written
-        return False
-
-
-def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.lock")
-
-
-@contextmanager
-def locked(folder: Path, doing: str) -> Iterator[None]:
+def remove_scratches(folder: Path) -> None:
     """
-    Hold *folder* for this process; a dead process holds nothing.
+    Remove scratch files in a folder and in the folders in it, as far as they can be.
 
-    Raises
-    ------
-    WorkspaceError
-        Another process holds the folder, it cannot be written, or it is a link.
+    Deeper folders are others' work. Only who holds the folder alone may do this.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415  only commands that write
-
-    path = _lock_of(folder)
-    refuse_links(folder)
-    refuse_links(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=_PATIENCE)
-    except Timeout as error:
-        message = (
-            f"{folder}: another command is {doing} it. One at a time may. "
-            "Wait until it has ended, or stop it."
-        )
-        raise WorkspaceError(message) from error
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def working_in(folder: Path, doing: str) -> Iterator[None]:
-    """
-    Hold *folder* as `locked` does, and leave nothing half-written in it.
-
-    Who holds it alone writes there. So scratch files in it and in the folders in it,
-    before and after the block, are those of processes that were killed, be it a run's
-    own, which end when it fails: they are removed.
-    """
-    with locked(folder, doing):
-        _remove_scratches(folder)
-        try:
-            yield
-        finally:
-            _remove_scratches(folder)
-
-
-def _remove_scratches(folder: Path) -> None:
-    """Remove scratch files as far as they can be; deeper folders are others' work."""
     with suppress(OSError):  # who writes there says what is wrong
         inner = [path for path in folder.iterdir() if not path.is_symlink()]
         for place in (folder, *(path for path in inner if path.is_dir())):

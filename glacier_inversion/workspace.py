@@ -174,6 +174,11 @@ def tile_path(dataset: Path, feature: str, raster: str) -> Path:
     return _below(dataset, feature, raster).with_name(f"{raster}.tif")
 
 
+def shared_file(folder: Path, name: str) -> Path:
+    """Return the file of a task or process in a folder of what commands share."""
+    return _below(folder, name).with_name(f"{name}.lock")
+
+
 def mosaic_path(drawings: Path, output: str, statistic: str) -> Path:
     """Return the path of a mosaic of maps in the folder of a model's drawings."""
     return _below(drawings, output).with_name(f"{output}_{statistic}.vrt")

@@ -56,6 +56,7 @@ DOORS = {
         {
             "json_files",  # what users write
             "state_files",  # what commands write
+            "sharing.ledger",  # likewise, a line of it
             "training.model.applicability",  # the header of an array file
             "training.model.members",
         },

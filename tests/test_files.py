@@ -15,9 +15,7 @@ from glacier_inversion.files import (
     FULL,
     append_bytes,
     is_full,
-    is_locked,
     is_scratch,
-    locked,
     making_folder,
     move,
     refuse_links,
@@ -27,9 +25,9 @@ from glacier_inversion.files import (
     replacing_all,
     scratch_of,
     unwritable,
-    working_in,
     write_bytes,
 )
+from glacier_inversion.locks import is_locked, locked, working_in
 from tests.helpers import Run, read_all
 from tests.processes import (
     AS_NOBODY,
@@ -257,7 +255,7 @@ def test_what_is_removed_is_gone_as_far_as_it_was_there(tmp_path, linked):
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path, monkeypatch):
     "Who looks whether it is makes nothing, and is not stopped by what is in the way."
-    monkeypatch.setattr("glacier_inversion.files._PATIENCE", 0.1)
+    monkeypatch.setattr("glacier_inversion.locks._PATIENCE", 0.1)
     folder = tmp_path / "new" / "deep"
     assert not is_locked(folder)
     assert list(tmp_path.iterdir()) == []

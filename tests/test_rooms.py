@@ -14,6 +14,7 @@ from tests.package import MODULES, PACKAGE, imports
 # Who may import whom: a room imports from those before it, and from its own modules.
 ORDER = [
     "",  # the modules beside the rooms, but for those at the end
+    "sharing",
     "experiment",
     "experiment/operations",
     "experiment/derivations",
@@ -40,6 +41,7 @@ LAST = {"cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
 WITHOUT_TORCH = [
     "",
+    "sharing",
     "experiment",
     "geodata",
     "dataset",
@@ -47,7 +49,7 @@ WITHOUT_TORCH = [
     "proposing",
     "demo",
 ]
-WITHOUT_GEODATA = ["", "experiment", "patches", "training"]
+WITHOUT_GEODATA = ["", "sharing", "experiment", "patches", "training"]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Modules of tests in a room that have no module of that name to test, and why.
 WITHOUT_NAMESAKE = {

@@ -25,6 +25,7 @@ from glacier_inversion.commands.limits import check_limits
 from glacier_inversion.commands.streams import open_streams
 from glacier_inversion.errors import (
     GlacierInversionError,
+    LeftToOthersError,
     StoppedError,
     first_line,
     is_out_of_memory,
@@ -50,10 +51,10 @@ class _Failure(click.ClickException):
 
 
 class _Stop(_Failure):
-    """What is said when a signal stopped a command."""
+    """What is said when a command ends without its result, and without an error."""
 
     def show(self, file: Any = None) -> None:
-        """Write the message as it is: being stopped is no error."""
+        """Write the message as it is: it is no error."""
         click.echo(self.message, file=file, err=file is None)
 
 
@@ -91,8 +92,9 @@ class FriendlyGroup(click.Group):
 
 def _failure_of(error: BaseException) -> _Failure | None:
     """Return message and exit code of an error that was foreseen, None of others."""
-    if isinstance(error, StoppedError):
-        return _Stop(f"ginv: {error}", interrupts.exit_code())
+    if isinstance(error, StoppedError | LeftToOthersError):
+        was_stopped = isinstance(error, StoppedError)
+        return _Stop(f"ginv: {error}", interrupts.exit_code() if was_stopped else 0)
     # whatever libraries made of it on its way
     if isinstance(error, KeyboardInterrupt) or interrupts.was_stopped():
         message = (

@@ -19,6 +19,7 @@ from glacier_inversion.commands.console import (
     examples,
     with_common_options,
 )
+from glacier_inversion.commands.sharing_options import check_sharing, with_sharing
 from glacier_inversion.progress import working
 
 if TYPE_CHECKING:  # imported when a command runs, as --help shows at once
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # imported when a command runs, as --help shows at once
 )
 @METHOD
 @DEVICE
+@with_sharing
 @click.pass_context
 def evaluate_command(
     ctx: click.Context,
@@ -52,6 +54,8 @@ def evaluate_command(
     split: FeatureGroup,
     method: DrawingMethod,
     device: DeviceName,
+    shard: str | None,
+    scheduler: str | None,
 ) -> None:
     """
     Compare predictions with what is known.
@@ -61,6 +65,7 @@ def evaluate_command(
     methods, by class and by feature, and the paths of what was written: the same as
     JSON and CSV, and the pixels as points for QGIS.
     """
+    check_sharing(shard, scheduler)
     loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.evaluate import evaluate
 
@@ -71,6 +76,8 @@ def evaluate_command(
             split=split,
             method=method,
             device=device,
+            shard=shard,
+            scheduler=scheduler,
             progress=progress,
         )
     _print(ctx, report.metrics, report.written, report.failures)
@@ -115,6 +122,7 @@ def evaluate_command(
 @JOBS
 @METHOD
 @DEVICE
+@with_sharing
 @click.pass_context
 def crossval_command(
     ctx: click.Context,
@@ -131,6 +139,8 @@ def crossval_command(
     jobs: int | None,
     method: DrawingMethod,
     device: DeviceName,
+    shard: str | None,
+    scheduler: str | None,
 ) -> None:
     """
     Predict every feature by networks that never saw it.
@@ -145,6 +155,7 @@ def crossval_command(
             "many folds as there are features or groups. Leave one of them out."
         )
         raise click.UsageError(message)
+    check_sharing(shard, scheduler, jobs)
     loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.crossval import crossval
 
@@ -160,6 +171,8 @@ def crossval_command(
             jobs=jobs,
             method=method,
             device=device,
+            shard=shard,
+            scheduler=scheduler,
             progress=progress,
         )
     _print(ctx, report.metrics, report.written, report.failures)

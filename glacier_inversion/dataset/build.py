@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from glacier_inversion.dataset.recorded_sources import (
 )
 from glacier_inversion.dataset.summary import SUMMARY, refuse_newer, write_summary
 from glacier_inversion.dataset.tiling import (
-    TiledFeature,
     TilingJob,
+    TilingResult,
     points_path,
     tile_features,
+    tile_together,
 )
 from glacier_inversion.errors import (
     DatasetError,
@@ -37,10 +39,13 @@ from glacier_inversion.files import (
     refuse_links,
     remove,
     remove_if_empty,
-    working_in,
 )
 from glacier_inversion.geodata.tile_files import read_tags
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent, duration
+from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.shards import find_hands
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -61,6 +66,8 @@ def build_dataset(
     workspace: Workspace,
     *,
     jobs: int | None = None,
+    shard: str | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """
@@ -76,6 +83,11 @@ def build_dataset(
     jobs : int or None
         Features worked on at once, each in a process of its own, so that a crash of
         GDAL costs one feature. None: one after the other in this process.
+    shard : str, optional
+        Such as "1/4": share the features with other calls that do so, on any machine.
+        The last of them finishes the dataset.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://HOST:8786", whose workers make the tiles.
 
     Raises
     ------
@@ -85,10 +97,13 @@ def build_dataset(
         No feature could be built.
     WorkspaceError
         The dataset cannot be written, or another command is building it.
+    LeftToOthersError
+        Other shards finish the dataset, or have finished it.
     """
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
+    hands = find_hands(shard, scheduler, jobs or 1)
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)
     plan.check_buildable()
@@ -102,50 +117,70 @@ def build_dataset(
         logger.info("%s: %s", name, describe_counts(points.counts))
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    rasters, folder = plan.description.rasters, plan.folder
+    folder = plan.folder
+    todo = [
+        TilingJob(outline, plan.ownership.bounds[outline.feature], folder)
+        for outline in plan.outlines
+        if outline.feature in plan.ownership.bounds
+    ]
+    record = record_sources(plan.rasters, folder)
+    results: dict[str, TilingResult] = {}
+    progress.start("building", len(todo), "feature")
+    if hands is not None:
+        key = digest_of([plan.description.model_dump(mode="json"), record])
+        with working_together(
+            folder, "building", hands, key, lambda: _prepare(folder, todo, record)
+        ) as job:
+            results = tile_together(job, plan.rasters, todo, progress)
+            for result in results.values():
+                _log_details(result)
+            return _finish(experiment, plan, results)
     with working_in(folder, "building"):
-        failures = dict(plan.failures)
-        todo = [
-            TilingJob(outline, plan.ownership.bounds[outline.feature], folder)
-            for outline in plan.outlines
-            if outline.feature in plan.ownership.bounds
-        ]
-        # Tiles of other files go before the files of today are put on record: so
-        # those that are there were made from these, whenever a build is killed.
-        record = record_sources(plan.rasters, folder)
-        refuse_newer(folder)
-        changed = find_changed(folder, record)
-        _move_out_of_splits(folder)
-        _clear(folder, todo, list(record), changed)
-        write_sources(folder, record)
-        rows: dict[str, dict[str, Any]] = {}
-        n_written = 0
-        progress.start("building", len(todo), "feature")
+        _prepare(folder, todo, record)
         # closed, so that its processes end before the folder is let go
-        with closing(tile_features(plan.rasters, todo, jobs)) as results:
-            for feature, result in results:
-                if isinstance(result, RasterError):
-                    failures[feature] = str(result)
-                else:
-                    rows[feature] = result.row
-                    n_written += result.n_written
-                    _log_details(result)
+        with closing(tile_features(plan.rasters, todo, jobs)) as tiled:
+            for feature, result in tiled:
+                results[feature] = result
+                _log_details(result)
                 progress.advance(feature)
-        # in the order of the outlines, whichever was made first
-        failures = plan.failures | {
-            feature: failures[feature]
-            for feature in plan.ownership.bounds
-            if feature in failures
-        }
-        for feature, problem in failures.items():
-            logger.error("%s: %s", feature, problem)
-        if not rows:
-            raise DatasetError(describe_empty(folder, failures))
-        if isinstance(experiment, Experiment) and experiment.min_valid:
-            _warn_of_empty(experiment, rows)
-        _finish(plan, rows, failures)
-    n_kept = len(rows) * len(rasters) - n_written
-    return BuildReport(folder, n_written, n_kept, failures)
+        return _finish(experiment, plan, results)
+
+
+def _prepare(folder: Path, todo: list[TilingJob], record: dict[str, Any]) -> None:
+    """Put away what is not wanted any more, and put the files on record."""
+    # Tiles of other files go before the files of today are put on record: so
+    # those that are there were made from these, whenever a build is killed.
+    refuse_newer(folder)
+    changed = find_changed(folder, record)
+    _move_out_of_splits(folder)
+    _clear(folder, todo, list(record), changed)
+    write_sources(folder, record)
+
+
+def _finish(
+    experiment: Experiment | Application,
+    plan: DatasetPlan,
+    results: Mapping[str, TilingResult],
+) -> BuildReport:
+    """Say what became of all features, and write what tells that."""
+    failures, rows, n_written = dict(plan.failures), {}, 0
+    # in the order of the outlines, whichever was made first
+    for feature in plan.ownership.bounds:
+        result = results[feature]
+        if isinstance(result, RasterError):
+            failures[feature] = str(result)
+        else:
+            rows[feature] = result.row
+            n_written += result.n_written
+    for feature, problem in failures.items():
+        logger.error("%s: %s", feature, problem)
+    if not rows:
+        raise DatasetError(describe_empty(plan.folder, failures))
+    if isinstance(experiment, Experiment) and experiment.min_valid:
+        _warn_of_empty(experiment, rows)
+    _write_what_is_there(plan, rows, failures)
+    n_kept = len(rows) * len(plan.description.rasters) - n_written
+    return BuildReport(plan.folder, n_written, n_kept, failures)
 
 
 def _move_out_of_splits(folder: Path) -> None:
@@ -200,8 +235,10 @@ def _clear(
             remove_if_empty(emptied.parent)
 
 
-def _log_details(tiled: TiledFeature) -> None:
+def _log_details(tiled: TilingResult) -> None:
     """Log what may explain a feature that looks odd."""
+    if isinstance(tiled, RasterError):
+        return
     tiles = tiled.row["rasters"]
     logger.debug(
         "%s: bounds %s, %d tiles written, %d kept, valid: %s; %s",
@@ -229,7 +266,7 @@ def _warn_of_empty(experiment: Experiment, rows: dict[str, dict[str, Any]]) -> N
             )
 
 
-def _finish(
+def _write_what_is_there(
     plan: DatasetPlan, rows: dict[str, dict[str, Any]], failures: dict[str, str]
 ) -> None:
     """Write the outlines and, last, the summary."""

@@ -32,6 +32,7 @@ from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.workspace import Workspace, tile_path
 
 
@@ -76,6 +77,11 @@ class BuiltDataset:
         if self.rows.keys() - outlines.keys():
             raise DatasetError(_damaged(path))
         return outlines
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells it from others: its tiles, where they lie, and its splits."""
+        return digest_of([self.rows, self.splits, self.units])
 
     @cached_property
     def _ownership(self) -> Ownership:

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from glacier_inversion.geodata.tile_files import (
 )
 from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest, digest_strips
+from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.attempts import Result
+from glacier_inversion.sharing.job import Job
 from glacier_inversion.workspace import tile_path
 
 logger = logging.getLogger(__name__)
@@ -105,6 +108,27 @@ def tile_features(
             "of memory. What was made is kept. Run it again, with fewer --jobs."
         )
         raise DatasetError(message) from error
+
+
+def tile_together(
+    job: Job, rasters: Rasters, todo: list[TilingJob], progress: Progress
+) -> dict[str, TilingResult]:
+    """Return of each feature what `tile_features` yields, by commands that share it."""
+    tasks = {tiling.outline.feature: tiling for tiling in _by_place(todo)}
+    results = job.do(_tile_task, rasters, tasks, progress)
+    return {
+        feature: RasterError(result["failure"])
+        if "failure" in result
+        else TiledFeature(**result)
+        for feature, result in results.items()
+    }
+
+
+def _tile_task(rasters: Rasters, job: TilingJob) -> Result:
+    result = _try_in_process(rasters, job)
+    if isinstance(result, RasterError):
+        return {"failure": str(result)}
+    return asdict(result)
 
 
 def _by_place(todo: list[TilingJob]) -> list[TilingJob]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
+import shapely
+
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.profile_lines import (
@@ -17,30 +19,24 @@ from glacier_inversion.dataset.profile_lines import (
 )
 from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.drawn_features import DrawnFeature
+from glacier_inversion.drawing.drawn_together import drawing_into
 from glacier_inversion.drawing.feature_maps import draw_feature
-from glacier_inversion.drawing.holes import HOLES, write_holes
-from glacier_inversion.drawing.layers import LAYERS, write_layers
-from glacier_inversion.drawing.maps import lay_map
+from glacier_inversion.drawing.holes import tell_holes, write_holes
+from glacier_inversion.drawing.maps import Map, lay_map
 from glacier_inversion.drawing.models import (
     describe_way,
     features_of,
     open_ensembles,
 )
-from glacier_inversion.drawing.mosaics import remove_mosaics, write_mosaics
-from glacier_inversion.drawing.overview import OVERVIEW, write_overview
 from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.profiles import draw_profile
 from glacier_inversion.drawing.published_volumes import find_published, warn_of_units
+from glacier_inversion.drawing.shown_together import remove_outdated, show_together
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
-    Extremes,
-    ranges_of,
-    style_maps,
     style_path,
 )
 from glacier_inversion.drawing.volume_tables import (
-    VOLUME_OUTLINES,
-    VOLUMES,
     find_thicknesses,
     read_calibrations,
     write_volumes,
@@ -48,17 +44,19 @@ from glacier_inversion.drawing.volume_tables import (
 from glacier_inversion.drawing.volumes import MeanThickness
 from glacier_inversion.errors import (
     DatasetError,
+    LeftToOthersError,
     ModelError,
     OutlineError,
     RasterError,
 )
 from glacier_inversion.experiment.application import Application
-from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove, working_in
+from glacier_inversion.files import remove
 from glacier_inversion.geodata.geotiffs import gdal_ready
 from glacier_inversion.geodata.map_files import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sharing.attempts import Hands
+from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
@@ -67,8 +65,6 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-_VOLUMES = (VOLUMES, VOLUME_OUTLINES)
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,8 @@ def draw(
     *,
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
+    shard: str | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> DrawingReport:
     """
@@ -126,6 +124,11 @@ def draw(
         same within rounding.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
+    shard : str, optional
+        Such as "1/4": share the features with other calls that do so, on any machine.
+        The last of them draws profiles, and writes what shows the maps together.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://HOST:8786", whose workers draw the features.
 
     Raises
     ------
@@ -139,12 +142,15 @@ def draw(
         The GPU fails, or its memory does not suffice even for small blocks.
     WorkspaceError
         Drawings cannot be written, or another command is drawing them.
+    LeftToOthersError
+        Other shards finish the drawings, or have finished them.
     """
     if method not in get_args(DrawingMethod):
         message = (
             f"Invalid method {method!r}. Must be one of {get_args(DrawingMethod)}."
         )
         raise ValueError(message)
+    hands = find_hands(shard, scheduler, 1)
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
@@ -179,81 +185,120 @@ def draw(
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
     written: list[Path] = []
+    left: LeftToOthersError | None = None
     for ensemble in ensembles:
-        logger.info(
-            "%s: drawing with %d members on %s, %s",
-            ensemble.name,
-            len(ensemble.seeds),
-            device,
-            describe_way(ensemble),
-        )
-        folder = workspace.drawings(ensemble.name)
-        of_run: DrawnMaps = {}
-        done: dict[str, DrawnFeature] = {}
-        thicknesses = []
-        if maps[ensemble.name]:
-            thicknesses = find_thicknesses(ensemble, dataset, description.bed)
-            warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
-        calibrations = read_calibrations(ensemble, thicknesses)
-        asked = {output: calibrations.get(output) for output in thicknesses}
-        planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
-        with working_in(folder, "drawing into"), gdal_ready():
-            for drawn in maps[ensemble.name]:
-                try:
-                    of_feature = draw_feature(planned, drawn, progress)
-                    if not of_run:
-                        _remove_outdated(folder, ensemble)
-                    paths = of_feature.maps.values()
-                    remove(*map(style_path, paths))
-                    # what GDAL or QGIS found out of the map that was there
-                    remove(*map(auxiliary_path, paths))
-                    written += paths
-                    done[drawn.feature] = of_feature
-                    for of_what, path in of_feature.maps.items():
-                        of_run.setdefault(of_what, []).append(path)
-                    if not of_feature.holes.n_drawn:  # which is logged, with its causes
-                        failures[drawn.feature] = "nothing could be drawn"
-                except (DatasetError, RasterError) as error:
-                    logger.error("%s: %s", drawn.feature, error)
-                    failures[drawn.feature] = str(error)
-            if n_kept := sum(of_feature.is_kept for of_feature in done.values()):
-                logger.info(
-                    "%s: kept the maps of %d of %d features, which would be the same",
-                    ensemble.name,
-                    n_kept,
-                    len(maps[ensemble.name]),
-                )
-            try:
-                extremes = {
-                    p: e for of in done.values() for p, e in of.extremes.items()
-                }
-                written += _show_together(
-                    experiment, ensemble.name, folder, of_run, extremes, dataset
-                )
-            except RasterError as error:  # a map that was drawn is gone
-                logger.error("%s: %s", ensemble.name, error)
-                failures[f"mosaics of {ensemble.name}"] = str(error)
-            if done:
-                tell_unlike(ensemble.name, [of.holes for of in done.values()])
-                every = (done.get(f) or planned.find_drawn(f) for f in dataset.rows)
-                written += _write_tables(
-                    folder,
-                    ensemble.name,
-                    [of_feature for of_feature in every if of_feature is not None],
-                    calibrations,
-                    dataset,
-                    experiment.dataset_description.epsg,
-                )
-            for name, profile in lines.items():
-                try:
-                    written += draw_profile(
-                        experiment, workspace, ensemble, dataset, profile, name
-                    )
-                except (DatasetError, OutlineError, RasterError) as error:
-                    logger.error("profile %s: %s", name, error)
-                    failures[f"profile {name}"] = str(error)
-                progress.advance(name)
+        try:
+            written += _draw_model(
+                experiment,
+                workspace,
+                ensemble,
+                dataset,
+                maps[ensemble.name],
+                lines,
+                hands,
+                failures,
+                progress,
+            )
+        except LeftToOthersError as error:
+            left = error
+    if left is not None:
+        raise left
     return DrawingReport(written, failures)
+
+
+def _draw_model(
+    experiment: Experiment | Application,
+    workspace: Workspace,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    maps: Sequence[Map],
+    lines: Mapping[str, list[shapely.LineString]],
+    hands: Hands | None,
+    failures: dict[str, str],
+    progress: Progress,
+) -> list[Path]:
+    """Draw all of one model, and note why features and profiles could not be drawn."""
+    logger.info(
+        "%s: drawing with %d members on %s, %s",
+        ensemble.name,
+        len(ensemble.seeds),
+        ensemble.device,
+        describe_way(ensemble),
+    )
+    folder = workspace.drawings(ensemble.name)
+    written: list[Path] = []
+    of_run: DrawnMaps = {}
+    done: dict[str, DrawnFeature] = {}
+    thicknesses = []
+    if maps:
+        bed = experiment.drawing_description.bed
+        thicknesses = find_thicknesses(ensemble, dataset, bed)
+        warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
+    calibrations = read_calibrations(ensemble, thicknesses)
+    asked = {output: calibrations.get(output) for output in thicknesses}
+    planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
+    drawing = drawing_into(folder, planned, maps, hands, progress)
+    with drawing as failed, gdal_ready():
+        if hands is not None:  # which told of it
+            progress = Silent()
+        for drawn in maps:
+            try:
+                if drawn.feature in failed:
+                    raise DatasetError(failed[drawn.feature])
+                of_feature = draw_feature(planned, drawn, progress)
+                tell_holes(of_feature.holes)
+                if not of_run:
+                    remove_outdated(folder, ensemble)
+                paths = of_feature.maps.values()
+                remove(*map(style_path, paths))
+                # what GDAL or QGIS found out of the map that was there
+                remove(*map(auxiliary_path, paths))
+                written += paths
+                done[drawn.feature] = of_feature
+                for of_what, path in of_feature.maps.items():
+                    of_run.setdefault(of_what, []).append(path)
+                if not of_feature.holes.n_drawn:  # which is logged, with its causes
+                    failures[drawn.feature] = "nothing could be drawn"
+            except (DatasetError, RasterError) as error:
+                logger.error("%s: %s", drawn.feature, error)
+                failures[drawn.feature] = str(error)
+        n_kept = sum(of_feature.is_kept for of_feature in done.values())
+        if n_kept and hands is None:  # else others have drawn them just now
+            logger.info(
+                "%s: kept the maps of %d of %d features, which would be the same",
+                ensemble.name,
+                n_kept,
+                len(maps),
+            )
+        try:
+            extremes = {p: e for of in done.values() for p, e in of.extremes.items()}
+            written += show_together(
+                experiment, ensemble.name, folder, of_run, extremes, dataset
+            )
+        except RasterError as error:  # a map that was drawn is gone
+            logger.error("%s: %s", ensemble.name, error)
+            failures[f"mosaics of {ensemble.name}"] = str(error)
+        if done:
+            tell_unlike(ensemble.name, [of.holes for of in done.values()])
+            every = (done.get(f) or planned.find_drawn(f) for f in dataset.rows)
+            written += _write_tables(
+                folder,
+                ensemble.name,
+                [of_feature for of_feature in every if of_feature is not None],
+                calibrations,
+                dataset,
+                experiment.dataset_description.epsg,
+            )
+        for name, profile in lines.items():
+            try:
+                written += draw_profile(
+                    experiment, workspace, ensemble, dataset, profile, name
+                )
+            except (DatasetError, OutlineError, RasterError) as error:
+                logger.error("profile %s: %s", name, error)
+                failures[f"profile {name}"] = str(error)
+            progress.advance(name)
+    return written
 
 
 def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | None:
@@ -263,14 +308,6 @@ def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | Non
     except (DatasetError, OutlineError) as error:
         problems.append(str(error))
         return None
-
-
-def _remove_outdated(folder: Path, ensemble: Ensemble) -> None:
-    """Remove what shows the maps of an earlier run together, once one has changed."""
-    outputs = ensemble.layout.outputs
-    remove_mosaics(folder, [*outputs, *map(bed_of, outputs)])
-    together = (folder / name for name in (LAYERS, OVERVIEW, HOLES, *_VOLUMES))
-    remove(*(path for path in together if path.is_file()))
 
 
 def _write_tables(
@@ -292,24 +329,3 @@ def _write_tables(
             folder, model, means, calibrations, dataset.outlines, epsg
         )
     return written
-
-
-def _show_together(
-    experiment: Experiment | Application,
-    model: str,
-    folder: Path,
-    maps: DrawnMaps,
-    extremes: Mapping[Path, Extremes],
-    dataset: BuiltDataset,
-) -> list[Path]:
-    """Style the maps of a run alike, join, list and picture them."""
-    if not maps:
-        return []
-    ranges = ranges_of(maps, extremes)
-    style_maps(maps, ranges)
-    mosaics = write_mosaics(folder, maps, ranges)
-    paths = next(iter(maps.values()))
-    outlines = [dataset.outlines[path.parent.name] for path in paths]
-    epsg = experiment.dataset_description.epsg
-    layers = write_layers(folder, model, maps, ranges, epsg)
-    return [*mosaics, layers, write_overview(folder, model, ranges, outlines)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glacier_inversion.drawing.beds import read_raster_at, with_bed
 from glacier_inversion.drawing.drawn_features import DrawnFeature, write_record
-from glacier_inversion.drawing.holes import HoleCounter, tell_holes
+from glacier_inversion.drawing.holes import HoleCounter
 from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.planned_maps import PlannedMaps
@@ -56,7 +56,6 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
     if (kept := planned.find_drawn(drawn.feature)) is not None:
         for _ in blocks:
             progress.advance(drawn.feature)
-        tell_holes(kept.holes)
         return kept
     outline, bed = dataset.outlines[drawn.feature], description.bed
 
@@ -119,7 +118,6 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         describe_way(ensemble),
         duration(time.perf_counter() - begun),
     )
-    tell_holes(counter.holes)
     means = {
         output: replace(
             volume.finish(counter.holes, epsg),

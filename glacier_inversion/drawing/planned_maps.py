@@ -30,6 +30,7 @@ class PlannedMaps:
     Attributes
     ----------
     experiment : Experiment or Application
+    workspace : Workspace
     ensemble : Ensemble
     dataset : BuiltDataset
     thicknesses : mapping of OutputCalibration or None
@@ -53,7 +54,7 @@ class PlannedMaps:
     ) -> None:
         self.experiment, self.ensemble, self.dataset = experiment, ensemble, dataset
         self.thicknesses = thicknesses
-        self._workspace = workspace
+        self.workspace = workspace
         description = experiment.drawing_description
         bed = description.bed
         outputs = {output: output for output in ensemble.layout.outputs}
@@ -101,7 +102,7 @@ class PlannedMaps:
         """Return where the maps of a feature lie, by output and statistic."""
         name = self.ensemble.name
         return {
-            (output, statistic): self._workspace.drawing(
+            (output, statistic): self.workspace.drawing(
                 name, feature, output, statistic
             )
             for output, statistic in self._said

@@ -23,7 +23,7 @@ from glacier_inversion.evaluation.subject import (
 )
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import working_in
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
     Calibration,

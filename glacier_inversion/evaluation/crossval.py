@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.dataset.training_tiles import read_training_tiles
-from glacier_inversion.errors import name_some
+from glacier_inversion.errors import ModelError, name_some
 from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
-from glacier_inversion.evaluation.evaluate import FORMAT
+from glacier_inversion.evaluation.crossval_files import write_crossval
+from glacier_inversion.evaluation.fold_training import train_folds_together
 from glacier_inversion.evaluation.folds import (
+    CROSSVAL,
     Fold,
     check_known,
     make_folds,
@@ -29,23 +30,15 @@ from glacier_inversion.evaluation.out_of_fold import (
     find_common_seeds,
     join_folds,
 )
-from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predictions import read_known_pixels
-from glacier_inversion.evaluation.scores import kind_of, score_outputs
+from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
 from glacier_inversion.evaluation.subject import find_experiments, name_subject
-from glacier_inversion.evaluation.tables import (
-    format_csv,
-    format_predictions,
-    tabulate_folds,
-    tabulate_residuals,
-)
+from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import replacing_all, working_in
-from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.state_files import to_state
+from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.engine import check_network, train_members
 from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -54,16 +47,6 @@ from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import SPLITS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
-
-CROSSVAL = "crossval"
-"""The name of the folder beside those of splits."""
-_FILES = (
-    "metrics.json",
-    "metrics.csv",
-    "predictions.csv",
-    "residuals.gpkg",
-    "folds.gpkg",
-)
 
 
 @dataclass(frozen=True)
@@ -100,6 +83,8 @@ def crossval(
     jobs: int | None = 1,
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
+    shard: str | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> CrossvalReport:
     """
@@ -140,6 +125,11 @@ def crossval(
         As `train` takes it.
     method, device
         As `evaluate` takes them.
+    shard : str, optional
+        Such as "1/4": share the members of all folds with other calls that do so, on
+        any machine, each *jobs* of them at a time. The last of them predicts.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://HOST:8786", whose workers train.
 
     Raises
     ------
@@ -155,6 +145,8 @@ def crossval(
         As `train` and `evaluate` raise them.
     WorkspaceError
         Something cannot be written, or another command is writing it.
+    LeftToOthersError
+        Other shards finish the cross-validation, or have finished it.
     """
     if n_folds is not None and n_folds < 2:
         message = f"Invalid n_folds {n_folds}. Must be 2 at least, or None."
@@ -162,6 +154,15 @@ def crossval(
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
+    of_gpu = device.torch_device.type == "cuda"
+    hands = find_hands(shard, scheduler, jobs or (1 if of_gpu else available_cores()))
+    if hands is not None and experiment.drawing_description.blend is not None:
+        message = (
+            "drawing_description.blend: cannot be cross-validated by several commands. "
+            "Must be by one. Cross-validate each model by them, by its own file, and "
+            "then the blend without: what was trained serves again."
+        )
+        raise ModelError(message)
     experiments = find_experiments(experiment, workspace)
     for own in experiments.values():
         check_network(own)
@@ -195,6 +196,18 @@ def crossval(
     logger.info(
         "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
     )
+    if hands is not None:
+        train_folds_together(
+            experiment,
+            workspace,
+            dataset,
+            folds,
+            kept_out,
+            hands,
+            overwrite,
+            "cuda" if of_gpu else "cpu",
+            progress,
+        )
     failures: dict[str, str] = {}
     done = []
     for number, fold in enumerate(folds, 1):
@@ -210,17 +223,18 @@ def crossval(
         ensembles = []
         for place, own in experiments.items():
             folder = workspace.fold(last_part(place), fold.name)
-            train_members(
-                own,
-                read_training_tiles(without, own, progress),
-                folder,
-                overwrite=overwrite,
-                jobs=jobs,
-                progress=progress,
-                device=device,
-                test_features=without.select("test"),
-                units=dataset.units,
-            )
+            if hands is None:
+                train_members(
+                    own,
+                    read_training_tiles(without, own, progress),
+                    folder,
+                    overwrite=overwrite,
+                    jobs=jobs,
+                    progress=progress,
+                    device=device,
+                    test_features=without.select("test"),
+                    units=dataset.units,
+                )
             ensembles.append(Ensemble(folder, read_model(folder), method, device))
         ensemble = ensembles[0]
         if len(ensembles) > 1:
@@ -252,7 +266,9 @@ def crossval(
         "folds": [part.describe() for part in done],
         "outputs": scores,
     }
-    written = _write(experiment, workspace, dataset, folds, pixels, metrics)
+    written = write_crossval(
+        experiment, workspace, dataset, folds, pixels, metrics, hands is not None
+    )
     calibration = keep_calibration(
         experiment, workspace, dataset, calibrations, len(seeds), "crossval"
     )
@@ -285,34 +301,3 @@ def _predict(
     training = read_known_pixels(own, dataset, fold.train, rasters, progress)
     methods = fit_methods(experiment, training, pixels, dataset.units)
     return OutOfFold(fold, ensemble.seeds, pixels, methods)
-
-
-def _write(
-    experiment: Experiment,
-    workspace: Workspace,
-    dataset: BuiltDataset,
-    folds: Sequence[Fold],
-    pixels: Mapping[str, KnownPixels],
-    metrics: dict[str, Any],
-) -> list[Path]:
-    """Write numbers, points and outlines, all of them or none; return their paths."""
-    folder = workspace.evaluations(metrics["model"], CROSSVAL)
-    written = [folder / file for file in _FILES]
-    epsg = experiment.dataset_description.epsg
-    with working_in(folder, "cross-validating into"):
-        residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
-        fold_of = {feature: f.name for f in folds for feature in f.held_out}
-        residuals.insert(2, "fold", residuals["feature"].map(fold_of))
-        kinds = {output: kind_of(experiment.losses_name[output]) for output in pixels}
-        outlines = tabulate_folds(dataset, fold_of, pixels, kinds, epsg)
-        contents = (
-            to_state(metrics, FORMAT),
-            format_csv(metrics).encode(),
-            format_predictions(residuals).encode(),
-            to_geopackage(residuals, "residuals"),
-            to_geopackage(outlines, "folds"),
-        )
-        with replacing_all(written) as scratches:
-            for scratch, content in zip(scratches, contents, strict=True):
-                scratch.write_bytes(content)
-    return written

@@ -16,9 +16,11 @@ from glacier_inversion.evaluation.split_scores import SplitScores, score_split
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import replacing_all, working_in
+from glacier_inversion.files import replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import to_state
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.calibration_file import (
@@ -65,6 +67,8 @@ def evaluate(
     split: FeatureGroup = "test",
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
+    shard: str | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """
@@ -88,6 +92,11 @@ def evaluate(
         How points are evaluated, as in `draw`.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
+    shard : str, optional
+        Such as "1/4": share the features with other calls that do so, on any machine.
+        The last of them scores what all have predicted.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://HOST:8786", whose workers predict.
 
     Raises
     ------
@@ -100,7 +109,10 @@ def evaluate(
         The GPU fails, or its memory does not suffice.
     WorkspaceError
         The files cannot be written, or another command is writing them.
+    LeftToOthersError
+        Other shards finish the evaluation, or have finished it.
     """
+    hands = find_hands(shard, scheduler, 1)
     scored = score_split(
         experiment,
         workspace,
@@ -108,6 +120,7 @@ def evaluate(
         method=method,
         device=device,
         progress=progress,
+        hands=hands,
     )
     calibrations = _read_calibrations(scored.ensemble)
     for output, of_output in scored.scores.items():
@@ -115,14 +128,22 @@ def evaluate(
             of_output["uncertainty"] = score_calibration(
                 scored.pixels[output], calibrations.get(output)
             )
-    return write_evaluation(experiment, workspace, scored)
+    return write_evaluation(experiment, workspace, scored, hands is not None)
 
 
 def write_evaluation(
-    experiment: Experiment, workspace: Workspace, scored: SplitScores
+    experiment: Experiment,
+    workspace: Workspace,
+    scored: SplitScores,
+    of_job: bool = False,
 ) -> EvaluationReport:
     """
     Write numbers and points into evaluations/MODEL/SPLIT, all of them or none.
+
+    Parameters
+    ----------
+    of_job : bool
+        As `locks.working_in` takes it.
 
     Raises
     ------
@@ -144,7 +165,7 @@ def write_evaluation(
     folder = workspace.evaluations(name, scored.split)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with working_in(folder, "evaluating into"):
+    with working_in(folder, "evaluating into", of_job):
         residuals = tabulate_residuals(scored.pixels, ensemble.seeds, epsg)
         files = (
             to_state(metrics, FORMAT),

@@ -10,6 +10,9 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.errors import DatasetError, name_some, nearest
 from glacier_inversion.workspace import name_problem, same_names
 
+CROSSVAL = "crossval"
+"""The name of the folder of a cross-validation, beside those of splits."""
+
 
 @dataclass(frozen=True)
 class Fold:

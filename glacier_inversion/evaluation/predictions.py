@@ -30,14 +30,28 @@ Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Known pixels of one feature; predicted are the members', and the noise."""
+class KnownPart:
+    """
+    Known pixels of a part of one feature.
+
+    Attributes
+    ----------
+    x, y : float64 array, shape (n_pixels,), CRS units
+    observed : float64 array, shape (n_pixels,), the output's unit
+    rasters : dict of float64 array, shape (n_pixels,)
+    predicted : float64 array, shape (n_members + 1, n_pixels)
+        The members', and the noise, which may be NaN.
+    """
 
     x: Floats
     y: Floats
     observed: Floats
     rasters: dict[str, Floats]
     predicted: Floats
+
+
+Parts = list[tuple[str, KnownPart]]
+"""The known pixels of a feature, block by block, each with its output."""
 
 
 def read_known_pixels(
@@ -49,6 +63,7 @@ def read_known_pixels(
     *,
     ensemble: Ensemble | None = None,
     failures: dict[str, str] | None = None,
+    read: Mapping[str, Parts | str] | None = None,
 ) -> dict[str, KnownPixels]:
     """
     Read where outputs are known, and predict there, in blocks of bounded memory.
@@ -70,6 +85,8 @@ def read_known_pixels(
         map is read bilinearly.
     failures : dict, optional
         Takes down why features could not be read. Without it, that is raised.
+    read : mapping, optional
+        What `read_feature` has returned of each feature, or why it could not.
 
     Returns
     -------
@@ -83,18 +100,15 @@ def read_known_pixels(
     """
     outputs = [v for v in experiment.outputs if dataset.has_truth(v)]
     if failures is None:
-        read = _rasters_read(experiment, dataset, rasters, ensemble)
-        dataset.check_features(features, read)
-    parts: dict[str, list[tuple[int, _Part]]] = {v.name: [] for v in outputs}
+        names = _rasters_read(experiment, dataset, rasters, ensemble)
+        dataset.check_features(features, names)
+    parts: dict[str, list[tuple[int, KnownPart]]] = {v.name: [] for v in outputs}
     for number, feature in enumerate(features):
         try:
-            found = [
-                (name, part)
-                for block in _read_blocks(
-                    experiment, dataset, feature, rasters, ensemble
-                )
-                for name, part in block.items()
-            ]
+            if read is None:
+                found = read_feature(experiment, dataset, feature, rasters, ensemble)
+            else:
+                found = _taken(read[feature])
             for name, part in found:
                 parts[name].append((number, part))
         except (DatasetError, RasterError) as error:
@@ -115,13 +129,38 @@ def read_known_pixels(
     }
 
 
+def _taken(read: Parts | str) -> Parts:
+    if isinstance(read, str):
+        raise DatasetError(read)
+    return read
+
+
+def read_feature(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    feature: str,
+    rasters: Mapping[str, Sequence[str]],
+    ensemble: Ensemble | None,
+) -> Parts:
+    """
+    Read and predict the known pixels of one feature, as `read_known_pixels` does.
+
+    Raises
+    ------
+    DatasetError, RasterError
+        A tile is not the one that was built, or cannot be read.
+    """
+    blocks = _read_blocks(experiment, dataset, feature, rasters, ensemble)
+    return [(name, part) for block in blocks for name, part in block.items()]
+
+
 def _read_blocks(
     experiment: Experiment,
     dataset: BuiltDataset,
     feature: str,
     rasters: Mapping[str, Sequence[str]],
     ensemble: Ensemble | None,
-) -> Iterator[dict[str, _Part]]:
+) -> Iterator[dict[str, KnownPart]]:
     """Yield the known pixels of a feature, block by block, by output."""
     outputs = {v.name: v for v in experiment.outputs if dataset.has_truth(v)}
     read = _rasters_read(experiment, dataset, rasters, ensemble)
@@ -157,7 +196,7 @@ def _read_blocks(
                 for raster in rasters.get(name, ())
             }
             of_pixels = observed[name][counts], others, predicted[name][:, counts]
-            block[name] = _Part(x, y, *of_pixels)
+            block[name] = KnownPart(x, y, *of_pixels)
         yield block
 
 
@@ -260,13 +299,13 @@ def _read_raster(
 
 def _joined(
     features: list[str],
-    parts: list[tuple[int, _Part]],
+    parts: list[tuple[int, KnownPart]],
     rasters: Sequence[str],
     n_members: int,
     resolution: float,
 ) -> KnownPixels:
     """Put the pixels of features together, each once."""
-    nothing = _Part(
+    nothing = KnownPart(
         np.empty(0),
         np.empty(0),
         np.empty(0),

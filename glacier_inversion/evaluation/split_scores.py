@@ -10,22 +10,20 @@ from typing import get_args
 
 from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
-from glacier_inversion.drawing.models import (
-    describe_way,
-    features_of,
-    open_blend,
-    open_ensemble,
-)
-from glacier_inversion.errors import DatasetError, ModelError, RasterError, name_some
+from glacier_inversion.drawing.models import describe_way, features_of
+from glacier_inversion.errors import DatasetError, RasterError, name_some
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
 from glacier_inversion.evaluation.pixels import KnownPixels
+from glacier_inversion.evaluation.predicted_together import predict_together
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import Scores, score_outputs
+from glacier_inversion.evaluation.subject import open_subject
 from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sharing.attempts import Hands
 from glacier_inversion.training.model.blend import parts_of
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
@@ -75,6 +73,7 @@ def score_split(
     method: DrawingMethod,
     device: DeviceName | Device,
     progress: Progress | None,
+    hands: Hands | None = None,
 ) -> SplitScores:
     """
     Predict what is known, and score it, as `evaluate` does before it writes.
@@ -83,10 +82,12 @@ def score_split(
     ----------
     split, method, device
         As `evaluate` takes them.
+    hands : Hands, optional
+        Who predicts.
 
     Raises
     ------
-    DatasetError, ModelError, DeviceError
+    DatasetError, ModelError, DeviceError, LeftToOthersError
         As `evaluate` raises them.
     """
     for name, value, allowed in (
@@ -101,16 +102,7 @@ def score_split(
         device = open_device(device)
     description = experiment.evaluation_description
     dataset = open_dataset(experiment, workspace, description.rasters)
-    problems: list[str] = []
-    opened = dataset, workspace, method, device, problems
-    blend = experiment.drawing_description.blend
-    ensemble: Ensemble | None
-    if blend is None:
-        ensemble = open_ensemble(experiment, experiment.model_name, *opened)
-    else:
-        ensemble = open_blend(experiment, blend, *opened)
-    if problems or ensemble is None:
-        raise ModelError("\n".join(problems))
+    ensemble = open_subject(experiment, dataset, workspace, method, device)
     name = ensemble.name
     features, trained = (
         features_of(ensemble, dataset, wanted, dataset.select(wanted))
@@ -157,15 +149,29 @@ def score_split(
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)
     progress.start("evaluating", len(features) + len(trained), "feature")
+    read = None
+    if hands is not None:
+        read = predict_together(
+            experiment,
+            workspace,
+            ensemble,
+            dataset,
+            split,
+            features,
+            rasters,
+            hands,
+            progress,
+        )
     training = read_known_pixels(own, dataset, trained, rasters, progress)
     pixels = read_known_pixels(
         own,
         dataset,
         features,
         rasters,
-        progress,
+        progress if read is None else Silent(),
         ensemble=ensemble,
         failures=failures,
+        read=read,
     )
     failures |= _find_unpredicted(pixels)
     for feature, why in failures.items():

@@ -4,15 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glacier_inversion.choices import DrawingMethod
+from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.models import open_blend, open_ensemble
+from glacier_inversion.errors import ModelError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.model.blend import blend_models
+from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import Model, read_model
+from glacier_inversion.training.network.devices import Device
 from glacier_inversion.workspace import Workspace, last_part
 
 
 def name_subject(experiment: Experiment) -> str:
     """Return the name of the blend, else that of the experiment's model."""
     return experiment.drawing_description.blend or experiment.model_name
+
+
+def open_subject(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    workspace: Workspace,
+    method: DrawingMethod,
+    device: Device,
+) -> Ensemble:
+    """
+    Open the experiment's model, or the blend that it names.
+
+    Raises
+    ------
+    ModelError
+        A model is not trained or does not fit; or models cannot be blended.
+    """
+    problems: list[str] = []
+    opened = dataset, workspace, method, device, problems
+    blend = experiment.drawing_description.blend
+    ensemble: Ensemble | None
+    if blend is None:
+        ensemble = open_ensemble(experiment, experiment.model_name, *opened)
+    else:
+        ensemble = open_blend(experiment, blend, *opened)
+    if problems or ensemble is None:
+        raise ModelError("\n".join(problems))
+    return ensemble
 
 
 def find_experiments(

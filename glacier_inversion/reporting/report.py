@@ -19,7 +19,8 @@ from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import working_in, write_bytes
+from glacier_inversion.files import write_bytes
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.reporting.cautions import find_cautions
 from glacier_inversion.reporting.charts import (

@@ -5,54 +5,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import get_args
 
 import torch
 
-from glacier_inversion.errors import (
-    ModelError,
-    StoppedError,
-    TrainingError,
-    WorkspaceError,
-)
+from glacier_inversion.errors import StoppedError
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove, working_in
 from glacier_inversion.interrupts import heeding_signals
+from glacier_inversion.locks import working_in
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress, Silent, two_digits
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
-from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData
-from glacier_inversion.training.model.applicability import APPLICABILITY
-from glacier_inversion.training.model.calibration_file import CALIBRATION
-from glacier_inversion.training.model.logs import read_logs
-from glacier_inversion.training.model.members import (
-    MemberState,
-    member_folders,
-    member_state,
-    read_failure,
-)
-from glacier_inversion.training.model.model import (
-    Model,
-    find_unusable_members,
-    read_model,
-    write_model,
+from glacier_inversion.training.ensemble_folder import (
+    check_seeds,
+    claim,
+    draw_curves,
+    find_finished,
+    sort_by_state,
+    tell_of_kept,
 )
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.samples_on_disk import samples_on_disk
 from glacier_inversion.training.stacked import train_together
-from glacier_inversion.training.training_points import keep_training_points
 from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import best_number, train_side_by_side
 from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
-# What lies beside members.
-_FILES = "tensorboard", "status.json", "training_curves.png", "model.json"
 # Weights, gradients and activations of a member that is trained with others lie in
 # memory once more, stacked.
 _COPIES = 2
@@ -137,11 +120,7 @@ def train_members(
     WorkspaceError
         The model cannot be written, or another command is training it.
     """
-    every = range(experiment.seeds_number)
-    seeds = list(every) if seeds is None else seeds
-    if not seeds or not set(seeds) <= set(every):
-        message = f"Invalid seeds {seeds}. Must be some of 0 to {len(every) - 1}."
-        raise ValueError(message)
+    seeds = check_seeds(experiment, seeds)
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
@@ -151,32 +130,17 @@ def train_members(
         working_in(folder, "training"),
         samples_on_disk(experiment, tiles, folder, test_features, units) as data,
     ):
-        logger.info(
-            "%d training and %d validation samples an epoch, from %d and %d points",
-            len(data.train),
-            len(data.validation),
-            len(data.train.points),
-            len(data.validation.points),
-        )
-        model = data.model(experiment)
-        _claim(model, folder, overwrite)
-        keep_training_points(data.train, folder, model)
-        if problems := find_unusable_members(folder, model):
-            raise ModelError("\n".join(problems))
+        claim(data.model(experiment), data, folder, overwrite)
         folders = {seed: member_path(folder, seed) for seed in seeds}
-        states = _sort_by_state(folders)
-        for seed in states["failed"]:
-            reason = read_failure(folders[seed])
-            logger.warning("seed %d failed in an earlier run: %s", seed, reason)
-        if states["finished"]:
-            logger.info("%d members are finished: kept", len(states["finished"]))
+        states = sort_by_state(folders)
+        tell_of_kept(folders)
         unfinished = sorted(states["interrupted"] + states["waiting"])
         todo = {seed: folders[seed] for seed in unfinished}
         try:
             _train_unfinished(experiment, data, todo, jobs, device, folder, watch)
         except StoppedError as error:
-            _draw_curves(experiment, folder)
-            n_finished = len(_sort_by_state(folders)["finished"])
+            draw_curves(experiment, folder)
+            n_finished = len(sort_by_state(folders)["finished"])
             message = (
                 f"{folder}: stopped, {n_finished} of {len(seeds)} members finished. "
                 "What was trained is kept. Run it again to go on."
@@ -184,47 +148,9 @@ def train_members(
             raise StoppedError(message) from error
         finally:
             watch.close()
-        _draw_curves(experiment, folder)
+        draw_curves(experiment, folder)
         del data  # before its files are removed
-    return _finished(folder, folders)
-
-
-def _finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
-    """Return the members that are finished, and say what became of the others."""
-    states = _sort_by_state(members)
-    finished, failed = states["finished"], states["failed"]
-    n_other = len(states["interrupted"]) + len(states["waiting"])
-    if n_other:
-        message = (
-            f"{folder}: {n_other} of {len(members)} members could not be trained. Must "
-            "all be finished. Mend what is said above and run it again: it goes on "
-            "where it was."
-        )
-        raise TrainingError(message)
-    if failed:
-        logger.warning(
-            "%d of %d members are no part of the ensemble: seeds %s",
-            len(failed),
-            len(members),
-            failed,
-        )
-    if not finished:
-        message = (
-            f"{folder}: none of the members learns: seeds {failed}. Must be one at "
-            "least. Change what is said above, and start anew with --overwrite."
-        )
-        raise TrainingError(message)
-    return [members[seed] for seed in finished]
-
-
-def _sort_by_state(members: Mapping[int, Path]) -> dict[MemberState, list[int]]:
-    """Return the seeds of the members in each state."""
-    states: dict[MemberState, list[int]] = {
-        state: [] for state in get_args(MemberState)
-    }
-    for seed, member in members.items():
-        states[member_state(member)].append(seed)
-    return states
+    return find_finished(folder, folders)
 
 
 def _train_unfinished(
@@ -268,26 +194,6 @@ def _need(data: TrainingData, n_at_once: int) -> str:
     )
 
 
-def _draw_curves(experiment: Experiment, folder: Path) -> None:
-    """Draw the curves of the members that are finished or in training."""
-    members = (member_path(folder, s) for s in range(experiment.seeds_number))
-    criterion = experiment.best_by
-    shown = (member for member in members if member_state(member) != "failed")
-    logs = read_logs(shown, criterion.column)
-    if not logs:
-        return
-    best = {
-        seed: epoch
-        for seed, log in logs.items()
-        if (epoch := criterion.best_epoch(log[criterion.column])) is not None
-    }
-    path = folder / "training_curves.png"
-    try:
-        draw_training_curves(path, folder.name, logs, criterion.column, best)
-    except WorkspaceError as error:
-        logger.warning("%s", error)
-
-
 def _number_of_jobs(
     experiment: Experiment,
     data: TrainingData,
@@ -316,35 +222,3 @@ def _number_on_gpu(
         left = device.most_bytes - data.train.nbytes - data.validation.nbytes
         jobs = max(1, int(left // (_COPIES * n_bytes)))
     return max(1, min(n_members, jobs))
-
-
-def _claim(model: Model, folder: Path, overwrite: bool) -> None:
-    """Make *folder* the model's own, or refuse a folder that is another's."""
-    if overwrite:
-        _remove(folder)
-    if member_folders(folder) and not (folder / "model.json").exists():
-        message = (
-            f"{folder}: holds members but no model.json, which says what they were "
-            "trained from. Restore it, or start anew with --overwrite."
-        )
-        raise ModelError(message)
-    if (folder / "model.json").exists():
-        there = read_model(folder)
-        differing = there.differing(model)
-        if differing:
-            message = (
-                f"{folder}: was trained with other values of: {', '.join(differing)}. "
-                "Must not be mixed. Choose another model_name, take the change back, "
-                "or start anew with --overwrite."
-            )
-            raise ModelError(message)
-        is_same = (there.splits, there.units) == (model.splits, model.units)
-        if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
-            return
-    write_model(model, folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a model's members and what says what they are."""
-    members = member_folders(folder).values()
-    remove(*members, *(folder / name for name in (*_FILES, CALIBRATION, APPLICABILITY)))

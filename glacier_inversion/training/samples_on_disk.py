@@ -73,25 +73,40 @@ def samples_on_disk(
     WorkspaceError
         The files cannot be written or removed.
     """
-    place = folder / SAMPLES
-    remove(place, folder / _EARLIER)  # of a killed run
     has_failed = True
     try:
-        files = {
-            "train": SampleFiles.of(place / _TRAIN),
-            "validation": SampleFiles.of(place / _VALIDATION),
-        }
-        data = prepare(experiment, tiles, test_features, units, files)
-        with replacing(place / _DATA) as part:
-            _save(data, part)
-        del data
+        write_samples(experiment, tiles, folder, test_features, units)
         yield map_samples(folder)
         has_failed = False
     finally:
         # an error holds what is mapped where it came through, and comes first
         with suppress(WorkspaceError) if has_failed else nullcontext():
-            remove(place)
+            remove_samples(folder)
             remove_if_empty(folder)
+
+
+def write_samples(
+    experiment: Experiment,
+    tiles: Mapping[str, Iterable[Tiles]],
+    folder: Path,
+    test_features: Collection[str] = (),
+    units: Mapping[str, str | None] | None = None,
+) -> None:
+    """Write what members are trained on, as `samples_on_disk` does, to stay there."""
+    remove_samples(folder)  # of a killed run
+    place = folder / SAMPLES
+    files = {
+        "train": SampleFiles.of(place / _TRAIN),
+        "validation": SampleFiles.of(place / _VALIDATION),
+    }
+    data = prepare(experiment, tiles, test_features, units, files)
+    with replacing(place / _DATA) as part:
+        _save(data, part)
+
+
+def remove_samples(folder: Path) -> None:
+    """Remove what members were trained on from a model's folder."""
+    remove(folder / SAMPLES, folder / _EARLIER)
 
 
 def map_samples(folder: Path) -> TrainingData:

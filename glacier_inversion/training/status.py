@@ -9,11 +9,13 @@ from typing import Literal
 
 from glacier_inversion.errors import ModelError
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import is_locked
+from glacier_inversion.locks import is_locked
 from glacier_inversion.progress import duration
+from glacier_inversion.sharing.job import names_at_work
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import member_state
 from glacier_inversion.training.model.model import read_model
+from glacier_inversion.training.together import member_task
 from glacier_inversion.training.watch import STATUS, read_last_run
 from glacier_inversion.workspace import Workspace
 
@@ -92,13 +94,17 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
         raise ModelError(message)
     run = read_last_run(folder / STATUS)
     is_running = is_locked(folder)
+    in_hand = set(run.training)
+    if is_running:
+        tasks = {member_task(seed): seed for seed in range(experiment.seeds_number)}
+        in_hand |= {tasks[name] for name in names_at_work(folder, list(tasks))}
     folders = [workspace.member(name, s) for s in range(experiment.seeds_number)]
     best_by = experiment.best_by
     logs = read_logs(folders, best_by.column)
     members = []
     for seed, member in enumerate(folders):
         state: State = member_state(member)
-        if is_running and seed in run.training and state in ("interrupted", "waiting"):
+        if is_running and seed in in_hand and state in ("interrupted", "waiting"):
             state = "training"
         criterion, rate, best, n_epochs = math.nan, math.nan, None, 0
         if seed in logs:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from glacier_inversion.available_memory import available_bytes
 from glacier_inversion.choices import DeviceName
+from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds
 from glacier_inversion.interrupts import postponing
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sharing.shards import find_hands
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.engine import check_network, train_members
 from glacier_inversion.training.needed_memory import (
@@ -22,6 +25,7 @@ from glacier_inversion.training.needed_memory import (
     find_lack_in_training,
 )
 from glacier_inversion.training.network.devices import Device, open_device
+from glacier_inversion.training.together import train_members_together
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
@@ -53,6 +57,8 @@ def train(
     jobs: int | None = 1,
     device: DeviceName = "auto",
     tensorboard: bool = False,
+    shard: str | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> TrainingReport:
     """
@@ -74,7 +80,13 @@ def train(
     device : {"auto", "cpu", "cuda"}
         "auto" is the GPU if there is one.
     tensorboard : bool
-        Write the losses and metrics for TensorBoard, too.
+        Write the losses and metrics for TensorBoard, too; not where members are shared.
+    shard : str, optional
+        Such as "1/4": share the members with other calls that do so, on any machine.
+        Each trains *jobs* of them at a time, by default one on each core. The last of
+        them finishes the model.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://HOST:8786", whose workers train.
 
     Raises
     ------
@@ -93,6 +105,8 @@ def train(
         It was stopped by a signal.
     WorkspaceError
         The model cannot be written, or another command is training it.
+    LeftToOthersError
+        Other shards finish the model, or have finished it.
     """
     # the engine knows arrays only: here alone it meets the room that reads rasters
     with postponing():  # half an import leaves libraries broken
@@ -104,14 +118,32 @@ def train(
     progress = progress or Silent()
     opened = open_device(device)  # before data are read: it may not be there
     check_network(experiment)
+    of_gpu = opened.torch_device.type == "cuda"
+    hands = find_hands(shard, scheduler, jobs or (1 if of_gpu else available_cores()))
     dataset = open_dataset(experiment, workspace)
     features = [f for split in SPLITS if split != "test" for f in dataset.select(split)]
     bounds = [dataset.grid(f, experiment.finest_resolution).bounds for f in features]
     _warn_of_memory(experiment, bounds, opened)
+    folder = workspace.model(experiment.model_name)
+    if hands is not None:
+        members = train_members_together(
+            experiment,
+            read_training_tiles(dataset, experiment, progress),
+            folder,
+            hands,
+            digest_of([experiment.model_dump(mode="json"), dataset.digest, seeds]),
+            seeds=seeds,
+            overwrite=overwrite,
+            progress=progress,
+            device=device,
+            test_features=dataset.select("test"),
+            units=dataset.units,
+        )
+        return TrainingReport(folder, members)
     members = train_members(
         experiment,
         read_training_tiles(dataset, experiment, progress),
-        workspace.model(experiment.model_name),
+        folder,
         seeds=seeds,
         overwrite=overwrite,
         jobs=jobs,
@@ -121,7 +153,7 @@ def train(
         test_features=dataset.select("test"),
         units=dataset.units,
     )
-    return TrainingReport(workspace.model(experiment.model_name), members)
+    return TrainingReport(folder, members)
 
 
 def _warn_of_memory(

@@ -14,8 +14,8 @@ from glacier_inversion.dataset import build as dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.files import locked
 from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.locks import locked
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, summary, tiles

@@ -7,7 +7,7 @@ import pytest
 from glacier_inversion import Workspace, calibrate
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.files import locked
+from glacier_inversion.locks import locked
 from tests import synthetic
 from tests.helpers import copy_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from glacier_inversion.errors import ModelError, TrainingError, WorkspaceError
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.files import locked
+from glacier_inversion.locks import locked
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.model.model import finished_seeds
 from glacier_inversion.workspace import Workspace

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from glacier_inversion.files import is_locked, locked
+from glacier_inversion.locks import is_locked, locked
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.status import format_status, read_status
 from glacier_inversion.workspace import Workspace

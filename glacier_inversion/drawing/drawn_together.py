@@ -1,0 +1,129 @@
+"""Features that several commands draw together, each a task of a job."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing.feature_maps import draw_feature
+from glacier_inversion.drawing.maps import Map, lay_map
+from glacier_inversion.drawing.models import open_ensembles
+from glacier_inversion.drawing.planned_maps import PlannedMaps
+from glacier_inversion.drawing.published_volumes import find_published
+from glacier_inversion.drawing.volume_tables import find_thicknesses, read_calibrations
+from glacier_inversion.errors import DatasetError, ModelError, RasterError
+from glacier_inversion.experiment.application import Application
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.locks import working_in
+from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
+from glacier_inversion.sharing.job import working_together
+from glacier_inversion.state_files import digest_of
+from glacier_inversion.training.network.devices import open_device
+from glacier_inversion.workspace import Workspace
+
+
+class _Given(NamedTuple):
+    """What a process must know to draw features of a model."""
+
+    token: str
+    experiment: Experiment | Application
+    workspace: Workspace
+    model: str
+    method: DrawingMethod
+    device: DeviceName
+
+
+@contextmanager
+def drawing_into(
+    folder: Path,
+    planned: PlannedMaps,
+    maps: Sequence[Map],
+    hands: Hands | None,
+    progress: Progress,
+) -> Iterator[Mapping[str, str]]:
+    """
+    Hold a folder of drawings; where others draw, too, once all have drawn the features.
+
+    Yields
+    ------
+    failures : mapping of str
+        Why features could not be drawn by others, by id. All else of *maps* is drawn,
+        and to be kept.
+
+    Raises
+    ------
+    LeftToOthersError
+        Others are still drawing: the last of them finishes.
+    WorkspaceError
+        The folder is held by another command, or cannot be written.
+    """
+    if hands is None:
+        with working_in(folder, "drawing into"):
+            yield {}
+        return
+    key = digest_of([planned.made_from(drawn.feature) for drawn in maps])
+    ensemble = planned.ensemble
+    with working_together(folder, "drawing into", hands, key) as job:
+        given = _Given(
+            job.token,
+            planned.experiment,
+            planned.workspace,
+            ensemble.name,
+            ensemble.method,
+            "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
+        )
+        progress.start("drawing", len(maps), "feature")
+        tasks = {drawn.feature: drawn.feature for drawn in maps}
+        results = job.do(_draw_task, given, tasks, progress)
+        yield {f: r["failure"] for f, r in results.items() if "failure" in r}
+
+
+def _draw_task(given: _Given, feature: str) -> Result:
+    """Draw the maps of a feature, which lie on the disk then, with their record."""
+    torch.set_num_threads(share_of_cores())
+    planned = once(f"{given.token} {given.model}", lambda: _plan(given))
+    description = planned.experiment.drawing_description
+    try:
+        drawn = lay_map(
+            planned.experiment,
+            planned.ensemble,
+            planned.dataset,
+            feature,
+            description.clip_to_outline,
+        )
+        draw_feature(planned, drawn, Silent())
+    except (DatasetError, RasterError) as error:
+        return {"failure": str(error)}
+    return {}
+
+
+def _plan(given: _Given) -> PlannedMaps:
+    """Open what `draw` opens."""
+    experiment, description = given.experiment, given.experiment.drawing_description
+    surfaces = [description.bed.surface] if description.bed else []
+    published = itertools.chain.from_iterable(find_published(experiment).values())
+    dataset = open_dataset(experiment, given.workspace, [*surfaces, *published])
+    problems: list[str] = []
+    ensembles = open_ensembles(
+        experiment,
+        dataset,
+        given.workspace,
+        given.method,
+        open_device(given.device),
+        problems,
+    )
+    if problems:
+        raise ModelError("\n".join(problems))
+    ensemble = next(own for own in ensembles if own.name == given.model)
+    thicknesses = find_thicknesses(ensemble, dataset, description.bed)
+    calibrations = read_calibrations(ensemble, thicknesses)
+    asked = {output: calibrations.get(output) for output in thicknesses}
+    return PlannedMaps(experiment, given.workspace, ensemble, dataset, asked)

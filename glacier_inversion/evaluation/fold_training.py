@@ -1,0 +1,112 @@
+"""Members of folds that several commands train together, each a task of a job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from glacier_inversion.choices import DeviceName
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.dataset.training_tiles import read_training_tiles
+from glacier_inversion.evaluation.folds import CROSSVAL, Fold
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.attempts import Hands, Result, once
+from glacier_inversion.sharing.job import working_together
+from glacier_inversion.state_files import digest_of
+from glacier_inversion.training.ensemble_folder import (
+    draw_curves,
+    find_finished,
+    remove_model,
+)
+from glacier_inversion.training.samples_on_disk import remove_samples
+from glacier_inversion.training.together import sharing_samples, train_one
+from glacier_inversion.workspace import Workspace, member_path
+
+logger = logging.getLogger(__name__)
+
+
+class _Given(NamedTuple):
+    """What a process must know to train a member of a fold."""
+
+    token: str
+    experiment: Experiment
+    workspace: Workspace
+    kept_out: list[str]
+    device: DeviceName
+
+
+def train_folds_together(
+    experiment: Experiment,
+    workspace: Workspace,
+    dataset: BuiltDataset,
+    folds: Sequence[Fold],
+    kept_out: list[str],
+    hands: Hands,
+    overwrite: bool,
+    device: DeviceName,
+    progress: Progress,
+) -> None:
+    """
+    Train every member of every fold, with others that do so.
+
+    The samples of a fold are written by who trains its first member, and removed with
+    its last one.
+
+    Raises
+    ------
+    LeftToOthersError
+        Others are still training: the last of them goes on.
+    TrainingError
+        Members could not be trained, or none of a fold learns.
+    GlacierInversionError
+        As `engine.train_members` raises it.
+    """
+    name = experiment.model_name
+    seeds = range(experiment.seeds_number)
+    folders = {fold.name: workspace.fold(name, fold.name) for fold in folds}
+
+    def prepare() -> None:
+        if overwrite:
+            for folder in folders.values():
+                remove_model(folder)
+
+    content = experiment.model_dump(mode="json")
+    of_folds = [(fold.name, fold.splits(kept_out)) for fold in folds]
+    key = digest_of([content, dataset.digest, of_folds, overwrite])
+    evaluations = workspace.evaluations(name, CROSSVAL)
+    with working_together(
+        evaluations, "cross-validating into", hands, key, prepare
+    ) as job:
+        tasks = {
+            f"{fold.name} seed {seed}": (fold, seed) for fold in folds for seed in seeds
+        }
+        given = _Given(job.token, experiment, workspace, kept_out, device)
+        progress.start("training", len(tasks), "member")
+        for result in job.do(_train_task, given, tasks, progress).values():
+            if "failure" in result:
+                logger.error("%s", result["failure"])
+        for fold in folds:
+            folder = folders[fold.name]
+            remove_samples(folder)
+            draw_curves(experiment, folder)
+            find_finished(folder, {seed: member_path(folder, seed) for seed in seeds})
+
+
+def _train_task(given: _Given, what: tuple[Fold, int]) -> Result:
+    fold, seed = what
+    experiment = given.experiment
+    dataset = once(given.token, lambda: open_dataset(experiment, given.workspace))
+    own = replace(dataset, splits=fold.splits(given.kept_out))
+    folder = given.workspace.fold(experiment.model_name, fold.name)
+    with sharing_samples(
+        experiment,
+        lambda: read_training_tiles(own, experiment),
+        folder,
+        given.token,
+        own.select("test"),
+        dataset.units,
+    ):
+        return train_one(experiment, folder, given.device, seed)

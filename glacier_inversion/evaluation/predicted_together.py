@@ -1,0 +1,144 @@
+"""Features that several commands predict together, each a task of a job."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from glacier_inversion.choices import DeviceName, DrawingMethod
+from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.evaluation.predictions import (
+    Floats,
+    KnownPart,
+    Parts,
+    read_feature,
+)
+from glacier_inversion.evaluation.subject import open_subject
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
+from glacier_inversion.sharing.job import working_together
+from glacier_inversion.state_files import digest_of
+from glacier_inversion.training.model.ensemble import Ensemble
+from glacier_inversion.training.network.devices import open_device
+from glacier_inversion.workspace import Workspace
+
+
+class _Given(NamedTuple):
+    """What a process must know to predict features."""
+
+    token: str
+    experiment: Experiment
+    workspace: Workspace
+    rasters: dict[str, list[str]]
+    method: DrawingMethod
+    device: DeviceName
+
+
+def predict_together(
+    experiment: Experiment,
+    workspace: Workspace,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    split: str,
+    features: Sequence[str],
+    rasters: dict[str, list[str]],
+    hands: Hands,
+    progress: Progress,
+) -> dict[str, Parts | str]:
+    """
+    Return what `read_feature` reads of each feature, or why it could not be read.
+
+    Raises
+    ------
+    LeftToOthersError
+        Others are still predicting: the last of them goes on.
+    WorkspaceError
+        The folder of the evaluation is held by another command, or cannot be written.
+    """
+    folder = workspace.evaluations(ensemble.name, split)
+    content = experiment.model_dump(mode="json")
+    key = digest_of([content, dataset.digest, ensemble.digest, [*features]])
+    with working_together(folder, "evaluating into", hands, key) as job:
+        given = _Given(
+            job.token,
+            experiment,
+            workspace,
+            rasters,
+            ensemble.method,
+            "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
+        )
+        tasks = {feature: feature for feature in features}
+        results = job.do(_predict_task, given, tasks, progress)
+    return {
+        feature: result["failure"] if "failure" in result else _to_parts(result)
+        for feature, result in results.items()
+    }
+
+
+def _predict_task(given: _Given, feature: str) -> Result:
+    torch.set_num_threads(share_of_cores())
+    dataset, ensemble = once(given.token, lambda: _open(given))
+    try:
+        parts = read_feature(
+            ensemble.model.experiment, dataset, feature, given.rasters, ensemble
+        )
+    except (DatasetError, RasterError) as error:
+        return {"failure": str(error)}
+    return _from_parts(parts)
+
+
+def _open(given: _Given) -> tuple[BuiltDataset, Ensemble]:
+    experiment = given.experiment
+    rasters = experiment.evaluation_description.rasters
+    dataset = open_dataset(experiment, given.workspace, rasters)
+    device = open_device(given.device)
+    ensemble = open_subject(experiment, dataset, given.workspace, given.method, device)
+    return dataset, ensemble
+
+
+def _from_parts(parts: Parts) -> Result:
+    """Return what JSON can hold, to the bit."""
+    return {
+        "parts": [
+            {
+                "output": output,
+                "x": _to_text(part.x),
+                "y": _to_text(part.y),
+                "observed": _to_text(part.observed),
+                "rasters": {n: _to_text(own) for n, own in part.rasters.items()},
+                "n_rows": len(part.predicted),
+                "predicted": _to_text(part.predicted),
+            }
+            for output, part in parts
+        ]
+    }
+
+
+def _to_parts(result: dict[str, Any]) -> Parts:
+    return [
+        (
+            own["output"],
+            KnownPart(
+                _from_text(own["x"]),
+                _from_text(own["y"]),
+                _from_text(own["observed"]),
+                {n: _from_text(text) for n, text in own["rasters"].items()},
+                _from_text(own["predicted"]).reshape(own["n_rows"], -1),
+            ),
+        )
+        for own in result["parts"]
+    ]
+
+
+def _to_text(numbers: Floats) -> str:
+    return base64.b64encode(numbers.astype("<f8").tobytes()).decode()
+
+
+def _from_text(text: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text), "<f8").astype(np.float64)

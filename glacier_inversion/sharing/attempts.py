@@ -1,0 +1,236 @@
+"""Attempts at the tasks of a job, by a process that may be anywhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import socket
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from logging.handlers import QueueHandler
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from glacier_inversion import __version__
+from glacier_inversion.errors import PackageError, WorkspaceError
+from glacier_inversion.executors import ProcessLostError, available_cores
+from glacier_inversion.locks import Lock, lock_of, shared_work_of
+from glacier_inversion.sharing.ledger import Ledger
+from glacier_inversion.state_files import read_state, write_state
+from glacier_inversion.workspace import shared_file
+
+PACKAGE = logging.getLogger("glacier_inversion")
+
+PATIENCE = 0.1
+"""Seconds until it is looked again whether a folder is free."""
+_FORMAT = 1  # of job.json
+_MOST_TRIES = 2  # of a task whose process dies
+
+Task = tuple[str, Any]
+"""The name of a task, which can be that of a file, and what is to be done."""
+Result = dict[str, Any]
+"""What JSON can hold of a result; "failure" in it says why there is none."""
+Work = Callable[[Any, Any], Result]
+"""Does a task: takes what is given for all of them, and what is to be done."""
+
+Opened = TypeVar("Opened")
+
+_here = {"n_processes": 1}
+
+
+_opened: dict[str, Any] = {}
+
+
+def once(key: str, make: Callable[[], Opened]) -> Opened:
+    """
+    Return what this process has made for its tasks, made by the first of them.
+
+    What is logged meanwhile the command has logged already.
+    """
+    if key not in _opened:
+        _opened.clear()
+        with keeping_logs(logging.INFO):
+            _opened[key] = make()
+    opened: Opened = _opened[key]
+    return opened
+
+
+def share_of_cores() -> int:
+    """Return the cores for this process, where others of its machine work beside it."""
+    fair = (os.cpu_count() or 1) // _here["n_processes"]
+    return max(1, min(available_cores(), fair))
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where a job is, and which: what a process must know to take part.
+
+    Attributes
+    ----------
+    folder : Path
+        What is worked at.
+    token : str
+        Tells this job from others in the same folder.
+    level : int
+        Of the log records that are wanted.
+    version : str
+        Of the package, which all that take part must have.
+    """
+
+    folder: Path
+    token: str
+    level: int
+    version: str = __version__
+
+    def ledger(self, task: str) -> Ledger:
+        """Return what tells of a task."""
+        return Ledger(shared_file(shared_work_of(self.folder) / "tasks", task))
+
+    def check(self) -> None:
+        """
+        Check that this process sees the job, and does what the command would do.
+
+        Raises
+        ------
+        WorkspaceError
+            It does not see the folder, or another job in it.
+        PackageError
+            It is of another version.
+        """
+        if __version__ != self.version:
+            message = (
+                f"{socket.gethostname()}: has glacier_inversion {__version__}. Must "
+                f"have {self.version}, as the command. Install it there."
+            )
+            raise PackageError(message)
+        path = job_path(self.folder)
+        if (read_job(self.folder) or {}).get("token") != self.token:
+            message = (
+                f"{socket.gethostname()}: does not see this job at {path}. Must see "
+                "the same workspace by the same path, on a disk that all machines "
+                "share. Mount it there, or use machines that have it; where another "
+                "command has worked in the folder since, run it again."
+            )
+            raise WorkspaceError(message)
+
+    @contextmanager
+    def present(self) -> Iterator[None]:
+        """Hold the folder with the others, and count the processes of this machine."""
+        ours, here = Lock(lock_of(self.folder)), socket.gethostname()
+        folder = shared_work_of(self.folder) / "processes"
+        own = Lock(shared_file(folder, f"{here}.{os.getpid()}"))
+        try:
+            for lock in (ours, own):
+                while not lock.try_shared():
+                    time.sleep(PATIENCE)
+            self.check()
+            others = [p for p in folder.glob(f"{here}.*") if p != own.path]
+            _here["n_processes"] = 1 + sum(map(_is_held, others))
+            yield
+        finally:
+            own.release()
+            ours.release()
+
+
+def _is_held(path: Path) -> bool:
+    lock = Lock(path)
+    if lock.try_alone():
+        lock.release()
+        return False
+    return True
+
+
+def attempt(
+    place: Place, work: Work, given: Any, task: Task
+) -> list[logging.LogRecord]:
+    """
+    Do a task, unless it is done or somebody is at it; return what was logged meanwhile.
+
+    Raises
+    ------
+    WorkspaceError
+        This process does not see the job.
+    """
+    name, what = task
+    place.check()
+    with place.present():
+        ledger = place.ledger(name)
+        with ledger.held() as is_ours:
+            entry = ledger.read()
+            if not is_ours or entry.result is not None:
+                return []
+            if entry.n_tried >= _MOST_TRIES:
+                ledger.note_result({"failure": _tell_lost(entry.n_tried)})
+                return []
+            ledger.note_begin()
+            with keeping_logs(place.level) as records, ExitStack() as unless_done:
+                unless_done.callback(ledger.take_back)
+                result = work(given, what)
+                unless_done.pop_all()
+            ledger.note_result(result)
+    return records
+
+
+def _tell_lost(n_tried: int) -> str:
+    return (
+        f"each of the {n_tried} processes that worked at it ended without a word. Must "
+        "have enough memory, files that GDAL reads, and not be killed. Use fewer "
+        "--jobs, shards or workers on a machine, and run it again."
+    )
+
+
+@contextmanager
+def keeping_logs(level: int) -> Iterator[list[logging.LogRecord]]:
+    """Keep what the package logs meanwhile, instead of writing it."""
+    records: list[logging.LogRecord] = []
+    kept: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    before = PACKAGE.handlers, PACKAGE.propagate, PACKAGE.level
+    PACKAGE.handlers, PACKAGE.propagate = [QueueHandler(kept)], False
+    PACKAGE.setLevel(level)
+    try:
+        yield records
+    finally:
+        PACKAGE.handlers, PACKAGE.propagate = before[:2]
+        PACKAGE.setLevel(before[2])
+        while not kept.empty():
+            records.append(kept.get())
+
+
+class Hands(Protocol):
+    """Who does the tasks."""
+
+    @property
+    def name(self) -> str:
+        """What this command is called in a job."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for tasks that others are at, to finish the job."""
+
+    def each(
+        self, place: Place, work: Work, given: Any, tasks: Sequence[Task]
+    ) -> Generator[tuple[Task, list[logging.LogRecord] | ProcessLostError], None, None]:
+        """Yield each task once it was attempted, or how its process ended."""
+
+
+def job_path(folder: Path) -> Path:
+    """Return the file that tells of the job of a folder."""
+    return shared_work_of(folder) / "job.json"
+
+
+def write_job(folder: Path, job: dict[str, Any]) -> None:
+    """Write what job.json says."""
+    write_state(job_path(folder), job, _FORMAT)
+
+
+def read_job(folder: Path) -> dict[str, Any] | None:
+    """Return what job.json says; None where it is missing, damaged or of others."""
+    try:
+        job = read_state(job_path(folder), _FORMAT)
+    except (OSError, ValueError):
+        return None
+    return job if job.keys() >= {"key", "token", "finished"} else None

@@ -1,0 +1,171 @@
+"""A cluster: the workers of a Dask scheduler, wherever they run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    PackageError,
+    WorkspaceError,
+    first_line,
+)
+from glacier_inversion.executors import ProcessLostError
+from glacier_inversion.locks import Lock, lock_of
+from glacier_inversion.sharing.attempts import Place, Task, Work, attempt
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 30  # seconds to wait for an answer of the scheduler
+# GDAL and torch compute in one thread of a process at a time.
+_alone = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """
+    The workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, ``tcp://HOST:8786``.
+
+    Raises
+    ------
+    PackageError
+        dask.distributed is not installed.
+    """
+
+    address: str
+    name: str = "scheduler"
+    waits: bool = True  # workers that the scheduler has lost may be at them
+
+    def __post_init__(self) -> None:
+        """Look whether dask.distributed is there."""
+        try:
+            _import_distributed()
+        except ImportError as error:
+            message = (
+                "--scheduler: the package distributed is not installed. Must be, for "
+                "this option. Say pip install 'glacier-inversion[distributed]'."
+            )
+            raise PackageError(message) from error
+
+    def each(
+        self, place: Place, work: Work, given: Any, tasks: Sequence[Task]
+    ) -> Generator[tuple[Task, list[logging.LogRecord] | ProcessLostError], None, None]:
+        """
+        Yield each task once it was attempted, or how its process ended.
+
+        What has not begun is given up when this is closed.
+
+        Raises
+        ------
+        GlacierInversionError
+            The scheduler does not answer, or a worker cannot do the work.
+        """
+        client = self._connect()
+        futures: dict[Any, Task] = {}
+        try:
+            self._check_workers(client, place)
+            [shared] = client.scatter([(place, work, given)], broadcast=True)
+            for task in tasks:
+                key = f"ginv-{place.token}-{task[0]}"
+                futures[client.submit(_attempt, shared, task, key=key)] = task
+            done = _import_distributed().as_completed(futures, loop=client.loop)
+            for future in done:
+                yield futures[future], _outcome(future)
+        finally:
+            client.cancel(list(futures), force=True)
+            client.close(timeout=_PATIENCE)
+
+    def _connect(self) -> Any:
+        try:
+            # no default of the process, which may be a notebook with a client
+            return _import_distributed().Client(
+                self.address, timeout=_PATIENCE, set_as_default=False
+            )
+        except (OSError, ValueError) as error:
+            cause = first_line(error) or type(error).__name__
+            message = (
+                f"--scheduler {self.address}: does not answer ({cause}). Must be the "
+                "address of a Dask scheduler, such as tcp://HOST:8786. Start one with "
+                "'dask scheduler', and workers with 'dask worker'."
+            )
+            raise GlacierInversionError(message) from error
+
+    def _check_workers(self, client: Any, place: Place) -> None:
+        """Wait for a worker, and check that those that are there can do the work."""
+        if not client.scheduler_info()["workers"]:
+            logger.info("%s: has no worker yet: waiting for one", self.address)
+            client.wait_for_workers(1)
+        seen = client.run(_look, place, on_error="return")
+        for worker, said in seen.items():
+            if isinstance(said, GlacierInversionError):
+                message = f"worker {worker}: {said}"
+                raise GlacierInversionError(message)
+            if isinstance(said, Exception):
+                cause = first_line(said) or type(said).__name__
+                message = (
+                    f"worker {worker}: cannot do the work ({cause}). Must have the "
+                    "packages of this environment. Start it where glacier_inversion "
+                    f"{place.version} is installed."
+                )
+                raise GlacierInversionError(message)
+        n_with_threads = sum(n_threads > 1 for n_threads in seen.values())
+        if n_with_threads:
+            logger.warning(
+                "%s: %d workers have several threads, of which one works. Start them "
+                "with --nthreads 1, and more of them with --nworkers",
+                self.address,
+                n_with_threads,
+            )
+
+
+def _import_distributed() -> Any:
+    return importlib.import_module("distributed")
+
+
+def _look(place: Place, dask_worker: Any) -> int:
+    """
+    Check that a worker can take part in a job; return how many threads it has.
+
+    Raises
+    ------
+    PackageError, WorkspaceError
+        It has another version, does not see the job, or locks that it sees are none.
+    """
+    place.check()
+    lock = Lock(lock_of(place.folder))
+    if lock.try_alone():  # which the command holds
+        lock.release()
+        message = (
+            f"holds {lock.path}, though this command holds it. Locks must hold across "
+            "machines. Have the disk mounted with them (flock), or use --jobs."
+        )
+        raise WorkspaceError(message)
+    return int(dask_worker.state.nthreads)
+
+
+def _attempt(shared: tuple[Place, Work, Any], task: Task) -> list[logging.LogRecord]:
+    with _alone:
+        return attempt(*shared, task)
+
+
+def _outcome(future: Any) -> list[logging.LogRecord] | ProcessLostError:
+    """Return what was logged, or how the worker ended; raise what was raised."""
+    distributed = _import_distributed()
+    # a worker that dies takes along what lies in its memory, also now
+    try:
+        records: list[logging.LogRecord] = future.result()
+    except distributed.CancelledError:
+        return ProcessLostError("the scheduler lost it")
+    except distributed.KilledWorker as error:
+        return ProcessLostError(first_line(error))
+    return records

@@ -1,0 +1,276 @@
+"""
+A job: tasks of one folder that several commands share, with nothing but its files.
+
+Each command that takes part holds the folder's lock with the others, so that no command
+that works alone comes between. The first of them, while it is alone, begins the job:
+it puts away what an earlier one left, does what has to be done once, and writes
+job.json. Then each task is done by whoever holds its ledger first, and its result is
+written there. Who finds all tasks done, once it is alone again, brings the job to an
+end; the others leave it to that one.
+
+A process that dies holds nothing any more. Its task is tried once more by another, and
+after that its failure is the task's result. A command that comes when all is done has
+nothing to do, unless it took part in that job: then it is run again, and begins a job
+anew, as all commands look anew at what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    LeftToOthersError,
+    WorkspaceError,
+)
+from glacier_inversion.executors import ProcessLostError
+from glacier_inversion.files import (
+    make_folder,
+    refuse_links,
+    remove,
+    remove_scratches,
+    write_bytes,
+)
+from glacier_inversion.locks import Lock, lock_of, shared_work_of
+from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.attempts import (
+    PACKAGE,
+    PATIENCE,
+    Hands,
+    Place,
+    Result,
+    Task,
+    Work,
+    read_job,
+    write_job,
+)
+from glacier_inversion.sharing.ledger import Ledger
+from glacier_inversion.workspace import shared_file
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def working_together(
+    folder: Path,
+    doing: str,
+    hands: Hands,
+    key: str,
+    prepare: Callable[[], object] = lambda: None,
+) -> Iterator[Job]:
+    """
+    Take part in the job of a folder; in the block it is done, and brought to an end.
+
+    Parameters
+    ----------
+    doing : str
+        What is done to the folder, as `locks.locked` takes it.
+    key : str
+        All that the results follow from: commands that differ in it do not take part
+        in one job.
+    prepare : callable
+        What the first command does, alone.
+
+    Raises
+    ------
+    LeftToOthersError
+        There is nothing to do, as others have done it all.
+    WorkspaceError
+        Commands with another key are at work, or files cannot be written.
+    """
+    job = Job(folder, doing, hands)
+    try:
+        job.join(key, prepare)
+        yield job
+        job.finish()
+    finally:
+        job.leave()
+
+
+class Job:
+    """The part of a command in a job."""
+
+    def __init__(self, folder: Path, doing: str, hands: Hands) -> None:
+        self._folder, self._doing, self._hands = folder, doing, hands
+        self._lock = Lock(lock_of(folder))
+        self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
+
+    @property
+    def token(self) -> str:
+        """What tells this job from others."""
+        return self._place.token
+
+    def join(self, key: str, prepare: Callable[[], object]) -> None:
+        """Begin a job, or take part in one, as `working_together` says."""
+        refuse_links(self._folder)
+        make_folder(self._folder)
+        token, is_told = "", False
+        while True:
+            if self._lock.try_alone():
+                token = self._begin(key, prepare)
+            if self._lock.try_shared():
+                job = read_job(self._folder)
+                is_open = job is not None and not job["finished"]
+                if job is not None and is_open and job["key"] != key:
+                    message = (
+                        f"{self._folder}: other commands are {self._doing} it, by "
+                        "another experiment, other files or options. Must be the same "
+                        "for all that work together. Wait until they have ended, or "
+                        "stop them."
+                    )
+                    raise WorkspaceError(message)
+                if job is not None and is_open:
+                    break
+                if job is not None and job["token"] == token:
+                    self._take_part()
+                    raise self._done()
+            elif not is_told:
+                is_told = True
+                logger.info(
+                    "%s: another command is %s it: waiting", self._folder, self._doing
+                )
+            self._lock.release()
+            time.sleep(PATIENCE)
+        self._place = Place(self._folder, job["token"], self._place.level)
+        self._take_part()
+
+    def _begin(self, key: str, prepare: Callable[[], object]) -> str:
+        """Begin a job, or go on with one that others left; return its token."""
+        job = read_job(self._folder)
+        if job is not None and job["key"] == key and not self._part.exists():
+            if job["finished"]:
+                self._take_part()
+                raise self._done()
+            remove_scratches(self._folder)  # those who left them are no more
+            return str(job["token"])
+        remove(shared_work_of(self._folder))
+        remove_scratches(self._folder)
+        prepare()
+        token = secrets.token_hex(8)
+        write_job(self._folder, {"key": key, "token": token, "finished": False})
+        return token
+
+    @property
+    def _part(self) -> Path:
+        return shared_file(shared_work_of(self._folder) / "parts", self._hands.name)
+
+    def _take_part(self) -> None:
+        write_bytes(self._part, b"")
+
+    def _done(self) -> LeftToOthersError:
+        message = (
+            f"{self._folder}: nothing is left to do, others have done it all. Run it "
+            "again to have all looked at anew."
+        )
+        return LeftToOthersError(message)
+
+    def do(
+        self, work: Work, given: Any, tasks: Mapping[str, Any], progress: Progress
+    ) -> dict[str, Result]:
+        """
+        Do the tasks that are left, and return the results of all, by name, in order.
+
+        Once it returns, this command holds the folder alone.
+
+        Parameters
+        ----------
+        work : callable
+            A function of a module, which other processes import.
+        progress : Progress
+            Hears of the end of each task.
+
+        Raises
+        ------
+        LeftToOthersError
+            Others are still at tasks: the last of them brings the job to an end.
+        GlacierInversionError
+            A process ended as it began. What *work* raises is raised, too.
+        """
+        ledgers = {name: self._place.ledger(name) for name in tasks}
+        left: list[Task] = []
+        for name, what in tasks.items():
+            if ledgers[name].read().result is None:
+                left.append((name, what))
+            else:
+                progress.advance(name)
+        while left:
+            lost: list[Task] = []
+            try:
+                for task, said in self._hands.each(self._place, work, given, left):
+                    if not isinstance(said, ProcessLostError):
+                        for record in said:
+                            logging.getLogger(record.name).handle(record)
+                    elif ledgers[task[0]].read().result is None:
+                        logger.warning("%s: its process was lost (%s)", task[0], said)
+                        lost.append(task)
+                        continue
+                    progress.advance(task[0])
+            except ProcessLostError as error:
+                message = (
+                    f"{self._folder}: a process ended as it began ({error}), perhaps "
+                    "for want of memory. What was made is kept. Run it again, with "
+                    "fewer --jobs."
+                )
+                raise GlacierInversionError(message) from error
+            left = lost or self._await_others(tasks, ledgers)
+        results = {name: ledger.read().result for name, ledger in ledgers.items()}
+        done = {name: r for name, r in results.items() if r is not None}
+        if len(done) < len(results):
+            message = (
+                f"{self._folder}: {self._hands.name} has nothing left to do, others "
+                f"are at {len(results) - len(done)} of {len(results)} tasks. The last "
+                "of them finishes; if it dies, run one of them again."
+            )
+            raise LeftToOthersError(message)
+        self._be_alone()
+        return done
+
+    def _await_others(
+        self, tasks: Mapping[str, Any], ledgers: Mapping[str, Ledger]
+    ) -> list[Task]:
+        """Wait for what others are at, if that is to be; return what they left."""
+        if not self._hands.waits:
+            return []
+        for ledger in ledgers.values():
+            while ledger.is_held():
+                time.sleep(PATIENCE)
+        return [
+            (name, what)
+            for name, what in tasks.items()
+            if ledgers[name].read().result is None
+        ]
+
+    def _be_alone(self) -> None:
+        self._lock.release()
+        while not self._lock.try_alone():
+            time.sleep(PATIENCE)
+        job = read_job(self._folder)
+        if job is None or job["token"] != self.token or job["finished"]:
+            raise self._done()
+
+    def finish(self) -> None:
+        """Note that all is done: results have served."""
+        job = read_job(self._folder)
+        assert job is not None  # this command holds the folder alone
+        shared = shared_work_of(self._folder)
+        write_job(self._folder, {**job, "finished": True})
+        remove(shared / "tasks", shared / "processes")
+        remove_scratches(self._folder)
+
+    def leave(self) -> None:
+        """Let go of the folder."""
+        self._lock.release()
+
+
+def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:
+    """Return the tasks of the job of a folder, if there is one, that somebody is at."""
+    place = Place(folder, "", logging.INFO)
+    if read_job(folder) is None:
+        return set()
+    return {name for name in names if place.ledger(name).is_held()}

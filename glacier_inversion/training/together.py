@@ -1,0 +1,202 @@
+"""Members that several commands train together, each a task of a job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from glacier_inversion.choices import DeviceName
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.files import write_bytes
+from glacier_inversion.interrupts import heeding_signals
+from glacier_inversion.locks import Lock, lock_of
+from glacier_inversion.patches.tiles import Tiles
+from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.attempts import PATIENCE, Hands, Result
+from glacier_inversion.sharing.job import working_together
+from glacier_inversion.training.ensemble_folder import (
+    check_seeds,
+    claim,
+    draw_curves,
+    find_finished,
+    tell_of_kept,
+)
+from glacier_inversion.training.model.logs import Log
+from glacier_inversion.training.model.members import member_state
+from glacier_inversion.training.network.devices import open_device, watching_gpu
+from glacier_inversion.training.samples_on_disk import (
+    SAMPLES,
+    map_samples,
+    remove_samples,
+    write_samples,
+)
+from glacier_inversion.training.stacked import train_together
+from glacier_inversion.workspace import member_path
+
+logger = logging.getLogger(__name__)
+
+_NEED = "Must hold the samples and a step. Say --device cpu, or use fewer --jobs."
+
+
+def member_task(seed: int) -> str:
+    """Return the name of the task of training a member."""
+    return f"seed {seed}"
+
+
+def train_members_together(
+    experiment: Experiment,
+    tiles: Mapping[str, Iterable[Tiles]],
+    folder: Path,
+    hands: Hands,
+    key: str,
+    *,
+    seeds: list[int] | None,
+    overwrite: bool,
+    progress: Progress,
+    device: DeviceName,
+    test_features: Collection[str],
+    units: Mapping[str, str | None],
+) -> list[Path]:
+    """
+    Train members as `engine.train_members` does, with others that do so.
+
+    The first command writes the samples for all, the last one removes them.
+
+    Parameters
+    ----------
+    hands : Hands
+        Who trains.
+    key : str
+        What the members follow from, as `working_together` takes it.
+    device : {"auto", "cpu", "cuda"}
+        Of each process that trains.
+
+    Raises
+    ------
+    LeftToOthersError
+        Others are still training: the last of them finishes.
+    GlacierInversionError
+        As `engine.train_members` raises it.
+    """
+    folders = {
+        seed: member_path(folder, seed) for seed in check_seeds(experiment, seeds)
+    }
+
+    def prepare() -> None:
+        _prepare(experiment, tiles, folder, overwrite, test_features, units)
+        tell_of_kept(folders)
+
+    with working_together(folder, "training", hands, key, prepare) as job:
+        progress.start("training", len(folders), "member")
+        tasks = {member_task(seed): seed for seed in folders}
+        given = experiment, folder, device
+        for result in job.do(_train_task, given, tasks, progress).values():
+            if "failure" in result:
+                logger.error("%s", result["failure"])
+        remove_samples(folder)
+        draw_curves(experiment, folder)
+        return find_finished(folder, folders)
+
+
+def _prepare(
+    experiment: Experiment,
+    tiles: Mapping[str, Iterable[Tiles]],
+    folder: Path,
+    overwrite: bool,
+    test_features: Collection[str],
+    units: Mapping[str, str | None],
+) -> None:
+    """Write samples for all who train, and make the folder the model's own."""
+    with ExitStack() as unless_done:
+        unless_done.callback(remove_samples, folder)
+        write_samples(experiment, tiles, folder, test_features, units)
+        data = map_samples(folder)
+        claim(data.model(experiment), data, folder, overwrite)
+        unless_done.pop_all()
+
+
+def _train_task(given: tuple[Experiment, Path, DeviceName], seed: int) -> Result:
+    return train_one(*given, seed)
+
+
+def train_one(
+    experiment: Experiment, folder: Path, device: DeviceName, seed: int
+) -> Result:
+    """
+    Train a member that is not finished, on the samples in its model's folder.
+
+    Raises
+    ------
+    StoppedError
+        A signal stopped it, between two steps; it goes on from its checkpoint.
+    """
+    member = member_path(folder, seed)
+    if member_state(member) in ("finished", "failed"):
+        return {}
+    opened, end = open_device(device), _End()
+    with watching_gpu(_NEED), heeding_signals() as stop:
+        data = map_samples(folder).to(opened.torch_device)
+        train_together(experiment, data, {seed: member}, 1, stop, end)
+    return {} if end.failure is None else {"failure": end.failure}
+
+
+class _End:
+    """Remembers how a member ended; how far it is its log tells."""
+
+    failure: str | None = None
+
+    def on_begin(self, seed: int) -> None:
+        """Take no notice."""
+
+    def on_epoch(self, seed: int, log: Log, seconds: float) -> None:
+        """Take no notice."""
+
+    def on_end(self, seed: int, failure: str | None) -> None:  # noqa: ARG002
+        """Remember why it failed, if it did."""
+        self.failure = failure
+
+
+@contextmanager
+def sharing_samples(
+    experiment: Experiment,
+    read: Callable[[], Mapping[str, Iterable[Tiles]]],
+    folder: Path,
+    token: str,
+    test_features: Collection[str],
+    units: Mapping[str, str | None],
+) -> Iterator[None]:
+    """
+    Let samples lie in a model's folder for a block, written by who needs them first.
+
+    They stay for other members, until all of the experiment's are trained.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the tiles, as `prepare` takes them.
+    token : str
+        Of the job: samples of another one are made anew.
+    """
+    lock, mark = Lock(lock_of(folder)), folder / SAMPLES / "token"
+    try:
+        while True:
+            if lock.try_alone() and not _holds(mark, token):
+                _prepare(experiment, read(), folder, False, test_features, units)
+                write_bytes(mark, token.encode())
+            if lock.try_shared() and _holds(mark, token):
+                break
+            time.sleep(PATIENCE)
+        yield
+        members = (member_path(folder, s) for s in range(experiment.seeds_number))
+        states = {member_state(member) for member in members}
+        if states <= {"finished", "failed"} and lock.try_alone():
+            remove_samples(folder)
+    finally:
+        lock.release()
+
+
+def _holds(path: Path, token: str) -> bool:
+    return path.is_file() and path.read_bytes() == token.encode()

@@ -1,0 +1,64 @@
+"""Hands and work for tests of jobs; other processes import it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+from glacier_inversion.errors import RasterError
+from glacier_inversion.sharing.attempts import attempt
+
+logger = logging.getLogger("glacier_inversion.tests")
+
+
+class Here:
+    """Does tasks in this process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.waits = False
+
+    def each(self, place, work, given, tasks):
+        """Attempt each task."""
+        for task in tasks:
+            yield task, attempt(place, work, given, task)
+
+
+def square(folder: Path, number: int) -> dict[str, int]:
+    """Do a task, and count how often it was done."""
+    with (folder / f"done {number}").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    logger.warning("done: %d", number)
+    return {"square": number**2}
+
+
+def slow_square(folder: Path, number: int) -> dict[str, int]:
+    """Do a task, for half a second."""
+    time.sleep(0.5)
+    return square(folder, number)
+
+
+def killed(folder: Path, number: int) -> dict[str, int]:
+    """Do a task; but 13 kills its process each time, and 15 the first time."""
+    result = square(folder, number)
+    n_done = (folder / f"done {number}").read_text().count("\n")
+    if number == 13 or (number == 15 and n_done == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+
+def done(folder: Path) -> dict[int, int]:
+    """Return how often each task was done."""
+    return {
+        int(path.name.split()[1]): path.read_text().count("\n")
+        for path in folder.glob("done *")
+    }
+
+
+def unlucky(folder: Path, number: int) -> dict[str, int]:
+    """Refuse a task."""
+    message = f"{number}: is unlucky"
+    raise RasterError(message)

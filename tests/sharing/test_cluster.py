@@ -1,0 +1,152 @@
+"""The workers of a real Dask scheduler: the same bytes, and one that is killed."""
+
+import shutil
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from glacier_inversion.errors import PackageError, WorkspaceError
+from glacier_inversion.locks import Lock, lock_of
+from glacier_inversion.sharing.attempts import Place, write_job
+from glacier_inversion.sharing.cluster import _look
+from tests.helpers import new_run, read_all
+from tests.sharing.helpers import done
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+
+JOB = """
+import logging, sys
+from pathlib import Path
+from glacier_inversion.progress import Silent
+from glacier_inversion.sharing.cluster import Cluster
+from glacier_inversion.sharing.job import working_together
+from tests.sharing import helpers
+logging.basicConfig(format="%(message)s")
+folder, hands = Path({folder!r}), Cluster({address!r})
+tasks = {{str(n): n for n in {numbers}}}
+with working_together(folder / "here", "drawing into", hands, "key") as job:
+    results = job.do(helpers.{work}, folder, tasks, Silent())
+print(results)
+"""
+
+STOPPED = """
+from pathlib import Path
+from glacier_inversion.progress import Silent
+from glacier_inversion.sharing.cluster import Cluster
+from glacier_inversion.sharing.job import working_together
+from tests.sharing import helpers
+
+class Stop(Silent):
+    def advance(self, note=""):
+        raise KeyboardInterrupt
+
+folder, hands = Path({folder!r}), Cluster({address!r})
+tasks = {{str(n): n for n in range(40)}}
+try:
+    with working_together(folder / "here", "drawing into", hands, "key") as job:
+        job.do(helpers.slow_square, folder, tasks, Stop())
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.fixture
+def tiles(run, cluster):
+    """A workspace, and one whose tiles one process made."""
+    other = new_run(run.root / "other")
+    shutil.copytree(run.root / "data", other.root / "data", dirs_exist_ok=True)
+    assert other("build-dataset").exit_code == 0
+    return run, read_all(other.root / "datasets")
+
+
+def test_a_worker_is_killed_half_way(tmp_path, cluster):
+    "Its task is tried once more by the other one, which does what is left."
+    worker = cluster.add_worker()
+    code = JOB.format(
+        folder=str(tmp_path),
+        address=cluster.address,
+        numbers=[*range(20, 26), 15],
+        work="killed",
+    )
+    ended = cluster.run(code)
+    assert ended.returncode == 0, ended.stderr
+    n_done = done(tmp_path)
+    assert n_done.pop(15) == 2
+    assert set(n_done.values()) == {1}
+    assert "'15': {'square': 225}" in ended.stdout
+    assert "done: 15" in ended.stderr  # what workers log comes back
+    codes = [w.poll() for w in (worker, *cluster.workers)]
+    assert sorted(c is None for c in codes) == [False, True, True]
+
+
+def test_what_has_not_begun_is_given_up(tmp_path, cluster):
+    "Once the command is stopped; what workers have in hand they bring to its end."
+    code = STOPPED.format(folder=str(tmp_path), address=cluster.address)
+    ended = cluster.run(code)
+    assert ended.stdout == "stopped\n", ended.stderr
+    time.sleep(2)
+    assert 1 <= len(done(tmp_path)) <= 8
+
+
+def test_workers_make_the_same_tiles(tiles, cluster):
+    "By the command, whose files show nothing of how they came about."
+    run, expected = tiles
+    code = (
+        "from glacier_inversion.cli import main; "
+        f"main(['build-dataset', {str(run.file)!r}, '--workspace', {str(run.root)!r}, "
+        f"'--scheduler', {cluster.address!r}])"
+    )
+    ended = cluster.run(code)
+    assert ended.returncode == 0, ended.stderr
+    assert "15 tiles written, 0 kept" in ended.stderr
+    made = read_all(run.root / "datasets")
+    assert made.keys() - expected.keys() == {"region/.shared/job.json"}
+    assert {name: made[name] for name in expected} == expected
+
+
+def test_what_a_worker_cannot_do_is_said(tmp_path, cluster):
+    "Its error ends the command, in words."
+    code = JOB.format(
+        folder=str(tmp_path), address=cluster.address, numbers=[13], work="unlucky"
+    )
+    ended = cluster.run(code)
+    assert "RasterError: 13: is unlucky" in ended.stderr
+    assert ended.returncode == 1
+
+
+def test_what_a_worker_must_see(tmp_path):
+    "The job, by a lock that holds there too, and the same version."
+    place = Place(tmp_path / "here", "token", 20)
+    worker = SimpleNamespace(state=SimpleNamespace(nthreads=3))
+    with pytest.raises(WorkspaceError, match="does not see this job at"):
+        _look(place, worker)
+    write_job(place.folder, {"key": "", "token": "token", "finished": False})
+    with pytest.raises(WorkspaceError, match="Locks must hold across machines"):
+        _look(place, worker)
+    lock = Lock(lock_of(place.folder))
+    assert lock.try_shared()
+    assert _look(place, worker) == 3
+    other = Place(tmp_path / "here", "token", 20, version="0.0.1")
+    with pytest.raises(PackageError, match=r"Must have 0\.0\.1, as the command"):
+        _look(other, worker)
+    lock.release()
+
+
+def test_a_scheduler_that_is_not_there(run, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("glacier_inversion.sharing.cluster._PATIENCE", 1)
+    ended = run("build-dataset", "--scheduler", "tcp://127.0.0.1:1")
+    assert ended.exit_code == 1
+    assert "--scheduler tcp://127.0.0.1:1: does not answer" in ended.stderr
+
+
+def test_the_extra_may_not_be_installed(run, monkeypatch):
+    def no_module(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("importlib.import_module", no_module)
+    ended = run("build-dataset", "--scheduler", "tcp://127.0.0.1:1")
+    assert ended.exit_code == 2
+    assert "pip install 'glacier-inversion[distributed]'" in ended.stderr

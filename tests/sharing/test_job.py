@@ -1,0 +1,180 @@
+"""Jobs: each task is done once, whoever comes, goes or dies, and one command ends it."""
+
+import logging
+import os
+import sys
+import threading
+from contextlib import nullcontext
+
+import pytest
+
+from glacier_inversion.errors import LeftToOthersError, StoppedError, WorkspaceError
+from glacier_inversion.files import write_bytes
+from glacier_inversion.locks import locked, shared_work_of, working_in
+from glacier_inversion.progress import Silent
+from glacier_inversion.sharing.attempts import attempt
+from glacier_inversion.sharing.job import names_at_work, working_together
+from tests.helpers import read_all
+from tests.sharing.helpers import Here, done, square
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+TASKS = {f"task {n}": n for n in (3, 1, 2)}
+RESULTS = {"task 3": {"square": 9}, "task 1": {"square": 1}, "task 2": {"square": 4}}
+
+
+def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square):
+    """Take part in a job, and return the results."""
+    (folder / "here").mkdir(exist_ok=True)
+    tasks = dict(list(TASKS.items())[:number])
+    with working_together(
+        folder / "here", "drawing into", Here(hands), key, prepare
+    ) as job:
+        return job.do(do, folder, tasks, Silent())
+
+
+def test_one_command_does_all(tmp_path, caplog):
+    "In order, and what is logged meanwhile is logged; a second run does all anew."
+    begun = []
+    assert work(tmp_path, 3, prepare=lambda: begun.append(1)) == RESULTS
+    assert [r.message for r in caplog.records] == ["done: 3", "done: 1", "done: 2"]
+    assert work(tmp_path, 3, prepare=lambda: begun.append(1)) == RESULTS
+    assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+    assert len(begun) == 2
+    left = read_all(shared_work_of(tmp_path / "here"))
+    assert left.keys() == {"job.json"}
+
+
+def test_tasks_are_shared_and_the_last_one_finishes(tmp_path):
+    "Who finds the others at work leaves it to them; who comes late has nothing to do."
+    said = []
+
+    def meet(folder, number):
+        """Do a task, while another command comes and does what it can."""
+        if number == 1:
+            assert names_at_work(folder / "here", list(TASKS)) == {"task 1"}
+            with pytest.raises(LeftToOthersError, match=r"two has .* at 1 of 3 tasks"):
+                work(folder, 3, "two", prepare=lambda: said.append("again"))
+            assert done(folder) == {3: 1, 2: 1}
+            with (
+                pytest.raises(WorkspaceError, match="here: another command is drawing"),
+                locked(folder / "here", "drawing into"),
+            ):
+                pass
+            with pytest.raises(WorkspaceError, match="by another experiment, other"):
+                work(folder, 3, "two", key="another")
+        return square(folder, number)
+
+    assert work(tmp_path, 3, do=meet) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert not said
+    for name in ("three", "four"):
+        with pytest.raises(LeftToOthersError, match="nothing is left to do"):
+            work(tmp_path, 3, name)
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert work(tmp_path, 3, "two") == RESULTS
+    assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+
+
+def test_who_finishes_anyway_waits_for_others(tmp_path):
+    "And does what they leave: a worker that was lost, and stops or dies."
+    stray = None
+
+    class Patient(Here):
+        def each(self, place, work, given, tasks):
+            nonlocal stray
+            if stray is None:
+                stray = place.ledger("task 1").held()
+                stray.__enter__()
+                threading.Timer(0.5, stray.__exit__, (None, None, None)).start()
+            yield from super().each(place, work, given, tasks)
+
+    (tmp_path / "here").mkdir()
+    hands = Patient("one")
+    hands.waits = True
+    with working_together(tmp_path / "here", "drawing into", hands, "key") as job:
+        assert job.do(square, tmp_path, TASKS, Silent()) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+
+
+def test_what_is_stopped_goes_on(tmp_path):
+    "By a command that comes later, with what is done; a stop counts as no try."
+
+    def stop(folder, number):
+        if number == 1:
+            message = "stopped"
+            raise StoppedError(message)
+        return square(folder, number)
+
+    for name in ("one", "two", "three"):
+        with pytest.raises(StoppedError):
+            work(tmp_path, 3, name, do=stop)
+    write_bytes(tmp_path / "here" / ".tile.part.tif", b"")
+    assert work(tmp_path, 3, "four") == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert not (tmp_path / "here" / ".tile.part.tif").exists()
+
+
+@pytest.mark.parametrize("other", [nullcontext, working_in])
+def test_a_command_that_works_alone_ends_a_job(tmp_path, other):
+    "Which is begun anew then; else the one that took part begins it anew."
+    with pytest.raises(ZeroDivisionError):
+        work(tmp_path, 3, do=lambda folder, number: {"x": 1 // (number - 1)})
+    with other(*(() if other is nullcontext else (tmp_path / "here", "drawing into"))):
+        pass
+    assert work(tmp_path, 3) == RESULTS
+
+
+def test_a_process_that_does_not_see_the_job_says_so(tmp_path):
+    "By the name of its machine: the workspace lies on no disk that both see."
+
+    class Elsewhere(Here):
+        def each(self, place, work, given, tasks):
+            shared_work_of(place.folder).rename(tmp_path / "gone")
+            for task in tasks:
+                yield task, attempt(place, work, given, task)
+
+    (tmp_path / "here").mkdir()
+    message = f"{os.uname().nodename}: does not see this job at .*/here/.shared/job.js"
+    with (
+        pytest.raises(WorkspaceError, match=message),
+        working_together(
+            tmp_path / "here", "drawing into", Elsewhere("one"), "key"
+        ) as job,
+    ):
+        job.do(square, tmp_path, TASKS, Silent())
+    assert done(tmp_path) == {}
+
+
+def test_nobody_works_for_a_job_that_has_ended(tmp_path):
+    "As a worker may that the scheduler has lost, and that goes on."
+    places = []
+
+    class Late(Here):
+        def each(self, place, work, given, tasks):
+            places.append(place)
+            yield from super().each(place, work, given, tasks)
+
+    (tmp_path / "here").mkdir()
+    for _ in range(2):
+        with working_together(
+            tmp_path / "here", "drawing into", Late("one"), "key"
+        ) as job:
+            job.do(square, tmp_path, TASKS, Silent())
+    with pytest.raises(WorkspaceError, match="where another command has worked"):
+        attempt(places[0], square, tmp_path, ("task 1", 1))
+    assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+
+
+def test_logs_are_kept_as_they_are_wanted(tmp_path, caplog):
+    "Details only where they are asked for."
+
+    def tell(folder, number):
+        logging.getLogger("glacier_inversion.x").debug("detail %d", number)
+        return {}
+
+    caplog.set_level(logging.INFO, "glacier_inversion")
+    work(tmp_path, 1, do=tell)
+    assert not caplog.records
+    caplog.set_level(logging.DEBUG, "glacier_inversion")
+    work(tmp_path, 1, do=tell)
+    assert [record.message for record in caplog.records] == ["detail 3"]

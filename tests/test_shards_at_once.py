@@ -1,0 +1,111 @@
+"""Commands that share their work: the same bytes, whoever does what."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import copy_of, new_run, read_all
+from tests.processes import start
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+# how far they were when, and what commands that share their work note
+OF_A_MOMENT = {"status.json", "job.json"}
+
+
+def made(root: Path) -> dict[str, bytes]:
+    """Return the bytes of all that commands made, but for what is of a moment."""
+    files = read_all(root)
+    return {
+        name: content
+        for name, content in files.items()
+        if Path(name).name not in OF_A_MOMENT and not name.startswith("data/")
+    }
+
+
+def at_once(run, command: str, n: int, *options: str) -> list[str]:
+    """Run all shards of a command at once; return what they print, or say."""
+    arguments = [command, run.file, "--workspace", run.root, *options]
+    shards = [start(*arguments, "--shard", f"{i}/{n}") for i in range(1, n + 1)]
+    said = [shard.communicate(timeout=300) for shard in shards]
+    assert [shard.returncode for shard in shards] == [0] * n, said
+    return [out or error for out, error in said]
+
+
+def test_four_shards_build_at_once(run):
+    "One of them says what there is, the others that it does; then one is run again."
+    other = new_run(run.root / "other")
+    shutil.copytree(run.root / "data", other.root / "data", dirs_exist_ok=True)
+    assert other("build-dataset").exit_code == 0
+    expected = read_all(other.root / "datasets")
+    said = at_once(run, "build-dataset", 4, "--jobs", "1")
+    assert sum(text.endswith("summary.json\n") for text in said) == 1
+    left = "others are at", "nothing is left to do"
+    assert sum(any(words in text for words in left) for text in said) == 3
+    now = read_all(run.root / "datasets")
+    assert now.keys() - expected.keys() == {"region/.shared/job.json"}
+    assert {name: now[name] for name in expected} == expected
+    (run.root / "datasets/region/west/slope.tif").unlink()
+    again = run("build-dataset", "--shard", "4/4", "--jobs", "1")
+    assert "1 tiles written, 14 kept" in again.stderr
+    now = read_all(run.root / "datasets")
+    assert {name: now[name] for name in expected} == expected
+
+
+def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path, monkeypatch):
+    "Whichever of them does it, here without processes of its own."
+    monkeypatch.setattr(
+        "glacier_inversion.sharing.shards.each",
+        lambda work, given, tasks, jobs: ((task, work(*given, task)) for task in tasks),
+    )
+    alone = copy_of(finished, tmp_path / "alone")
+    assert alone("evaluate").exit_code == 0
+    shared = copy_of(finished, tmp_path / "shared")
+    for folder in ("models", "drawings"):
+        shutil.rmtree(shared.root / folder)
+    for number, command in enumerate(("train", "draw", "evaluate"), 1):
+        ended = shared(command, "--shard", f"{number}/3")
+        assert ended.exit_code == 0, ended.output
+    assert made(shared.root) == made(alone.root)
+    assert not list(shared.root.rglob("samples"))
+
+
+@pytest.mark.slow
+def test_shards_of_every_command_at_once(tmp_path):
+    "All folds of a cross-validation, too."
+    alone = new_run(tmp_path / "alone")
+    alone.raw.update(epochs=2)
+    alone.write()
+    shared = copy_of(alone, tmp_path / "shared")
+    commands = {
+        "build-dataset": [],
+        "train": ["--jobs", "1"],
+        "crossval": ["--folds", "3", "--jobs", "1"],
+        "evaluate": [],
+        "draw": [],
+    }
+    for command, options in commands.items():
+        ended = alone(command, *options)
+        assert ended.exit_code == 0, ended.output
+        at_once(shared, command, 3, *options)
+    at_once(shared, "train", 2)
+    ours, expected = made(shared.root), made(alone.root)
+    assert ours.keys() == expected.keys()
+    for name, content in expected.items():
+        assert name.endswith("sources.json") or ours[name] == content, name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shard", "5/4"], "'5/4' is no shard. Must be I/N, such as 1/4, 2/4"),
+        (["--shard", "1/2", "--scheduler", "tcp://x:1"], "--shard 1/2: cannot stand"),
+        (["--jobs", "2", "--scheduler", "tcp://x:1"], "--jobs 2: cannot stand beside"),
+        (["--tensorboard", "--shard", "1/2"], "--tensorboard: cannot stand beside"),
+    ],
+)
+def test_options_that_do_not_go_together(run, options, message):
+    ended = run("train", *options)
+    assert ended.exit_code == 2
+    assert message in " ".join(ended.stderr.split())
