@@ -15,7 +15,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from glacier_inversion.files import replacing_all
+from glacier_inversion.files import replacing_all, unwritable
 from glacier_inversion.geodata.geotiffs import (
     COG,
     NewGeoTiff,
@@ -54,7 +54,11 @@ def map_writers(
     with replacing_all([file.path for file in files]) as scratches:
         yield [partial(_write, image) for image in images]
         for file, image, scratch in zip(files, images, scratches, strict=True):
-            scratch.write_bytes(_content(file, image, grid, epsg))
+            content = _content(file, image, grid, epsg)
+            try:
+                scratch.write_bytes(content)
+            except OSError as error:
+                raise unwritable(file.path, error, len(content)) from error
 
 
 def auxiliary_path(path: Path) -> Path:
