@@ -169,7 +169,7 @@ def test_too_few_files_may_be_open(run, n, jobs):
     assert (code, said) == (1, "")
     assert "Traceback" not in noted
     assert "Error: " in noted
-    assert "oo many" in noted
+    assert "open files" in noted
     assert not (run.root / "datasets/region/summary.json").exists()
 
 
