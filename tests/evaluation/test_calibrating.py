@@ -105,6 +105,17 @@ def test_factors_are_those_of_a_plain_loop():
     assert calibration.widest_level == pytest.approx(600 / 7)
 
 
+def test_80_percent_are_guaranteed_by_the_largest_error_of_four_features():
+    "A fifth has the largest of all in one of five cases; no more can be guaranteed."
+    residual, spread, mean, feature = pixels(n_features=4, n=20)
+    calibration, _ = fit(residual, spread, mean, feature)
+    a, b, c = coefficients(calibration)
+    sigma = np.sqrt(a**2 + (b * spread) ** 2 + (c * mean) ** 2)
+    largest = (abs(residual) / sigma).max()
+    assert calibration.levels[80].guaranteed_factor == pytest.approx(largest, rel=1e-9)
+    assert calibration.levels[95].guaranteed_factor is None
+
+
 def test_held_out_features_are_covered_by_a_fit_to_the_others():
     residual, spread, mean, feature = pixels(n_features=5, n=60)
     _, held_out = fit(residual, spread, mean, feature)
@@ -153,6 +164,17 @@ def test_a_feature_weighs_the_same_however_many_its_pixels():
         assert other.factor == pytest.approx(one.factor, rel=1e-4)
         assert other.coverage_by_feature == one.coverage_by_feature
     assert doubled.n_errors["glacier 4"] == 100
+
+
+def test_the_unit_of_an_output_changes_no_factor():
+    "Errors of less than 1 are as those of 4096 times their size, whose bits they have."
+    *given, feature = pixels(n_features=5, n=20)
+    calibration, held_out = fit(*given, feature)
+    small, others = fit(*(values / 4096 for values in given), feature)
+    assert small.levels == calibration.levels
+    assert small.a * 4096 == calibration.a
+    assert (small.b, small.c) == (calibration.b, calibration.c)
+    np.testing.assert_array_equal(others.sigma * 4096, held_out.sigma)
 
 
 @pytest.mark.parametrize("spread_of_one", [0.0, np.nan])
@@ -309,3 +331,5 @@ def test_quantiles_of_equal_weights_are_order_statistics():
     for share in (0.01, 0.5, 0.68, 20 / 37, 0.95, 1.0):
         expected = np.quantile(values, share, method="inverted_cdf")
         assert quantile(values, weights, share) == expected
+    # sums of many weights may fall short of 1
+    assert quantile(values, weights * (1 - 1e-8), 1.0) == values[-1]
