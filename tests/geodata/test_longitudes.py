@@ -8,6 +8,8 @@ from rasterio import warp
 
 from glacier_inversion.geodata.longitudes import circle_of, on_one_circle
 
+DEGREES, GRADS = CRS(4326).to_wkt(), CRS(4807).to_wkt()
+
 _TOWGS84 = (
     'GEOGCS["local",DATUM["local",SPHEROID["Krassovsky 1940",6378245,298.3],'
     "TOWGS84[24,-123,-94,0.02,-0.25,-0.13,1.1]],"
@@ -39,3 +41,34 @@ def test_a_crs_that_is_turned_says_the_same_places(crs_wkt):
     away = np.array(x) - np.array(lon) - added
     np.testing.assert_allclose(away - circle * np.rint(away / circle), 0, atol=1e-10)
     np.testing.assert_allclose(y, lat, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("crs_wkt", "left", "right", "added", "is_turned"),
+    [
+        (CRS(2056).to_wkt(), 2_600_000.0, 2_700_000.0, 0.0, False),  # metres
+        (DEGREES, 7.0, 9.0, 0.0, False),
+        (DEGREES, -9.0, 7.0, 0.0, False),
+        (DEGREES, 367.0, 369.0, -360.0, False),
+        (DEGREES, 185.0, 190.0, -360.0, False),
+        (DEGREES, -730.0, -725.0, 720.0, False),
+        (DEGREES, 170.0, 176.3, 0.0, False),
+        (DEGREES, 170.0, 176.5, -180.0, True),  # 3.6 degrees from the end
+        (DEGREES, -176.3, -170.0, 0.0, False),
+        (DEGREES, -176.5, -170.0, 180.0, True),
+        (DEGREES, 179.0, 180.5, -180.0, True),
+        (DEGREES, 179.5, 181.0, -180.0, True),
+        (DEGREES, 538.0, 539.0, -540.0, True),
+        (DEGREES, -180.0, 180.0, 0.0, False),  # all around
+        (DEGREES, 0.0, 359.0, -180.0, True),
+        (GRADS, 190.0, 195.9, 0.0, False),
+        (GRADS, 190.0, 196.1, -200.0, True),
+    ],
+)
+def test_longitudes_are_put_between_the_ends_of_a_circle(
+    crs_wkt, left, right, added, is_turned
+):
+    "The CRS is turned where they come within a hundredth of the circle of one end."
+    given, more = on_one_circle(crs_wkt, left, right)
+    assert more == pytest.approx(added, abs=1e-9)
+    assert (given != crs_wkt) == is_turned
