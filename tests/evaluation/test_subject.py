@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from tests.helpers import copy_of
+from tests.helpers import copy_of, read_all
 
 OTHER = {"model_name": "other", "area_size": 200.0, "seeds_number": 3}
 TWIN = {"name": "twin", "resolution": 50.0, "file": "slope.tif"}  # the other's slope
@@ -164,3 +164,24 @@ def test_what_the_other_model_reads_must_be_built(blended, tmp_path):
     result = run("crossval")
     assert result.exit_code == 1
     assert "rasters: twin is new" in result.output
+
+
+def test_shards_draw_and_evaluate_a_blend(blended, tmp_path, monkeypatch):
+    "As one command does; they cross-validate its models, and not the blend."
+    monkeypatch.setattr(
+        "glacier_inversion.sharing.shards.each",
+        lambda work, given, tasks, jobs: ((task, work(*given, task)) for task in tasks),
+    )
+    shared, alone = copy_of(blended, tmp_path / "s"), copy_of(blended, tmp_path / "a")
+    for run, options in ((shared, ["--shard", "1/2"]), (alone, [])):
+        write_blend(run)
+        for command in ("draw", "evaluate"):
+            ended = run(command, *options)
+            assert ended.exit_code == 0, ended.output
+    for folder in ("drawings/both", "evaluations/both"):
+        ours, expected = (read_all(run.root / folder) for run in (shared, alone))
+        assert {name for name in ours if ".shared" not in name} == expected.keys()
+        assert {name: ours[name] for name in expected} == expected
+    refused = shared("crossval", "--shard", "1/2")
+    assert refused.exit_code == 1
+    assert "blend: cannot be cross-validated by several commands" in refused.stderr
