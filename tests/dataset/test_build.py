@@ -12,7 +12,7 @@ from shapely.geometry import Polygon
 
 from glacier_inversion.dataset import build as dataset
 from glacier_inversion.dataset.opened import open_dataset
-from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.errors import DatasetError, WorkspaceError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.locks import locked
@@ -227,7 +227,8 @@ def test_a_build_takes_the_cores_that_it_may_use(run, monkeypatch):
 
     def note(rasters, todo, jobs):
         heard.append(jobs)
-        yield from ()
+        message = "enough"
+        raise DatasetError(message)
 
     monkeypatch.setattr(dataset, "tile_features", note)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
