@@ -141,6 +141,12 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
         f"{path}: cannot be written ({reason}). Must be on a disk with space, in a "
         "folder that you may write. Free space, or choose another --workspace."
     )
+    if number == errno.EFBIG:
+        message = (
+            f"{path}: cannot be written ({reason}). Must be allowed to become as "
+            "large. Lift the limit with 'ulimit -f unlimited', or use another file "
+            "system."
+        )
     failure = WorkspaceError(message)
     failure.errno = number
     return failure

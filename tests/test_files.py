@@ -375,7 +375,7 @@ def test_a_command_that_cannot_write_ends_with_a_message(
     assert f"/{file}: cannot be written (" in done.stderr
     assert "Traceback" not in done.stderr
     assert "_tiff" not in done.stderr
-    assert done.stderr.count("Free space, or choose another --workspace.") == 1
+    assert done.stderr.count("Lift the limit with 'ulimit -f unlimited'") == 1
     rewritten = {"datasets/region/summary.json", "models/small/status.json"}
     assert {k: after.get(k) for k in before if k not in rewritten} == {
         k: before[k] for k in before if k not in rewritten

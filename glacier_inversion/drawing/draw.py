@@ -163,7 +163,7 @@ def draw(
     lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
     ensembles = open_ensembles(experiment, dataset, workspace, method, device, problems)
     if problems:
-        raise ModelError("\n".join(problems))
+        raise ModelError("\n".join(dict.fromkeys(problems)))
     maps = {
         ensemble.name: [
             lay_map(experiment, ensemble, dataset, feature, description.clip_to_outline)

@@ -275,7 +275,9 @@ def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
         )
     places = {last_part(model) for _, model in models}
     own = view.value("model_name")
-    if isinstance(blend, str) and blend in (*places, own):
+    # as names of folders, in which some systems know no capitals
+    taken = {str(name).casefold() for name in (*places, own)}
+    if isinstance(blend, str) and blend.casefold() in taken:
         yield (
             "drawing_description.blend",
             f"{blend!r} is a model. Must be a name of its own. Choose another",

@@ -206,8 +206,8 @@ BAD_VALUES = [
     ),
     (
         "drawing_description",
-        {"features": "all", "models": ["a", "small"], "blend": "small"},
-        r"drawing_description\.blend: 'small' is a model",
+        {"features": "all", "models": ["a", "small"], "blend": "Small"},
+        r"drawing_description\.blend: 'Small' is a model",
     ),
     (
         "drawing_description",
