@@ -38,7 +38,7 @@ def test_curves_show_every_member_and_its_best_epoch(tmp_path, monkeypatch):
         drawn.update(model=model, logs=logs, criterion=criterion, best=best)
         draw_training_curves(path, model, logs, criterion, best)
 
-    name = "glacier_inversion.training.engine.draw_training_curves"
+    name = "glacier_inversion.training.ensemble_folder.draw_training_curves"
     monkeypatch.setattr(name, watch)
     checked = experiment(
         epochs=6, seeds_number=3, early_stopping=1, criterion="val_nan_bias"
