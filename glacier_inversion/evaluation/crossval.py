@@ -145,6 +145,8 @@ def crossval(
         As `train` and `evaluate` raise them.
     WorkspaceError
         Something cannot be written, or another command is writing it.
+    ModelError
+        A blend is to be cross-validated by several commands.
     LeftToOthersError
         Other shards finish the cross-validation, or have finished it.
     """
