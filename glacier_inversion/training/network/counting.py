@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from glacier_inversion.training.network.fused import kernel_of
+from glacier_inversion.training.network.fused import is_fused, kernel_of
 from glacier_inversion.training.network.operation import Operation, Shape
 
 
@@ -42,6 +42,7 @@ class MultiplyAdds(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
+        is_fused()  # it convolves to find that out, but once
         self.calls: list[tuple[Shape, int]] = []
 
     @property

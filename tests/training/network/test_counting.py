@@ -7,6 +7,7 @@ from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network.counting import MultiplyAdds
 from glacier_inversion.training.network.dense import plan_dense, run_network
+from glacier_inversion.training.network.fused import convolve, is_fused
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import BlockInputs
 from tests import synthetic
@@ -63,3 +64,13 @@ def test_multiply_adds_are_those_of_the_formula():
         "main[2] downsample": 0,
         "outputs.thickness[0] denses": 16 * 2 * 2 * 16 + 16,
     }
+
+
+def test_what_tries_the_fused_operations_is_not_counted():
+    "They are tried where a process convolves first, perhaps within a count."
+    image, weight = torch.zeros(1, 3, 8, 8), torch.zeros(5, 3, 3, 3)
+    is_fused.cache_clear()
+    for _ in range(2):
+        with torch.no_grad(), MultiplyAdds() as counted:
+            convolve(image, weight, None)
+        assert counted.calls == [((1, 5, 6, 6), 27)]
