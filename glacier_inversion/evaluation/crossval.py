@@ -141,12 +141,13 @@ def crossval(
     TrainingError
         As `train` raises it; or no seed has a member that learnt in every fold. What is
         trained is kept.
-    ExperimentError, ModelError, StoppedError, DeviceError
+    ModelError
+        As `train` and `evaluate` raise it; or several commands are to cross-validate a
+        blend.
+    ExperimentError, StoppedError, DeviceError
         As `train` and `evaluate` raise them.
     WorkspaceError
         Something cannot be written, or another command is writing it.
-    ModelError
-        A blend is to be cross-validated by several commands.
     LeftToOthersError
         Other shards finish the cross-validation, or have finished it.
     """
