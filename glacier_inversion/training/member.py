@@ -207,7 +207,16 @@ class Training:
         return log
 
     def finish(self) -> None:
-        """Write the best weights; the checkpoint has served."""
+        """Write the best weights, and warn if they are of no use."""
+        self.network.load_state_dict(self.best)
+        if not _is_alive(self.network.eval(), self.data.train):
+            logger.warning(
+                "%s: the best weights give the same output for all training samples. "
+                "Must vary, as the member counts in the ensemble. Train for more "
+                "epochs, with another learning_rate, or with a last_activation such as "
+                "softplus or linear",
+                self.folder,
+            )
         write_weights(self.folder / WEIGHTS, self.best, self.seed, self.identity)
         remove(self.checkpoint)
 

@@ -252,6 +252,20 @@ def test_an_output_that_stays_constant_ends_its_member(tmp_path):
     assert not (tmp_path / "best.safetensors").exists()
 
 
+def test_best_weights_that_are_constant_are_warned_of(tmp_path, caplog):
+    "Too few epochs to end the member for it; one whose output varies has no warning."
+    raw = synthetic.experiment() | {"epochs": 2}
+    run_member(check_experiment(raw, "exp"), tmp_path / "alive")
+    assert not caplog.records
+    raw |= {"learning_rate": 1.0, "optimizer_name": "sgd"}
+    last = raw["model_description"]["outputs"]["thickness"]["operations"][0]
+    last["last_activation"] = "relu"
+    run_member(check_experiment(raw, "exp"), tmp_path / "dead")
+    (record,) = caplog.records
+    assert "dead: the best weights give the same output" in record.getMessage()
+    assert record.levelname == "WARNING"
+
+
 def test_several_outputs_are_weighted_and_classes_keep_their_targets(tmp_path):
     "loss = sum of weight x loss; metrics in the targets' own units."
     raw = synthetic.experiment() | {"epochs": 2, "loss_weights": {"thickness": 0.25}}
