@@ -263,9 +263,8 @@ def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
     ):
         yield from find_repeated(view.strings("drawing_description", key), what)
     models = view.strings("drawing_description", "models")
-    yield from find_repeated(
-        ((path, last_part(model)) for path, model in models), "model"
-    )
+    yield from find_repeated(models, "model")
+    yield from _find_same_folders(models)
     blend = view.value("drawing_description", "blend")
     if isinstance(blend, str) and len(models) < 2:
         yield (
@@ -296,6 +295,19 @@ def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
             f"{resolution:g} is no whole multiple of {finest:g}, the finest among "
             f"inputs and outputs. Must be one. Use {finest:g}",
         )
+
+
+def _find_same_folders(models: list[tuple[str, str]]) -> Iterator[Problem]:
+    """Yield models at several places whose folders have one name."""
+    first_of: dict[str, str] = {}
+    for path, place in models:
+        first = first_of.setdefault(last_part(place), place)
+        if first != place:
+            yield (
+                path,
+                f"{place!r} ends in the same name as {first!r}. Must differ, as what "
+                "a model draws is named by its folder. Rename one of the folders",
+            )
 
 
 def _of_epsg(view: RawExperiment) -> Iterator[Problem]:
