@@ -200,6 +200,10 @@ def _open_models(
     )
     from glacier_inversion.training.model.blend import (  # noqa: PLC0415  torch
         blend_models,
+        check_distinct,
+    )
+    from glacier_inversion.training.model.members import (  # noqa: PLC0415  torch
+        digest_members,
     )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         find_unusable_members,
@@ -211,7 +215,7 @@ def _open_models(
     # of a blend it is the calibration of the blend that is needed
     asked = description.statistics if description.blend is None else []
     own = experiment.model_name if isinstance(experiment, Experiment) else None
-    found, sizes = [], []
+    found, members = [], []
     for name in description.models:
         folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
@@ -224,11 +228,11 @@ def _open_models(
             if name != own:
                 check_serves(experiment.dataset_description, model.experiment)
             problems += find_noise_problems(folder, model.experiment, asked)
-            n_members = len(finished_seeds(folder))
-            open_calibration(folder, model, n_members, asked, problems)
+            seeds = finished_seeds(folder)
+            open_calibration(folder, model, len(seeds), asked, problems)
             open_applicability(folder, model, asked, problems)
             found.append(model)
-            sizes.append(n_members)
+            members.append((folder, seeds))
         except (DatasetError, ModelError) as error:
             problems.append(str(error))
     if description.blend is not None:
@@ -237,8 +241,15 @@ def _open_models(
         if len(found) == len(description.models):
             try:
                 blended = blend_models(folder.name, found)
-                n_members = min(sizes) * len(found)
-                wanted = description.statistics
+                n_each = min(len(seeds) for _, seeds in members)
+                check_distinct(
+                    folder.name,
+                    [
+                        (own.name, digest_members(own, seeds[:n_each], model.identity))
+                        for model, (own, seeds) in zip(found, members, strict=True)
+                    ],
+                )
+                wanted, n_members = description.statistics, n_each * len(found)
                 problems += find_noise_problems(folder, blended.experiment, wanted)
                 open_calibration(folder, blended, n_members, wanted, problems)
             except ModelError as error:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ TWIN = {"name": "twin", "resolution": 50.0, "file": "slope.tif"}  # the other's 
 def write_blend(run, **keys):
     """Let the experiment be that of a blend of its model and another."""
     drawing = run.raw["drawing_description"]
-    drawing.update(models=["small", "other"], blend="both", **keys)
+    drawing.update({"models": ["small", "other"], "blend": "both"} | keys)
     run.write()
 
 
@@ -78,6 +79,17 @@ def test_maps_are_of_the_members_of_both(blended, tmp_path):
     profile = pd.read_csv(run.root / "drawings/both/profiles/along_thickness.csv")
     assert profile["mean"].notna().any()
     assert profile["target"].notna().any()
+
+
+def test_a_model_and_its_copy_are_no_blend(blended, tmp_path):
+    "Which every command says, `check` before there is a map."
+    run = copy_of(blended, tmp_path)
+    shutil.copytree(run.root / "models/small", run.root / "models/twin")
+    write_blend(run, models=["small", "twin"])
+    for command in ("check", "draw", "evaluate"):
+        result = run(command)
+        assert result.exit_code == 1
+        assert "'small' and 'twin' have the same weights" in result.output
 
 
 def test_a_blend_is_evaluated_and_calibrated_as_one_model(blended, tmp_path):

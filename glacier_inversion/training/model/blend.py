@@ -39,7 +39,7 @@ class Blend(Ensemble):
     folder : Path
         Of what is kept of the blend: its calibration. It need not be there.
     ensembles : sequence of Ensemble
-        Two at least, on one device.
+        Two at least, on one device. The members' numbers alone depend on their order.
 
     Attributes
     ----------
@@ -51,16 +51,17 @@ class Blend(Ensemble):
     Raises
     ------
     ModelError
-        The models do not go together.
+        The models do not go together, or two are copies of one.
     """
 
     def __init__(self, folder: Path, ensembles: Sequence[Ensemble]) -> None:
         self.folder, self.name = folder, folder.name
         self.model = blend_models(folder.name, [e.model for e in ensembles])
-        self.parts = list(ensembles)
-        n_each = min(len(part.seeds) for part in self.parts)
-        for part in self.parts:
+        n_each = min(len(part.seeds) for part in ensembles)
+        for part in ensembles:
             part.seeds = part.seeds[:n_each]
+        check_distinct(folder.name, [(part.name, part.digest) for part in ensembles])
+        self.parts = list(ensembles)
         self.seeds = [*range(n_each * len(self.parts))]
         self.method, self.device = ensembles[0].method, ensembles[0].device
         self.layout = Layout.of(self.model.experiment)
@@ -70,8 +71,8 @@ class Blend(Ensemble):
 
     @cached_property
     def digest(self) -> str:
-        """What its predictions follow from, as a digest: the models, in their order."""
-        content = json.dumps([part.digest for part in self.parts])
+        """What its predictions follow from, as a digest: the models, in any order."""
+        content = json.dumps(sorted(part.digest for part in self.parts))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def predict_at(self, tiles: Tiles, wanted: NDArray[np.bool_]) -> Prediction:
@@ -184,6 +185,34 @@ def parts_of(ensemble: Ensemble) -> list[Ensemble]:
     return ensemble.parts if isinstance(ensemble, Blend) else [ensemble]
 
 
+def check_distinct(name: str, digests: Sequence[tuple[str, str]]) -> None:
+    """
+    Refuse a model whose members are another's, which would weigh twice.
+
+    Parameters
+    ----------
+    name : str
+        Of the blend.
+    digests : sequence of tuple
+        Names of the models, and what `Ensemble.digest` says of as many members of each.
+
+    Raises
+    ------
+    ModelError
+        Two digests are the same.
+    """
+    first_of: dict[str, str] = {}
+    for model, digest in digests:
+        if digest in first_of:
+            message = (
+                f"drawing_description.blend: {name!r}: the models {first_of[digest]!r} "
+                f"and {model!r} have the same weights. Must differ, as they would "
+                "weigh twice. Leave one of them out."
+            )
+            raise ModelError(message)
+        first_of[digest] = model
+
+
 def blend_models(name: str, models: Sequence[Model]) -> Model:
     """
     Return what stands for several models: what they read, predict and were trained on.
@@ -196,7 +225,7 @@ def blend_models(name: str, models: Sequence[Model]) -> Model:
     name : str
         Of the blend, which messages name, too.
     models : sequence of Model
-        In their order.
+        In any order.
 
     Raises
     ------
@@ -204,6 +233,7 @@ def blend_models(name: str, models: Sequence[Model]) -> Model:
         They do not predict the same, or have another finest resolution.
     """
     _check_alike(name, models)
+    models = sorted(models, key=lambda model: model.identity)
     first = models[0].experiment
     inputs = {v.name: v for model in models for v in model.experiment.inputs}
     sizes = [model.experiment.window_px for model in models]

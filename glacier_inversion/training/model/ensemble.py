@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,9 +31,7 @@ from glacier_inversion.training.model.applicability import Applicability
 from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.member_statistics import PredictedMap
 from glacier_inversion.training.model.members import (
-    WEIGHTS,
-    digest_weights,
-    read_weights,
+    digest_members,
 )
 from glacier_inversion.training.model.model import Model, finished_seeds, read_member
 from glacier_inversion.training.model.normalization import (
@@ -48,7 +44,6 @@ from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.kept_memory import keep_freed_memory
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.predict import BlockInputs, predict_points
-from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
@@ -120,14 +115,7 @@ class Ensemble:
         ModelError
             Weights are not those that were written.
         """
-        identity = self.model.identity
-        paths = {seed: member_path(self.folder, seed) / WEIGHTS for seed in self.seeds}
-        members = [
-            digest_weights(read_weights(path, seed, identity))
-            for seed, path in paths.items()
-        ]
-        content = json.dumps([identity, members])
-        return hashlib.sha256(content.encode()).hexdigest()
+        return digest_members(self.folder, self.seeds, self.model.identity)
 
     def predict(
         self, inputs: Mapping[str, ArrayLike], transform: Affine | Sequence[float]

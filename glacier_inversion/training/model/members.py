@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from glacier_inversion.errors import MemberError, ModelError, first_line
 from glacier_inversion.files import remove, write_bytes
+from glacier_inversion.workspace import member_path
 
 WEIGHTS, LOG, CHECKPOINT = "best.safetensors", "log.csv", "checkpoint.pt"
 FAILURE = "failure.txt"
@@ -106,6 +107,32 @@ def read_weights(path: Path, seed: int, identity: str) -> dict[str, Tensor]:
             raise
         raise _unusable(path, first_line(error)) from error
     return weights
+
+
+def digest_members(folder: Path, seeds: Iterable[int], identity: str) -> str:
+    """
+    Return what members of a model predict follows from, as a digest.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's.
+    seeds : iterable of int
+        Of finished members.
+    identity : str
+        `Model.identity`: network and normalisation.
+
+    Raises
+    ------
+    ModelError
+        Weights are not those that were written.
+    """
+    paths = {seed: member_path(folder, seed) / WEIGHTS for seed in seeds}
+    members = [
+        digest_weights(read_weights(path, seed, identity))
+        for seed, path in paths.items()
+    ]
+    return hashlib.sha256(json.dumps([identity, members]).encode()).hexdigest()
 
 
 def digest_weights(weights: Mapping[str, Tensor]) -> str:

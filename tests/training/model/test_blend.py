@@ -1,5 +1,6 @@
 """Several models as one ensemble: its members are theirs, as many of each."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -143,6 +144,30 @@ def test_a_blend_is_known_by_its_models(root):
         for names in (("large", "small"), ("large", "odd"), ("small", "odd"))
     }
     assert len(digests) == 3
+
+
+def test_the_order_of_the_models_changes_nothing(root):
+    "Neither what a calibration is kept for, nor what is predicted, but by rounding."
+    inputs, transform = ground()
+    names = ["large", "small", "odd"]
+    one, other = (
+        Blend(root / "models/both", open_all(root, *order))
+        for order in (names, names[::-1])
+    )
+    assert one.model.identity == other.model.identity
+    assert one.digest == other.digest
+    first, second = (b.predict(inputs, transform)["thickness"] for b in (one, other))
+    np.testing.assert_allclose(first.mean, second.mean, rtol=1e-6)
+    np.testing.assert_allclose(first.std, second.std, rtol=1e-5)
+
+
+def test_a_copy_of_a_model_is_refused(root, tmp_path):
+    "Under another name, and with another number of members."
+    shutil.copytree(root / "models/large", tmp_path / "models/copy")
+    shutil.rmtree(tmp_path / "models/copy/seed_002")
+    ensembles = [*open_all(root, "large", "small"), *open_all(tmp_path, "copy")]
+    with pytest.raises(ModelError, match="'large' and 'copy' have the same weights"):
+        Blend(root / "models/both", ensembles)
 
 
 def test_a_feature_has_the_split_that_says_most(root):
