@@ -13,6 +13,8 @@ from tests.helpers import read_all
 
 LONGEST_S = 20  # of a case that takes a quarter of a second on an idle machine
 MOST_MB = 1500  # of which the libraries take 440
+# libtiff prints this itself, past GDAL's errors, where a block is said to lie beyond 2^63
+_PAST_GDAL = {"_tiffSeekProc: Invalid argument."}
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,6 @@ def build(ginv: Bounded, file: Path, culprit: str) -> Outcome:
 def _hold(outcome: Outcome) -> None:
     """Hold that a command succeeded, or said in words what it cannot use."""
     assert outcome.exit_code in (0, 1, 3), outcome
-    assert outcome.printed == ""
+    assert {*outcome.printed.splitlines()} <= _PAST_GDAL
     assert "Traceback" not in outcome.output
     assert len(outcome.output) < 10_000
