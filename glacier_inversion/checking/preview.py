@@ -18,7 +18,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.rasterizing import inside
 from glacier_inversion.geodata.rasters import warp
-from glacier_inversion.grid import Grid, lattice, snap_bounds
+from glacier_inversion.grid import Bounds, Grid, lattice, snap_bounds
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.sampling import count_samples, find_points, spacing_of
@@ -30,6 +30,7 @@ _DERIVED = 5  # rasters that are read while one is derived, roughly
 _MOST_FEATURES = 50  # of a split that are read
 _MOST_READS = 1000  # tiles that are read, of one feature of each split at least
 _COARSE_PX = 64  # side of a tile that is read coarsely
+_COARSE_REACH_PX = 256  # side of that and of what it depends on
 _ESTIMATE_PX = 512  # side of the cells that its samples are estimated from
 
 
@@ -82,12 +83,20 @@ def read_features(
     groups = {ownership.splits.get(feature) for feature in ownership.bounds}
     n_most = max(_MOST_READS // n_rasters, len(groups))
     for feature in _choose(ownership.splits, ownership.bounds)[:n_most]:
-        left, bottom, right, top = ownership.bounds[feature]
-        pixels = (right - left) * (top - bottom) / experiment.finest_resolution**2
-        cost = pixels * n_rasters
+        cost = _count_read(rasters, ownership.bounds[feature])
         exact = cost <= budget
-        budget -= round(cost) if exact else 0
+        budget -= cost if exact else 0
         yield feature, _read_feature(experiment, rasters, ownership, feature, exact)
+
+
+def _count_read(rasters: Rasters, bounds: Bounds) -> int:
+    """Return how many values are read, roughly, for all tiles of a feature."""
+    n_values = 0
+    for raster in rasters.description.rasters:
+        grid = Grid.from_bounds(bounds, raster.resolution)
+        wide = grid.grown(rasters.reaches[raster.name])
+        n_values += wide.n_rows * wide.n_cols * (_DERIVED if raster.derive else 1)
+    return n_values
 
 
 def _choose(splits: Mapping[str, str], features: Iterable[str]) -> list[str]:
@@ -130,7 +139,7 @@ def _read_feature(
             valid_in_tile[raster.name] = n_cells / (grid.n_rows * grid.n_cols)
             valid[raster.name] = min(n_cells * grid.resolution**2 / area, 1.0)
             continue
-        asked = grid if exact else _coarser(grid)
+        asked = grid if exact else _coarser(grid, rasters.reaches[raster.name])
         try:
             tile = read.tile(raster.name, asked, feature)
         except RasterError as error:
@@ -170,14 +179,19 @@ def _read_feature(
     )
 
 
-def _coarser(grid: Grid) -> Grid:
+def _coarser(grid: Grid, reach: int) -> Grid:
     """
     Return a grid of the same place with at most 64 pixels per side.
 
-    >>> _coarser(Grid(0.0, 100.0, 10.0, 130, 20))
+    With what they depend on, pixels to each side of *grid*, they are at most 256.
+
+    >>> _coarser(Grid(0.0, 100.0, 10.0, 130, 20), reach=0)
     Grid(left=0.0, top=100.0, resolution=30.0, n_rows=43, n_cols=6)
+    >>> _coarser(Grid(0.0, 100.0, 10.0, 130, 20), reach=1000)
+    Grid(left=0.0, top=100.0, resolution=90.0, n_rows=14, n_cols=2)
     """
-    step = math.ceil(max(grid.shape) / _COARSE_PX)
+    side = max(grid.shape)
+    step = math.ceil(max(side / _COARSE_PX, (side + 2 * reach) / _COARSE_REACH_PX))
     n_rows, n_cols = (max(1, n // step) for n in grid.shape)
     return Grid(grid.left, grid.top, grid.resolution * step, n_rows, n_cols)
 

@@ -91,6 +91,24 @@ class Rasters:
             )
         ]
 
+    @cached_property
+    def reaches(self) -> dict[str, int]:
+        """Pixels to each side that a value depends on, by raster; 0 of a file's own."""
+        found: dict[str, int] = {}
+
+        def reach(name: str) -> int:
+            if name not in found:
+                raster = self.description.raster(name)
+                derive, found[name] = raster.derive, 0
+                if derive is not None:
+                    given = max(map(reach, derive.rasters), default=0)
+                    found[name] = derive.reach_px(raster.resolution) + given
+            return found[name]
+
+        for raster in self.description.rasters:
+            reach(raster.name)
+        return found
+
     def _read_for(self, raster: Raster) -> set[str]:
         """Return the rasters whose files are read for one that has a file."""
         return {raster.name, *(self.description.pair_of(raster.name) or [])}

@@ -3,6 +3,7 @@
 import pytest
 from pyproj import Transformer
 
+from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.geodata import warping
 from tests.checking.helpers import report_of
 
@@ -49,3 +50,26 @@ def test_many_rasters_take_no_time(run, monkeypatch):
     assert report_of(run)["samples"]["features_read"] == 3
     # of the outlines, and of two CRSs to the tiles' and back, and to degrees
     assert len(made) <= 8
+
+
+def test_what_reaches_far_is_read_coarsely(run, monkeypatch):
+    "A raster derived of a derived one, together as far as a pixel may depend on."
+    far = {"name": "smooth", "of": "slope", "sigma": 50.0 * 120}
+    derived = [
+        {"name": "smooth", "resolution": 50.0, "derive": far},
+        {"name": "smoother", "resolution": 50.0, "derive": far | {"of": "smooth"}},
+    ]
+    run.raw["dataset_description"]["rasters"] += derived
+    run.write()
+    sides = []
+    original = Rasters.on
+
+    def on(self, name, grid, made=None):
+        sides.append(max(grid.shape))
+        return original(self, name, grid, made)
+
+    monkeypatch.setattr(Rasters, "on", on)
+    report = report_of(run)
+    assert {feature["read"] for feature in report["features"]} == {"coarsely"}
+    assert max(sides) <= 256 + 2 * 20  # each reach is rounded up
+    assert {f["valid"]["smoother"] for f in report["features"]} == {1.0}

@@ -66,7 +66,7 @@ def test_a_missing_target_leaves_the_samples_unknown(run):
 def test_targets_that_no_network_can_give_are_warned_of(run, monkeypatch, budget):
     "Exactly read or not, as far as they are; training says the same."
     if budget is not None:
-        few = 3 * 70 * 65  # of the smallest features, and others are estimated
+        few = 2 * 70 * 65  # of the smallest features, and others are estimated
         monkeypatch.setattr("glacier_inversion.checking.preview._BUDGET", few)
     outputs = run.raw["model_description"]["outputs"]
     outputs["thickness"]["operations"][-1]["last_activation"] = "sigmoid"
