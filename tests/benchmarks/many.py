@@ -43,11 +43,11 @@ COG |= {"blocksize": 512, "compress": "deflate", "predictor": "floating_point"}
 COG |= {"overview_resampling": Resampling.average.name, "statistics": "yes"}
 
 
-def write_region(root: Path, network: str, n_features: int) -> Path:
-    """Write data, build the dataset, and write members as large as trained ones."""
+def write_data(root: Path, n_features: int, spacing: float) -> None:
+    """Write rasters, and round outlines of some pixels that lie *spacing* apart."""
     n_cols = math.ceil(math.sqrt(n_features))
-    n_px = math.ceil((n_cols + 1) * SPACING / FINE)
-    row, col = np.ogrid[:n_px, :n_px]
+    n_side = math.ceil((n_cols + 1) * spacing / FINE)
+    row, col = np.ogrid[:n_side, :n_side]
     values = (20 + 10 * np.sin(row / 37) * np.cos(col / 53)).round(2).astype("f4")
     left, top = synthetic.LEFT, synthetic.TOP
     for name in ("slope", "speed", "thickness"):
@@ -56,9 +56,14 @@ def write_region(root: Path, network: str, n_features: int) -> Path:
     features = []
     for number in range(n_features):
         i, j = divmod(number, n_cols)
-        centre = shapely.Point(left + (j + 1) * SPACING, top - (i + 1) * SPACING)
+        centre = shapely.Point(left + (j + 1) * spacing, top - (i + 1) * spacing)
         features.append(({"id": f"g{number:05}"}, centre.buffer(radius)))
     synthetic.write_outlines(root / "data/glaciers.shp", features)
+
+
+def write_region(root: Path, network: str, n_features: int) -> Path:
+    """Write data, build the dataset, and write members as large as trained ones."""
+    write_data(root, n_features, SPACING)
     raw = describe(network, [])
     raw["drawing_description"]["features"] = "all"
     experiment = check_experiment(raw, "benchmark")
