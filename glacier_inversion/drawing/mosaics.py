@@ -15,7 +15,8 @@ from glacier_inversion.drawing.styles import (
 )
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.geodata.geotiffs import grid_of, opened
+from glacier_inversion.geodata.geotiffs import check_is_file, opened, read_grid
+from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import mosaic_path
 
 
@@ -27,6 +28,8 @@ def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
     ----------
     folder : Path
         That of the model's drawings; the mosaics refer to the maps below it.
+    maps : mapping of lists of Path
+        Of the same features everywhere, in the same order.
 
     Raises
     ------
@@ -35,10 +38,14 @@ def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
     WorkspaceError
         A mosaic cannot be written.
     """
+    if not maps:
+        return []
+    # the maps of a feature lie on one grid, and to open a file takes a millisecond
+    grids = [read_grid(path) for path in next(iter(maps.values()))]
     written = []
     for (output, statistic), paths in maps.items():
         mosaic = mosaic_path(folder, output, statistic)
-        write_bytes(mosaic, _mosaic(folder, paths))
+        write_bytes(mosaic, _mosaic(folder, paths, grids))
         write_style(mosaic, statistic, ranges[output, statistic])
         written.append(mosaic)
     return written
@@ -56,13 +63,12 @@ def remove_mosaics(folder: Path, outputs: Iterable[str]) -> None:
     remove(*mosaics, *map(style_path, mosaics))
 
 
-def _mosaic(folder: Path, paths: Sequence[Path]) -> bytes:
+def _mosaic(folder: Path, paths: Sequence[Path], grids: Sequence[Grid]) -> bytes:
     """Return a VRT of GDAL; where maps overlap, the last valid one is seen."""
-    grids = []
     for path in paths:
-        with opened(path) as src:
-            grids.append(grid_of(src))
-            wkt, unit, block = src.crs.to_wkt(), src.units[0], src.block_shapes[0]
+        check_is_file(path)
+    with opened(paths[-1]) as src:
+        wkt, unit, block = src.crs.to_wkt(), src.units[0], src.block_shapes[0]
     resolution = grids[0].resolution
     left, top = min(grid.left for grid in grids), max(grid.top for grid in grids)
     # all maps of a run lie on one lattice

@@ -9,6 +9,7 @@ import rasterio
 
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.geotiffs import open_raster
 from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 from tests.helpers import copy_of
@@ -71,6 +72,31 @@ def test_valid_pixels_win_where_maps_overlap(tmp_path):
         nan = np.nan
         expected = [[1, 2, nan, 7], [3, nan, 8, nan], [nan, nan, 9, 10]]
         np.testing.assert_array_equal(src.read(1), expected)
+
+
+def test_mosaics_open_a_map_of_each_feature_and_miss_none(tmp_path, monkeypatch):
+    "The grid is that of all its maps; one more tells the unit. All must be there."
+    opened = []
+
+    def open_once(path, **options):
+        opened.append(path)
+        return open_raster(path, **options)
+
+    maps = {("h", name): [] for name in ("mean", "std", "q05")}
+    for number in range(4):
+        grid = Grid(10 * number, 85, 10, 2, 3)
+        for (_, name), paths in maps.items():
+            paths.append(tmp_path / f"g{number}" / f"h_{name}.tif")
+            paths[-1].parent.mkdir(exist_ok=True)
+            write_tile(paths[-1], np.ones((2, 3), "f4"), grid, 32632, {})
+    monkeypatch.setattr("glacier_inversion.geodata.geotiffs.open_raster", open_once)
+    ranges = dict.fromkeys(maps, (0.0, 1.0))
+    write_mosaics(tmp_path, maps, ranges)
+    assert len(opened) == 4 + 3
+    lost = maps["h", "std"][1]
+    lost.unlink()
+    with pytest.raises(RasterError, match=f"{lost.name}: does not exist"):
+        write_mosaics(tmp_path, maps, ranges)
 
 
 def test_maps_of_an_earlier_run_are_in_no_mosaic(drawn, tmp_path):
