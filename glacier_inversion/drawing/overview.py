@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -99,8 +100,11 @@ def write_overview(
         )
         bar = figure.colorbar(picture, ax=axis, shrink=0.8)
         bar.set_label(unit or "", parse_math=False)
-        for ring in rings:
-            axis.plot(*ring.T, color=_OUTLINE, linewidth=0.6)
+        axis.add_collection(  # a line each takes four times as long
+            LineCollection(
+                rings, colors=_OUTLINE, linewidths=0.6, capstyle="projecting"
+            )
+        )
         axis.set_title(f"{output} {name}", parse_math=False)
         axis.set(aspect="equal", xticks=[], yticks=[])
         axis.set(xlim=(left - margin, right + margin))
