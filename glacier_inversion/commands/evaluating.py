@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -89,6 +90,7 @@ def evaluate_command(
     epilog=examples(
         "ginv crossval exp.json",
         "ginv crossval exp.json --leave-one-out --scheme nested",
+        "ginv crossval exp.json --json > score.json",
     ),
 )
 @with_common_options
@@ -118,6 +120,13 @@ def evaluate_command(
 @click.option(
     "--all", "with_test", is_flag=True, help="Hold out the test features, too."
 )
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the RMSE (Brier score) of each output, its interval over the features "
+    "and that of each feature, as JSON for programs.",
+)
 @click.option("--overwrite", is_flag=True, help="Remove these members and begin again.")
 @JOBS
 @METHOD
@@ -135,6 +144,7 @@ def crossval_command(
     group: str | None,
     scheme: str,
     with_test: bool,
+    as_json: bool,
     overwrite: bool,
     jobs: int | None,
     method: DrawingMethod,
@@ -175,7 +185,13 @@ def crossval_command(
             scheduler=scheduler,
             progress=progress,
         )
-    _print(ctx, report.metrics, report.written, report.failures)
+    if as_json:
+        from glacier_inversion.evaluation.one_score import pick_scores
+
+        click.echo(json.dumps(pick_scores(report.metrics), indent=2, allow_nan=False))
+        end(ctx, report.failures)
+    else:
+        _print(ctx, report.metrics, report.written, report.failures)
 
 
 @click.command(
