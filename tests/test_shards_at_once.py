@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
 from tests.processes import start
 
@@ -53,12 +54,38 @@ def test_four_shards_build_at_once(run):
     assert {name: now[name] for name in expected} == expected
 
 
-def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path, monkeypatch):
-    "Whichever of them does it, here without processes of its own."
+@pytest.fixture
+def without_processes(monkeypatch):
+    """Let shards do their tasks without processes of their own."""
     monkeypatch.setattr(
         "glacier_inversion.sharing.shards.each",
         lambda work, given, tasks, jobs: ((task, work(*given, task)) for task in tasks),
     )
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
+    "Though another one, of another number, has done all that was asked for before."
+    run = copy_of(finished, tmp_path)
+    assert "0 tiles written" in run("build-dataset", "--shard", "1/2").stderr
+    features = [*synthetic.FEATURES]
+    features[0] = features[0][0], features[0][1].buffer(-100)
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    built = run("build-dataset", "--shard", "1/3")
+    assert "3 tiles written, 12 kept" in built.stderr, built.output
+    weights = run.root / "models/small/seed_000/best.safetensors"
+    assert run("train", "--overwrite", "--shard", "1/2").exit_code == 0
+    before = weights.stat().st_ino
+    assert "nothing is left" in run("train", "--overwrite", "--shard", "1/3").stderr
+    assert run("train", "--shard", "1/4").exit_code == 0
+    assert weights.stat().st_ino == before
+    assert run("train", "--overwrite", "--shard", "1/5").exit_code == 0
+    assert weights.stat().st_ino != before
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path):
+    "Whichever of them does it, here without processes of its own."
     alone = copy_of(finished, tmp_path / "alone")
     assert alone("evaluate").exit_code == 0
     shared = copy_of(finished, tmp_path / "shared")

@@ -117,17 +117,26 @@ def build_dataset(
         logger.info("%s: %s", name, describe_counts(points.counts))
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    folder = plan.folder
+    folder, bounds = plan.folder, plan.ownership.bounds
     todo = [
-        TilingJob(outline, plan.ownership.bounds[outline.feature], folder)
+        TilingJob(outline, bounds[outline.feature], folder)
         for outline in plan.outlines
-        if outline.feature in plan.ownership.bounds
+        if outline.feature in bounds
     ]
     record = record_sources(plan.rasters, folder)
     results: dict[str, TilingResult] = {}
     progress.start("building", len(todo), "feature")
     if hands is not None:
-        key = digest_of([plan.description.model_dump(mode="json"), record])
+        outlines = [
+            (
+                o.feature,
+                o.columns,
+                o.polygon and o.polygon.wkb_hex,
+                bounds.get(o.feature),
+            )
+            for o in plan.outlines
+        ]
+        key = digest_of([plan.description.model_dump(mode="json"), record, outlines])
         with working_together(
             folder, "building", hands, key, lambda: _prepare(folder, todo, record)
         ) as job:

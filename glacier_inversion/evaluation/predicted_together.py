@@ -63,7 +63,9 @@ def predict_together(
     """
     folder = workspace.evaluations(ensemble.name, split)
     content = experiment.model_dump(mode="json")
-    key = digest_of([content, dataset.digest, ensemble.digest, [*features]])
+    key = digest_of(
+        [content, dataset.digest, ensemble.digest, [*features], ensemble.method]
+    )
     with working_together(folder, "evaluating into", hands, key) as job:
         given = _Given(
             job.token,

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from glacier_inversion import __version__
 from glacier_inversion.errors import (
     GlacierInversionError,
     LeftToOthersError,
@@ -72,8 +73,8 @@ def working_together(
     doing : str
         What is done to the folder, as `locks.locked` takes it.
     key : str
-        All that the results follow from: commands that differ in it do not take part
-        in one job.
+        All that the results follow from, but for the version of the package: commands
+        that differ in it, or in that, do not take part in one job.
     prepare : callable
         What the first command does, alone.
 
@@ -86,7 +87,7 @@ def working_together(
     """
     job = Job(folder, doing, hands)
     try:
-        job.join(key, prepare)
+        job.join(f"{__version__} {key}", prepare)
         yield job
         job.finish()
     finally:
@@ -120,9 +121,9 @@ class Job:
                 if job is not None and is_open and job["key"] != key:
                     message = (
                         f"{self._folder}: other commands are {self._doing} it, by "
-                        "another experiment, other files or options. Must be the same "
-                        "for all that work together. Wait until they have ended, or "
-                        "stop them."
+                        "another experiment or version, other files or options. Must "
+                        "be the same for all that work together. Wait until they have "
+                        "ended, or stop them."
                     )
                     raise WorkspaceError(message)
                 if job is not None and is_open:

@@ -126,12 +126,13 @@ def train(
     _warn_of_memory(experiment, bounds, opened)
     folder = workspace.model(experiment.model_name)
     if hands is not None:
+        content = experiment.model_dump(mode="json")
         members = train_members_together(
             experiment,
             read_training_tiles(dataset, experiment, progress),
             folder,
             hands,
-            digest_of([experiment.model_dump(mode="json"), dataset.digest, seeds]),
+            digest_of([content, dataset.digest, seeds, overwrite]),
             seeds=seeds,
             overwrite=overwrite,
             progress=progress,

@@ -60,7 +60,7 @@ def test_tasks_are_shared_and_the_last_one_finishes(tmp_path):
                 locked(folder / "here", "drawing into"),
             ):
                 pass
-            with pytest.raises(WorkspaceError, match="by another experiment, other"):
+            with pytest.raises(WorkspaceError, match="by another experiment or"):
                 work(folder, 3, "two", key="another")
         return square(folder, number)
 
@@ -73,6 +73,19 @@ def test_tasks_are_shared_and_the_last_one_finishes(tmp_path):
     assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
     assert work(tmp_path, 3, "two") == RESULTS
     assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+
+
+def test_another_version_takes_no_part(tmp_path, monkeypatch):
+    "Its results may be others."
+
+    def meet(folder, number):
+        """Do a task, while a command of another version comes."""
+        monkeypatch.setattr("glacier_inversion.sharing.job.__version__", "0.0.1")
+        with pytest.raises(WorkspaceError, match="another experiment or version"):
+            work(folder, 3, "two")
+        return square(folder, number)
+
+    assert work(tmp_path, 3, do=meet) == RESULTS
 
 
 def test_who_finishes_anyway_waits_for_others(tmp_path):
