@@ -43,7 +43,7 @@ def find_maybe_seen(
 
     They are told by their tiles and places, not by their ids alone: all of them where
     the dataset does not have the features that trained the model, else those whose
-    outlines overlap with the outline of a feature that trained it.
+    outlines overlap with the outline of a feature that trained it, or are that.
     """
     wanted = list(features)
     if not has_training_features(model, dataset):
@@ -51,7 +51,6 @@ def find_maybe_seen(
     trained = [
         dataset.outlines[feature]
         for feature in (model.splits or _by_split(dataset.splits))["train"]
-        if feature not in wanted
     ]
     tree = shapely.STRtree(trained)
     return [

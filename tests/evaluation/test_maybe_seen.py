@@ -37,6 +37,12 @@ def test_an_outline_within_one_of_training_is_seen(opened):
     assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
 
 
+def test_a_feature_that_trained_one_of_a_blend_is_seen(opened):
+    "As where a model of an earlier version beside it does not know its features."
+    model, dataset = opened
+    assert find_maybe_seen(model, dataset, ["west", "south"]) == ["west"]
+
+
 def test_a_feature_of_training_that_is_gone_leaves_it_open(opened):
     "Its place may bear another id."
     model, dataset = opened
