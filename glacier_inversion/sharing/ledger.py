@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from glacier_inversion.locks import Lock
 
 _TRIED, _TAKEN_BACK, _RESULT = b"tried", b"taken back", b"result "
+_GLANCE = 0.05  # seconds after which who only looks has let go again
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,15 @@ class Ledger:
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Hold the task for a block, unless somebody else does; tell whether."""
+        """
+        Hold the task for a block, unless somebody else does; tell whether.
+
+        Somebody who only looks whether it is held keeps nobody from it.
+        """
         is_ours = self._lock.try_alone()
+        if not is_ours:
+            time.sleep(_GLANCE)
+            is_ours = self._lock.try_alone()
         try:
             yield is_ours
         finally:
@@ -60,8 +69,9 @@ class Ledger:
         """Tell whether somebody is at the task; nothing is made to find that out."""
         if not self._lock.path.exists():
             return False
-        with self.held() as is_ours:
-            return not is_ours
+        is_free = self._lock.try_alone()
+        self._lock.release()
+        return not is_free
 
     def read(self) -> Entry:
         """Read what has become of the task; it need not be held."""

@@ -1,9 +1,11 @@
 """What a task's file tells, however its writers ended."""
 
 import sys
+import threading
 
 import pytest
 
+from glacier_inversion.locks import Lock
 from glacier_inversion.sharing.ledger import Entry, Ledger
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
@@ -28,6 +30,16 @@ def test_a_task_is_tried_and_done(tmp_path):
         ledger.note_result({"name": "Glacier d'Arolla\n", "area": 0.1})
     assert not ledger.is_held()
     assert ledger.read() == Entry(1, {"name": "Glacier d'Arolla\n", "area": 0.1})
+
+
+def test_who_only_looks_keeps_nobody_from_a_task(tmp_path):
+    "As 'ginv train --status' does; else nobody would do it, or finish."
+    path = tmp_path / "task.lock"
+    looking = Lock(path)
+    assert looking.try_alone()
+    threading.Timer(0.01, looking.release).start()
+    with Ledger(path).held() as is_ours:
+        assert is_ours
 
 
 @pytest.mark.parametrize("left", [b"tri", b'\nresult {"square": ', b"\nresult"])
