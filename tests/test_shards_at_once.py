@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from glacier_inversion.errors import StoppedError
+from glacier_inversion.training import together
 from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
 from tests.processes import start
@@ -80,6 +82,34 @@ def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
     assert run("train", "--shard", "1/4").exit_code == 0
     assert weights.stat().st_ino == before
     assert run("train", "--overwrite", "--shard", "1/5").exit_code == 0
+    assert weights.stat().st_ino != before
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_a_shard_that_is_run_again_overwrites_once(finished, tmp_path, monkeypatch):
+    "What was trained before it was killed is what it was told to train."
+    run = copy_of(finished, tmp_path)
+    run.raw["seeds_number"] = 2
+    run.write()
+    train_one = "glacier_inversion.training.together.train_one"
+    do = together.train_one
+
+    def stop(experiment, folder, device, seed):
+        if seed:
+            message = "stopped"
+            raise StoppedError(message)
+        return do(experiment, folder, device, seed)
+
+    options = "--overwrite", "--shard", "1/2"
+    with monkeypatch.context() as patch:
+        patch.setattr(train_one, stop)
+        assert "stopped" in run("train", *options).stderr
+    weights = run.root / "models/small/seed_000/best.safetensors"
+    before = weights.stat().st_ino
+    assert run("train", *options).exit_code == 0
+    assert weights.stat().st_ino == before
+    assert not (run.root / "models/small/samples").exists()
+    assert run("train", *options).exit_code == 0
     assert weights.stat().st_ino != before
 
 

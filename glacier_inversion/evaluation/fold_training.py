@@ -12,6 +12,7 @@ from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once
 from glacier_inversion.sharing.job import working_together
@@ -69,8 +70,8 @@ def train_folds_together(
     folders = {fold.name: workspace.fold(name, fold.name) for fold in folds}
 
     def prepare() -> None:
-        if overwrite:
-            for folder in folders.values():
+        for folder in folders.values() if overwrite else ():
+            with working_in(folder, "training"):
                 remove_model(folder)
 
     content = experiment.model_dump(mode="json")

@@ -97,7 +97,7 @@ class Place:
         Raises
         ------
         WorkspaceError
-            It does not see the folder, or another job in it.
+            It does not see the folder, or another job in it, or one that has ended.
         PackageError
             It is of another version.
         """
@@ -108,7 +108,8 @@ class Place:
             )
             raise PackageError(message)
         path = job_path(self.folder)
-        if (read_job(self.folder) or {}).get("token") != self.token:
+        job = read_job(self.folder)
+        if job is None or job["token"] != self.token or job["finished"]:
             message = (
                 f"{socket.gethostname()}: does not see this job at {path}. Must see "
                 "the same workspace by the same path, on a disk that all machines "

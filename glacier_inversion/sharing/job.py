@@ -9,9 +9,10 @@ written there. Who finds all tasks done, once it is alone again, brings the job 
 end; the others leave it to that one.
 
 A process that dies holds nothing any more. Its task is tried once more by another, and
-after that its failure is the task's result. A command that comes when all is done has
-nothing to do, unless it took part in that job: then it is run again, and begins a job
-anew, as all commands look anew at what is there.
+after that its failure is the task's result. A command that takes part again when the
+others have ended goes on with what is done, and tries anew what has failed. A command
+that comes when all is done has nothing to do, unless it took part in that job: then it
+is run again, and begins a job anew, as all commands look anew at what is there.
 """
 
 from __future__ import annotations
@@ -88,16 +89,29 @@ def working_together(
     job = Job(folder, doing, hands)
     try:
         job.join(f"{__version__} {key}", prepare)
-        yield job
+        try:
+            yield job
+        except GlacierInversionError:
+            if job.is_done:  # it ends in an error: who is run again begins anew
+                job.finish()
+            raise
         job.finish()
     finally:
         job.leave()
 
 
 class Job:
-    """The part of a command in a job."""
+    """
+    The part of a command in a job.
+
+    Attributes
+    ----------
+    is_done : bool
+        All tasks are, and this command holds the folder alone, to bring it to an end.
+    """
 
     def __init__(self, folder: Path, doing: str, hands: Hands) -> None:
+        self.is_done = False
         self._folder, self._doing, self._hands = folder, doing, hands
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
@@ -144,18 +158,29 @@ class Job:
     def _begin(self, key: str, prepare: Callable[[], object]) -> str:
         """Begin a job, or go on with one that others left; return its token."""
         job = read_job(self._folder)
-        if job is not None and job["key"] == key and not self._part.exists():
-            if job["finished"]:
+        if job is not None and job["key"] == key:
+            took_part = self._part.exists()
+            if not job["finished"]:
+                if took_part:
+                    self._forget_failures()
+                remove_scratches(self._folder)  # those who left them are no more
+                return str(job["token"])
+            if not took_part:
                 self._take_part()
                 raise self._done()
-            remove_scratches(self._folder)  # those who left them are no more
-            return str(job["token"])
         remove(shared_work_of(self._folder))
         remove_scratches(self._folder)
         prepare()
         token = secrets.token_hex(8)
         write_job(self._folder, {"key": key, "token": token, "finished": False})
         return token
+
+    def _forget_failures(self) -> None:
+        """Let all tasks be tried anew that have no result, or one that says why."""
+        for path in (shared_work_of(self._folder) / "tasks").glob("*"):
+            result = Ledger(path).read().result
+            if result is None or "failure" in result:
+                remove(path)
 
     @property
     def _part(self) -> Path:
@@ -254,6 +279,7 @@ class Job:
         job = read_job(self._folder)
         if job is None or job["token"] != self.token or job["finished"]:
             raise self._done()
+        self.is_done = True
 
     def finish(self) -> None:
         """Note that all is done: results have served."""

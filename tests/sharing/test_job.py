@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 import threading
-from contextlib import nullcontext
 
 import pytest
 
@@ -30,6 +29,13 @@ def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square
         folder / "here", "drawing into", Here(hands), key, prepare
     ) as job:
         return job.do(do, folder, tasks, Silent())
+
+
+def work_but_not_end(folder, error, hands="one", do=square, prepare=lambda: None):
+    """Take part in a job, whose end is an error."""
+    with working_together(folder, "training", Here(hands), "key", prepare) as job:
+        job.do(do, folder, TASKS, Silent())
+        raise error
 
 
 def test_one_command_does_all(tmp_path, caplog):
@@ -127,12 +133,57 @@ def test_what_is_stopped_goes_on(tmp_path):
     assert not (tmp_path / "here" / ".tile.part.tif").exists()
 
 
-@pytest.mark.parametrize("other", [nullcontext, working_in])
-def test_a_command_that_works_alone_ends_a_job(tmp_path, other):
-    "Which is begun anew then; else the one that took part begins it anew."
+def test_what_is_done_stays_done_until_the_end(tmp_path):
+    "Though only those who took part are left: what was prepared is, too."
+    begun = []
+
+    def stop(folder, number):
+        if number == 1:
+            message = "stopped"
+            raise StoppedError(message)
+        return square(folder, number)
+
+    for _ in range(2):
+        with pytest.raises(StoppedError):
+            work(tmp_path, 3, prepare=lambda: begun.append(1), do=stop)
+    assert work(tmp_path, 3, prepare=lambda: begun.append(1)) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert len(begun) == 1
+
+
+def test_what_failed_is_tried_anew(tmp_path):
+    "By a command that is run again; another one takes it as it is."
+
+    def fail(folder, number):
+        square(folder, number)
+        return {"failure": "why"} if number == 1 else {}
+
+    for hands, do in (("one", fail), ("two", square)):
+        with pytest.raises(ZeroDivisionError):
+            work_but_not_end(tmp_path, ZeroDivisionError(), hands, do)
+        assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    with pytest.raises(ZeroDivisionError):
+        work_but_not_end(tmp_path, ZeroDivisionError(), "one", square)
+    assert done(tmp_path) == {1: 2, 2: 1, 3: 1}
+
+
+def test_a_job_that_ends_in_an_error_has_ended(tmp_path):
+    "It is begun anew by who took part, with what has to be done once."
+    begun = []
+    for n in (1, 2):
+        with pytest.raises(WorkspaceError, match="why"):
+            work_but_not_end(
+                tmp_path, WorkspaceError("why"), prepare=lambda: begun.append(1)
+            )
+        assert len(begun) == n
+        assert read_all(shared_work_of(tmp_path)).keys() == {"job.json"}
+
+
+def test_a_command_that_works_alone_ends_a_job(tmp_path):
+    "Which is begun anew then."
     with pytest.raises(ZeroDivisionError):
         work(tmp_path, 3, do=lambda folder, number: {"x": 1 // (number - 1)})
-    with other(*(() if other is nullcontext else (tmp_path / "here", "drawing into"))):
+    with working_in(tmp_path / "here", "drawing into"):
         pass
     assert work(tmp_path, 3) == RESULTS
 
@@ -173,8 +224,9 @@ def test_nobody_works_for_a_job_that_has_ended(tmp_path):
             tmp_path / "here", "drawing into", Late("one"), "key"
         ) as job:
             job.do(square, tmp_path, TASKS, Silent())
-    with pytest.raises(WorkspaceError, match="where another command has worked"):
-        attempt(places[0], square, tmp_path, ("task 1", 1))
+    for place in places:
+        with pytest.raises(WorkspaceError, match="where another command has worked"):
+            attempt(place, square, tmp_path, ("task 1", 1))
     assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
 
 
