@@ -114,6 +114,21 @@ def test_a_shard_that_is_run_again_overwrites_once(finished, tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize(
+    "why", ["its process was lost", "seed 0: its process was lost"]
+)
+def test_a_member_that_fails_is_named(finished, tmp_path, monkeypatch, why):
+    "Once, whether or not the reason names it, which is known of a process no more."
+    run = copy_of(finished, tmp_path)
+    monkeypatch.setattr(
+        "glacier_inversion.training.together.train_one", lambda *_: {"failure": why}
+    )
+    said = run("train", "--overwrite", "--shard", "1/1").stderr
+    assert "seed 0: its process was lost\n" in said
+    assert "seed 0: seed 0" not in said
+
+
+@pytest.mark.usefixtures("without_processes")
 def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path):
     "Whichever of them does it, here without processes of its own."
     alone = copy_of(finished, tmp_path / "alone")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,10 +22,12 @@ from glacier_inversion.training.ensemble_folder import (
     remove_model,
 )
 from glacier_inversion.training.samples_on_disk import remove_samples
-from glacier_inversion.training.together import sharing_samples, train_one
+from glacier_inversion.training.together import (
+    log_failures,
+    sharing_samples,
+    train_one,
+)
 from glacier_inversion.workspace import Workspace, member_path
-
-logger = logging.getLogger(__name__)
 
 
 class _Given(NamedTuple):
@@ -86,9 +87,7 @@ def train_folds_together(
         }
         given = _Given(job.token, experiment, workspace, kept_out, device)
         progress.start("training", len(tasks), "member")
-        for result in job.do(_train_task, given, tasks, progress).values():
-            if "failure" in result:
-                logger.error("%s", result["failure"])
+        log_failures(job.do(_train_task, given, tasks, progress))
         for fold in folds:
             folder = folders[fold.name]
             remove_samples(folder)

@@ -93,12 +93,18 @@ def train_members_together(
         progress.start("training", len(folders), "member")
         tasks = {member_task(seed): seed for seed in folders}
         given = experiment, folder, device
-        for result in job.do(_train_task, given, tasks, progress).values():
-            if "failure" in result:
-                logger.error("%s", result["failure"])
+        log_failures(job.do(_train_task, given, tasks, progress))
         remove_samples(folder)
         draw_curves(experiment, folder)
         return find_finished(folder, folders)
+
+
+def log_failures(results: Mapping[str, Result]) -> None:
+    """Say which members could not be trained, by the names of their tasks, and why."""
+    for name, result in results.items():
+        if "failure" in result:
+            why = result["failure"].removeprefix(f"{name}: ")
+            logger.error("%s: %s", name, why)
 
 
 def _prepare(
