@@ -36,6 +36,9 @@ def convolve(
     """
     Return relu(onto + convolution(image)), or part of that.
 
+    A ReLU that is fused makes 0 of NaN. Neither images nor kernels hold NaN; it comes
+    of numbers that are too large for float32.
+
     Parameters
     ----------
     image : tensor, shape (n, channels, rows, cols)
