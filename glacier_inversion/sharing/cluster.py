@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,27 +64,33 @@ class Cluster:
         """
         Yield each task once it was attempted, or how its process ended.
 
-        What has not begun is given up when this is closed.
+        What has not begun is given up when this is closed. Ends early where the
+        scheduler goes away.
 
         Raises
         ------
         GlacierInversionError
             The scheduler does not answer, or a worker cannot do the work.
         """
-        client = self._connect()
-        futures: dict[Any, Task] = {}
-        try:
-            self._check_workers(client, place)
-            [shared] = client.scatter([(place, work, given)], broadcast=True)
-            for task in tasks:
-                key = f"ginv-{place.token}-{task[0]}"
-                futures[client.submit(_attempt, shared, task, key=key)] = task
-            done = _import_distributed().as_completed(futures, loop=client.loop)
-            for future in done:
-                yield futures[future], _outcome(future)
-        finally:
-            client.cancel(list(futures), force=True)
-            client.close(timeout=_PATIENCE)
+        with _without_tracebacks():
+            client = self._connect()
+            futures: dict[Any, Task] = {}
+            try:
+                self._check_workers(client, place)
+                [shared] = client.scatter([(place, work, given)], broadcast=True)
+                for task in tasks:
+                    key = f"ginv-{place.token}-{task[0]}"
+                    futures[client.submit(_attempt, shared, task, key=key)] = task
+                done = _import_distributed().as_completed(futures, loop=client.loop)
+                for future in done:
+                    said = _outcome(future)
+                    if isinstance(said, ProcessLostError) and not _is_there(client):
+                        logger.warning("%s: has gone away", self.address)
+                        return  # with all that is left, of which it need not be said
+                    yield futures[future], said
+            finally:
+                client.cancel(list(futures), force=True)
+                client.close(timeout=_PATIENCE)
 
     def _connect(self) -> Any:
         try:
@@ -130,6 +137,25 @@ class Cluster:
 
 def _import_distributed() -> Any:
     return importlib.import_module("distributed")
+
+
+def _is_there(client: Any) -> bool:
+    """Tell whether a client is connected to its scheduler."""
+    return bool(client.status == "running")
+
+
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Let dask.distributed not log what is told otherwise: that a scheduler is gone."""
+    loggers = [logging.getLogger(f"distributed{of}") for of in ("", ".client")]
+    before = [own.level for own in loggers]
+    for own in loggers:
+        own.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for own, level in zip(loggers, before, strict=True):
+            own.setLevel(level)
 
 
 def _look(place: Place, dask_worker: Any) -> int:

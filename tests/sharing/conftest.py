@@ -69,3 +69,12 @@ def cluster(tmp_path_factory):
     made = Cluster(tmp_path_factory.mktemp("dask"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def own_cluster(tmp_path):
+    """A scheduler and two workers, for a test that ends them."""
+    pytest.importorskip("distributed")
+    made = Cluster(tmp_path)
+    yield made
+    made.close()

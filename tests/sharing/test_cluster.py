@@ -52,6 +52,30 @@ except KeyboardInterrupt:
 """
 
 
+GONE = """
+import logging, os, signal
+from pathlib import Path
+from glacier_inversion.progress import Silent
+from glacier_inversion.sharing import cluster
+from glacier_inversion.sharing.job import working_together
+from tests.sharing import helpers
+
+class Kill(Silent):
+    def advance(self, note=""):
+        os.kill({scheduler}, signal.SIGKILL)
+
+logging.basicConfig(format="%(message)s")
+cluster._PATIENCE = 2
+folder, hands = Path({folder!r}), cluster.Cluster({address!r})
+tasks = {{str(n): n for n in range(40)}}
+try:
+    with working_together(folder / "here", "drawing into", hands, "key") as job:
+        job.do(helpers.slow_square, folder, tasks, Kill())
+except cluster.GlacierInversionError as error:
+    print(error)
+"""
+
+
 @pytest.fixture
 def tiles(run, cluster):
     """A workspace, and one whose tiles one process made."""
@@ -132,6 +156,21 @@ def test_what_a_worker_must_see(tmp_path):
     with pytest.raises(PackageError, match=r"Must have 0\.0\.1, as the command"):
         _look(other, worker)
     lock.release()
+
+
+def test_a_scheduler_that_goes_away(tmp_path, own_cluster):
+    "Is said once, in words, whatever is left."
+    code = GONE.format(
+        folder=str(tmp_path / "work"),
+        address=own_cluster.address,
+        scheduler=own_cluster.processes[0].pid,
+    )
+    (tmp_path / "work").mkdir()
+    ended = own_cluster.run(code)
+    assert "does not answer" in ended.stdout, ended.stderr
+    assert ended.stderr.count("has gone away") == 1
+    assert "Traceback" not in ended.stderr
+    assert "was lost" not in ended.stderr
 
 
 def test_a_scheduler_that_is_not_there(run, monkeypatch):
