@@ -24,6 +24,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,14 +144,16 @@ def write_maps(root: Path) -> None:
             dst.write(values)
 
 
-def measure(root: Path, n_features: int, steps: list[str]) -> dict[str, Cost]:
-    """Return what the steps cost, one after the other."""
+def measure(
+    root: Path, n_features: int, steps: list[str]
+) -> Iterator[tuple[str, Cost]]:
+    """Yield what each step costs, one after the other."""
     write_region(root, n_features)
     if "mosaic" in steps:
         write_maps(root)
-    costs = {step: run(step, root) for step in steps}
+    for step in steps:
+        yield step, run(step, root)
     shutil.rmtree(root)
-    return costs
 
 
 def main() -> None:
@@ -169,10 +172,10 @@ def main() -> None:
     if given.steps:
         steps = given.steps.split(",")
     with tempfile.TemporaryDirectory() as folder:
-        start = measure(Path(folder) / "few", FEW, steps)
+        start = dict(measure(Path(folder) / "few", FEW, steps))
         print("features  step           CPU s   CPU ms a feature   peak MiB")
         for n in map(int, given.features.split(",")):
-            for step, own in measure(Path(folder) / "many", n, steps).items():
+            for step, own in measure(Path(folder) / "many", n, steps):
                 each = (own.cpu - start[step].cpu) / (n - FEW) * 1e3
                 print(
                     f"{n:8}  {step:<12} {own.cpu:7.1f}   {each:16.2f}   "
