@@ -52,6 +52,18 @@ def new_run(root: Path) -> Run:
     return Run(root, synthetic.write_json(root / "exp.json", raw), raw)
 
 
+def add_dataset(run: Run, name: str = "other", **description: Any) -> Run:
+    """Build another dataset of the region, and let the run's training mix it in."""
+    raw = json.loads(json.dumps(run.raw))
+    raw["dataset_description"] |= {"dataset_name": name} | description
+    other = Run(run.root, synthetic.write_json(run.root / f"{name}.json", raw), raw)
+    result = other("build-dataset")
+    assert result.exit_code == 0, result.output
+    run.raw["extra_training"] = {"dataset": name, "share": 0.5}
+    run.write()
+    return other
+
+
 def copy_of(finished, tmp_path) -> Run:
     """Return a copy of the finished workspace that a test may change."""
     shutil.copytree(finished.root, tmp_path, dirs_exist_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from glacier_inversion.available_memory import available_bytes
 from glacier_inversion.checking.memory import find_lacking_memory
+from glacier_inversion.checking.mixed_in import survey_extra, with_mixed_in
 from glacier_inversion.checking.report import (
     CheckReport,
     DrawingCost,
@@ -17,6 +18,7 @@ from glacier_inversion.checking.report import (
     TrainingCost,
 )
 from glacier_inversion.checking.survey import Survey, survey_data
+from glacier_inversion.dataset.extra_training import ExtraSize
 from glacier_inversion.dataset.plan import (
     DatasetPlan,
     check_serves,
@@ -34,6 +36,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import Bed, find_bed_problems
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.training.needed_memory import estimate_memory
 from glacier_inversion.workspace import Workspace
 
@@ -87,6 +90,7 @@ def check(
         for trained, _ in networks:
             beside += find_small_buffer(experiment.dataset_description, trained)
     problems += _find_bed_problems(experiment, survey, models)
+    extra = survey_extra(experiment, survey.plan, workspace, problems, beside)
     drawn = []
     for trained, splits in networks:
         try:
@@ -99,7 +103,7 @@ def check(
     network = training = None
     if isinstance(experiment, Experiment):
         network = _describe_network(experiment, cost)
-        training = _describe_training(experiment, survey, cost)
+        training = _describe_training(experiment, survey, cost, extra)
     drawing = _describe_drawing(experiment, survey, drawn)
     beside += find_lacking_memory(training, drawing, available_bytes())
     return CheckReport(
@@ -112,7 +116,7 @@ def check(
             for raster in survey.rasters
         ],
         leaks=survey.leaks,
-        samples=survey.samples,
+        samples=with_mixed_in(experiment, survey.samples),
         features=survey.features,
         network=network,
         train=training,
@@ -277,7 +281,7 @@ def _describe_network(experiment: Experiment, cost: Cost | None) -> NetworkRepor
 
 
 def _describe_training(
-    experiment: Experiment, survey: Survey, cost: Cost | None
+    experiment: Experiment, survey: Survey, cost: Cost | None, extra: ExtraSize | None
 ) -> TrainingCost:
     report = TrainingCost(experiment.seeds_number, experiment.epochs)
     if cost is None:
@@ -290,14 +294,15 @@ def _describe_training(
     counted = survey.samples
     if counted is None or counted.train is None:
         return report
-    samples = counted.train, counted.validation or 0
-    n_points = sum(n or 0 for n in counted.points.values())
+    n_train = counted.train + n_mixed_in(experiment, counted.train)
+    samples = n_train, counted.validation or 0
+    extra = extra or ExtraSize([], 0, 0)
     memory = estimate_memory(
         experiment,
-        survey.training_bounds,
-        n_points,
-        sum(samples),
-        cost.network_bytes(counted.train),
+        [*survey.training_bounds, *extra.bounds],
+        sum(n or 0 for n in counted.points.values()) + extra.n_points,
+        counted.train + (counted.validation or 0) + extra.n_cells,
+        cost.network_bytes(n_train),
     )
     return replace(
         report,

@@ -109,6 +109,8 @@ class SamplesReport:
     train, validation : int
     points : dict of int
         Points that may be samples, of the same two splits.
+    mixed_in : int
+        Samples of the dataset of extra_training, besides.
     exact : bool
         Whether every feature was read; else the numbers are estimates.
     """
@@ -121,6 +123,7 @@ class SamplesReport:
     steps_per_epoch: int | None
     exact: bool
     features_read: int
+    mixed_in: int | None = 0
 
 
 @dataclass(frozen=True)

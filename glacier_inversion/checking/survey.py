@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from glacier_inversion.dataset.splits import select_features
 from glacier_inversion.errors import DatasetError, OutlineError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import steps_per_epoch
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DrawingDescription
 from glacier_inversion.geodata.archives import file_of
@@ -228,7 +228,7 @@ def _count_samples(
         points=n_points,
         batch_size=experiment.batch_size,
         steps_per_epoch=(
-            None if n_train is None else math.ceil(n_train / experiment.batch_size)
+            None if n_train is None else steps_per_epoch(experiment, n_train)
         ),
         exact=exact,
         features_read=len(readings),

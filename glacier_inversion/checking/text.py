@@ -115,6 +115,8 @@ def _format_samples(report: CheckReport) -> list[str]:
         "known target",
         f"{about}{samples.steps_per_epoch:,} steps of {samples.batch_size} an epoch",
     ]
+    if samples.mixed_in:
+        lines[1] += f", with {about}{samples.mixed_in:,} samples of extra_training"
     known: dict[str, int] = {}
     for feature in report.features:
         for name, n in (feature.known_pixels or {}).items():

@@ -55,6 +55,11 @@ class BuiltDataset:
         those that are gridded from points.
     failed : dict of tuples of str
         The splits, or None, of features that have no tiles, and why they have none.
+    epsg : int
+        Of its CRS.
+    apart : Ownership
+        Features of another dataset, in this one's CRS, that are kept apart from
+        training: no target of theirs is one here.
     """
 
     folder: Path
@@ -64,6 +69,8 @@ class BuiltDataset:
     units: dict[str, str | None]
     warping: dict[str, Warping | None]
     failed: dict[str, tuple[str | None, str]]
+    epsg: int
+    apart: Ownership = field(default=Ownership({}, {}, {}), repr=False)
     _checked: CheckedTiles = field(default_factory=CheckedTiles, repr=False)
 
     @cached_property
@@ -84,9 +91,14 @@ class BuiltDataset:
         return digest_of([self.rows, self.splits, self.units])
 
     @cached_property
-    def _ownership(self) -> Ownership:
+    def ownership(self) -> Ownership:
+        """Whose targets are."""
         bounds = {f: tuple(row["bounds"]) for f, row in self.rows.items()}
-        return Ownership(self.outlines, bounds, self.splits)
+        return Ownership(
+            {**self.outlines, **self.apart.outlines},
+            {**bounds, **self.apart.bounds},
+            {**self.splits, **self.apart.splits},
+        )
 
     def select(self, wanted: list[str] | str) -> list[str]:
         """
@@ -123,7 +135,7 @@ class BuiltDataset:
 
     def features_touching(self, geometry: shapely.Geometry) -> list[str]:
         """Return the ids of the features whose outlines *geometry* intersects."""
-        return [f for f in self._ownership.touching(geometry) if f in self.rows]
+        return [f for f in self.ownership.touching(geometry) if f in self.rows]
 
     def read_tiles(
         self,
@@ -170,7 +182,7 @@ class BuiltDataset:
         for variable in filter(self.has_truth, experiment.outputs):
             target = self._read(experiment, feature, variable, rows, cols)
             own_grid = Grid.from_bounds(part.bounds, variable.resolution)
-            foreign = self._ownership.foreign(
+            foreign = self.ownership.foreign(
                 feature, own_grid, self.warping[variable.name]
             )
             target[foreign] = np.nan
@@ -331,4 +343,5 @@ def open_dataset(
         summary.units,
         summary.warping,
         {row.feature: (splits.get(row.feature), row.problem) for row in summary.failed},
+        summary.description.epsg,
     )

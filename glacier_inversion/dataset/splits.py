@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from glacier_inversion.workspace import SPLITS
 
 _DEFAULT_FIELD = "train"
 _DEFAULT_FRACTIONS = [0.7, 0.15, 0.15]
+_LEAST_SHARED = 0.01  # of the smaller outline: neighbours share slivers
 
 
 def find_splits(
@@ -199,6 +200,30 @@ def find_shared_areas(outlines: Mapping[str, shapely.Geometry]) -> list[dict[str
         if area >= 100
     ]
     return sorted(found, key=lambda shared: (-shared["area_km2"], shared["features"]))
+
+
+def find_on_same_ground(
+    outlines: Mapping[str, shapely.Geometry], others: Sequence[shapely.Geometry]
+) -> list[str]:
+    """
+    Return the features that share more than a sliver with one of other outlines.
+
+    >>> a, b = shapely.box(0, 0, 200, 100), shapely.box(198, 0, 300, 100)
+    >>> find_on_same_ground({"a": a, "b": b}, [shapely.box(200, 0, 400, 100)])
+    ['b']
+    """
+    tree = shapely.STRtree(others)
+    return [
+        feature
+        for feature, outline in outlines.items()
+        if any(_share(outline, others[i]) > _LEAST_SHARED for i in tree.query(outline))
+    ]
+
+
+def _share(one: shapely.Geometry, other: shapely.Geometry) -> float:
+    """Return the part of the smaller of two polygons that they share."""
+    smaller = min(one.area, other.area)
+    return float(one.intersection(other).area / smaller) if smaller else 0.0
 
 
 _MOST_NAMED = 20  # features that are not there

@@ -59,8 +59,10 @@ class _Raster(_Part):
 class _Description(_Part):
     model_config = ConfigDict(extra="allow")
 
+    epsg: int
     shapefile_fieldname: str
     shapefile_layer: str | None = None
+    split: dict[str, Any] | None = None
     rasters: list[_Raster] = Field(min_length=1)
     vectors: list[list[str]] = []
 

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
-from glacier_inversion.dataset.training_tiles import read_training_tiles
+from glacier_inversion.dataset.training_tiles import (
+    digest_of_training,
+    read_training_tiles,
+)
 from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.locks import working_in
@@ -76,8 +79,9 @@ def train_folds_together(
                 remove_model(folder)
 
     content = experiment.model_dump(mode="json")
+    trained_on = digest_of_training(dataset, experiment)
     of_folds = [(fold.name, fold.splits(kept_out)) for fold in folds]
-    key = digest_of([content, dataset.digest, of_folds, overwrite])
+    key = digest_of([content, trained_on, of_folds, overwrite])
     evaluations = workspace.evaluations(name, CROSSVAL)
     with working_together(
         evaluations, "cross-validating into", hands, key, prepare

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import shapely
 
+from glacier_inversion.dataset.extra_training import find_extra_outlines
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.splits import find_on_same_ground
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.training.model.model import Model
-
-_LEAST_SHARED = 0.01  # of the smaller outline: neighbours share slivers
 
 
 def has_training_features(model: Model, dataset: BuiltDataset) -> bool:
@@ -43,31 +43,28 @@ def find_maybe_seen(
 
     They are told by their tiles and places, not by their ids alone: all of them where
     the dataset does not have the features that trained the model, else those whose
-    outlines overlap with the outline of a feature that trained it, or are that.
+    outlines overlap with the outline of a feature that trained it, or are that; be it
+    one of the dataset that was mixed in.
     """
     wanted = list(features)
     if not has_training_features(model, dataset):
         return wanted
+    mixed_in: list[shapely.Geometry] = []
+    if model.experiment.extra_training is not None:
+        there = find_extra_outlines(
+            model.experiment, dataset, model.extra_features, model.contents
+        )
+        if there is None:
+            return wanted
+        mixed_in = there
     trained = [
         dataset.outlines[feature]
         for feature in (model.splits or _by_split(dataset.splits))["train"]
     ]
-    tree = shapely.STRtree(trained)
-    return [
-        feature
-        for feature in wanted
-        if any(
-            _share(dataset.outlines[feature], trained[i]) > _LEAST_SHARED
-            for i in tree.query(dataset.outlines[feature])
-        )
-    ]
+    return find_on_same_ground(
+        {feature: dataset.outlines[feature] for feature in wanted}, trained + mixed_in
+    )
 
 
 def _by_split(splits: Mapping[str, str]) -> dict[str, list[str]]:
     return {"train": [f for f, split in splits.items() if split == "train"]}
-
-
-def _share(one: shapely.Geometry, other: shapely.Geometry) -> float:
-    """Return the part of the smaller of two polygons that they share."""
-    smaller = min(one.area, other.area)
-    return float(one.intersection(other).area / smaller) if smaller else 0.0

@@ -63,6 +63,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from find_wrong_criterion(view)
     yield from _of_network(view)
     yield from find_wrong_vectors(view)
+    yield from _of_extra_training(view)
     yield from find_too_many_layers(view)
     yield from _of_drawing(view)
     yield from find_wrong_bed(view)
@@ -133,6 +134,23 @@ def _of_variables(view: RawExperiment) -> Iterator[Problem]:
                 "false asks for an image. Must be true: the value at the centre of the "
                 "patch. Set it to true",
             )
+
+
+def _of_extra_training(view: RawExperiment) -> Iterator[Problem]:
+    name = view.value("extra_training", "dataset")
+    own = view.value("dataset_description", "dataset_name")
+    if isinstance(name, str) and name == own:
+        yield (
+            "extra_training.dataset",
+            f"{name!r} is the dataset itself. Must be another one. Name it, or leave "
+            "extra_training out",
+        )
+    if view.section("extra_training") and view.value("batch_size") == 1:
+        yield (
+            "batch_size",
+            "1 leaves no sample for extra_training. Must be 2 at least. Raise it, or "
+            "leave extra_training out",
+        )
 
 
 def _of_area_size(view: RawExperiment) -> Iterator[Problem]:

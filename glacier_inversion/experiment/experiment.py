@@ -17,12 +17,17 @@ from glacier_inversion.experiment.application import Application, is_application
 from glacier_inversion.experiment.consistency import find_ignored, find_problems
 from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.evaluation import EvaluationDescription
-from glacier_inversion.experiment.messages import find_refusals, printable
+from glacier_inversion.experiment.messages import (
+    MOST_SHOWN,
+    find_refusals,
+    write_problems,
+)
 from glacier_inversion.experiment.raw import MOST_ENTRIES, MOST_VARIABLES
 from glacier_inversion.experiment.sections import (
     Augmentation,
     DatasetDescription,
     DrawingDescription,
+    ExtraTraining,
     ModelDescription,
     Output,
     Sampling,
@@ -47,8 +52,6 @@ from glacier_inversion.json_files import Problem, parse_json, read_text
 logger = logging.getLogger(__name__)
 
 _N_METRICS = len(get_args(Metric))
-_MOST_SHOWN = 50  # problems
-_LONGEST_LINE = 1000  # characters of a problem
 
 
 class Experiment(Section):
@@ -121,6 +124,9 @@ class Experiment(Section):
         default=0.5,
         description="Least share of valid pixels in the patch of every input; points "
         "with less are neither samples nor drawn.",
+    )
+    extra_training: ExtraTraining | None = Field(
+        default=None, description="Another dataset to train on, too; null: none."
     )
     augmentation: Augmentation | None = Field(
         default=None, description="Copies of training patches; null: none."
@@ -262,7 +268,7 @@ def _parse(
         )
         raise ExperimentError(message) from error
     if raw is None and slips:  # no more can be looked at
-        raise ExperimentError(_listed(where, slips, len(slips)))
+        raise ExperimentError(write_problems(where, slips, len(slips)))
     if isinstance(raw, dict) and is_application(raw):
         return _check(Application, raw, where, slips)
     experiment = check_experiment(raw, where, slips)
@@ -304,28 +310,11 @@ def _check(
     more = (problem for problem in find_problems(raw) if problem[0] not in said)
     refused = ((refusal.path, refusal.explain(kind)) for refusal in refusals)
     # a message takes time to make: no more of them than are shown
-    shown = list(islice(chain(slips, refused, more), _MOST_SHOWN))
-    n_more = max(0, len(slips) + len(refusals) - _MOST_SHOWN) + sum(1 for _ in more)
+    shown = list(islice(chain(slips, refused, more), MOST_SHOWN))
+    n_more = max(0, len(slips) + len(refusals) - MOST_SHOWN) + sum(1 for _ in more)
     if shown or experiment is None:
-        raise ExperimentError(_listed(where, shown, len(shown) + n_more))
+        raise ExperimentError(write_problems(where, shown, len(shown) + n_more))
     return experiment
-
-
-def _listed(where: str, problems: Sequence[Problem], n_all: int) -> str:
-    """Write the first of *n_all* problems, a line each."""
-    lines = []
-    for path, what in problems[:_MOST_SHOWN]:
-        place = f"{where}: {path}" if path else where
-        line = printable(f"{place}: {what.rstrip('.')}.")
-        if len(line) > _LONGEST_LINE:
-            line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
-        lines.append(line)
-    if n_all > len(lines):
-        lines.append(
-            f"{where}: and {n_all - len(lines):,} more problems. Must have none. Mend "
-            "these first."
-        )
-    return "\n".join(lines)
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -11,7 +12,11 @@ from pydantic import ValidationError
 
 from glacier_inversion.errors import nearest
 from glacier_inversion.experiment.values import Section
-from glacier_inversion.json_files import write_path
+from glacier_inversion.json_files import Problem, write_path
+
+MOST_SHOWN = 50
+"""Problems of a file that are told, at most."""
+_LONGEST_LINE = 1000  # characters of a problem
 
 
 @dataclass(frozen=True)
@@ -165,3 +170,20 @@ def printable(line: str) -> str:
     known: a, \u000d\u001b
     """
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
+
+
+def write_problems(where: str, problems: Sequence[Problem], n_all: int) -> str:
+    """Write the first of *n_all* problems, a line each."""
+    lines = []
+    for path, what in problems[:MOST_SHOWN]:
+        place = f"{where}: {path}" if path else where
+        line = printable(f"{place}: {what.rstrip('.')}.")
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
+        lines.append(line)
+    if n_all > len(lines):
+        lines.append(
+            f"{where}: and {n_all - len(lines):,} more problems. Must have none. Mend "
+            "these first."
+        )
+    return "\n".join(lines)

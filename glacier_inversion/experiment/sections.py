@@ -288,6 +288,21 @@ class Sampling(Section):
     )
 
 
+class ExtraTraining(Section):
+    """Samples of another dataset, mixed into every batch of training."""
+
+    dataset: FolderName = Field(
+        description="Folder in the workspace's datasets: one that is built, with the "
+        "same inputs and outputs at the same resolutions. The features that its own "
+        "split trains on are mixed in, but for those on the ground of features that "
+        "are kept apart from training. Normalisation, validation and test are those of "
+        "dataset_description alone."
+    )
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Share of each batch, rounded to whole samples; one at least."
+    )
+
+
 class Augmentation(Section):
     """Turned and mirrored copies of the training patches, drawn at random."""
 

@@ -117,7 +117,8 @@ def check_targets(
     Parameters
     ----------
     targets : mapping of float32 arrays, shape (n_points, n_outputs)
-        Of all points that may be samples, by split: 'train' and 'validation'.
+        Of all points that may be samples, by split: 'train' and 'validation', and
+        'extra' where there is extra_training.
     n_features : mapping of int
         By split.
     warn : callable
@@ -126,8 +127,9 @@ def check_targets(
     Raises
     ------
     DatasetError
-        There are no training samples; no validation samples, with a criterion that
-        needs them; or unknown targets, with a loss or metric that needs them all.
+        There are no training samples, or none to mix in; no validation samples, with a
+        criterion that needs them; or unknown targets, with a loss or metric that needs
+        them all.
     """
     for split, needed in (
         ("train", True),
@@ -144,6 +146,17 @@ def check_targets(
             )
             raise DatasetError(message)
         _check_losses(experiment, targets[split], split, warn)
+    extra = experiment.extra_training
+    if extra is not None and "extra" in targets:
+        if len(targets["extra"]) == 0:
+            message = (
+                f"extra_training.dataset: the {n_features['extra']} training features "
+                f"of {extra.dataset!r} hold no samples. Must hold one at least: a "
+                "point with a known target whose window lies in the tile and is valid. "
+                "Look at its split and its rasters with 'ginv check -v' and its file."
+            )
+            raise DatasetError(message)
+        _check_losses(experiment, targets["extra"], "extra", warn)
     _check_criterion(experiment, targets["validation"])
     for odd in find_out_of_reach(experiment, targets["train"], targets["validation"]):
         warn(odd)

@@ -145,9 +145,17 @@ def digest_all(parts: Iterable[tuple[str, str | None, Bounds, str]]) -> str:
 
 
 class Contents:
-    """What identifies tiles that a network is trained on, collected one by one."""
+    """
+    What identifies tiles that a network is trained on, collected one by one.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    whose : str
+        With which the keys begin: 'dataset' or 'extra_training'.
+    """
+
+    def __init__(self, whose: str) -> None:
+        self._whose = whose
         self._parts: dict[str, list[tuple[str, str | None, Bounds, str]]] = {}
 
     def add(self, tiles: Tiles) -> None:
@@ -155,7 +163,7 @@ class Contents:
         for kind, arrays in (("inputs", tiles.inputs), ("targets", tiles.targets)):
             for name, array in arrays.items():
                 entry = (tiles.feature, tiles.split, tiles.grid.bounds, digest(array))
-                self._parts.setdefault(f"dataset.{kind}.{name}", []).append(entry)
+                self._parts.setdefault(f"{self._whose}.{kind}.{name}", []).append(entry)
 
     def digests(self) -> dict[str, str]:
         """Return a digest by variable, with keys such as ``dataset.inputs.slope``."""
@@ -164,7 +172,7 @@ class Contents:
 
 def contents(tiles: Iterable[Tiles]) -> dict[str, str]:
     """Identify the tiles of features, as `Contents` does."""
-    collected = Contents()
+    collected = Contents("dataset")
     for part in tiles:
         collected.add(part)
     return collected.digests()

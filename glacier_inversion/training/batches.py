@@ -8,17 +8,20 @@ gradient as their patches would give; a batch then is made of whole crops.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, vmap
-from torch.func import functional_call
+from torch import Tensor
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import (
+    extra_per_batch,
+    n_mixed_in,
+)
 from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.patches.samples import Chosen, Samples
@@ -28,84 +31,10 @@ from glacier_inversion.patches.symmetries import (
     turn_points,
     turn_vectors,
 )
-from glacier_inversion.training.network.dense import plan_dense, run_network
+from glacier_inversion.training.batch import Batch, Crops, Patches
+from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
-
-
-class Batch(ABC):
-    """
-    Samples that are evaluated together.
-
-    Attributes
-    ----------
-    targets : float32 tensor, shape (n, n_outputs)
-        In the targets' own units, NaN where unknown.
-    """
-
-    targets: Tensor
-
-    @abstractmethod
-    def predict(self, network: Network) -> dict[str, Tensor]:
-        """Return the outputs, shape (n, units), in normalised units."""
-
-
-@dataclass(frozen=True)
-class Patches(Batch):
-    """A patch of every input for each sample."""
-
-    inputs: dict[str, Tensor]
-    targets: Tensor
-
-    def predict(self, network: Network) -> dict[str, Tensor]:
-        """Evaluate the patches."""
-        return network(self.inputs)  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Crops(Batch):
-    """Crops of every input, and the samples' rows, columns and crops."""
-
-    inputs: list[PatchField]
-    row: Tensor
-    col: Tensor
-    crop: Tensor
-    targets: Tensor
-
-    def predict(self, network: Network) -> dict[str, Tensor]:
-        """Evaluate all points of the crops in one pass, and pick the samples'."""
-        frontier = run_network(network, self.inputs, densely=True)
-        gathered = frontier.gather(self.row, self.col, self.crop)
-        return frontier.finish(network, gathered)
-
-
-def predict_together(
-    networks: Sequence[Network], batches: Sequence[Batch]
-) -> list[dict[str, Tensor]]:
-    """
-    Return what each of several networks, alike but for their weights, makes of its own.
-
-    Patches are evaluated with stacked weights, every operation once for all networks,
-    if there are as many for each; the same numbers as one by one within rounding.
-    """
-    inputs = [batch.inputs for batch in batches if isinstance(batch, Patches)]
-    alike = len(inputs) == len(batches) > 1
-    if not alike or len({len(batch.targets) for batch in batches}) > 1:
-        pairs = zip(networks, batches, strict=True)
-        return [batch.predict(network) for network, batch in pairs]
-    weights = [dict(network.named_parameters()) for network in networks]
-    stacked = {name: torch.stack([of[name] for of in weights]) for name in weights[0]}
-    images = {name: torch.stack([of[name] for of in inputs]) for name in inputs[0]}
-
-    def predict(own: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        outputs: dict[str, Tensor] = functional_call(networks[0], own, (batch,))
-        return outputs
-
-    outputs = vmap(predict)(stacked, images)
-    return [
-        {name: values[i] for name, values in outputs.items()}
-        for i in range(len(networks))
-    ]
 
 
 class Batches(ABC):
@@ -120,6 +49,8 @@ class Batches(ABC):
     def __init__(self, experiment: Experiment) -> None:
         self._jitter = experiment.sampling.jitter
         self._batch_size = experiment.batch_size
+        self._n_extra = extra_per_batch(experiment)
+        self._n_mixed_in = functools.partial(n_mixed_in, experiment)
         self._turns = allowed_turns(experiment.augmentation)
         augmentation = experiment.augmentation
         self._vectors = augmentation.vectors if augmentation else []
@@ -137,6 +68,32 @@ class Batches(ABC):
         """
         chosen = samples.draw(generator) if self._jitter else samples.nominal()
         return self._batches(samples, chosen, batch_size or self._batch_size, generator)
+
+    def mixed(
+        self, samples: Samples, extra: Samples, generator: torch.Generator
+    ) -> Iterator[Batch]:
+        """
+        Iterate over an epoch as `drawn` does, with extra samples in each batch.
+
+        The extra ones are drawn anew in each epoch, too, and as often as they are
+        needed: an epoch has each of *samples* once.
+        """
+        n_extra = self._n_extra
+        own = self.drawn(samples, generator, self._batch_size - n_extra)
+        others = self._endless(extra, generator, n_extra)
+        for batch in own:
+            mixed, n_left = batch, self._n_mixed_in(len(batch.targets))
+            while n_left > 0:
+                more = next(others).first(n_left)
+                mixed = mixed.joined(more)
+                n_left -= len(more.targets)
+            yield mixed
+
+    def _endless(
+        self, samples: Samples, generator: torch.Generator, batch_size: int
+    ) -> Iterator[Batch]:
+        while True:
+            yield from self.drawn(samples, generator, batch_size)
 
     def nominal(self, samples: Samples, batch_size: int) -> Iterator[Batch]:
         """Iterate over the nominal points, as they are."""

@@ -20,7 +20,8 @@ from glacier_inversion.patches.collecting import collect_samples
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.patches.tiles import Tiles
-from glacier_inversion.training.batches import Batch, make_batches
+from glacier_inversion.training.batch import Batch
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.model.ensemble import MOST_WEIGHTS
 from glacier_inversion.training.model.normalization import NO_SCALE

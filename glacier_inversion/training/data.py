@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -36,6 +36,8 @@ class TrainingData:
     Attributes
     ----------
     train, validation : Samples
+    extra : Samples, or None
+        Those of another dataset that are mixed into the training samples.
     scales : Scales
     contents : mapping of str
         Digests of the dataset, as `tiles.Contents` returns them.
@@ -43,14 +45,18 @@ class TrainingData:
         The features that train, validate and test.
     units : mapping of str or None
         Of inputs and outputs.
+    extra_features : list of str
+        The features of `extra`.
     """
 
     train: Samples
     validation: Samples
+    extra: Samples | None
     scales: Scales
     contents: Mapping[str, str]
     splits: Mapping[str, list[str]]
     units: Mapping[str, str | None]
+    extra_features: list[str]
 
     def model(self, experiment: Experiment) -> Model:
         """Return the model that members trained on this belong to."""
@@ -60,13 +66,27 @@ class TrainingData:
             dict(self.contents),
             dict(self.splits),
             dict(self.units),
+            self.extra_features,
         )
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the same on a device."""
+        return self.each(lambda samples, _: samples.to(device))
+
+    def each(self, change: Callable[[Samples, str], Samples]) -> TrainingData:
+        """Return the same with samples changed; of each its split is told, too."""
         return replace(
-            self, train=self.train.to(device), validation=self.validation.to(device)
+            self,
+            train=change(self.train, "train"),
+            validation=change(self.validation, "validation"),
+            extra=change(self.extra, "extra") if self.extra is not None else None,
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the samples on their device."""
+        of_extra = self.extra.nbytes if self.extra is not None else 0
+        return self.train.nbytes + self.validation.nbytes + of_extra
 
 
 def prepare(
@@ -85,7 +105,9 @@ def prepare(
     Parameters
     ----------
     tiles : mapping of iterables of Tiles
-        Of the splits 'train' and 'validation'.
+        Of the splits 'train' and 'validation', and those of 'extra' where another
+        dataset is mixed into training. The normalisation is that of 'train' alone:
+        there the network is to predict, and a second dataset does not move it.
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
     units : mapping of str or None
@@ -97,13 +119,15 @@ def prepare(
     Raises
     ------
     DatasetError
-        There are no training samples; no validation samples, with a criterion that
-        needs them; or unknown targets, with a loss or metric that needs them all.
+        There are no training samples, or none to mix in; no validation samples, with a
+        criterion that needs them; or unknown targets, with a loss or metric that needs
+        them all.
     WorkspaceError
         The files cannot be written.
     """
     layout, spacing = Layout.of(experiment), spacing_of(experiment)
-    read, moments = Contents(), _TileMoments(experiment, layout)
+    read, of_extra = Contents("dataset"), Contents("extra_training")
+    moments = _TileMoments(experiment, layout)
     features: dict[str, list[str]] = {}
     collected: dict[str, SampleCollector] = {}
     with ExitStack() as stack:
@@ -115,7 +139,7 @@ def prepare(
             collected[split] = collector = SampleCollector(layout, spacing, stores)
             for part in parts:
                 features[split].append(part.feature)
-                read.add(part)
+                (of_extra if split == "extra" else read).add(part)
                 collector.add(to_lattice(part, layout))
                 if split == "train":
                     moments.add(part, collector)
@@ -129,16 +153,19 @@ def prepare(
     n_features = {split: len(ids) for split, ids in features.items()}
     check_targets(experiment, targets, n_features, logger.warning)
     known = units or {}
+    extra_features = features.pop("extra", [])
     return TrainingData(
         samples["train"],
         samples["validation"],
+        samples.get("extra"),
         Scales(of_inputs, fit_target_scales(experiment, targets["train"])),
-        read.digests(),
+        read.digests() | of_extra.digests(),
         {**features, "test": list(test_features)},
         {
             variable.name: known.get(variable.name)
             for variable in experiment.variables()
         },
+        extra_features,
     )
 
 

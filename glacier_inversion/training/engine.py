@@ -11,6 +11,7 @@ import torch
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.interrupts import heeding_signals
 from glacier_inversion.locks import working_in
 from glacier_inversion.patches.tiles import Tiles
@@ -73,8 +74,9 @@ def train_members(
     Parameters
     ----------
     tiles : mapping of iterables of Tiles
-        Of the splits 'train' and 'validation'. Each is taken once, in order: those that
-        are read as they are asked for need not lie in memory together.
+        Of the splits 'train' and 'validation', and 'extra', as `prepare` takes them.
+        Each is taken once, in order: those that are read as they are asked for need not
+        lie in memory together.
     folder : Path
         The model's.
     seeds : list of int, optional
@@ -181,7 +183,7 @@ def _train_unfinished(
 
 def _need(data: TrainingData, n_at_once: int) -> str:
     """Say what the GPU's memory must hold, and what to do where it does not."""
-    size = two_digits(max((data.train.nbytes + data.validation.nbytes) / 1e6, 1))
+    size = two_digits(max(data.nbytes / 1e6, 1))
     samples = f"Must hold the samples, {size} MB"
     if n_at_once == 0:
         return f"{samples}. Stop what else it computes, or say --device cpu."
@@ -204,7 +206,9 @@ def _number_of_jobs(
     n_most = min(n_members, available_cores() if jobs is None else jobs)
     if n_most > 1 and jobs is None:
         cost = measure_cost(experiment)
-        seconds = cost.epoch_seconds(len(data.train), len(data.validation))
+        n_train = len(data.train)
+        n_train += n_mixed_in(experiment, n_train)
+        seconds = cost.epoch_seconds(n_train, len(data.validation))
         n_most = best_number(n_members, n_most, seconds * experiment.epochs)
     return max(n_most, 1)
 
@@ -219,6 +223,6 @@ def _number_on_gpu(
     """Return how many members the GPU's memory holds, or what is asked for."""
     if jobs is None:
         n_bytes = measure_cost(experiment).network_bytes()
-        left = device.most_bytes - data.train.nbytes - data.validation.nbytes
+        left = device.most_bytes - data.nbytes
         jobs = max(1, int(left // (_COPIES * n_bytes)))
     return max(1, min(n_members, jobs))

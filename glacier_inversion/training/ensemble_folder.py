@@ -9,6 +9,7 @@ from typing import get_args
 
 from glacier_inversion.errors import ModelError, TrainingError, WorkspaceError
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.files import remove
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData
@@ -64,6 +65,14 @@ def claim(model: Model, data: TrainingData, folder: Path, overwrite: bool) -> No
         len(data.train.points),
         len(data.validation.points),
     )
+    if data.extra is not None and model.experiment.extra_training:
+        logger.info(
+            "%d samples of %s are mixed in an epoch, from %d points of %d features",
+            n_mixed_in(model.experiment, len(data.train)),
+            model.experiment.extra_training.dataset,
+            len(data.extra.points),
+            len(data.extra_features),
+        )
     _claim(model, folder, overwrite)
     keep_training_points(data.train, folder, model)
     problems = find_unusable_members(folder, model)

@@ -161,6 +161,8 @@ class Training:
             self.unfinished = None
         self.begin = self.generator.get_state()
         drawn = self.batches.drawn(self.data.train, self.generator)
+        if self.data.extra is not None:
+            drawn = self.batches.mixed(self.data.train, self.data.extra, self.generator)
         self.left = itertools.islice(drawn, self.n_steps, None)
 
     def stop_epoch(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ SAMPLES = "samples"
 """The folder of these files, in a model's."""
 
 _EARLIER = "samples.pt"  # what earlier versions called theirs
-_DATA, _TRAIN, _VALIDATION = "data.pt", "train", "validation"
+_DATA = "data.pt"
 _SHARED: list[Any] = [
     TrainingData,
     Samples,
@@ -94,13 +93,9 @@ def write_samples(
 ) -> None:
     """Write what members are trained on, as `samples_on_disk` does, to stay there."""
     remove_samples(folder)  # of a killed run
-    place = folder / SAMPLES
-    files = {
-        "train": SampleFiles.of(place / _TRAIN),
-        "validation": SampleFiles.of(place / _VALIDATION),
-    }
+    files = _files(folder)
     data = prepare(experiment, tiles, test_features, units, files)
-    with replacing(place / _DATA) as part:
+    with replacing(folder / SAMPLES / _DATA) as part:
         _save(data, part)
 
 
@@ -114,19 +109,22 @@ def map_samples(folder: Path) -> TrainingData:
     place = folder / SAMPLES
     with torch.serialization.safe_globals(_SHARED):
         data: TrainingData = torch.load(place / _DATA, mmap=True, weights_only=True)
-    return replace(
-        data,
-        train=data.train.with_files(SampleFiles.of(place / _TRAIN)),
-        validation=data.validation.with_files(SampleFiles.of(place / _VALIDATION)),
-    )
+    files = _files(folder)
+    return data.each(lambda own, split: own.with_files(files[split]))
+
+
+def _files(folder: Path) -> dict[str, SampleFiles]:
+    """Return the files of samples in a model's folder, by split."""
+    place = folder / SAMPLES
+    return {
+        "train": SampleFiles.of(place / "train"),
+        "validation": SampleFiles.of(place / "validation"),
+        "extra": SampleFiles.of(place / "extra"),
+    }
 
 
 def _save(data: TrainingData, path: Path) -> None:
-    rest = replace(
-        data,
-        train=data.train.without_files(),
-        validation=data.validation.without_files(),
-    )
+    rest = data.each(lambda samples, _: samples.without_files())
     try:
         torch.save(rest, path)
     except RuntimeError as error:  # torch's word for a full disk, among others

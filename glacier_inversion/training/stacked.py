@@ -26,7 +26,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_full
-from glacier_inversion.training.batches import predict_together
+from glacier_inversion.training.batch import predict_together
 from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.member import Training
 from glacier_inversion.training.model.logs import Log

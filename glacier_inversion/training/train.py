@@ -93,7 +93,8 @@ def train(
     ExperimentError
         The network does not fit together.
     DatasetError
-        The dataset is not built, or does not give what training needs.
+        The dataset is not built, or does not give what training needs; or that of
+        extra_training.
     ModelError
         A model of this name was trained from another experiment or dataset.
     DeviceError
@@ -112,6 +113,8 @@ def train(
     with postponing():  # half an import leaves libraries broken
         from glacier_inversion.dataset.opened import open_dataset  # noqa: PLC0415
         from glacier_inversion.dataset.training_tiles import (  # noqa: PLC0415
+            digest_of_training,
+            open_extra_of,
             read_training_tiles,
         )
 
@@ -123,16 +126,21 @@ def train(
     dataset = open_dataset(experiment, workspace)
     features = [f for split in SPLITS if split != "test" for f in dataset.select(split)]
     bounds = [dataset.grid(f, experiment.finest_resolution).bounds for f in features]
+    extra = open_extra_of(dataset, experiment, lambda _: None)
+    if extra is not None:
+        finest = experiment.finest_resolution
+        bounds += [extra.grid(f, finest).bounds for f in extra.select("train")]
     _warn_of_memory(experiment, bounds, opened)
     folder = workspace.model(experiment.model_name)
     if hands is not None:
         content = experiment.model_dump(mode="json")
+        trained_on = digest_of_training(dataset, experiment)
         members = train_members_together(
             experiment,
             read_training_tiles(dataset, experiment, progress),
             folder,
             hands,
-            digest_of([content, dataset.digest, seeds, overwrite]),
+            digest_of([content, trained_on, seeds, overwrite]),
             seeds=seeds,
             overwrite=overwrite,
             progress=progress,

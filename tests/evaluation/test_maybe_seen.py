@@ -1,6 +1,8 @@
 """Ids that were given anew: features that networks may have seen are not unseen."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 import rasterio
@@ -13,7 +15,7 @@ from glacier_inversion.evaluation.maybe_seen import (
 )
 from glacier_inversion.training.model.model import read_model
 from tests import synthetic
-from tests.helpers import copy_of
+from tests.helpers import add_dataset, copy_of
 
 
 @pytest.fixture
@@ -48,6 +50,28 @@ def test_a_feature_of_training_that_is_gone_leaves_it_open(opened):
     model, dataset = opened
     del dataset.rows["west"]
     assert find_maybe_seen(model, dataset, ["south"]) == ["south"]
+
+
+def test_what_was_mixed_in_counts_as_seen(finished, tmp_path):
+    "Where it lies on the ground of a feature; and everywhere if it is gone."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1, seeds_number=1)
+    add_dataset(run, epsg=synthetic.OTHER_EPSG)
+    assert run("train", "--overwrite").exit_code == 0
+    dataset = open_dataset(load_experiment(run.file), Workspace(run.root))
+    model = read_model(run.root / "models/small")
+    assert find_maybe_seen(model, dataset, ["south"]) == []
+    # an id that is another's now, on the ground of one that was mixed in alone
+    dataset.splits.pop("west")
+    model.splits["train"].remove("west")
+    without = {**model.contents, **dataset.input_contents(model.experiment)}
+    moved = replace(model, contents=without)
+    dataset.outlines["south"] = shapely.box(*dataset.outlines["west"].bounds)
+    assert find_maybe_seen(moved, dataset, ["south"]) == ["south"]
+    dataset.outlines["south"] = shapely.box(0, 0, 100, 100)
+    assert find_maybe_seen(moved, dataset, ["south"]) == []
+    shutil.rmtree(run.root / "datasets/other")
+    assert find_maybe_seen(moved, dataset, ["south"]) == ["south"]
 
 
 def replace_rasters(run, *names):

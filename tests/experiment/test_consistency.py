@@ -46,6 +46,21 @@ BAD_VALUES = [
         r"rasters: the resolutions 33\.333, 50, 100 have",
     ),
     ("batch_size", True, r"batch_size: true is not allowed"),
+    (
+        "extra_training",
+        {"dataset": "other", "share": 0.0},
+        r"extra_training\.share: 0\.0 is not allowed\. Must be greater than 0",
+    ),
+    (
+        "extra_training",
+        {"dataset": "other", "share": 1},
+        r"extra_training\.share: 1 is not allowed\. Must be less than 1",
+    ),
+    (
+        "extra_training",
+        {"dataset": "region", "share": 0.5},
+        r"extra_training\.dataset: 'region' is the dataset itself",
+    ),
     ("epochs", "!", r"epochs: is missing"),
     ("patience", 2.5, r"patience: 2\.5 is not allowed"),
     ("epoch", 3, r"epoch: unknown key\. Did you mean 'epochs'"),

@@ -5,7 +5,8 @@ import torch
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.patches.symmetries import TURNS, turn_vectors
-from glacier_inversion.training.batches import Crops, Patches, make_batches
+from glacier_inversion.training.batch import Crops, Patches
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import check_network
 from glacier_inversion.training.epoch_log import Tally
@@ -13,6 +14,7 @@ from glacier_inversion.training.member import build_member, validate
 from glacier_inversion.training.network.network import Network
 from tests.training.helpers import (
     experiment,
+    made_up_tiles,
     noisy_tiles,
     run_member,
     some_tiles,
@@ -119,6 +121,73 @@ def test_validation_is_the_same_in_crops_and_in_patches():
     without = checked.model_copy(update={"criterion": "loss"})
     nothing = prepare(without, {"train": [noisy_tiles(1, "train")], "validation": []})
     assert list(make_batches(checked, network).nominal(nothing.validation, 8)) == []
+
+
+def count_mixed(checked, tiles, generator):
+    """Return the targets of each batch, numbered from 1, those mixed in from -1 on."""
+    data = prepare(checked, tiles)
+    numbered(data.train)
+    numbered(data.extra)
+    data.train.targets += 1
+    data.extra.targets = -1 - data.extra.targets
+    batches = make_batches(checked, Network(checked))
+    return [
+        batch.targets.flatten().tolist()
+        for batch in batches.mixed(data.train, data.extra, generator)
+    ]
+
+
+def test_every_batch_has_the_share_of_another_dataset():
+    "Each own sample comes once; those of few others again when all have come."
+    extra = {"dataset": "other", "share": 0.25}
+    checked = experiment(extra_training=extra, sampling={"spacing": 50.0})
+    tiles = {**some_tiles(), "extra": [made_up_tiles(7, "train", 12)]}
+    first = count_mixed(checked, tiles, torch.Generator().manual_seed(3))
+    assert {len(batch) for batch in first[:-1]} == {32}
+    for batch in first[:-1]:
+        assert sum(number < 0 for number in batch) == 8
+    last = [sum(number < 0 for number in first[-1]), len(first[-1])]
+    assert last[0] == round(last[1] / 4)
+    own, others = (
+        [int(n) for batch in first for n in batch if (n < 0) == of_others]
+        for of_others in (False, True)
+    )
+    data = prepare(checked, tiles)
+    assert sorted(own) == list(range(1, len(data.train) + 1))
+    n = len(data.extra)
+    assert n < len(others)
+    assert sorted(others[:n]) == [*range(-n, 0)]
+    again = count_mixed(checked, tiles, torch.Generator().manual_seed(3))
+    assert again == first
+    assert count_mixed(checked, tiles, torch.Generator().manual_seed(4)) != first
+
+
+def test_crops_are_mixed_as_patches_are():
+    "With the predictions of either alone, and the share, which crops have roughly."
+    extra = {"dataset": "other", "share": 0.5}
+    checked, data = dense_and_data(batch_size=80, extra_training=extra)
+    own = {"train": [noisy_tiles(1, "train")], "validation": [noisy_tiles(3, "")]}
+    data = prepare(checked, {**own, "extra": [noisy_tiles(n, "") for n in (8, 9)]})
+    network = build_member(checked, 0, data.train)
+    batches = make_batches(checked, network)
+
+    def generator():
+        return torch.Generator().manual_seed(2)
+
+    alone = batches.drawn(data.train, generator(), 40)
+    seen = 0
+    for batch, part in zip(
+        batches.mixed(data.train, data.extra, generator()), alone, strict=True
+    ):
+        n = len(part.targets)
+        assert isinstance(batch, Crops)
+        assert len(batch.targets) == 2 * n
+        mixed = batch.predict(network)["thickness"]
+        assert torch.equal(batch.first(n).targets, part.targets)
+        torch.testing.assert_close(mixed[:n], part.predict(network)["thickness"])
+        assert not torch.equal(mixed[n:], mixed[:n])
+        seen += n
+    assert seen == len(data.train)
 
 
 def test_a_network_that_pads_cannot_be_trained_in_crops():

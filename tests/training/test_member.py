@@ -12,6 +12,7 @@ import torch
 
 from glacier_inversion.errors import StoppedError, TrainingError, WorkspaceError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.experiment.extra_training import steps_per_epoch
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
@@ -104,12 +105,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimizer, killed_af
 
 
 @pytest.mark.parametrize("stopped_at", [1, 4, 9])
-def test_a_member_that_is_stopped_goes_on_within_the_epoch(tmp_path, stopped_at):
+@pytest.mark.parametrize("share", [None, 0.25])
+def test_a_member_that_is_stopped_goes_on_within_the_epoch(tmp_path, stopped_at, share):
     "No step is taken twice, none is left out; log and weights are the same bytes."
     checked = experiment(
-        epochs=3, batch_size=16, augmentation={"flips": True, "rotations": True}
+        epochs=3,
+        batch_size=16,
+        augmentation={"flips": True, "rotations": True},
+        extra_training=share and {"dataset": "other", "share": share},
     )
-    data = prepare(checked, some_tiles())
+    tiles = some_tiles()
+    if share:
+        tiles["extra"] = [made_up_tiles(8, "train")]
+    data = prepare(checked, tiles)
     train_member(checked, data, 0, tmp_path / "whole", lambda *_: None)
 
     class Stop(threading.Event):
@@ -119,7 +127,7 @@ def test_a_member_that_is_stopped_goes_on_within_the_epoch(tmp_path, stopped_at)
             self.n_asked += 1
             return self.n_asked == stopped_at
 
-    steps = -(-len(data.train) // 16)
+    steps = steps_per_epoch(checked, len(data.train))
     stop = Stop()
     with pytest.raises(StoppedError, match="Run it again"):
         train_member(checked, data, 0, tmp_path / "cut", lambda *_: None, stop)

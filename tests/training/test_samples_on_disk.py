@@ -11,13 +11,13 @@ from glacier_inversion.errors import DatasetError, WorkspaceError
 from glacier_inversion.training import samples_on_disk as module
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import train_members
-from tests.training.helpers import experiment, some_tiles
+from tests.training.helpers import experiment, made_up_tiles, some_tiles
 
 
 def read_all(data):
     """Return all that samples give."""
     numbers = []
-    for samples in (data.train, data.validation):
+    for samples in (data.train, data.validation, data.extra):
         drawn = samples.draw(torch.Generator().manual_seed(0))
         for chosen in (drawn, samples.nominal()):
             for index, inputs, targets in samples.batches(chosen, 100):
@@ -27,10 +27,12 @@ def read_all(data):
 
 def test_what_is_mapped_is_what_memory_holds(tmp_path):
     "Bit for bit; what is written is gone afterwards, with its folder."
-    checked, folder = experiment(), tmp_path / "model"
-    data = prepare(checked, some_tiles())
+    extra = {"dataset": "other", "share": 0.5}
+    checked, folder = experiment(extra_training=extra), tmp_path / "model"
+    tiles = {**some_tiles(), "extra": [made_up_tiles(8, "train")]}
+    data = prepare(checked, tiles)
     folder.mkdir()
-    with module.samples_on_disk(checked, some_tiles(), folder) as mapped:
+    with module.samples_on_disk(checked, tiles, folder) as mapped:
         again = module.map_samples(folder)  # as another process does
         for other in (mapped, again):
             assert other.model(checked).identity == data.model(checked).identity
@@ -142,7 +144,8 @@ def test_tiles_are_let_go_one_after_the_other(tmp_path):
 )
 def test_the_system_may_take_back_what_is_mapped(tmp_path):
     "No page of the images was written to, so each can be read again from the file."
-    with module.samples_on_disk(experiment(), some_tiles(), tmp_path) as data:
+    tiles = {**some_tiles(), "extra": [made_up_tiles(8, "train")]}
+    with module.samples_on_disk(experiment(), tiles, tmp_path) as data:
         read_all(data)
         lines = Path("/proc/self/smaps").read_text().splitlines()
         begin = next(i for i, line in enumerate(lines) if line.endswith("train/images"))

@@ -9,7 +9,8 @@ import torch
 
 from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.training.batches import Patches, make_batches, predict_together
+from glacier_inversion.training.batch import Patches, predict_together
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.epoch_log import Tally

@@ -66,6 +66,8 @@ class Model:
         values of 'train', 'validation' and 'test'.
     units : dict of str or None
         Of inputs and outputs, by name, as far as they are known.
+    extra_features : list of str
+        Those of the dataset of extra_training that were mixed in.
     """
 
     experiment: Experiment
@@ -73,6 +75,7 @@ class Model:
     contents: dict[str, str]
     splits: dict[str, list[str]] | None = None
     units: dict[str, str | None] = field(default_factory=dict)
+    extra_features: list[str] = field(default_factory=list)
 
     def differing(self, other: Model) -> list[str]:
         """Name the keys of experiment and dataset in which another model differs."""
@@ -163,6 +166,7 @@ def write_model(model: Model, folder: Path) -> None:
             "dataset": model.contents,
             "splits": model.splits,
             "units": model.units,
+            "extra_features": model.extra_features,
             "versions": {
                 "glacier_inversion": glacier_inversion.__version__,
                 "python": platform.python_version(),
@@ -201,7 +205,8 @@ def read_model(folder: Path) -> Model:
             message = "no digests of the dataset"
             raise ValueError(message)
         splits, units = _read_splits(content), _read_units(content)
-        return Model(experiment, scales, contents, splits, units)
+        extra_features = [str(f) for f in content.get("extra_features", [])]
+        return Model(experiment, scales, contents, splits, units, extra_features)
     except NewerFileError as error:
         raise ModelError(str(error)) from error
     except (

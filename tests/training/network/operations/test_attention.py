@@ -11,7 +11,8 @@ import torch
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.training.batches import Patches, make_batches, predict_together
+from glacier_inversion.training.batch import Patches, predict_together
+from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.network import Network
