@@ -294,11 +294,22 @@ def draw_command(
     callback=note_workspace,
 )
 @click.option("--no-run", is_flag=True, help="Only write the data and the experiment.")
+@click.option(
+    "--size",
+    type=click.IntRange(2, 4),
+    help="Only write the data of another region, so many times as long and wide, with "
+    "thicker ice, to mix into other training (extra_training).",
+)
 @VERBOSE
 @QUIET
 @click.pass_context
 def demo_command(
-    ctx: click.Context, folder: Path, no_run: bool, verbose: bool, quiet: bool
+    ctx: click.Context,
+    folder: Path,
+    no_run: bool,
+    size: int | None,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """
     Try all of it on made-up glaciers of known thickness.
@@ -308,10 +319,13 @@ def demo_command(
     or less on two cores. A second run continues what is unfinished.
     """
     configure_logging(verbose, quiet)
-    from glacier_inversion.demo.demo import run_demo, write_demo
+    from glacier_inversion.demo.demo import run_demo, write_demo, write_large_region
     from glacier_inversion.demo.text import format_demo
 
     with working() as progress:
+        if size is not None:
+            click.echo(write_large_region(folder, size, progress=progress))
+            return
         if no_run:
             click.echo(write_demo(folder, progress=progress))
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.demo.ice_flow import surface_velocity
-from glacier_inversion.demo.mountains import build_mountains, grow_ice
+from glacier_inversion.demo.mountains import Mountains, build_mountains, grow_ice
 from glacier_inversion.demo.observations import find_glaciers, write_observations
 from glacier_inversion.demo.overview import draw_overview
 from glacier_inversion.demo.rheology import Rheology
@@ -37,6 +37,8 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 _SEED = 0
+_SIZES = 2, 3, 4
+_WITHOUT_GLACIERS = 2_490_000.0, 1_180_000.0  # the plateau north of the Alps
 _DOING = "making the demonstration in"
 
 
@@ -177,16 +179,69 @@ def _write_demo(folder: Path, progress: Progress) -> Path:
     return experiment
 
 
+def write_large_region(
+    folder: Path | str, size: int, *, progress: Progress | None = None
+) -> Path:
+    """
+    Write data/ of a region so many times as large, to mix it into other training.
+
+    The files are those of the demonstration, of other mountains. They appear whole or
+    not at all. The region lies where no glaciers are: its own would not be mixed in
+    where real ones are tested.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Must hold no data.
+    size : int
+        2 to 4.
+
+    Returns
+    -------
+    data : Path
+        The folder with the files.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder holds data already, or cannot be written.
+    """
+    if size not in _SIZES:
+        message = f"Invalid size {size}. Must be one of {_SIZES}."
+        raise ValueError(message)
+    root = Workspace(Path(folder)).root
+    data = root / "data"
+    with locked(root.resolve(), _DOING):
+        if data.exists():
+            message = (
+                f"{data}: is there already. A region must have a folder of its own. "
+                "Name another: ginv demo FOLDER --size SIZE."
+            )
+            raise WorkspaceError(message)
+        mountains = build_mountains(_SEED + 1).stretched(size, _WITHOUT_GLACIERS)
+        with making_folder(data) as unfinished:
+            _write_data(unfinished, mountains, _SEED + 1, progress or Silent())
+    return data
+
+
 def write_region(folder: Path, seed: int, progress: Progress) -> None:
     """Write the data of a made-up region, another one for each seed, into a folder."""
-    mountains, rheology = build_mountains(seed), Rheology()
+    _write_data(folder, build_mountains(seed), seed, progress)
+
+
+def _write_data(
+    folder: Path, mountains: Mountains, seed: int, progress: Progress
+) -> None:
+    rheology = Rheology()
     logger.info("growing the ice of %d valleys", len(mountains.floors))
     thickness, imbalance = grow_ice(mountains, rheology, progress)
     glaciers = find_glaciers(mountains, thickness)
     logger.info(
-        "%d glaciers, %.1f km3 of ice, steady to %.2f %% of the accumulation",
+        "%d glaciers, %.1f km3 of ice up to %.0f m thick, steady to %.2f %% of the "
+        "accumulation",
         len(glaciers),
         thickness.sum() * mountains.cell_size**2 / 1e9,
+        thickness.max(),
         100 * imbalance,
     )
     velocity = surface_velocity(thickness, mountains.bed, mountains.cell_size, rheology)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from glacier_inversion.progress import Progress, Silent
 
 WIDTH = 32_000  # of the region, m
 HEIGHT = 26_000
+IN_THE_ALPS = (2_640_000.0, 1_140_000.0)
+"""The corner of the demonstration in EPSG:2056, in the Bernese Alps."""
 _VALLEYS_PER_SIDE = 13
 _EDGE = 2_500  # free of valleys, so that ice stays away from the border, m
 # Cells to a side, years of growth at most, and what it takes of the time, percent.
@@ -36,12 +38,25 @@ class Mountains:
         south-western corner.
     cell_size : float
         Side of a cell, m.
+    corner : (x, y)
+        The south-western one, in the CRS of the region, m.
     """
 
     bed: Values
     valley: NDArray[np.int64]
     floors: list[Values]
     cell_size: float
+    corner: tuple[float, float] = IN_THE_ALPS
+
+    def stretched(self, factor: float, corner: tuple[float, float]) -> Mountains:
+        """
+        Return mountains as high, so many times as long and wide, at another place.
+
+        Slopes are so many times as gentle, and ice is thicker: by Glen's law about as
+        the power 4/5 of the factor, where its balance is the same.
+        """
+        floors, cell_size = [f * factor for f in self.floors], self.cell_size * factor
+        return replace(self, floors=floors, cell_size=cell_size, corner=corner)
 
     def coarser(self, factor: int) -> Mountains:
         """Return the mean of each *factor* x *factor* cells; what is over is left."""
@@ -49,7 +64,8 @@ class Mountains:
         cells = self.bed[: n_rows * factor, : n_cols * factor]
         bed = cells.reshape(n_rows, factor, n_cols, factor).mean(axis=(1, 3))
         valley = self.valley[::factor, ::factor][:n_rows, :n_cols]
-        return Mountains(bed, valley, self.floors, self.cell_size * factor)
+        cell_size = self.cell_size * factor
+        return replace(self, bed=bed, valley=valley, cell_size=cell_size)
 
 
 def build_mountains(seed: int, cell_size: float = 50.0) -> Mountains:

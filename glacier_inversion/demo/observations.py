@@ -22,7 +22,6 @@ from glacier_inversion.grid import Grid
 
 EPSG = 2056  # LV95, Switzerland
 VELOCITY_EPSG = 32632  # UTM zone 32 north
-LEFT, BOTTOM = 2_640_000.0, 1_140_000.0  # of the region, in the Bernese Alps
 _THINNEST = 5.0  # ice that is outlined, m
 _SMALLEST = 0.2  # glacier, km2
 
@@ -50,8 +49,9 @@ class Glacier:
 def region_grid(mountains: Mountains) -> Grid:
     """Return the grid of a region, in EPSG:2056."""
     n_rows, n_cols = mountains.bed.shape
-    top = BOTTOM + n_rows * mountains.cell_size
-    return Grid(LEFT, top, mountains.cell_size, n_rows, n_cols)
+    left, bottom = mountains.corner
+    top = bottom + n_rows * mountains.cell_size
+    return Grid(left, top, mountains.cell_size, n_rows, n_cols)
 
 
 def find_glaciers(mountains: Mountains, thickness: Values) -> list[Glacier]:
@@ -63,6 +63,7 @@ def find_glaciers(mountains: Mountains, thickness: Values) -> list[Glacier]:
     tests: neighbours share weather and rock, so splits side by side would flatter.
     """
     grid = region_grid(mountains)
+    middle = (grid.bounds[1] + grid.top) / 2
     found = []
     for number, floor in enumerate(mountains.floors):
         bodies, _ = ndimage.label(
@@ -77,7 +78,7 @@ def find_glaciers(mountains: Mountains, thickness: Values) -> list[Glacier]:
             body, body == 1, transform=Affine(*grid.transform)
         )
         polygon = shapely.geometry.shape(next(shapes)[0])
-        line = shapely.LineString(floor + np.array((LEFT, BOTTOM)))
+        line = shapely.LineString(floor + np.array(mountains.corner))
         found.append((polygon, shapely.intersection(line, polygon)))
     found.sort(key=lambda glacier: glacier[0].centroid.x)
     n_train, n_validation = round(0.6 * len(found)), round(0.15 * len(found))
@@ -85,7 +86,7 @@ def find_glaciers(mountains: Mountains, thickness: Values) -> list[Glacier]:
     splits += ["test"] * (len(found) - len(splits))
     glaciers = []
     for i, ((polygon, floor), split) in enumerate(zip(found, splits, strict=True), 1):
-        side = "North" if polygon.centroid.y > BOTTOM + 13_000 else "South"
+        side = "North" if polygon.centroid.y > middle else "South"
         parts = shapely.get_parts(floor)
         longest = parts[shapely.length(parts).argmax()]
         glaciers.append(
@@ -129,6 +130,8 @@ def write_observations(
     _write(folder / "slope.tif", horn_slope(elevation, cell), grid, EPSG, "degree")
     _write(folder / "thickness_true.tif", thickness, grid, EPSG, "m")
     _write(folder / "thickness_radar.tif", radar, grid, EPSG, "m")
+    on_ice = np.where(thickness >= _THINNEST, thickness, np.nan)
+    _write(folder / "thickness_on_ice.tif", on_ice, grid, EPSG, "m")
     east, north, theirs = _track(rng, grid, velocity)
     _write(folder / "vx.tif", east, theirs, VELOCITY_EPSG, "m/yr")
     _write(folder / "vy.tif", north, theirs, VELOCITY_EPSG, "m/yr")

@@ -9,11 +9,14 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import shapely
 from click.testing import CliRunner
 
 from glacier_inversion import Workspace, build_dataset, draw, load_application
 from glacier_inversion.cli import main
+from glacier_inversion.demo import demo as module
 from glacier_inversion.demo.demo import write_region
+from glacier_inversion.demo.mountains import IN_THE_ALPS, build_mountains
 from glacier_inversion.demo.scores import find_errors
 from glacier_inversion.geodata.geotiffs import read_grid
 from glacier_inversion.progress import Silent
@@ -38,6 +41,46 @@ def test_folder_of_other_data_is_left_alone(tmp_path):
     assert result.exit_code == 1
     assert "holds other data already" in result.output
     assert not (tmp_path / "demo.json").exists()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Make mountains of coarse cells, which take seconds."""
+    monkeypatch.setattr(
+        module, "build_mountains", lambda seed: build_mountains(seed, 400.0)
+    )
+
+
+def test_a_larger_region_is_data_alone(quick, tmp_path):
+    "So many times as large, with its files, where the demonstration is not."
+    folder = tmp_path / "larger"
+    command = ["demo", str(folder), "--size", "2"]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{folder / 'data'}\n"
+    assert not (folder / "demo.json").exists()
+    thickness, src = read(folder / "data/thickness_on_ice.tif")
+    assert src.width * src.res[0] == 2 * 32_000
+    assert src.height * src.res[1] == 2 * 26_000
+    assert np.nanmax(thickness) > 200
+    left, bottom = IN_THE_ALPS
+    assert src.bounds.right < left
+    assert src.bounds.bottom > bottom
+    outlines = geopandas.read_file(folder / "data" / "glaciers.shp")
+    assert len(outlines) > 15
+    assert outlines.within(shapely.box(*src.bounds)).all()
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 1
+    assert "data: is there already. A region must have a folder of its own" in (
+        again.output
+    )
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_region_has_a_size_that_can_be_grown(size, tmp_path):
+    "Larger ones reach into the Alps."
+    with pytest.raises(ValueError, match=r"Invalid size .* Must be one of \(2, 3, 4\)"):
+        module.write_large_region(tmp_path / "larger", size)
 
 
 @pytest.mark.slow

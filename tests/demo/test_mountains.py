@@ -27,6 +27,19 @@ def test_same_seed_same_mountains():
     assert np.ptp(build_mountains(3, 400.0).bed - build_mountains(4, 400.0).bed) > 100
 
 
+def test_larger_mountains_bear_thicker_ice():
+    "At least by the power 4/5 that Glen's law gives; as high, with gentler slopes."
+    small = build_mountains(1, 400.0)
+    large = small.stretched(2.0, (1000.0, 2000.0))
+    assert large.corner == (1000.0, 2000.0)
+    assert large.cell_size == 800.0
+    assert_allclose(large.floors[3], 2 * small.floors[3])
+    assert_allclose(large.coarser(2).bed, small.coarser(2).bed)
+    assert large.coarser(2).corner == large.corner
+    thickest = [grow_ice(m, Rheology())[0].max() for m in (small, large)]
+    assert thickest[1] > 2**0.8 * thickest[0]
+
+
 class Heard:
     """Hears of one stage."""
 

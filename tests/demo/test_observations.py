@@ -53,6 +53,15 @@ def test_velocity_in_another_crs(coarse):
     assert abs(np.nanmean(error)) < 1
 
 
+def test_thickness_on_ice_is_the_truth_where_ice_is_outlined(coarse):
+    "And unknown where there is none."
+    _, thickness, _, _, folder = coarse
+    on_ice, _ = read(folder / "thickness_on_ice.tif")
+    known = np.isfinite(on_ice)
+    assert_allclose(on_ice[known], thickness[known], rtol=1e-6)
+    assert (known == (thickness >= 5.0)).all()
+
+
 def test_radar_is_sparse_and_near_the_truth(coarse):
     "Along tracks, within its errors."
     _, thickness, _, _, folder = coarse
