@@ -55,6 +55,16 @@ class KnownPoints:
         """Return the index of some of them."""
         return number if self.points is None else self.points[number]
 
+    def within(self, wanted: torch.Tensor) -> KnownPoints:
+        """Return those of the cells that are wanted, bool tensor, shape (n_all,)."""
+        part = wanted[self.cells]
+        return replace(
+            self,
+            cells=self.cells[part],
+            first=self.first[part],
+            counts=self.counts[part],
+        )
+
 
 class Samples:
     """
@@ -133,6 +143,21 @@ class Samples:
     def __len__(self) -> int:
         """Return the number of samples of an epoch of nominal points."""
         return len(self.nominal().index)
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells hold any point."""
+        return self._n_cells
+
+    def some(self, n_cells: int, generator: torch.Generator) -> Samples:
+        """Return the samples of so many cells, drawn evenly; all if there are fewer."""
+        if n_cells >= self._n_cells:
+            return self
+        wanted = torch.zeros(self._n_cells, dtype=torch.bool)
+        wanted[torch.randperm(self._n_cells, generator=generator)[:n_cells]] = True
+        other = copy.copy(self)
+        other._known = [known.within(wanted) for known in self._known]
+        return other
 
     def nominal(self) -> Chosen:
         """Choose the known point of each cell that is nearest to its centre."""

@@ -80,7 +80,8 @@ class Batches(ABC):
         """
         n_extra = self._n_extra
         own = self.drawn(samples, generator, self._batch_size - n_extra)
-        others = self._endless(extra, generator, n_extra)
+        n_cells = self._n_mixed_in(samples.n_cells) + n_extra  # more than an epoch's
+        others = self._endless(extra, n_cells, generator, n_extra)
         for batch in own:
             mixed, n_left = batch, self._n_mixed_in(len(batch.targets))
             while n_left > 0:
@@ -90,10 +91,21 @@ class Batches(ABC):
             yield mixed
 
     def _endless(
-        self, samples: Samples, generator: torch.Generator, batch_size: int
+        self,
+        samples: Samples,
+        n_cells: int,
+        generator: torch.Generator,
+        batch_size: int,
     ) -> Iterator[Batch]:
         while True:
-            yield from self.drawn(samples, generator, batch_size)
+            part = self._part(samples, n_cells, generator)
+            yield from self.drawn(part, generator, batch_size)
+
+    def _part(
+        self, samples: Samples, n_cells: int, generator: torch.Generator
+    ) -> Samples:
+        """Return the samples of some cells: to draw all for a few would take longer."""
+        return samples.some(n_cells, generator)
 
     def nominal(self, samples: Samples, batch_size: int) -> Iterator[Batch]:
         """Iterate over the nominal points, as they are."""
@@ -201,6 +213,15 @@ class CropBatches(Batches):
             )
             yield Crops(inputs, row, col, crop[own] - first, targets[own])
             begin, first = end, first + n
+
+    def _part(
+        self,
+        samples: Samples,
+        n_cells: int,  # noqa: ARG002
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Samples:
+        """Return all samples: crops are to hold as many as there are."""
+        return samples
 
     def _find_crops(self, points: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         """Return the corners of the crops that points lie in, and each point's crop."""

@@ -124,6 +124,30 @@ def test_every_cell_serves_each_output_once():
     assert len(of_b.unique()) > 0.8 * tracks.sum()
 
 
+def test_some_cells_are_drawn_evenly():
+    "Each serves all its outputs, and all of them serve in the end."
+    everywhere = np.ones((100, 100), dtype=bool)
+    tracks = np.zeros_like(everywhere)
+    tracks[5::30] = True
+    parts, layout = two_outputs({"a": everywhere, "b": tracks})
+    samples = collect_samples(parts, layout, {"fine": Scale(0.0, 1.0)}, spacing=100.0)
+    held = set(served(samples, samples.nominal(), 100.0)[1])
+    generator = torch.Generator().manual_seed(0)
+    counts: dict[tuple, int] = {}
+    for _ in range(400):
+        part = samples.some(30, generator)
+        for chosen in (part.draw(generator), part.nominal()):
+            cells, of_b = served(samples, chosen, 100.0)
+            assert len(set(cells)) == len(cells) == 30
+            assert set(of_b) == set(cells) & held
+        for cell in cells:
+            counts[cell] = counts.get(cell, 0) + 1
+    assert len(counts) == samples.n_cells == 100
+    # 120 times each, by a binomial distribution with a std of 9
+    assert 75 < min(counts.values()) < max(counts.values()) < 165
+    assert samples.some(100, generator) is samples
+
+
 def test_cells_of_a_tenth_of_a_metre_hold_a_point_each():
     "Of coordinates of millions, whose rounding is larger than 1e-9 of such a cell."
     for n0 in (1, 2):
