@@ -242,6 +242,12 @@ def _check_variables(
             here := _derivation(_dumped(experiment, name))
         ) and None not in (there, here):
             lacking.append(f"{name!r} derived by {here} (by {there})")
+    read = {variable.name for variable in experiment.variables()}
+    for pair in experiment.dataset_description.vectors:
+        files = [summary.warping.get(name) for name in pair if name in read]
+        in_other_crs = any(file is not None and file.to_file for file in files)
+        if in_other_crs and pair not in summary.description.vectors:
+            lacking.append(f"vectors {pair} (not turned to the axes of its tiles)")
     if lacking:
         message = (
             f"{_WHERE}: {extra.dataset!r} must have {', '.join(lacking)}. Must have "

@@ -18,13 +18,21 @@ logger = logging.getLogger(__name__)
 
 
 def read_training_tiles(
-    dataset: BuiltDataset, experiment: Experiment, progress: Progress | None = None
+    dataset: BuiltDataset,
+    experiment: Experiment,
+    progress: Progress | None = None,
+    say: Callable[[str], object] = logger.info,
 ) -> dict[str, Iterator[Tiles]]:
     """
     Read the tiles of the training and validation features whole, by split.
 
     Those of 'extra' are of the dataset that extra_training names, if it does. Each is
     read when it is asked for, and kept by nobody here.
+
+    Parameters
+    ----------
+    say : callable
+        Hears of features that are not mixed in, as that of `open_extra` does.
 
     Raises
     ------
@@ -35,7 +43,7 @@ def read_training_tiles(
     progress = progress or Silent()
     features = {s: dataset.select(s) for s in SPLITS if s != "test"}
     every = [feature for ids in features.values() for feature in ids]
-    extra = open_extra_of(dataset, experiment)
+    extra = open_extra_of(dataset, experiment, say)
     mixed_in = extra.select("train") if extra else []
     progress.start("reading", len(every) + len(mixed_in), "feature")
 
@@ -62,7 +70,7 @@ def read_training_tiles(
 def open_extra_of(
     dataset: BuiltDataset,
     experiment: Experiment,
-    say: Callable[[str], object] = logger.info,
+    say: Callable[[str], object],
 ) -> BuiltDataset | None:
     """Open what is mixed into the training on a dataset, as `open_extra` does."""
     if experiment.extra_training is None:

@@ -23,7 +23,7 @@ def model_now(experiment: Experiment, dataset: BuiltDataset) -> Model:
     """
     data = prepare(
         experiment,
-        read_training_tiles(dataset, experiment),
+        read_training_tiles(dataset, experiment, say=lambda _: None),
         dataset.select("test"),
         dataset.units,
     )

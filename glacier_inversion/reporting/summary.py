@@ -41,6 +41,9 @@ def summarise(
         n_trained = count(len(trained), "feature")
         learnt = "has learnt" if n_networks == 1 else "have learnt"
         of_trained = f" that {learnt} from {n_trained}, glaciers or parts of them"
+        if model.extra_training is not None:
+            n_mixed_in = count(len(sources.model.extra_features), "feature")
+            of_trained += f", and {n_mixed_in} of {model.extra_training.dataset}"
     shown = "What is shown is the mean of the networks, in pixels of "
     if n_networks == 1:
         shown = "What is shown is in pixels of "

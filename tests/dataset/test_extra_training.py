@@ -172,6 +172,23 @@ def test_derivations_must_be_the_same(built):
         opened(built)
 
 
+def test_vectors_must_be_turned(built):
+    "Where their file is in another CRS than the tiles."
+    rasters = built.raw["dataset_description"]["rasters"]
+    for name in ("vx", "vy"):
+        rasters.append({"name": name, "resolution": 100.0, "file": "speed.tif"})
+        built.raw["inputs"].append({"name": name, "resolution": 100.0})
+        inputs = built.raw["model_description"]["inputs"]
+        inputs[name] = inputs["speed"]
+    built.write()
+    add_dataset(built)
+    built.raw["dataset_description"]["vectors"] = [["vx", "vy"]]
+    built.write()
+    assert built("build-dataset").exit_code == 0
+    with pytest.raises(DatasetError, match=r"must have vectors \['vx', 'vy'\] \(not t"):
+        opened(built)
+
+
 def test_a_dataset_that_is_not_built_is_named(built):
     "With the nearest that is; one that is broken, too."
     add_dataset(built)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from glacier_inversion.evaluation.metrics_file import FoldFeatures
+from glacier_inversion.experiment.sections import ExtraTraining
 from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.rows import tell_features
 from glacier_inversion.reporting.summary import summarise
@@ -63,6 +64,15 @@ def test_one_network_has_no_mean(sources):
     one = answers(sources)[question]
     assert "1 neural network that has learnt" in one
     assert "mean" not in one
+
+
+def test_what_was_mixed_in_is_told(sources):
+    "Whoever reads the map is to know that it learnt from other ground, too."
+    extra = ExtraTraining(dataset="synthetic", share=0.5)
+    experiment = sources.model.experiment.model_copy(update={"extra_training": extra})
+    mixed = replace(sources.model, experiment=experiment, extra_features=["G01", "G02"])
+    said = answers(replace(sources, model=mixed))["What was predicted?"]
+    assert "glaciers or parts of them, and 2 features of synthetic. " in said
 
 
 def test_intervals_of_a_calibration_that_is_gone_are_said_to_be(sources):
