@@ -21,7 +21,6 @@ from glacier_inversion.checking.survey import Survey, survey_data
 from glacier_inversion.dataset.extra_training import ExtraSize
 from glacier_inversion.dataset.plan import (
     DatasetPlan,
-    check_serves,
     find_small_buffer,
 )
 from glacier_inversion.dataset.recorded_sources import find_changed, record_sources
@@ -29,7 +28,6 @@ from glacier_inversion.dataset.summary import SUMMARY
 from glacier_inversion.errors import (
     DatasetError,
     ExperimentError,
-    ModelError,
     name_some,
 )
 from glacier_inversion.experiment.application import Application
@@ -74,10 +72,13 @@ def check(
     """
     survey = survey_data(experiment, workspace)
     # not in a thread meanwhile, which was measured: importing holds the interpreter
+    from glacier_inversion.drawing.checked_models import (  # noqa: PLC0415  torch
+        open_models,
+    )
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
     problems = [*survey.problems]
-    models = _open_models(experiment, workspace, problems)
+    models = open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
@@ -181,84 +182,6 @@ def _features_of(
     if splits is None or not isinstance(wanted, str) or wanted not in splits:
         return survey.drawn
     return [f for f in splits[wanted] if f in survey.plan.ownership.bounds]
-
-
-def _open_models(
-    experiment: Experiment | Application, workspace: Workspace, problems: list[str]
-) -> list[Model]:
-    """
-    Return the models to be drawn, and note what is wrong with them.
-
-    Those that are neither there nor trained by this, or broken, or that read what the
-    dataset will not have, or that lack the calibration of what is to be drawn.
-    """
-    from glacier_inversion.drawing.applicability import (  # noqa: PLC0415  torch
-        open_applicability,
-    )
-    from glacier_inversion.drawing.calibrated import (  # noqa: PLC0415  torch
-        find_noise_problems,
-        open_calibration,
-    )
-    from glacier_inversion.drawing.models import (  # noqa: PLC0415  torch
-        find_blend_problems,
-    )
-    from glacier_inversion.training.model.blend import (  # noqa: PLC0415  torch
-        blend_models,
-        check_distinct,
-    )
-    from glacier_inversion.training.model.members import (  # noqa: PLC0415  torch
-        digest_members,
-    )
-    from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
-        find_unusable_members,
-        finished_seeds,
-        read_model,
-    )
-
-    description = experiment.drawing_description
-    # of a blend it is the calibration of the blend that is needed
-    asked = description.statistics if description.blend is None else []
-    own = experiment.model_name if isinstance(experiment, Experiment) else None
-    found, members = [], []
-    for name in description.models:
-        folder = workspace.model_to_read(name)
-        if name == own and not (folder / "model.json").exists():
-            if isinstance(experiment, Experiment):
-                problems += find_noise_problems(folder, experiment, asked)
-            continue
-        try:
-            model = read_model(folder)
-            problems += find_unusable_members(folder, model)
-            if name != own:
-                check_serves(experiment.dataset_description, model.experiment)
-            problems += find_noise_problems(folder, model.experiment, asked)
-            seeds = finished_seeds(folder)
-            open_calibration(folder, model, len(seeds), asked, problems)
-            open_applicability(folder, model, asked, problems)
-            found.append(model)
-            members.append((folder, seeds))
-        except (DatasetError, ModelError) as error:
-            problems.append(str(error))
-    if description.blend is not None:
-        folder = workspace.model(description.blend)
-        problems += find_blend_problems(folder, description.statistics)
-        if len(found) == len(description.models):
-            try:
-                blended = blend_models(folder.name, found)
-                n_each = min(len(seeds) for _, seeds in members)
-                check_distinct(
-                    folder.name,
-                    [
-                        (own.name, digest_members(own, seeds[:n_each], model.identity))
-                        for model, (own, seeds) in zip(found, members, strict=True)
-                    ],
-                )
-                wanted, n_members = description.statistics, n_each * len(found)
-                problems += find_noise_problems(folder, blended.experiment, wanted)
-                open_calibration(folder, blended, n_members, wanted, problems)
-            except ModelError as error:
-                problems.append(str(error))
-    return found
 
 
 def _describe_network(experiment: Experiment, cost: Cost | None) -> NetworkReport:

@@ -19,6 +19,7 @@ from glacier_inversion.experiment.criterion import (
     find_wrong_criterion,
 )
 from glacier_inversion.experiment.deriving import find_wrong_derivations
+from glacier_inversion.experiment.drawing import find_wrong_drawing
 from glacier_inversion.experiment.evaluation import find_wrong_evaluation
 from glacier_inversion.experiment.layers import (
     find_last_activation,
@@ -36,7 +37,6 @@ from glacier_inversion.experiment.transforms import find_wrong_transforms
 from glacier_inversion.experiment.vectors import find_wrong_vectors
 from glacier_inversion.grid import common_multiple, ratio
 from glacier_inversion.json_files import Problem, write_path
-from glacier_inversion.workspace import last_part
 
 _MOST_PIXELS = 4096
 _FARTHEST_MULTIPLE = 100
@@ -65,7 +65,7 @@ def find_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from find_wrong_vectors(view)
     yield from _of_extra_training(view)
     yield from find_too_many_layers(view)
-    yield from _of_drawing(view)
+    yield from find_wrong_drawing(view)
     yield from find_wrong_bed(view)
     yield from find_wrong_evaluation(view)
     yield from _of_epsg(view)
@@ -271,61 +271,6 @@ def _of_network(view: RawExperiment) -> Iterator[Problem]:
 def _operations(view: RawExperiment) -> Iterator[tuple[str, str]]:
     for keys in operation_lists(view):
         yield from ((path, item["name"]) for path, item in view.items(*keys))
-
-
-def _of_drawing(view: RawExperiment) -> Iterator[Problem]:
-    for key, what in (
-        ("features", "feature"),
-        ("profiles", "profile"),
-        ("statistics", "statistic"),
-    ):
-        yield from find_repeated(view.strings("drawing_description", key), what)
-    models = view.strings("drawing_description", "models")
-    yield from find_repeated(models, "model")
-    yield from _find_same_folders(models)
-    blend = view.value("drawing_description", "blend")
-    if isinstance(blend, str) and len(models) < 2:
-        yield (
-            "drawing_description.blend",
-            f"{blend!r} is to be made of {len(models)} models. Must be of two at "
-            "least. Name them in drawing_description.models, or leave the blend out",
-        )
-    places = {last_part(model) for _, model in models}
-    own = view.value("model_name")
-    # as names of folders, in which some systems know no capitals
-    taken = {str(name).casefold() for name in (*places, own)}
-    if isinstance(blend, str) and blend.casefold() in taken:
-        yield (
-            "drawing_description.blend",
-            f"{blend!r} is a model. Must be a name of its own. Choose another",
-        )
-    if isinstance(blend, str) and isinstance(own, str) and own not in places:
-        yield (
-            "drawing_description.models",
-            f"do not hold {own!r}, the experiment's own model, while {blend!r} is "
-            "evaluated for it. Must hold it. Add it, or leave the blend out",
-        )
-    resolution = view.value("drawing_description", "resolution")
-    finest = min(view.resolutions("inputs", "outputs"), default=None)
-    if finest is not None and is_length(resolution) and not ratio(resolution, finest):
-        yield (
-            "drawing_description.resolution",
-            f"{resolution:g} is no whole multiple of {finest:g}, the finest among "
-            f"inputs and outputs. Must be one. Use {finest:g}",
-        )
-
-
-def _find_same_folders(models: list[tuple[str, str]]) -> Iterator[Problem]:
-    """Yield models at several places whose folders have one name."""
-    first_of: dict[str, str] = {}
-    for path, place in models:
-        first = first_of.setdefault(last_part(place), place)
-        if first != place:
-            yield (
-                path,
-                f"{place!r} ends in the same name as {first!r}. Must differ, as what "
-                "a model draws is named by its folder. Rename one of the folders",
-            )
 
 
 def _of_epsg(view: RawExperiment) -> Iterator[Problem]:
