@@ -131,11 +131,13 @@ class Experiment(Section):
     augmentation: Augmentation | None = Field(
         default=None, description="Copies of training patches; null: none."
     )
-    normalization: Literal["standard", "none"] = Field(
+    normalization: Literal["standard", "samples", "none"] = Field(
         default="standard",
-        description="'standard': inputs by the mean and std of their valid training "
-        "pixels, targets by their training std, not shifted but for their logarithms, "
-        "and not scaled either where a sigmoid or tanh bounds the output.",
+        description="'standard': inputs by the mean and std of their valid pixels in "
+        "the training tiles; 'samples': in the patches of the training samples alone, "
+        "so that what is far from all of them does not count. Targets by their "
+        "training std, not shifted but for their logarithms, and not scaled either "
+        "where a sigmoid or tanh bounds the output.",
     )
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")

@@ -36,7 +36,7 @@ def find_out_of_reach(
         known = [part[np.isfinite(part[:, i]), i] for part in (train, validation)]
         values = np.concatenate(known)
         low, high = RANGES[activation]
-        if math.isinf(high) and experiment.normalization == "standard":
+        if math.isinf(high) and experiment.normalization != "none":
             low *= _std(known[0])  # in which targets are learnt
         margin = _ROUNDING * np.abs(values).max(initial=0.0)
         n_beyond = int(((values < low - margin) | (values > high + margin)).sum())

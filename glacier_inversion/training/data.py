@@ -13,7 +13,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.patches.array_store import ArrayStore, SampleFiles
 from glacier_inversion.patches.collecting import SampleCollector, Stores
-from glacier_inversion.patches.lattice import Layout, to_lattice
+from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
 from glacier_inversion.patches.samples import Samples
 from glacier_inversion.patches.sampling import check_targets, spacing_of
 from glacier_inversion.patches.scale import Scales
@@ -26,6 +26,8 @@ from glacier_inversion.training.model.normalization import (
 )
 
 logger = logging.getLogger(__name__)
+
+_N_PATCHES = 256  # at once
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def prepare(
     """
     layout, spacing = Layout.of(experiment), spacing_of(experiment)
     read, of_extra = Contents("dataset"), Contents("extra_training")
-    moments = _TileMoments(experiment, layout)
+    of_tiles = _TileMoments(experiment, layout)
+    of_samples = {variable.name: Moments() for variable in experiment.inputs}
+    by_samples = experiment.normalization == "samples"
     features: dict[str, list[str]] = {}
     collected: dict[str, SampleCollector] = {}
     with ExitStack() as stack:
@@ -140,11 +144,15 @@ def prepare(
             for part in parts:
                 features[split].append(part.feature)
                 (of_extra if split == "extra" else read).add(part)
-                collector.add(to_lattice(part, layout))
-                if split == "train":
-                    moments.add(part, collector)
-                del part  # before the next is read
-        of_inputs = fit_input_scales(experiment, moments.fit(collected["train"]))
+                lattice = to_lattice(part, layout)
+                collector.add(lattice)
+                if split == "train" and by_samples:
+                    _add_patches(of_samples, lattice, layout, spacing)
+                elif split == "train":
+                    of_tiles.add(part, collector)
+                del part, lattice  # before the next is read
+        moments = of_samples if by_samples else of_tiles.fit(collected["train"])
+        of_inputs = fit_input_scales(experiment, moments)
         for collector in collected.values():
             collector.normalise(of_inputs)
     # of files that have their names: not every system renames those that are mapped
@@ -176,6 +184,18 @@ def _stores_in(files: SampleFiles) -> Iterator[Stores]:
     with replacing_all(paths) as scratches, ExitStack() as stack:
         opened = [stack.enter_context(path.open("wb+")) for path in scratches]
         yield Stores(*map(ArrayStore, ("f4", "i4", "f4"), opened, paths))
+
+
+def _add_patches(
+    moments: Mapping[str, Moments], part: LatticeTiles, layout: Layout, spacing: float
+) -> None:
+    """Take the patches of a feature's nominal samples, as they are in its tiles."""
+    collector = SampleCollector(layout, spacing, Stores.in_memory())
+    collector.add(part)
+    samples = collector.samples()
+    for _, patches, _ in samples.batches(samples.nominal(), _N_PATCHES):
+        for name, of_input in moments.items():
+            of_input.add_once(patches[name].numpy())
 
 
 class _TileMoments:

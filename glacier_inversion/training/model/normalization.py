@@ -22,9 +22,10 @@ NO_SCALE = Scale(0.0, 1.0)
 
 class Moments:
     """
-    Mean and variance of the valid values of arrays, each of which is met twice.
+    Mean and variance of the valid values of arrays.
 
-    (0, 1) where there are none.
+    Each is met twice, by `add` and `add_squares`, or once, by `add_once`. (0, 1) where
+    there are none.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,24 @@ class Moments:
         deviations -= self.mean
         self._squares += np.square(deviations, out=deviations).sum()
 
+    def add_once(self, array: Floats) -> None:
+        """
+        Take an array for both.
+
+        References
+        ----------
+        Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115
+        """
+        valid = array[np.isfinite(array)].astype(np.float64)
+        if not valid.size:
+            return
+        if self._n:
+            apart = valid.mean() - self.mean
+            self._squares += apart**2 * self._n * valid.size / (self._n + valid.size)
+        self._squares += np.square(valid - valid.mean()).sum()
+        self._n += valid.size
+        self._total += valid.sum()
+
     @property
     def mean(self) -> float:
         """Of all arrays."""
@@ -58,7 +77,7 @@ def fit_input_scales(
     experiment: Experiment, moments: Mapping[str, Moments]
 ) -> dict[str, Scale]:
     """
-    Fit the normalisation of each input to the valid pixels of the training tiles.
+    Fit the normalisation of each input to valid pixels of the training tiles.
 
     The components of a vector that augmentation turns share one scale, their root mean
     square, and are not shifted: a turned vector is then normalised as any other. A
@@ -67,7 +86,7 @@ def fit_input_scales(
     Parameters
     ----------
     moments : mapping of Moments
-        Of the tiles, by input.
+        Of the tiles or of the samples' patches, by input.
 
     Returns
     -------

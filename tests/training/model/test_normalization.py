@@ -45,6 +45,29 @@ def test_inputs_and_targets_are_normalised_by_training_pixels_alone():
     assert {(scale.mean, scale.std) for scale in both} == {(0.0, 1.0)}
 
 
+def test_inputs_can_be_normalised_by_the_patches_of_samples():
+    "By those of the nominal points, NaN apart; of a feature without any by nothing."
+    tiles = some_tiles()
+    tiles["train"][0].inputs["slope"][:40, :4] = np.nan
+    tiles["train"].append(made_up_tiles(4, "train"))
+    tiles["train"][-1].targets["thickness"][:] = np.nan
+    data = prepare(experiment(normalization="samples", min_valid=0.0), tiles)
+    points = data.train.points[data.train.nominal().index].tolist()
+    windows = np.array(
+        [
+            tiles["train"][feature].inputs["slope"][row : row + 8, col : col + 8]
+            for feature, row, col in points
+        ]
+    )
+    assert 0 < np.isnan(windows).mean() < 1
+    scale = data.scales.inputs["slope"]
+    assert scale.mean == pytest.approx(np.nanmean(windows), rel=1e-6)
+    assert scale.std == pytest.approx(np.nanstd(windows), rel=1e-6)
+    of_tiles = prepare(experiment(min_valid=0.0), tiles).scales
+    assert data.scales.inputs["speed"] != of_tiles.inputs["speed"]
+    assert data.scales.outputs == of_tiles.outputs
+
+
 @pytest.mark.parametrize("scalar", [True, False])
 def test_moments_are_those_of_whole_tiles(scalar):
     "Of coarse and scalar inputs, and of tiles that no window fits, or one: bit for bit."
