@@ -296,8 +296,8 @@ def draw_command(
 @click.option("--no-run", is_flag=True, help="Only write the data and the experiment.")
 @click.option(
     "--size",
-    type=click.IntRange(2, 4),
-    help="Only write the data of another region, so many times as long and wide, with "
+    type=click.IntRange(2, 3),
+    help="Only write the data, of a region so many times as long and wide, with "
     "thicker ice, to mix into other training (extra_training).",
 )
 @VERBOSE

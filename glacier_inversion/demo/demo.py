@@ -37,7 +37,7 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 _SEED = 0
-_SIZES = 2, 3, 4
+_SIZES = 2, 3  # larger ice reaches the border
 _WITHOUT_GLACIERS = 2_490_000.0, 1_180_000.0  # the plateau north of the Alps
 _DOING = "making the demonstration in"
 
@@ -185,16 +185,16 @@ def write_large_region(
     """
     Write data/ of a region so many times as large, to mix it into other training.
 
-    The files are those of the demonstration, of other mountains. They appear whole or
-    not at all. The region lies where no glaciers are: its own would not be mixed in
-    where real ones are tested.
+    The files are those of the demonstration, whose mountains they are of, as high and
+    so many times as long and wide. They appear whole or not at all. The region lies
+    where no glaciers are: its own would not be mixed in where real ones are tested.
 
     Parameters
     ----------
     folder : Path or str
         Must hold no data.
     size : int
-        2 to 4.
+        2 or 3.
 
     Returns
     -------
@@ -218,9 +218,9 @@ def write_large_region(
                 "Name another: ginv demo FOLDER --size SIZE."
             )
             raise WorkspaceError(message)
-        mountains = build_mountains(_SEED + 1).stretched(size, _WITHOUT_GLACIERS)
+        mountains = build_mountains(_SEED).stretched(size, _WITHOUT_GLACIERS)
         with making_folder(data) as unfinished:
-            _write_data(unfinished, mountains, _SEED + 1, progress or Silent())
+            _write_data(unfinished, mountains, _SEED, progress or Silent())
     return data
 
 
