@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.geodata.vectors import name_crs
 from glacier_inversion.grid import Bounds
 
 _PER_SIDE = 17  # points that stand for a tile
+_AT_ONCE = 1000  # tiles, whose points take some 10 MB of memory
 _TOUCHING = 1e-6  # of a pixel: the rounding of a reprojection
 
 
@@ -28,10 +30,17 @@ def find_coverage(source: Source, bounds: Mapping[str, Bounds]) -> dict[str, flo
     bounds : mapping of Bounds
         Of the tiles, by feature, in the CRS of the tiles.
     """
-    if not bounds:
-        return {}
+    tiles = np.array([*bounds.values()])
+    shares: list[float] = []
+    for begin in range(0, len(tiles), _AT_ONCE):
+        shares += _shares_of(source, tiles[begin : begin + _AT_ONCE]).tolist()
+    return dict(zip(bounds, shares, strict=True))
+
+
+def _shares_of(source: Source, tiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shares of tiles that are covered, given their bounds, a row each."""
     sides = np.linspace(0, 1, _PER_SIDE)
-    left, bottom, right, top = (v[:, None] for v in np.array([*bounds.values()]).T)
+    left, bottom, right, top = (v[:, None] for v in tiles.T)
     x = np.repeat(left + (right - left) * sides, _PER_SIDE, axis=1)
     y = np.tile(bottom + (top - bottom) * sides, (1, _PER_SIDE))
     col, row = source.warping.places(x, y)
@@ -42,8 +51,8 @@ def find_coverage(source: Source, bounds: Mapping[str, Bounds]) -> dict[str, flo
     weight = np.ones(_PER_SIDE)
     weight[[0, -1]] = 0.5
     weights = np.outer(weight, weight).ravel()
-    shares = (covered * weights).sum(axis=1) / weights.sum()
-    return dict(zip(bounds, shares.tolist(), strict=True))
+    shares: NDArray[np.float64] = (covered * weights).sum(axis=1) / weights.sum()
+    return shares
 
 
 def describe_source(source: Source) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Rasters: what they are, and which tiles they cover."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 import rasterio
 
-from glacier_inversion.checking.coverage import describe_source
+from glacier_inversion.checking.coverage import describe_source, find_coverage
 from glacier_inversion.geodata.rasters import open_source
 from tests import synthetic
 from tests.checking.helpers import report_of
@@ -81,3 +82,25 @@ def test_a_raster_that_lies_nowhere_is_described(tmp_path):
     assert described["pixel_size"] is None
     assert described["nodata"] == ["inf"]
     assert found.warping.method == "bilinear"
+
+
+def test_many_tiles_take_bounded_memory(tmp_path):
+    "Each has the share that it has alone."
+    path = tmp_path / "ones.tif"
+    write_raster(path, np.ones((30, 40), "f4"), 0.0, 3000.0, 100.0)
+    source = open_source(path, 1, None, None, 100.0, synthetic.EPSG)
+    corners = np.random.default_rng(0).uniform(-1000, 4000, (20_000, 2)).round(1)
+    bounds = {
+        str(i): (left, bottom, left + 800, bottom + 500)
+        for i, (left, bottom) in enumerate(corners.tolist())
+    }
+    tracemalloc.start()
+    shares = find_coverage(source, bounds)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40e6  # of all points at once, x alone takes 46 MB
+    assert list(shares) == list(bounds)
+    for feature in ("0", "999", "1000", "19999"):
+        alone = find_coverage(source, {feature: bounds[feature]})
+        assert alone == {feature: shares[feature]}
+    assert 0 < np.mean([share == 1 for share in shares.values()]) < 1
