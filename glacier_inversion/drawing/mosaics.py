@@ -15,6 +15,7 @@ from glacier_inversion.drawing.styles import (
 )
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
+from glacier_inversion.geodata.cogs import BLOCK_PX
 from glacier_inversion.geodata.geotiffs import check_is_file, opened, read_grid
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import mosaic_path
@@ -68,7 +69,7 @@ def _mosaic(folder: Path, paths: Sequence[Path], grids: Sequence[Grid]) -> bytes
     for path in paths:
         check_is_file(path)
     with opened(paths[-1]) as src:
-        wkt, unit, block = src.crs.to_wkt(), src.units[0], src.block_shapes[0]
+        wkt, unit = src.crs.to_wkt(), src.units[0]
     resolution = grids[0].resolution
     left, top = min(grid.left for grid in grids), max(grid.top for grid in grids)
     # all maps of a run lie on one lattice
@@ -86,8 +87,8 @@ def _mosaic(folder: Path, paths: Sequence[Path], grids: Sequence[Grid]) -> bytes
         "VRTRasterBand",
         dataType="Float32",
         band="1",
-        blockXSize=str(block[1]),
-        blockYSize=str(block[0]),
+        blockXSize=str(BLOCK_PX),
+        blockYSize=str(BLOCK_PX),
     )
     SubElement(band, "NoDataValue").text = "nan"
     if unit:

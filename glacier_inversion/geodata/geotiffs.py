@@ -34,6 +34,7 @@ from glacier_inversion.files import (
     unwritable,
 )
 from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
+from glacier_inversion.geodata.cogs import cog_profile
 from glacier_inversion.grid import Grid
 
 _GEOTIFF = {
@@ -46,15 +47,6 @@ _GEOTIFF = {
     "tiled": True,
     "blockxsize": 256,
     "blockysize": 256,
-    "BIGTIFF": "IF_SAFER",
-}
-COG = {
-    "driver": "COG",
-    "blocksize": 512,
-    "compress": "deflate",
-    "predictor": "floating_point",
-    "overview_resampling": "average",
-    "statistics": "yes",
     "BIGTIFF": "IF_SAFER",
 }
 
@@ -180,7 +172,8 @@ def cog_writers(
     """
     Open float32 GeoTIFFs that belong together for writing, all of them or none.
 
-    They become Cloud-Optimized GeoTIFFs: blocks of 512 pixels; overviews, each pixel of
+    They become Cloud-Optimized GeoTIFFs: blocks of 512 pixels, or one that a smaller
+    map just fits into; overviews, each pixel of
     which is the mean of the valid ones below it, until one fits into a block; minimum,
     maximum, mean and standard deviation of the valid pixels as tags of the band. What
     no window covers is NaN. Windows must not overlap, and are written to a plain
@@ -249,6 +242,7 @@ class _Writing:
     def __init__(self, file: NewGeoTiff, scratch: Path, grid: Grid, epsg: int) -> None:
         self._file = file
         self._scratch = scratch
+        self._grid = grid
         self._windows: list[tuple[Window, int]] = []
         unit = {} if file.unit is None else {"unit": file.unit}
         self._tags = {**file.tags, **unit}
@@ -282,7 +276,7 @@ class _Writing:
         n_bytes = 2 * self._scratch.stat().st_size
         try:
             with _libtiff_muted():
-                rasterio.shutil.copy(self._scratch, path, **COG)
+                rasterio.shutil.copy(self._scratch, path, **cog_profile(self._grid))
         except (RasterioError, CPLE_BaseError, SystemError) as error:
             # a SystemError where GDAL fails and says nothing
             raise unwritable(self._file.path, error, n_bytes) from error

@@ -16,8 +16,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from glacier_inversion.files import replacing_all, unwritable
+from glacier_inversion.geodata.cogs import cog_profile
 from glacier_inversion.geodata.geotiffs import (
-    COG,
     NewGeoTiff,
     Write,
     cog_writers,
@@ -99,7 +99,7 @@ def _content(
                 if file.description is not None:
                     dst.set_band_description(1, file.description)
                 dst.write(image, 1)
-                rasterio.shutil.copy(dst, memory.name, **COG)
+                rasterio.shutil.copy(dst, memory.name, **cog_profile(grid))
             return bytes(memory.getbuffer())
     except (RasterioError, CPLE_BaseError, SystemError) as error:
         raise MemoryError from error

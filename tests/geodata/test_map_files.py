@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from rio_cogeo import cog_validate
 
 from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.geodata.geotiffs import NewGeoTiff, cog_writers
@@ -46,6 +47,18 @@ def test_the_bytes_are_the_same_on_disk_and_in_memory(tmp_path, shape):
             written.append(write(way, folder, values, windows))
         assert written[0] == written[1]
         assert sorted(written[0]) == ["h_mean.tif", "h_std.tif"]
+
+
+@pytest.mark.parametrize(("shape", "side"), [((12, 30), 32), ((500, 20), 512)])
+def test_a_small_map_has_a_block_that_is_hardly_larger(tmp_path, shape, side):
+    "And is a Cloud-Optimized GeoTIFF all the same."
+    values = np.ones(shape, "f4")
+    write(map_writers, tmp_path, values, [tuple(map(slice, shape))])
+    path = tmp_path / "h_mean.tif"
+    with rasterio.open(path) as src:
+        assert src.block_shapes == [(side, side)]
+        np.testing.assert_array_equal(src.read(1), values)
+    assert cog_validate(path, strict=True) == (True, [], [])
 
 
 def test_a_large_map_is_not_made_in_memory(tmp_path):
