@@ -75,10 +75,12 @@ def compare(scores: dict[str, dict[str, Any]]) -> str:
     nested = squares[chosen, np.arange(len(n))]
     names = [*scores, "chosen by the other features"]
     width = max(map(len, [*names, *features])) + 2
-    lines = [f"{'':{width}}   RMSE   from     to"]
-    for name, own in zip(names, [*squares, nested], strict=True):
-        rmse, low, high = bootstrap(own, n)
-        lines.append(f"{name:{width}}{rmse:7.1f}{low:7.1f}{high:7.1f}")
+    lines, rows = [f"{'':{width}}   RMSE   from     to"], []
+    for name, score in scores.items():
+        rows.append((name, score["value"], *(score["interval"] or (np.nan, np.nan))))
+    rows.append((names[-1], *bootstrap(nested, n)))
+    for name, *numbers in rows:
+        lines.append(f"{name:{width}}" + "".join(f"{each:7.1f}" for each in numbers))
     lines += ["", f"{'left out':{width}}   RMSE      n   chosen by the others"]
     for i in np.argsort(-nested / n):
         rmse, file = np.sqrt(nested[i] / n[i]), names[chosen[i]]
