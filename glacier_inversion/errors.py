@@ -39,6 +39,7 @@ _NOT_LOADED = (
     "failed to map segment",
     "cannot allocate memory",
     "error return without exception set",
+    "returned NULL without setting an exception",
 )
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds

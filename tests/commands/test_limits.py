@@ -74,6 +74,7 @@ def test_linear_algebra_has_its_space_from_the_start():
         (ImportError("x.so: cannot open shared object file: No such file"), False),
         (ModuleNotFoundError("No module named 'x'"), False),
         (SystemError("error return without exception set"), True),
+        (SystemError("<f> returned NULL without setting an exception"), True),
         (SystemError("bad argument to internal function"), False),
     ],
 )

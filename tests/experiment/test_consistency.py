@@ -131,7 +131,7 @@ BAD_VALUES = [
     ("sampling/dense", 200, r"sampling\.dense: 200 cells of 100 m make crops of 400"),
     ("sampling/jiter", 1, r"sampling\.jiter: unknown key\. Did you mean 'jitter'"),
     ("min_valid", 1.5, r"min_valid: 1\.5 is not allowed"),
-    ("normalization", "std", r"normalization: .*'standard' or 'none'"),
+    ("normalization", "std", r"normalization: .*'standard', 'samples' or 'none'"),
     (
         "augmentation",
         {"vectors": [["slope", "x"]]},
