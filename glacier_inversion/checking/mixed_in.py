@@ -15,6 +15,7 @@ from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
+from glacier_inversion.patches.sampling import describe_none_to_mix_in
 from glacier_inversion.workspace import Workspace
 
 
@@ -40,7 +41,14 @@ def survey_extra(
     except DatasetError as error:
         problems.append(str(error))
         return None
-    return None if extra is None else estimate_extra(experiment, extra)
+    if extra is None:
+        return None
+    size = estimate_extra(experiment, extra)
+    if size.n_points == 0:
+        name, n_features = extra.folder.name, len(size.bounds)
+        problems.append(describe_none_to_mix_in(name, n_features))
+        return None
+    return size
 
 
 def with_mixed_in(

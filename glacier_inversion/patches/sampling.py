@@ -149,17 +149,22 @@ def check_targets(
     extra = experiment.extra_training
     if extra is not None and "extra" in targets:
         if len(targets["extra"]) == 0:
-            message = (
-                f"extra_training.dataset: the {n_features['extra']} training features "
-                f"of {extra.dataset!r} hold no samples. Must hold one at least: a "
-                "point with a known target whose window lies in the tile and is valid. "
-                "Look at its split and its rasters with 'ginv check -v' and its file."
-            )
+            message = describe_none_to_mix_in(extra.dataset, n_features["extra"])
             raise DatasetError(message)
         _check_losses(experiment, targets["extra"], "extra", warn)
     _check_criterion(experiment, targets["validation"])
     for odd in find_out_of_reach(experiment, targets["train"], targets["validation"]):
         warn(odd)
+
+
+def describe_none_to_mix_in(dataset: str, n_features: int) -> str:
+    """Say that so many training features of the extra dataset give no sample."""
+    return (
+        f"extra_training.dataset: the {n_features} training features of {dataset!r} "
+        "hold no samples. Must hold one at least: a point with a known target whose "
+        "window lies in the tile and is valid. Look at its split and its rasters with "
+        "'ginv check -v' and its file."
+    )
 
 
 def _check_criterion(experiment: Experiment, validation: Floats) -> None:

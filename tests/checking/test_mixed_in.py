@@ -1,5 +1,8 @@
 """What check tells of another dataset that is mixed into training."""
 
+import numpy as np
+import rasterio
+
 from tests import synthetic
 from tests.checking.helpers import report_of
 from tests.helpers import add_dataset
@@ -39,3 +42,22 @@ def test_check_says_what_is_missing(run):
     assert said.startswith("extra_training.dataset: 'othr' is not built in ")
     assert "Did you mean 'other'?" in said
     assert synthetic.experiment()["model_name"] not in said
+
+
+def test_check_says_that_nothing_is_known_of_what_is_to_be_mixed_in(run):
+    "In words of train, which would find out when it has read all tiles."
+    rasters = run.raw["dataset_description"]["rasters"]
+    thickness = next(r for r in rasters if r["name"] == "thickness")
+    source = run.root / "data" / thickness["file"]
+    unknown = source.with_name("unknown.tif")
+    with rasterio.open(source) as file:
+        profile, values = {**file.profile, "nodata": -9999.0}, file.read(1)
+    with rasterio.open(unknown, "w", **profile) as file:
+        file.write(np.full_like(values, -9999.0), 1)
+    others = [*rasters]
+    others[rasters.index(thickness)] = {**thickness, "file": unknown.name}
+    add_dataset(run, rasters=others)
+    (said,) = report_of(run, exit_code=1)["problems"]
+    assert said.startswith(
+        "extra_training.dataset: the 3 training features of 'other' hold no samples. "
+    )
