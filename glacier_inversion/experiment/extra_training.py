@@ -16,7 +16,10 @@ def extra_per_batch(experiment: Experiment) -> int:
 def n_mixed_in(experiment: Experiment, n: int) -> int:
     """Return how many samples of the extra dataset go with *n* of the main one."""
     n_extra = extra_per_batch(experiment)
-    return round(n * n_extra / (experiment.batch_size - n_extra))
+    if n_extra == 0 or n == 0:
+        return 0
+    # of a batch that is not full one, too: there may be no other
+    return max(round(n * n_extra / (experiment.batch_size - n_extra)), 1)
 
 
 def steps_per_epoch(experiment: Experiment, n_train: int) -> int:

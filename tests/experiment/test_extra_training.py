@@ -44,3 +44,10 @@ def test_a_batch_of_one_cannot_be_mixed():
     raw["extra_training"] = {"dataset": "other", "share": 0.5}
     (said,) = problems(raw)
     assert "batch_size: 1 leaves no sample for extra_training. Must be 2" in said
+
+
+def test_a_few_samples_are_trained_with_one_of_the_other_dataset():
+    "Where they do not fill a batch, and the share of them is less than half of one."
+    checked = mixing(0.01, 64)
+    counts = [n_mixed_in(checked, n) for n in (0, 20, 63, 630)]
+    assert counts == [0, 1, 1, 10]
