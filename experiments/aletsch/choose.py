@@ -26,13 +26,23 @@ N_DRAWS = 2000  # of the bootstrap over features
 
 def cross_validate(file: Path, workspace: Path) -> dict[str, Any]:
     """Return what `ginv crossval --json` prints of the first output."""
-    ginv = [sys.executable, "-m", "glacier_inversion"]
     where = [str(file), "--workspace", str(workspace), "--quiet"]
-    subprocess.run([*ginv, "build-dataset", *where], check=True, stdout=sys.stderr)
-    subprocess.run([*ginv, "train", *where], check=True, stdout=sys.stderr)
-    crossval = [*ginv, "crossval", *where, "--leave-one-out", "--all", "--json"]
-    done = subprocess.run(crossval, check=True, stdout=subprocess.PIPE)
-    return next(iter(json.loads(done.stdout)["outputs"].values()))
+    run_ginv("build-dataset", *where)
+    run_ginv("train", *where)
+    printed = run_ginv("crossval", *where, "--leave-one-out", "--all", "--json")
+    output, score = next(iter(json.loads(printed)["outputs"].items()))
+    if score["score"] != "rmse":
+        sys.exit(f"{file}: {output!r} has no RMSE. Must be measured, not 0 or 1.")
+    return score
+
+
+def run_ginv(*words: str) -> bytes:
+    """Run a command that says itself what is wrong; return what it printed."""
+    command = [sys.executable, "-m", "glacier_inversion", *words]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
 
 
 def choose_by_others(squares: np.ndarray, n: np.ndarray) -> np.ndarray:
