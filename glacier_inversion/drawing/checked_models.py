@@ -78,10 +78,11 @@ def _check_blend(
     folders = [workspace.model_to_read(place) for place in description.models]
     seeds = [finished_seeds(own) for own in folders]
     n_each = min(map(len, seeds))
-    digests = [
-        (own.name, digest_members(own, numbers[:n_each], model.identity))
-        for own, numbers, model in zip(folders, seeds, models, strict=True)
-    ]
-    check_distinct(name, digests)
+    if n_each:  # of no members nothing differs
+        digests = [
+            (own.name, digest_members(own, numbers[:n_each], model.identity))
+            for own, numbers, model in zip(folders, seeds, models, strict=True)
+        ]
+        check_distinct(name, digests)
     problems += find_noise_problems(folder, blended.experiment, wanted)
     open_calibration(folder, blended, n_each * len(models), wanted, problems)

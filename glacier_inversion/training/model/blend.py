@@ -60,7 +60,9 @@ class Blend(Ensemble):
         n_each = min(len(part.seeds) for part in ensembles)
         for part in ensembles:
             part.seeds = part.seeds[:n_each]
-        check_distinct(folder.name, [(part.name, part.digest) for part in ensembles])
+        if n_each:  # of no members nothing differs
+            digests = [(part.name, part.digest) for part in ensembles]
+            check_distinct(folder.name, digests)
         self.parts = list(ensembles)
         self.seeds = [*range(n_each * len(self.parts))]
         self.method, self.device = ensembles[0].method, ensembles[0].device

@@ -168,6 +168,10 @@ def test_a_copy_of_a_model_is_refused(root, tmp_path):
     ensembles = [*open_all(root, "large", "small"), *open_all(tmp_path, "copy")]
     with pytest.raises(ModelError, match="'large' and 'copy' have the same weights"):
         Blend(root / "models/both", ensembles)
+    for seed in (0, 1):
+        shutil.rmtree(tmp_path / f"models/copy/seed_{seed:03d}")
+    ensembles = [*open_all(root, "large"), *open_all(tmp_path, "copy")]
+    assert Blend(root / "models/both", ensembles).seeds == []  # they are not trained
 
 
 def test_a_feature_has_the_split_that_says_most(root):
