@@ -85,12 +85,17 @@ class Cluster:
                 for future in done:
                     said = _outcome(future)
                     if isinstance(said, ProcessLostError) and not _is_there(client):
-                        logger.warning("%s: has gone away", self.address)
+                        self._warn_that_it_is_gone()
                         return  # with all that is left, of which it need not be said
                     yield futures[future], said
+            except _import_distributed().comm.CommClosedError:
+                self._warn_that_it_is_gone()
             finally:
                 client.cancel(list(futures), force=True)
                 client.close(timeout=_PATIENCE)
+
+    def _warn_that_it_is_gone(self) -> None:
+        logger.warning("%s: has gone away", self.address)
 
     def _connect(self) -> Any:
         try:

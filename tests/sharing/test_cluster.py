@@ -53,7 +53,7 @@ except KeyboardInterrupt:
 
 
 GONE = """
-import logging, os, signal
+import distributed, logging, os, signal
 from pathlib import Path
 from glacier_inversion.progress import Silent
 from glacier_inversion.sharing import cluster
@@ -64,8 +64,14 @@ class Kill(Silent):
     def advance(self, note=""):
         os.kill({scheduler}, signal.SIGKILL)
 
+def fail(future):
+    os.kill({scheduler}, signal.SIGKILL)
+    raise distributed.comm.CommClosedError("reset by peer")
+
 logging.basicConfig(format="%(message)s")
 cluster._PATIENCE = 2
+if {while_it_answers}:
+    cluster._outcome = fail
 folder, hands = Path({folder!r}), cluster.Cluster({address!r})
 tasks = {{str(n): n for n in range(40)}}
 try:
@@ -158,12 +164,14 @@ def test_what_a_worker_must_see(tmp_path):
     lock.release()
 
 
-def test_a_scheduler_that_goes_away(tmp_path, own_cluster):
+@pytest.mark.parametrize("while_it_answers", [False, True])
+def test_a_scheduler_that_goes_away(tmp_path, own_cluster, while_it_answers):
     "Is said once, in words, whatever is left."
     code = GONE.format(
         folder=str(tmp_path / "work"),
         address=own_cluster.address,
         scheduler=own_cluster.processes[0].pid,
+        while_it_answers=while_it_answers,
     )
     (tmp_path / "work").mkdir()
     ended = own_cluster.run(code)
