@@ -98,7 +98,7 @@ def accidents(draw, content):
 
 
 @pytest.mark.parametrize(
-    "n_cases", [80, pytest.param(1500, marks=pytest.mark.slow)], ids=str
+    "n_cases", [100, pytest.param(1500, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_rasters_are_read_or_refused_by_name(ginv, tmp_path, n_cases):
     "Cut, changed, mixed up, or with tags that say something else."

@@ -138,7 +138,7 @@ def cases(whole: Path):
 
 
 @pytest.mark.parametrize(
-    "n_cases", [80, pytest.param(1500, marks=pytest.mark.slow)], ids=str
+    "n_cases", [100, pytest.param(1500, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_outlines_are_read_or_refused_by_name(ginv, whole, tmp_path, n_cases):
     "A shapefile, one of whose files is, a GeoPackage, GeoJSON of other values."
