@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import math
 import shutil
 from contextlib import suppress
@@ -33,7 +34,8 @@ def find_error_number(path: Path, n_bytes: int) -> int | None:
         if shutil.disk_usage(path.parent).free < n_bytes:
             return errno.ENOSPC
     with suppress(OSError):
-        begun = (part.stat().st_size for part in path.parent.glob(f".{path.stem}.*"))
+        parts = path.parent.glob(f".{glob.escape(path.stem)}.*")
+        begun = (part.stat().st_size for part in parts)
         n_bytes = max([n_bytes, *(2 * size for size in begun)])
     return errno.EFBIG if _most_bytes() < n_bytes else None
 
