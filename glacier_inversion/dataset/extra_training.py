@@ -10,7 +10,7 @@ from pathlib import Path
 import shapely
 from pyproj import Transformer
 
-from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.opened import BuiltDataset, built_from
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.splits import assign_splits, find_on_same_ground
 from glacier_inversion.dataset.summary import SUMMARY, Summary, read_summary
@@ -205,17 +205,7 @@ def _opened(folder: Path, summary: Summary) -> BuiltDataset:
     except (OutlineError, ValueError) as error:
         message = f"{_WHERE}: {error}"
         raise DatasetError(message) from error
-    rows = {row.feature: row.model_dump() for row in summary.features}
-    return BuiltDataset(
-        folder,
-        rows,
-        {feature: split for feature, split in splits.items() if feature in rows},
-        {raster.name: raster.resolution for raster in summary.description.rasters},
-        summary.units,
-        summary.warping,
-        {},
-        summary.description.epsg,
-    )
+    return built_from(folder, summary, splits)
 
 
 def _check_variables(

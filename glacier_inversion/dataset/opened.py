@@ -22,7 +22,7 @@ from glacier_inversion.dataset.outlines import (
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.recorded_sources import warn_of_touched
 from glacier_inversion.dataset.splits import find_splits, select_features
-from glacier_inversion.dataset.summary import read_summary
+from glacier_inversion.dataset.summary import Summary, read_summary
 from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -326,15 +326,15 @@ def open_dataset(
         )
         raise DatasetError(message)
     warn_of_touched(folder, description, workspace)
-    rows = {row.feature: row.model_dump() for row in summary.features}
     columns = summary.columns  # as they were, where the file is not at hand
     if file_of(shapefile).exists():
-        columns = read_columns(
-            shapefile,
-            str(named.shapefile_fieldname),
-            named.shapefile_layer,
-        )
-    splits = find_splits(experiment, shapefile, columns)
+        columns = read_columns(shapefile, str(fieldname), named.shapefile_layer)
+    return built_from(folder, summary, find_splits(experiment, shapefile, columns))
+
+
+def built_from(folder: Path, summary: Summary, splits: dict[str, str]) -> BuiltDataset:
+    """Return the dataset that a summary tells of, whose features are split so."""
+    rows = {row.feature: row.model_dump() for row in summary.features}
     return BuiltDataset(
         folder,
         rows,
