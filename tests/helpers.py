@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ WRITTEN = "\n".join(
     [README, *(p.read_text(encoding="utf-8") for p in sorted(ROOT.glob("docs/*.md")))]
 )
 """What users read: README and the pages, without what is generated."""
+_COMMANDS = set(re.findall(r"`(ginv [^`]+)`", WRITTEN.replace("```", "")))
+_COMMANDS |= set(re.findall(r"^ *(?:.*&& )?(ginv .+)$", WRITTEN, re.MULTILINE))
+# words in capitals, and variables, stand for others; `ginv train` is but a name
+COMMANDS = {
+    " ".join(command.split())
+    for command in _COMMANDS
+    if len(command.split()) > 2 and not re.search(r"\b[A-Z]{4,}\b|\$", command)
+}
+"""Commands in it that can be run as they are written."""
 # beside the checkout, where there are any
 SHARED = ROOT.parent / "shared"
 PUBLISHED = sorted((SHARED / "reference" / "experiments").glob("*.json"))

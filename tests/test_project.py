@@ -16,7 +16,7 @@ from glacier_inversion.cli import main
 from glacier_inversion.experiment.consistency import architectures
 from glacier_inversion.experiment.derivation import find_derivations
 from glacier_inversion.experiment.experiment import json_schema, load_application
-from tests.helpers import README, ROOT, WRITTEN
+from tests.helpers import COMMANDS, README, ROOT, WRITTEN
 
 DOCS = ROOT / "docs"
 
@@ -48,6 +48,15 @@ def test_options_that_only_one_command_has_are_documented(name):
     for option in main.commands[name].params:
         if isinstance(option, click.Option) and option.name not in common:
             assert option.opts[0] in WRITTEN
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_documented_commands_can_be_read(command, tmp_path, monkeypatch):
+    "Else a reader who copies one gets its usage. The slow tests run them, too."
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp.json").touch()
+    _, name, *words = command.partition(" > ")[0].split()
+    main.commands[name].make_context(name, words)
 
 
 def test_links_lead_somewhere():

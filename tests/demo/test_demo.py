@@ -21,7 +21,7 @@ from glacier_inversion.demo.scores import find_errors
 from glacier_inversion.geodata.geotiffs import read_grid
 from glacier_inversion.progress import Silent
 from tests.demo.helpers import read
-from tests.helpers import README, WRITTEN
+from tests.helpers import COMMANDS, README
 from tests.synthetic import write_json
 
 
@@ -181,13 +181,7 @@ def test_documented_commands_run(demo):
     root = glacier_demo.parent
     for folder in ("data", "datasets", "models"):
         shutil.copytree(glacier_demo / folder, root / folder, dirs_exist_ok=True)
-    commands = set(re.findall(r"`(ginv [^`]+)`", WRITTEN.replace("```", "")))
-    commands |= set(re.findall(r"^ *(?:.*&& )?(ginv .+)$", WRITTEN, re.MULTILINE))
-    # words in capitals, and variables, stand for others
-    commands = {c for c in commands if not re.search(r"\b[A-Z]{4,}\b|\$", c)}
-    # `ginv train` in a sentence is a name
-    commands = {" ".join(c.split()) for c in commands if len(c.split()) > 2}
-    commands.add("ginv demo")
+    commands = COMMANDS | {"ginv demo"}
     new = "ginv new exp.json"
     assert {new, "ginv check exp.json", "ginv draw exp.json"} <= commands
     ginv = Path(sys.executable).parent / "ginv"
