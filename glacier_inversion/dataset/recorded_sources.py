@@ -58,6 +58,9 @@ def record_sources(rasters: Rasters, folder: Path) -> Record:
         )
         for raster in description.rasters
     }
+    for name, source in sources.items():
+        if source.masked or source.opacity:  # an earlier version took all for data
+            records[name]["masked"] = True
     turned = {
         name: {
             **record,

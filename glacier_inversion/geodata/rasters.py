@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -53,6 +54,10 @@ class Source:
         In the units of the tiles' CRS, as `measure_pixel` gives it.
     warping : Warping
         Where its pixels lie, and how tiles are made from them.
+    masked : bool
+        Whether a mask, inside the file or beside it, hides pixels that are no data.
+    opacity : int, optional
+        The band that is 0 where there is no data.
     pictured : str, optional
         What of a picture the band holds, by its colour interpretation: then its numbers
         are hardly a quantity.
@@ -65,6 +70,8 @@ class Source:
     unit: str | None
     pixel_size: float
     warping: Warping
+    masked: bool = False
+    opacity: int | None = None
     pictured: str | None = None
 
     def resampled_by(self, method: choices.Resampling) -> Source:
@@ -174,8 +181,23 @@ def open_source(
             src.units[band - 1],
             pixel_size,
             warping,
+            _has_mask(src, band),
+            _find_opacity(src, band),
             _find_pictured(src, band),
         )
+
+
+def _has_mask(src: Any, band: int) -> bool:
+    """Tell whether the file has a mask of its own, which is no opacity."""
+    kinds = src.mask_flag_enums[band - 1]
+    return MaskFlags.per_dataset in kinds and MaskFlags.alpha not in kinds
+
+
+def _find_opacity(src: Any, band: int) -> int | None:
+    """Return the band of opacity beside a band, of any type."""
+    kinds = enumerate(src.colorinterp, 1)
+    bands = (other for other, kind in kinds if kind == ColorInterp.alpha)
+    return next((other for other in bands if other != band), None)
 
 
 def _find_pictured(src: Any, band: int) -> str | None:
@@ -217,9 +239,9 @@ def warp(
 
     Places are transformed exactly, as by ``gdalwarp -et 0``, and kernels are as wide in
     all of the tile. What is no data takes no part in the resampling: the source's
-    nodata numbers, NaN and what is infinite. A band's scale and offset are applied.
-    What the file does not cover is NaN. No more of the file is read than the grid
-    needs, and no more at once than memory holds.
+    nodata numbers, what its mask or opacity hides, NaN and what is infinite. A band's
+    scale and offset are applied. What the file does not cover is NaN. No more of the
+    file is read than the grid needs, and no more at once than memory holds.
 
     Parameters
     ----------
@@ -278,13 +300,13 @@ def warp_parts(
 def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[Any]:
     """Read a window of a file as floats, NaN where it holds no data."""
     find_lines(src, rows.start)
-    parts = [
-        src.read(source.band, window=Window.from_slices(rows, part))
-        for part in columns_of_file(cols, src.width)
-    ]
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    values = _read_around(src.read, source.band, rows, cols, src.width)
     dtype, kind = values.dtype, values.dtype.name
     named = np.zeros(values.shape, dtype=np.bool_)
+    if source.masked:
+        named |= _read_around(src.read_masks, source.band, rows, cols, src.width) == 0
+    if source.opacity is not None:
+        named |= _read_around(src.read, source.opacity, rows, cols, src.width) == 0
     for number in source.nodata:
         named |= (
             np.isnan(values) if math.isnan(number) else values == dtype.type(number)
@@ -297,6 +319,17 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
     known: NDArray[Any] = values.astype("f4" if dtype.str[1:] in _SHORT else "f8")
     known[named | ~np.isfinite(known)] = np.nan
     return known
+
+
+def _read_around(
+    read: Callable[..., NDArray[Any]], band: int, rows: slice, cols: slice, n_cols: int
+) -> NDArray[Any]:
+    """Read a window of a file, whose columns may lie beyond its ends."""
+    parts = [
+        read(band, window=Window.from_slices(rows, part))
+        for part in columns_of_file(cols, n_cols)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def undeclared(path: Path, nodata: Sequence[float], number: float) -> str:

@@ -136,7 +136,7 @@ def _describe(path: Path, data: Path, places: Any, epsg: int) -> FoundRaster | N
     with opened(path) as src:
         find_lines(src, src.height)
         shape = min(src.height, _LOOKED_AT), min(src.width, _LOOKED_AT)
-        values = np.unique(src.read(1, out_shape=shape))
+        values = np.unique(src.read(1, out_shape=shape, masked=True).compressed())
     missing = [n for n in USUAL_NODATA if n in values and n not in source.nodata]
     nodata = (*source.nodata, *missing) if missing else ()
     return FoundRaster(file, variable, source.pixel_size, covered, source.unit, nodata)

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+import rasterio
 
 from glacier_inversion.dataset import recorded_sources
 from tests.checking.helpers import report_of
@@ -74,6 +76,21 @@ def test_other_contents_of_the_same_size_are_told(built):
     warnings = report_of(built)["warnings"]
     assert [w for w in warnings if "was built from other files of slope. Run" in w]
     assert WARNED in built("train", "--jobs", "1").stderr
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+
+
+def test_tiles_of_what_a_mask_hides_are_made_anew(built):
+    "Which an earlier version, whose record says nothing of masks, took for data."
+    with rasterio.open(built.root / "data" / "slope.tif", "r+") as dst:
+        seen = np.full(dst.shape, 255, dtype="u1")
+        seen[::2] = 0
+        dst.write_mask(seen)
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+    assert "0 tiles written, 15 kept" in built("build-dataset").stderr
+    path = built.root / "datasets/region/sources.json"
+    record = json.loads(path.read_text())
+    assert record["rasters"]["slope"].pop("masked")
+    path.write_text(json.dumps(record))
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.transform import Affine
+from rasterio.warp import reproject
 
 from glacier_inversion.choices import Resampling
 from glacier_inversion.errors import RasterError
@@ -35,6 +38,47 @@ def test_nan_is_nodata_without_being_declared(tmp_path):
     write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
     tile = warp(source(tmp_path / "c.tif", resampling="average"), GRID)
     np.testing.assert_allclose(tile, 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [0, 5, NODATA])
+@pytest.mark.parametrize("kind", ["inside", "beside", "opacity"])
+def test_what_a_mask_hides_is_no_data(tmp_path, kind, hidden):
+    "Whatever number is beneath, a usual nodata number, too."
+    values = np.random.default_rng(0).normal(500, 100, (300, 300)).astype("f4")
+    seen = np.full(values.shape, 255, dtype="u1")
+    seen[100:140, 90:200] = seen[::17] = 0
+    bands = np.where(seen, values, hidden)[None]
+    path = tmp_path / "c.tif"
+    if kind == "opacity":
+        bands = np.concatenate([bands, seen[None] / 255])
+    write_raster(path, bands.astype("f4"), 420_000, 5_150_000, 20.0, nodata=None)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "inside"),
+        rasterio.open(path, "r+") as dst,
+    ):
+        if kind == "opacity":
+            dst.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
+        else:
+            dst.write_mask(seen)
+    assert path.with_suffix(".tif.msk").exists() == (kind == "beside")
+    found = source(path, resampling="average")
+    tile = warp(found, GRID)
+    expected = np.full(GRID.shape, np.nan, dtype="f4")
+    with rasterio.open(path) as src:
+        reproject(
+            np.where(seen, values, np.nan),
+            expected,
+            src_transform=src.transform,
+            src_crs=src.crs,
+            dst_transform=Affine(*GRID.transform),
+            dst_crs=src.crs,
+            src_nodata=np.nan,
+            dst_nodata=np.nan,
+            resampling=rasterio.enums.Resampling.average,
+        )
+    assert 0 < np.isnan(expected).sum() < expected.size
+    np.testing.assert_allclose(tile, expected, rtol=1e-6)
+    assert {file.name for file in found.files} == {p.name for p in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4"])
