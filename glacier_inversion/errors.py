@@ -120,6 +120,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     >>> nearest("slop", ["velocity", "slope"])
     "Did you mean 'slope'? Known: slope, velocity."
+    >>> nearest("seeds", ["seeds_number"])
+    "Did you mean 'seeds_number'? Known: seeds_number."
     >>> nearest("x", [])
     'There is none.'
     """
@@ -129,6 +131,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = []
     if len(names) <= _MOST_COMPARED and len(name) <= _MOST_COMPARED:
         close = difflib.get_close_matches(name, names, n=1)
+        close = close or [other for other in names if len(name) > 2 and name in other]
     shown = names[:20] + (["..."] if len(names) > 20 else [])
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return f"{meant}Known: {', '.join(shown)}."

@@ -106,6 +106,13 @@ def open_source(
                 f"{path}: has no band {band}. Must be 1 to {src.count}. Change 'band'."
             )
             raise RasterError(message)
+        if src.crs is None and src.gcps[0]:
+            message = (
+                f"{path}: says by {len(src.gcps[0])} control points alone where it is. "
+                "Must have a CRS and an affine transform. Warp it by them, with "
+                "'gdalwarp -t_srs EPSG:2056', for example."
+            )
+            raise RasterError(message)
         if src.crs is None:
             message = (
                 f"{path}: has no CRS. Must say where it is. Assign it, for example "
@@ -172,6 +179,7 @@ def open_source(
         # 1 % of tolerance: a scale factor between two projections is no choice
         if resampling is None and resolution / pixel_size > 2 * 0.99:
             warping = replace(warping, method="average")
+        kinds = src.mask_flag_enums[band - 1]
         files = {file_of(path), *(Path(f) for f in src.files if Path(f).is_file())}
         return Source(
             path,
@@ -181,16 +189,10 @@ def open_source(
             src.units[band - 1],
             pixel_size,
             warping,
-            _has_mask(src, band),
+            MaskFlags.per_dataset in kinds and MaskFlags.alpha not in kinds,
             _find_opacity(src, band),
             _find_pictured(src, band),
         )
-
-
-def _has_mask(src: Any, band: int) -> bool:
-    """Tell whether the file has a mask of its own, which is no opacity."""
-    kinds = src.mask_flag_enums[band - 1]
-    return MaskFlags.per_dataset in kinds and MaskFlags.alpha not in kinds
 
 
 def _find_opacity(src: Any, band: int) -> int | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from rasterio.warp import reproject
@@ -221,6 +222,14 @@ def no_crs(path):
     write_raster(path, np.ones((9, 9), "f4"), 0, 0, 20.0, epsg=None)
 
 
+def control_points(path):
+    no_crs(path)
+    corners = ((row, col) for row in (0, 9) for col in (0, 9))
+    points = [GroundControlPoint(r, c, 7 + c / 9, 46 - r / 9, 0.0) for r, c in corners]
+    with rasterio.open(path, "r+") as dst:
+        dst.gcps = points, rasterio.CRS.from_epsg(4326)
+
+
 def no_transform(path):
     write_raster(path, np.ones((9, 9), "f4"), 0, 0, 1.0)
     with rasterio.open(path, "r+") as dst:
@@ -234,6 +243,7 @@ def no_transform(path):
         (lambda path: None, 1, "does not exist"),
         (lambda path: path.write_text("no raster"), 1, "cannot be read"),
         (no_crs, 1, "has no CRS"),
+        (control_points, 1, "says by 4 control points alone.*gdalwarp"),
         (no_transform, 1, "is not georeferenced"),
         (
             lambda path: write_raster(path, np.ones((9, 9), "f4"), 0, 0, 9.0),
