@@ -103,7 +103,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Log a line, if none was for a minute."""
         now = self._clock()
-        if not self._stage or now - self._last < _MINUTE:
+        if not self._total or now - self._last < _MINUTE:
             return
         self._last = now
         left = None

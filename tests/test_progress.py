@@ -43,6 +43,10 @@ def test_a_line_a_minute(heard):
     for _ in range(59):  # nothing is said of what does not begin
         clock.now += 2
         beat.beat()
+    beat.start("training", 0, "epoch")
+    for _ in range(59):  # nor of what has no steps
+        clock.now += 2
+        beat.beat()
     beat.start("training", 8, "epoch")
     for _ in range(240):
         clock.now += 1

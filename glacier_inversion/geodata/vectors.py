@@ -191,16 +191,18 @@ def reason_of(error: Exception) -> str:
 def check_exists(path: Path) -> None:
     """Raise OutlineError if there is no such vector file, or it cannot be looked at."""
     try:
-        is_there = file_of(path).exists()
+        found = file_of(path)  # of some formats a folder
+        is_there, is_file = found.exists(), found.is_file() or found.is_dir()
     except OSError as error:
         message = (
             f"{path}: cannot be read ({error.strerror}). Must be a vector file in the "
             "workspace's data folder. Correct its name, or its permissions."
         )
         raise OutlineError(message) from error
-    if not is_there:
+    if not is_file:
+        is_what = "is no file" if is_there else "does not exist"
         message = (
-            f"{path}: does not exist. Must be a vector file in the workspace's data "
+            f"{path}: {is_what}. Must be a vector file in the workspace's data "
             "folder. Put it there, or correct its name in the experiment."
         )
         raise OutlineError(message)

@@ -1,5 +1,7 @@
 """Vector files: what cannot be read is named."""
 
+import os
+
 import geopandas
 import pytest
 import shapely
@@ -57,6 +59,13 @@ def test_parts_of_a_line_that_meet_are_one(tmp_path):
 def test_a_path_that_no_system_takes_is_named(tmp_path):
     with pytest.raises(OutlineError, match=r"cannot be read \(File name too long\)"):
         check_exists(tmp_path / ("a" * 300))
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    "Opened, it would be waited for without end."
+    os.mkfifo(tmp_path / "o.gpkg")
+    with pytest.raises(OutlineError, match=r"o\.gpkg: is no file"):
+        check_exists(tmp_path / "o.gpkg")
 
 
 def test_a_message_of_gdal_that_is_no_text_is_survived(tmp_path):
