@@ -5,6 +5,7 @@ import json
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.evaluation.helpers import small
@@ -17,42 +18,63 @@ PATH = ROOT / "experiments/aletsch/choose.py"
 def choose():
     spec = importlib.util.spec_from_file_location("choose", PATH)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclass looks for it
     spec.loader.exec_module(module)
     return module
 
 
-def score(*rmse):
-    squares = np.square(rmse) @ (1, 1, 2)
-    return {
-        "value": np.sqrt(squares / 4),
-        "interval": None,  # of three features
-        "features": [
-            {"feature": name, "n": n, "value": value}
-            for name, n, value in zip("abc", (1, 1, 2), rmse, strict=True)
-        ],
-    }
+def candidate(choose, name, *errors, baseline=None):
+    "Of features a and b with a pixel each, and c with two, the last of them thick."
+    pixels = pd.DataFrame(
+        {
+            "feature": list("abcc"),
+            "observed": [9.0, 9.0, 9.0, 400.0],
+            "error": np.array([*errors, errors[-1]], dtype=float),
+        }
+    )
+    return choose.Candidate(name, pixels, baseline, (0.7, 0.9))
 
 
 def test_each_feature_is_judged_by_what_the_others_choose(choose):
     "Not by the file that is best on itself."
-    table = choose.compare({"x.json": score(1, 5, 6), "y.json": score(9, 4, 5)})
+    counts = {"c": 2, "a": 1, "b": 1}
+    parts = [{"feature": f, "n": n, "rmse": 8.0} for f, n in counts.items()]
+    simple = {"description": "simple", "rmse": 8.0, "bias": -7.0, "features": parts}
+    x = candidate(choose, "x.json", 1, 5, 6, baseline=simple)
+    table = choose.compare([x, candidate(choose, "y.json", 9, 4, -5)], 300.0)
     lines = [line.split() for line in table.splitlines()]
-    assert lines[1][:2] == ["x.json", "4.9"]
+    rmse = np.sqrt((1**2 + 5**2 + 2 * 6**2) / 4)
+    assert lines[1][:2] == ["x.json", f"{rmse:.1f}"]
+    # bias, bias of what is thick, coverage of both levels
+    assert lines[1][4:] == ["4.5", "6.0", "70.0", "90.0"]
     # by b and c y is chosen for a; by a and c x for b; by a and b x for c
     nested = np.sqrt((9**2 + 5**2 + 2 * 6**2) / 4)
     assert lines[3][:6] == ["chosen", "by", "the", "other", "features", f"{nested:.1f}"]
-    assert lines[-3:] == [
+    assert lines[3][8:] == [f"{(9 + 5 + 6 + 6) / 4:.1f}", "6.0"]
+    assert lines[4] == ["simple", "8.0", "8.0", "8.0", "-7.0"]
+    assert lines[-5:-2] == [
         ["a", "9.0", "1", "y.json"],
         ["c", "6.0", "2", "x.json"],
         ["b", "5.0", "1", "x.json"],
     ]
+    assert f"has {100 * (1 - nested / 8):.0f} % less error than simple (" in table
 
 
-def test_scores_of_other_pixels_are_not_compared(choose):
-    other = score(1, 2, 3)
-    other["features"][0]["n"] = 7
-    with pytest.raises(SystemExit, match=r"y\.json: other features"):
-        choose.compare({"x.json": score(1, 2, 3), "y.json": other})
+def test_intervals_are_of_features_drawn_with_repetition(choose):
+    "As of a mean of two kinds, whose draws are binomial."
+    squares, n = np.array([0.0, 0.0, 0.0, 100.0]), np.ones(4, dtype=int)
+    found = choose.draw_rmse(squares, n) ** 2 / 25
+    assert set(np.unique(found.round(9))) == {0, 1, 2, 3, 4}
+    np.testing.assert_allclose((found == 0).mean(), 0.75**4, atol=0.03)
+
+
+def test_errors_of_other_pixels_are_not_compared(choose):
+    other = candidate(choose, "y.json", 1, 2, 3)
+    other.pixels.loc[0, "observed"] = 7.0
+    with pytest.raises(
+        SystemExit, match=r"y\.json: other known pixels than those of x"
+    ):
+        choose.compare([candidate(choose, "x.json", 1, 2, 3), other], 300.0)
 
 
 @pytest.mark.slow
