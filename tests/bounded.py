@@ -1,7 +1,7 @@
 """Commands run in a process beside, which is ended where one takes too long."""
 
 import os
-import resource
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,20 @@ def serve(connection):
             printed = spoken.read()
             spoken.seek(0)
             spoken.truncate()
-            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            connection.send(Outcome(result.exit_code, result.output, printed, peak_mb))
+            connection.send(
+                Outcome(result.exit_code, result.output, printed, peak_mb())
+            )
+
+
+def peak_mb() -> float:
+    """
+    Return the most memory that this process has held.
+
+    Not as getrusage has it, which begins with what the process held that began this one.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (kilobytes,) = re.findall(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(kilobytes) / 1024
 
 
 class Bounded:
