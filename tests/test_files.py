@@ -1,10 +1,12 @@
 """Files that are whole or not there, in the workspace and nowhere else."""
 
 import errno
+import io
 import os
 import re
 import shutil
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -219,6 +221,25 @@ def test_bytes_are_appended_all_or_none(tmp_path, linked):
     with pytest.raises(WorkspaceError, match="is a link to"):
         append_bytes(linked / "file", b"ours")
     assert (linked / "file").read_text() == "theirs"
+
+
+def test_what_is_appended_may_take_several_writes(tmp_path, monkeypatch):
+    "A system writes as many bytes of it as it likes; none is lost in between."
+
+    class Slow(io.FileIO):
+        def write(self, content):
+            return super().write(bytes(content[:3]))
+
+    def open_slowly(path, mode, buffering):
+        assert buffering == 0
+        return Slow(path, mode)
+
+    path = tmp_path / "log"
+    path.write_bytes(b"01")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", open_slowly)
+        append_bytes(path, b"23456789")
+    assert path.read_bytes() == b"0123456789"
 
 
 def test_a_file_is_moved_through_no_link(tmp_path, linked):
