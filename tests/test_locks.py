@@ -1,5 +1,8 @@
 """Locks: one alone, or several together, and never both."""
 
+import errno
+import os
+import re
 import sys
 
 import pytest
@@ -81,3 +84,79 @@ def test_who_works_alone_forgets_what_others_shared(tmp_path):
         assert mark.exists()
     with working_in(tmp_path / "model", "training"):
         assert not mark.parent.exists()
+
+
+def lowest_unused():
+    """Return the number that the next open file gets."""
+    file = os.open(os.devnull, os.O_RDONLY)
+    os.close(file)
+    return file
+
+
+def test_what_is_not_held_is_not_left_open(tmp_path):
+    "Who waits for a long time and looks again and again runs out of files else."
+    one, two = Lock(tmp_path / "file.lock"), Lock(tmp_path / "file.lock")
+    assert one.try_alone()
+    before = lowest_unused()
+    assert not two.try_alone()
+    assert not two.try_shared()
+    assert lowest_unused() == before
+
+
+@pytest.mark.parametrize("is_made_anew", [False, True])
+def test_what_is_removed_meanwhile_is_not_held(tmp_path, monkeypatch, is_made_anew):
+    "Else two hold what has one name; whoever tries again holds what is there."
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
+    path = tmp_path / "file.lock"
+
+    def come_late(file, how):
+        path.unlink()
+        if is_made_anew:
+            path.touch()
+        flock(file, how)
+
+    lock, before = Lock(path), lowest_unused()
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", come_late)
+        assert lock.try_alone() is False
+    assert lowest_unused() == before
+    assert lock.try_alone()
+    assert not Lock(path).try_alone()
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSYS, "the file system knows no locks"),
+        (errno.ENOTSUP, "the file system knows no locks"),
+        (errno.ENOLCK, "the file system knows no locks"),
+        (errno.EIO, "cannot be written"),
+    ],
+)
+def test_a_file_system_that_knows_no_locks_is_said(tmp_path, monkeypatch, number, says):
+    "Other errors are not taken for that; nor is either for a lock of somebody else."
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(file, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    before = lowest_unused()
+    message = rf"file\.lock: {says} \({re.escape(os.strerror(number))}\)"
+    with pytest.raises(WorkspaceError, match=message):
+        Lock(tmp_path / "file.lock").try_shared()
+    assert lowest_unused() == before
+
+
+def test_what_is_appended_may_take_several_writes(tmp_path, monkeypatch):
+    "A system writes as many bytes of it as it likes; none is lost in between."
+    lock, write = Lock(tmp_path / "file.lock"), os.write
+    lock.path.write_bytes(b"01")
+    assert lock.try_alone()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda file, content: write(file, content[:3]))
+        lock.append(b"23456789")
+    assert lock.read() == b"0123456789"
+    lock.release()
