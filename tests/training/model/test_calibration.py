@@ -121,7 +121,7 @@ def test_bounds_are_the_mean_more_or_less_some_sigma(level, is_nonnegative):
 
 
 def test_levels_that_were_not_fitted_are_refused():
-    with pytest.raises(ValueError, match=r"Invalid level 90. Must be one of \(50, 68"):
+    with pytest.raises(ValueError, match=r"90. Must be one of \(50, 68, 80, 95\)"):
         OUTPUT.bounds(90, *maps())
 
 
