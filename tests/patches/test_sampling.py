@@ -1,6 +1,7 @@
 """Which points are samples: once a cell, and with the targets that losses need."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,7 @@ KNOWN = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
     [
         (KNOWN, "val_slope_loss", None),
         ([[1.0, NAN], [NAN, 2.0]], "val_slope_loss", None),
+        ([[NAN, 2.0], [1.0, NAN]], "val_slope_loss", None),
         ([[1.0, NAN], [2.0, NAN]], "val_slope_loss", "slope"),
         ([[1.0, NAN], [2.0, NAN]], "val_thickness_loss", None),
         ([[1.0, NAN], [2.0, NAN]], "val_loss", None),
@@ -191,11 +193,87 @@ def test_losses_that_need_every_target_say_how_many_are_unknown(split):
         checked_of_two(losses, holes)
 
 
+@pytest.mark.parametrize(
+    ("empty", "named"), [("train", "training"), ("validation", "validation")]
+)
+def test_a_split_without_samples_is_refused_by_its_name(empty, named):
+    "That of validation where the criterion needs it."
+    targets = {"train": KNOWN, "validation": KNOWN, empty: np.zeros((0, 2))}
+    with pytest.raises(DatasetError, match=rf"the {named} features \(1\) hold no sam"):
+        checked_of_two(["nan_mae", "nan_mae"], targets, criterion="val_loss")
+
+
+MIXED = {"extra_training": {"dataset": "other", "share": 0.5}}
+
+
+def test_samples_to_mix_in_are_needed_where_they_are_asked_for():
+    "With the targets that losses need, which is said of them; else nothing is."
+    targets = {"train": KNOWN, "validation": KNOWN}
+    losses = ["mse", "nan_binary_crossentropy"]
+    of_two = checked_of_two(losses, targets)
+    assert len(of_two) == 2
+    assert checked_of_two(losses, targets, **MIXED) == of_two
+    nothing = {**targets, "extra": np.zeros((0, 2))}
+    assert checked_of_two(losses, nothing) == of_two  # nobody asks for them
+    message = r"^extra_training\.dataset: the 1 training features of 'other' hold no"
+    with pytest.raises(DatasetError, match=message):
+        checked_of_two(losses, nothing, **MIXED)
+    one = checked_of_two(losses, {**targets, "extra": [[1.0, 3.5]]}, **MIXED)
+    assert [said for said in one if said not in of_two] == [
+        of_two[0].replace("train are 2 to 6", "extra are 3.5 to 3.5")
+    ]
+    holes = {**targets, "extra": [[NAN, 1.0], [2.0, 1.0]]}
+    with pytest.raises(DatasetError, match="'mse' needs every"):
+        checked_of_two(losses, holes, **MIXED)
+
+
+@pytest.mark.parametrize(
+    ("transform", "train", "warned"),
+    [
+        ({"name": "sqrt"}, [0.0, 0.5, 9.0], False),
+        ({"name": "log", "floor": 2.0}, [0.0] + 9 * [2.0], False),
+        ({"name": "log", "floor": 2.0}, 2 * [0.0] + 9 * [2.0], True),
+        ({"name": "log", "floor": 2.0}, 2 * [1.999] + 8 * [NAN] + 9 * [2.0], True),
+        ({"name": "log", "floor": 2.0}, 9 * [2.0], False),
+    ],
+)
+def test_targets_of_zero_have_a_root_and_a_tenth_may_be_raised(
+    transform, train, warned
+):
+    "Of the known ones, and the floor itself is not below it."
+    said = []
+    arrays = {
+        "train": np.array(train, dtype="f4")[:, None],
+        "validation": np.array([[NAN]], dtype="f4"),  # of which nothing is asked
+    }
+    experiment = transformed(**transform)
+    check_targets(experiment, arrays, {"train": 1, "validation": 1}, said.append)
+    assert len(said) == warned
+    assert all("below the floor of the logarithm, 2, and" in one for one in said)
+
+
 def test_the_spacing_is_that_of_the_file_or_the_side_of_a_patch():
     raw = synthetic.experiment()
     assert spacing_of(check_experiment(raw, "exp")) == 100.0
     del raw["sampling"]
     assert spacing_of(check_experiment(raw, "exp")) == 400.0
+
+
+def test_points_need_a_known_target_and_inputs_that_are_valid_enough():
+    "Both: of the plain loop, row by row; of a point with one target the other is NaN."
+    rng = np.random.default_rng(0)
+    masks = {name: rng.random((6, 8)) < 0.4 for name in "ab"}
+    (part,), layout = two_outputs(masks)
+    part = replace(part, usable=rng.random((6, 8)) < 0.5)
+    a, b = part.targets["a"], part.targets["b"]
+    expected = [
+        (i, j, a[i, j], b[i, j])
+        for i in range(6)
+        for j in range(8)
+        if part.usable[i, j] and (masks["a"][i, j] or masks["b"][i, j])
+    ]
+    row, col, targets = find_points(part, layout)
+    np.testing.assert_array_equal(np.column_stack([row, col, targets]), expected)
 
 
 @given(
@@ -245,6 +323,19 @@ def test_points_of_a_cell_come_together_the_nearest_first():
     assert number.tolist() == [0, 1, 1, 2, 3, 3]
     order, number = sort_by_cell(cells[:0], distances[:0])
     assert len(order) == len(number) == 0
+
+
+@pytest.mark.parametrize("n_indices", [1, 2, 3])
+def test_cells_of_any_number_of_indices_are_sorted_as_python_does(n_indices):
+    "By the first, then the second and so on, then the distance; and counted from 0."
+    rng = np.random.default_rng(0)
+    cells, distances = rng.integers(0, 3, (40, n_indices)), rng.integers(0, 4, 40)
+    rows = [(*cell, distance) for cell, distance in zip(cells, distances, strict=True)]
+    expected = sorted(range(40), key=rows.__getitem__)
+    seen = sorted({row[:-1] for row in rows})
+    order, number = sort_by_cell(cells, distances)
+    assert order.tolist() == expected
+    assert number.tolist() == [seen.index(rows[i][:-1]) for i in expected]
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10.0, 30.0, 70.0]))
