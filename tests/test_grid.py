@@ -137,3 +137,16 @@ def test_index_inverts_the_centres(row, col):
     assert grid.index(grid.x(col), grid.y(row)) == (row, col)
     part = grid.window(slice(2, 5), slice(3, 7))
     assert part.index(grid.x(col), grid.y(row)) == (row - 2, col - 3)
+
+
+@given(st.integers(1, 30), st.integers(0, 9), st.integers(0, 9))
+def test_strips_hold_every_row_once_and_as_many_as_fit(n_pixels, n_rows, n_cols):
+    "A row of too many pixels is a strip of its own."
+    strips = list(Grid(0.0, 0.0, 10.0, n_rows, n_cols).strips(n_pixels))
+    rows = [row for strip in strips for row in range(strip.start, strip.stop)]
+    assert rows == list(range(n_rows))
+    if n_cols:
+        fitting = [n for n in range(1, 31) if n * n_cols <= n_pixels]
+        sizes = [strip.stop - strip.start for strip in strips]
+        assert all(size == max(fitting, default=1) for size in sizes[:-1])
+        assert all(size <= max(fitting, default=1) for size in sizes)
