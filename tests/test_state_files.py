@@ -1,12 +1,18 @@
 """Files that commands wrote, edited since: refused with their names, or harmless."""
 
+import hashlib
 import json
 import os
 import shutil
 
 import pytest
 
-from glacier_inversion.state_files import NewerFileError, read_state, write_state
+from glacier_inversion.state_files import (
+    NewerFileError,
+    digest_of,
+    read_state,
+    write_state,
+)
 from tests.helpers import Run
 
 DEEP = "[" * 100_000
@@ -181,6 +187,29 @@ def test_a_format_is_written_and_read(tmp_path):
     assert read_state(path, 2) == {"format": 2, "a": [1]}
     path.write_text('{"a": 1}')
     assert read_state(path, 2) == {"format": 1, "a": 1}
+
+
+def test_a_state_is_written_for_people_too(tmp_path):
+    "A line for each value, names as they are; the format first."
+    write_state(tmp_path / "state.json", {"b": ["Öræfajökull"], "a": {}}, 3)
+    lines = [
+        "{",
+        '  "format": 3,',
+        '  "b": [',
+        '    "Öræfajökull"',
+        "  ],",
+        '  "a": {}',
+        "}",
+        "",
+    ]
+    assert (tmp_path / "state.json").read_bytes() == "\n".join(lines).encode()
+
+
+def test_a_digest_is_that_of_one_spelling():
+    "Which files of earlier versions hold: keys in order, and ASCII alone."
+    spelt = b'{"a": {"c": "\\u00d6", "d": 0.1}, "b": [1, null]}'
+    content = {"b": [1, None], "a": {"d": 0.1, "c": "Ö"}}
+    assert digest_of(content) == hashlib.sha256(spelt).hexdigest()
 
 
 @pytest.mark.parametrize("number", ["2", 0, -1, 1.5, True, None, [1]])
