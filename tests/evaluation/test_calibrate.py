@@ -6,6 +6,7 @@ import pytest
 
 from glacier_inversion import Workspace, calibrate
 from glacier_inversion.errors import DatasetError
+from glacier_inversion.evaluation.calibrate import keep_calibration
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.locks import locked
 from tests import synthetic
@@ -94,3 +95,14 @@ def test_too_few_validation_features_are_refused(finished, tmp_path):
         "too."
     )
     assert not (run.root / "models/small/calibration.json").exists()
+
+
+def test_a_model_that_is_not_trained_keeps_no_calibration(tmp_path, caplog):
+    "As after a cross-validation of an experiment alone; it is said, and nothing made."
+    checked = check_experiment(synthetic.experiment(), "exp")
+    fitted = {"thickness": None}  # which is not looked at
+    kept = keep_calibration(checked, Workspace(tmp_path), None, fitted, 2, "crossval")
+    assert kept is None
+    said = f"{tmp_path}/models/small: is not trained, so no calibration is kept with it"
+    assert said in caplog.text
+    assert list(tmp_path.iterdir()) == []
