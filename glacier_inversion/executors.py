@@ -138,8 +138,9 @@ def _begin(connection: Connection) -> None:
     """Begin a process: it ends with the one that asked, and hears SIGTERM alone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+        # SIGTERM is not ignored for a moment either: one that came before would be lost
+        to_end = number == signal.SIGTERM
+        signal.signal(number, (lambda *_: os._exit(1)) if to_end else signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     try:

@@ -1,5 +1,6 @@
 """Processes of ours: as many as may run, and none that outlives its parent."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -141,6 +142,21 @@ def test_a_task_whose_process_is_lost_says_how():
     assert isinstance(lost, ProcessLostError)
     assert str(lost) == "signal 9"
     assert done == {1: 1, 2: 4, 3: 9}
+
+
+def test_a_process_that_is_ended_before_it_begins_ends():
+    "While it imports, and nobody says what it is to do: as after Ctrl-C at its start."
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with executors._masked():
+        process = context.Process(target=executors._begin, args=(theirs,), daemon=True)
+        process.start()
+    process.terminate()
+    process.join(30)
+    is_alive = process.is_alive()
+    process.kill()
+    ours.close()
+    assert not is_alive
 
 
 def test_processes_that_cannot_begin_are_an_error():
