@@ -132,17 +132,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if len(names) <= _MOST_COMPARED and len(name) <= _MOST_COMPARED:
         close = difflib.get_close_matches(name, names, n=1)
         close = close or [other for other in names if len(name) > 2 and name in other]
-    shown = names[:20] + (["..."] if len(names) > 20 else [])
+    shown = [*map(_shorten, names[:20])] + (["..."] if len(names) > 20 else [])
     meant = f"Did you mean {close[0]!r}? " if close else ""
     return f"{meant}Known: {', '.join(shown)}."
 
 
 def name_some(names: Sequence[str], most: int = 20) -> str:
-    """
+    r"""
     List names, long ones shortened, and say how many more there are.
 
     >>> name_some(["a", "b"]), name_some(["a", "b", "c"], most=2)
     ('a, b', 'a, b and 1 more')
+    >>> name_some(["a\x1b[1m"])
+    'a�[1m'
     >>> name_some(["x" * 200])
     'xxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxx'
     """
@@ -152,6 +154,8 @@ def name_some(names: Sequence[str], most: int = 20) -> str:
 
 
 def _shorten(name: str) -> str:
+    # of a file that is no table, control characters would be the terminal's
+    name = "".join(each if each.isprintable() else "\ufffd" for each in name)
     if len(name) <= _LONGEST_NAME:
         return name
     half = _LONGEST_NAME // 2

@@ -148,6 +148,13 @@ class Workspace:
         """Return the path of the report on a model."""
         return _below(self.root / "reports", model).with_name(f"{model}.html")
 
+    def find_read_only(self) -> list[str]:
+        """Name the folders of results in which nothing can be written."""
+        results = ("datasets", "models", "drawings", "evaluations", "reports")
+        places = {name: self.root / name for name in results}
+        places |= {name: self.root for name, at in places.items() if not at.exists()}
+        return [n for n, at in places.items() if not os.access(at, os.W_OK | os.X_OK)]
+
     def drawn_profile(self, model: str, profile: str, output: str) -> Path:
         """Return the path of what a model predicts along lines."""
         path = _below(self.drawings(model) / "profiles", profile, output).parent

@@ -18,6 +18,7 @@ from glacier_inversion.workspace import (
     same_names,
     tile_path,
 )
+from tests.processes import AS_NOBODY, hand_over, run_code
 
 
 def test_a_path_on_the_way_may_be_a_link(linked):
@@ -128,3 +129,25 @@ def test_names_that_only_begin_like_devices_are_taken():
     assert [name_problem(n) for n in ("CONCORDIA", "com10", "nul-1", "a.con")] == (
         [None] * 4
     )
+
+
+def test_folders_that_may_only_be_read_are_named(nobodys):
+    "By somebody without privileges; what is not there lies in the workspace."
+    for name in ("datasets", "models"):
+        (nobodys / name).mkdir(parents=True)
+    hand_over(nobodys)
+    code = (
+        f"from glacier_inversion.workspace import Workspace\n{AS_NOBODY}\n"
+        f"print(*Workspace({str(nobodys)!r}).find_read_only())"
+    )
+    found = {}
+    for folder in (nobodys / "models", nobodys):
+        assert run_code(code).stdout.split() == []
+        folder.chmod(0o555)
+        done = run_code(code)
+        folder.chmod(0o755)
+        found[folder.name] = done.stdout.split()
+    assert found == {
+        "models": ["models"],
+        nobodys.name: ["drawings", "evaluations", "reports"],
+    }

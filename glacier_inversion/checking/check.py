@@ -80,6 +80,7 @@ def check(
     problems = [*survey.problems]
     models = open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
+    beside += _find_read_only(workspace)
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
         name = experiment.model_name
@@ -139,6 +140,17 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     return [
         f"{plan.folder}: was built from other files of {name_some(changed)}. Run 'ginv "
         "build-dataset'"
+    ]
+
+
+def _find_read_only(workspace: Workspace) -> list[str]:
+    """Say where commands could not write; which of them are to run is not known."""
+    names = workspace.find_read_only()
+    if not names:
+        return []
+    return [
+        f"{workspace.root}: nothing may be written in {name_some(names)}. Commands "
+        "that do so will stop. Change its permissions, or choose another --workspace"
     ]
 
 

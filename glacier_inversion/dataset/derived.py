@@ -195,7 +195,8 @@ class Rasters:
             ),
         )
         own = slice(reach, reach + grid.n_rows), slice(reach, reach + grid.n_cols)
-        tile: NDArray[np.float32] = values[own].astype(np.float32)
+        with np.errstate(over="ignore"):  # it is unknown then
+            tile: NDArray[np.float32] = values[own].astype(np.float32)
         tile[np.isinf(tile)] = np.nan
         return tile
 

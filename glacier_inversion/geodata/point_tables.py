@@ -293,8 +293,9 @@ def _coordinates(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the coordinates of single points, NaN of all other geometries."""
     points = np.asarray(geometry)
-    single = shapely.get_num_geometries(points) == 1
-    first = np.where(single, shapely.get_geometry(points, 0), None)
+    first = shapely.get_geometry(points, 0)
+    single = (shapely.get_num_geometries(points) == 1) & ~shapely.is_empty(first)
+    first = np.where(single, first, None)
     return shapely.get_x(first), shapely.get_y(first)
 
 

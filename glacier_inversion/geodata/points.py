@@ -235,7 +235,8 @@ def _known(
     path: Path, value: NDArray[np.float64], nodata: Sequence[float]
 ) -> NDArray[np.bool_]:
     """Tell which values are data; refuse a usual nodata number that nobody named."""
-    missing = np.isin(value, nodata) | ~np.isfinite(value)
+    with np.errstate(over="ignore"):  # what tiles cannot hold, as in rasters
+        missing = np.isin(value, nodata) | ~np.isfinite(value.astype(np.float32))
     for number in USUAL_NODATA:
         if bool((value[~missing] == number).any()):
             raise RasterError(undeclared(path, nodata, number))

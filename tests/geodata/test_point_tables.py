@@ -214,6 +214,17 @@ def test_points_of_multipoints_are_single(tmp_path):
     np.testing.assert_equal((x, y), ([8.0, np.nan, 8.2], [46.5, np.nan, 46.7]))
 
 
+@pytest.mark.parametrize("empty", ["POINT EMPTY", "MULTIPOINT EMPTY", None])
+def test_a_geometry_without_a_point_is_nowhere(tmp_path, empty):
+    "As programs write rows that have no place."
+    nowhere = None if empty is None else shapely.from_wkt(empty)
+    geometry = [shapely.Point(8.0, 46.5), nowhere, shapely.Point(8.2, 46.7)]
+    path = tmp_path / "points.gpkg"
+    geopandas.GeoDataFrame({"h": TABLE.h}, geometry=geometry, crs=4326).to_file(path)
+    _, _, x, y = read(path)
+    np.testing.assert_equal((x, y), ([8.0, np.nan, 8.2], [46.5, np.nan, 46.7]))
+
+
 def test_what_is_no_table_is_said_so(tmp_path):
     (tmp_path / "dem.tif").write_bytes(b"")
     for name, message in (

@@ -131,6 +131,15 @@ def test_nodata_is_no_thickness(path):
     assert values(path, table=table, where={"DATA_FLAG": None}) == [100, 130]
 
 
+@pytest.mark.parametrize("number", [1e39, -1e308, np.inf])
+def test_what_tiles_cannot_hold_is_no_value(path, number):
+    "As in rasters; it is counted among the rows without one."
+    table = TABLE.assign(THICKNESS=TABLE.THICKNESS.replace(110, number))
+    found = opened(path, table=table)
+    assert sorted(found.value) == [100, 120, 130]
+    assert found.counts.without_value == opened(path).counts.without_value + 1
+
+
 def test_a_selection_of_nothing_is_refused(path):
     with pytest.raises(RasterError) as caught:
         values(path, where={"DATA_FLAG": "y"})
