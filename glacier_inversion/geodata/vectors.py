@@ -199,11 +199,16 @@ def check_exists(path: Path) -> None:
             "workspace's data folder. Correct its name, or its permissions."
         )
         raise OutlineError(message) from error
-    if not is_file:
-        is_what = "is no file" if is_there else "does not exist"
+    if not is_there:
         message = (
-            f"{path}: {is_what}. Must be a vector file in the workspace's data "
+            f"{path}: does not exist. Must be a vector file in the workspace's data "
             "folder. Put it there, or correct its name in the experiment."
+        )
+        raise OutlineError(message)
+    if not is_file:  # a pipe would be waited for
+        message = (
+            f"{path}: is no file. Must be a vector file. Correct its name in the "
+            "experiment."
         )
         raise OutlineError(message)
 
