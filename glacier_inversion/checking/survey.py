@@ -136,7 +136,7 @@ def survey_data(experiment: Experiment | Application, workspace: Workspace) -> S
         profiles = read_profiles(experiment, workspace)
         warnings += find_stray_profiles(profiles, plan.ownership.outlines)
     except OutlineError as error:
-        problems.append(str(error))
+        problems += str(error).splitlines()
     drawn = _find_drawn(experiment, plan, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
     return Survey(

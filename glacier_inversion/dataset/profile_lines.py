@@ -22,16 +22,22 @@ def read_profiles(
     Raises
     ------
     OutlineError
-        A profile does not exist, or as `read_lines` does.
+        Profiles do not exist, or as `read_lines` does: all of them, a line each.
     """
-    lines = {}
+    lines, problems = {}, []
     for name in experiment.drawing_description.profiles:
         path = workspace.profile(name)
         if not path.exists():
             known = [there.stem for there in path.parent.glob("*.shp")]
             message = f"{path}: does not exist. {nearest(name, known)} Correct it."
-            raise OutlineError(message)
-        lines[name] = read_lines(path, experiment.dataset_description.epsg)
+            problems.append(message)
+            continue
+        try:
+            lines[name] = read_lines(path, experiment.dataset_description.epsg)
+        except OutlineError as error:
+            problems.append(str(error))
+    if problems:
+        raise OutlineError("\n".join(problems))
     return lines
 
 

@@ -61,7 +61,7 @@ def read_form(path: Path) -> TextForm:
         encoding=encoding,
         encoding_errors="replace",
     )
-    names = enumerate(map(str, header.iloc[0]))
+    names = enumerate(str(name).strip() for name in header.iloc[0])
     columns = tuple(name or f"Unnamed: {i}" for i, name in names)
     return TextForm(columns, separator, encoding, n_skipped)
 

@@ -1,6 +1,7 @@
 """Profiles that lie where nothing is: said before and when they are drawn."""
 
 import csv
+import json
 
 import pytest
 import shapely
@@ -41,6 +42,25 @@ def test_a_profile_that_meets_no_outline_is_told(lines, told):
 
 def test_without_outlines_nothing_is_said():
     assert not [*find_stray_profiles({"a": [shapely.LineString([(0, 0), (1, 1)])]}, {})]
+
+
+def test_all_profiles_that_cannot_be_read_are_named(finished, tmp_path):
+    "By check, a problem each, and by draw."
+    run = copy_of(finished, tmp_path)
+    synthetic.write_outlines(
+        run.root / "data/profiles/area.shp", [({}, shapely.box(0, 0, 9, 9))]
+    )
+    names = ["missing", "area", "along", "gone"]
+    run.raw["drawing_description"] |= {"profiles": names}
+    run.write()
+    wrong = ["missing.shp: does not", "area.shp: holds no line", "gone.shp: does not"]
+    problems = json.loads(run("check", "--json").stdout)["problems"]
+    assert len(problems) == 3
+    for said, problem in zip(wrong, problems, strict=True):
+        assert said in problem
+    drawn = run("draw")
+    assert drawn.exit_code == 1
+    assert all(said in drawn.stderr for said in wrong)
 
 
 def test_check_and_draw_tell_it_once(finished, tmp_path):

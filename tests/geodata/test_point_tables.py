@@ -47,6 +47,13 @@ def test_tables_of_any_kind_say_the_same(tmp_path, name, write):
     assert (values, x, y) == (TABLE.h.tolist(), TABLE.lon.tolist(), TABLE.lat.tolist())
 
 
+def test_blanks_around_names_of_columns_do_not_count(tmp_path):
+    "As people write a header; a name is what is between."
+    (tmp_path / "a.csv").write_text("lon, lat , h\n8.0, 46.5, 100\n")
+    _, *found = read(tmp_path / "a.csv")
+    assert found == [[100], [8.0], [46.5]]
+
+
 @pytest.mark.parametrize("ending", ["gpkg", "shp", "geojson"])
 def test_geometries_are_places(tmp_path, ending):
     "Those that are no single point are nowhere."
