@@ -51,6 +51,22 @@ def test_whole_tracks_are_drawn_and_no_more_than_the_share(script, share):
         assert set(tracks[own]).isdisjoint(tracks[~own])
 
 
+def test_values_are_read_as_the_file_and_the_experiment_say(script, tmp_path):
+    "The band, its scale and offset, and what is no data, by the file or instead of it."
+    path = tmp_path / "a.tif"
+    where = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}
+    shape = {"count": 2, "height": 1, "width": 4, "dtype": "int16", "nodata": -1}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **where) as dst:
+        dst.write(np.array([[[9, 9, 9, 9]], [[-1, 0, 7, 20]]], "i2"))
+        dst.scales, dst.offsets = (1.0, 0.5), (0.0, 100.0)
+    profile, values = script.read_values(path, {"band": 2})
+    np.testing.assert_array_equal(values, [[np.nan, 100, 103.5, 110]])
+    _, values = script.read_values(path, {"band": 2, "nodata": [0, 7]})
+    np.testing.assert_array_equal(values, [[99.5, np.nan, np.nan, 110]])
+    assert {name: profile[name] for name in where} == where
+    assert profile["count"] == 1
+
+
 @pytest.mark.slow
 def test_each_feature_is_predicted_from_what_is_left_of_others(
     script, tmp_path, capfd, monkeypatch
@@ -74,7 +90,7 @@ def test_each_feature_is_predicted_from_what_is_left_of_others(
     row = capfd.readouterr().out.splitlines()[1].split()
     assert row[2] == "nothing"
     assert row[3] == row[4] == row[5]  # of one draw
-    name = f"{run.raw['dataset_description']['dataset_name']}_thinned"
+    name = f"{run.file.stem}_thinned"
     with rasterio.open(run.root / "data" / f"{name}.tif") as src:
         seen = np.isfinite(src.read(1))
     curve = script.Curve(run.file, run.root)

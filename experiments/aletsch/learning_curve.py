@@ -3,14 +3,16 @@ Measure how errors grow where radar is sparse, and what another dataset mends.
 
     python experiments/aletsch/learning_curve.py --workspace WORKSPACE FILE
 
-The known pixels of the first output are thinned to a share, by whole tracks. Each
-feature is predicted by networks that were trained on what is left in all others, and is
+The known pixels of the first output are thinned to a share at most, by whole tracks;
+tracks that are longer than the share are never drawn. Each feature that has known
+pixels is predicted by networks that were trained on what is left in all others, and is
 judged by all of its known pixels. Where the file has `extra_training`, both without it
 and with it; build that dataset before.
 
 Several draws of tracks are made of each share below 1. The table has their mean RMSE,
 and the least and the greatest. The thinned data are written into the workspace's data/,
-and a dataset and a model beside those of the file, all of them named NAME_thinned.
+and a dataset and a model beside those of the file, all of them named as the file, with
+_thinned behind.
 """
 
 from __future__ import annotations
@@ -68,6 +70,23 @@ def draw_tracks(tracks: Labels, share: float, seed: int) -> NDArray[np.bool_]:
     return np.isin(tracks, drawn)
 
 
+def read_values(
+    path: Path, raster: dict[str, Any]
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Return a profile to write a raster's values with, and these, NaN if unknown."""
+    band, nodata = raster.get("band") or 1, raster.get("nodata")
+    with rasterio.open(path) as src:
+        profile = {"crs": src.crs, "transform": src.transform}
+        stored = src.read(band, masked=True)
+        if nodata is not None:  # it replaces the file's
+            stored = np.ma.masked_array(src.read(band), np.isin(stored.data, nodata))
+        scale, offset = src.scales[band - 1], src.offsets[band - 1]
+    values = (stored.astype("f8") * scale + offset).astype("f4").filled(np.nan)
+    height, width = values.shape
+    profile |= {"height": height, "width": width, "count": 1, "dtype": "float32"}
+    return profile | {"driver": "GTiff"}, values
+
+
 class Curve:
     """
     An experiment whose known pixels are thinned, and which is trained again and again.
@@ -75,7 +94,7 @@ class Curve:
     Attributes
     ----------
     features : list of str
-        Each is left out in turn.
+        As the outlines have them.
     tracks : int32 array, shape (n_rows, n_cols) of the raster
     output : str
     mixed_in : str or None
@@ -83,15 +102,20 @@ class Curve:
     """
 
     def __init__(self, file: Path, workspace: Path) -> None:
-        self._raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        extra = parse_experiment(text, str(file)).extra_training
+        self.mixed_in = extra.dataset if extra else None
+        self._raw: dict[str, Any] = json.loads(text)
+        self._name = f"{file.stem}_thinned"
         self._workspace = ginv.Workspace(workspace)
         described = self._raw["dataset_description"]
         self.output = self._raw["outputs"][0]["name"]
-        self.mixed_in = self._raw.get("extra_training", {}).get("dataset")
-        (self._raster,) = (r for r in described["rasters"] if r["name"] == self.output)
-        with rasterio.open(self._workspace.data(self._raster["file"])) as src:
-            self._profile = src.profile | {"nodata": None}
-            self._values = src.read(1, masked=True).astype("f4").filled(np.nan)
+        (raster,) = (r for r in described["rasters"] if r["name"] == self.output)
+        if "file" not in raster:
+            sys.exit(f"{file}: {self.output} is no raster file, and cannot be thinned.")
+        self._profile, self._values = read_values(
+            self._workspace.data(raster["file"]), raster
+        )
         outlines = geopandas.read_file(
             self._workspace.data(described["shapefile_file"])
         ).to_crs(self._profile["crs"])
@@ -106,9 +130,11 @@ class Curve:
         self.tracks = find_tracks(np.isfinite(self._values), self._feature_at)
 
     def measure(self, left: NDArray[np.bool_], *, mixed: bool) -> float:
-        """Leave out each feature; return the RMSE of all known pixels."""
+        """Leave out each feature in turn; return the RMSE of all known pixels."""
         squares, n = 0.0, 0
         for number, feature in enumerate(self.features, 1):
+            if not self.tracks[self._feature_at == number].any():
+                continue
             seen = left | (self._feature_at == number)
             experiment = self._without(number, seen, mixed=mixed)
             ginv.build_dataset(experiment, self._workspace)
@@ -124,9 +150,9 @@ class Curve:
         self, number: int, seen: NDArray[np.bool_], *, mixed: bool
     ) -> ginv.Experiment:
         """Write data without a feature; return the experiment on them."""
-        name = f"{self._raw['dataset_description']['dataset_name']}_thinned"
-        profile = self._profile | {"count": 1, "dtype": "float32", "driver": "GTiff"}
-        with rasterio.open(self._workspace.data(f"{name}.tif"), "w", **profile) as dst:
+        name = self._name
+        path = self._workspace.data(f"{name}.tif")
+        with rasterio.open(path, "w", **self._profile) as dst:
             dst.write(np.where(seen, self._values, np.nan), 1)
         others = np.arange(1, len(self.features) + 1) != number
         outlines = self._outlines.assign(thinned=np.where(others, 0, 2))
@@ -137,7 +163,7 @@ class Curve:
         described["split"] = {"field": "thinned"}
         for raster in described["rasters"]:
             if raster["name"] == self.output:
-                raster["file"] = f"{name}.tif"
+                raster |= {"file": f"{name}.tif", "band": 1, "nodata": None}
         raw["model_name"] = name
         raw["drawing_description"]["models"] = [name]
         if not mixed:
@@ -156,12 +182,19 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     given = parser.parse_args()
     logging.getLogger("glacier_inversion").setLevel(logging.ERROR)
-    curve = Curve(given.file, given.workspace)
+    try:
+        measure(Curve(given.file, given.workspace), given.shares, given.draws)
+    except ginv.GlacierInversionError as error:
+        sys.exit(str(error))
+
+
+def measure(curve: Curve, shares: list[float], n_draws: int) -> None:
+    """Print a row for each share, without and with what is mixed in."""
     print(f"{'share':>6}{'pixels':>8}   {'mixed in':16}   RMSE  least   most")
-    for share in given.shares:
+    for share in shares:
         draws = [
             draw_tracks(curve.tracks, share, seed)
-            for seed in range(given.draws if share < 1 else 1)
+            for seed in range(n_draws if share < 1 else 1)
         ]
         n = np.mean([left.sum() for left in draws])
         for mixed_in in dict.fromkeys(("nothing", curve.mixed_in or "nothing")):
