@@ -19,13 +19,12 @@ from rasterio.windows import Window
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
 from glacier_inversion.executors import ending_if_stuck
-from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.pixel_sizes import measure_pixel
 from glacier_inversion.geodata.resampling import resample
-from glacier_inversion.geodata.vrts import check_parts
+from glacier_inversion.geodata.vrts import find_files
 from glacier_inversion.geodata.warping import Warping, columns_of_file
 from glacier_inversion.grid import Grid
 
@@ -99,7 +98,7 @@ def open_source(
     RasterError
         The file is missing, no raster, has no CRS or transform, or no such band.
     """
-    check_parts(path)
+    files = find_files(path)
     with opened(path) as src:
         if band > src.count:
             message = (
@@ -179,20 +178,24 @@ def open_source(
         # 1 % of tolerance: a scale factor between two projections is no choice
         if resampling is None and resolution / pixel_size > 2 * 0.99:
             warping = replace(warping, method="average")
-        kinds = src.mask_flag_enums[band - 1]
-        files = {file_of(path), *(Path(f) for f in src.files if Path(f).is_file())}
         return Source(
             path,
-            tuple(sorted(files)),
+            files,
             band,
             tuple(numbers),
             src.units[band - 1],
             pixel_size,
             warping,
-            MaskFlags.per_dataset in kinds and MaskFlags.alpha not in kinds,
+            _is_masked(src.mask_flag_enums[band - 1]),
             _find_opacity(src, band),
             _find_pictured(src, band),
         )
+
+
+def _is_masked(kinds: Sequence[MaskFlags]) -> bool:
+    """Tell whether a band has a mask; one of the band alone is of no kind."""
+    elsewhere = {MaskFlags.all_valid, MaskFlags.alpha} & {*kinds}
+    return not elsewhere and [*kinds] != [MaskFlags.nodata]
 
 
 def _find_opacity(src: Any, band: int) -> int | None:

@@ -11,6 +11,7 @@ import rasterio
 from glacier_inversion.dataset import recorded_sources
 from tests.checking.helpers import report_of
 from tests.dataset.helpers import tiles
+from tests.geodata.helpers import write_masked_vrt
 from tests.helpers import Run, new_run, read_all
 
 WARNED = "was built before slope.tif changed. What is in the dataset is used."
@@ -98,6 +99,18 @@ def test_other_contents_of_a_part_are_told(built):
     "Which the VRT alone would not show."
     touch(built, "slope.tif", "speed.vrt")
     change(built, "speed.tif")
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+
+
+def test_other_contents_of_the_mask_of_a_vrt_are_told(built):
+    "Which GDAL does not count among its files."
+    data = built.root / "data"
+    mask = data / "mask.tif"
+    shutil.copy(data / "speed.tif", mask)
+    write_masked_vrt(data / "speed.vrt", data / "speed.tif", mask)
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+    assert "0 tiles written, 15 kept" in built("build-dataset").stderr
+    change(built, "mask.tif")
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 
