@@ -36,7 +36,7 @@ from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.training.needed_memory import estimate_memory
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import Workspace, last_part
 
 if TYPE_CHECKING:
     from glacier_inversion.training.cost import Cost
@@ -80,7 +80,7 @@ def check(
     problems = [*survey.problems]
     models = open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
-    beside += _find_read_only(workspace)
+    beside += _find_read_only(experiment, workspace)
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
         name = experiment.model_name
@@ -143,9 +143,18 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     ]
 
 
-def _find_read_only(workspace: Workspace) -> list[str]:
+def _find_read_only(
+    experiment: Experiment | Application, workspace: Workspace
+) -> list[str]:
     """Say where commands could not write; which of them are to run is not known."""
-    names = workspace.find_read_only()
+    drawing = experiment.drawing_description
+    drawn = drawing.models if drawing.blend is None else [drawing.blend]
+    own = [workspace.dataset(experiment.dataset_description.dataset_name)]
+    if isinstance(experiment, Experiment):
+        name = experiment.model_name
+        own += [workspace.model(name), workspace.evaluations(name, "test").parent]
+    own += [workspace.drawings(last_part(place)) for place in drawn]
+    names = workspace.find_read_only(own)
     if not names:
         return []
     return [
