@@ -78,8 +78,8 @@ def check(
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
     problems = [*survey.problems]
-    models = open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
+    models = open_models(experiment, workspace, problems, beside)
     beside += _find_read_only(experiment, workspace)
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
