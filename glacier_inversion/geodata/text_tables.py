@@ -61,8 +61,8 @@ def read_form(path: Path) -> TextForm:
         encoding=encoding,
         encoding_errors="replace",
     )
-    names = enumerate(str(name).strip() for name in header.iloc[0])
-    columns = tuple(name or f"Unnamed: {i}" for i, name in names)
+    names = enumerate(map(str, header.iloc[0]))
+    columns = tuple(name if name.strip() else f"Unnamed: {i}" for i, name in names)
     return TextForm(columns, separator, encoding, n_skipped)
 
 
