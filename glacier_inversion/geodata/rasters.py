@@ -33,6 +33,7 @@ from glacier_inversion.grid import Grid
 USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
 # Whole numbers of these types are exact in float32.
 _SHORT = ("u1", "i1", "u2", "i2", "f4", "f2")
+_MOST = float(np.finfo("f4").max)  # that a tile can hold
 
 
 @dataclass(frozen=True)
@@ -244,9 +245,9 @@ def warp(
 
     Places are transformed exactly, as by ``gdalwarp -et 0``, and kernels are as wide in
     all of the tile. What is no data takes no part in the resampling: the source's
-    nodata numbers, what its mask or opacity hides, NaN and what is infinite. A band's
-    scale and offset are applied. What the file does not cover is NaN. No more of the
-    file is read than the grid needs, and no more at once than memory holds.
+    nodata numbers, what its mask or opacity hides, NaN and what float32 cannot hold. A
+    band's scale and offset are applied. What the file does not cover is NaN. No more of
+    the file is read than the grid needs, and no more at once than memory holds.
 
     Parameters
     ----------
@@ -322,7 +323,7 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
         ):
             raise RasterError(undeclared(source.path, source.nodata, number))
     known: NDArray[Any] = values.astype("f4" if dtype.str[1:] in _SHORT else "f8")
-    known[named | ~np.isfinite(known)] = np.nan
+    known[named | ~(np.abs(known) <= _MOST)] = np.nan
     return known
 
 

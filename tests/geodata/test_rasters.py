@@ -131,6 +131,18 @@ def test_undeclared_nodata_is_found_in_south_up_files(tmp_path):
         warp(source(path), grid)
 
 
+@pytest.mark.parametrize("number", [1e39, -1e300, np.inf, np.nan])
+@pytest.mark.parametrize("method", ["average", "bilinear"])
+def test_what_float32_cannot_hold_is_never_blended_into_data(tmp_path, number, method):
+    "A quarter of 1e39 would be a number that it can hold."
+    values = np.full((300, 300), 7, dtype="f8")
+    values[60::7, 60::7] = number
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    tile = warp(source(tmp_path / "c.tif", resampling=method), GRID)
+    np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+    assert np.isfinite(tile).mean() > 0.9
+
+
 def test_infinite_values_are_unknown(tmp_path):
     "Not numbers to learn from."
     values = np.full((300, 300), 7, dtype="f4")
