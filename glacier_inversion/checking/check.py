@@ -23,7 +23,11 @@ from glacier_inversion.dataset.plan import (
     DatasetPlan,
     find_small_buffer,
 )
-from glacier_inversion.dataset.recorded_sources import find_changed, record_sources
+from glacier_inversion.dataset.recorded_sources import (
+    find_changed,
+    find_unmasked,
+    record_sources,
+)
 from glacier_inversion.dataset.summary import SUMMARY
 from glacier_inversion.errors import (
     DatasetError,
@@ -127,19 +131,25 @@ def check(
 
 
 def _find_outdated(plan: DatasetPlan) -> list[str]:
-    """Say which rasters of the dataset, if it is built, are of other files."""
+    """Say which rasters of the dataset, if it is built, would be made of other data."""
     if plan.problems or not (plan.folder / SUMMARY).exists():
         return []
     try:
         record = record_sources(plan.rasters, plan.folder)
+        unmasked = find_unmasked(plan.folder, record)
         changed = find_changed(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
-    if not changed:
-        return []
+    others = [name for name in changed if name not in unmasked]
+    reasons = {
+        "from other files of {}": others,
+        "with what masks or opacity hide in {}, as data": unmasked,
+    }
     return [
-        f"{plan.folder}: was built from other files of {name_some(changed)}. Run 'ginv "
+        f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
         "build-dataset'"
+        for reason, names in reasons.items()
+        if names
     ]
 
 

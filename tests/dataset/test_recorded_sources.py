@@ -92,6 +92,14 @@ def test_tiles_of_what_a_mask_hides_are_made_anew(built):
     record = json.loads(path.read_text())
     assert record["rasters"]["slope"].pop("masked")
     path.write_text(json.dumps(record))
+    warnings = report_of(built)["warnings"]
+    said = "was built with what masks or opacity hide in slope, as data. Run 'ginv "
+    assert [w for w in warnings if said in w]
+    assert not [w for w in warnings if "other files" in w]
+    with rasterio.open(built.root / "data" / "slope.tif", "r+") as dst:
+        dst.write(dst.read() + 1)
+    (other,) = [w for w in report_of(built)["warnings"] if "was built " in w]
+    assert "was built from other files of slope. Run" in other
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 
