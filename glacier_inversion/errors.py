@@ -28,6 +28,7 @@ from __future__ import annotations
 import difflib
 import errno
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeGuard
@@ -44,6 +45,8 @@ _NOT_LOADED = (
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
 _LONGEST_NAME = 40  # characters of one of several
+# Characters that turn the direction of all text behind them.
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 class GlacierInversionError(Exception):
@@ -145,6 +148,8 @@ def name_some(names: Sequence[str], most: int = 20) -> str:
     ('a, b', 'a, b and 1 more')
     >>> name_some(["a\x1b[1m"])
     'a�[1m'
+    >>> name_some(["Glacier\xa0d'Otemma", "a\u202eb"])
+    "Glacier\xa0d'Otemma, a�b"
     >>> name_some(["x" * 200])
     'xxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxx'
     """
@@ -155,11 +160,18 @@ def name_some(names: Sequence[str], most: int = 20) -> str:
 
 def _shorten(name: str) -> str:
     # of a file that is no table, control characters would be the terminal's
-    name = "".join(each if each.isprintable() else "\ufffd" for each in name)
+    name = "".join("\ufffd" if _is_control(each) else each for each in name)
     if len(name) <= _LONGEST_NAME:
         return name
     half = _LONGEST_NAME // 2
     return f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _is_control(char: str) -> bool:
+    """Tell whether a character means no text, but what a terminal is to do with it."""
+    # Cs are halves of others, which cannot be printed
+    is_none = unicodedata.category(char) in ("Cc", "Cs")
+    return is_none or unicodedata.bidirectional(char) in _TURNS
 
 
 def first_line(error: Exception) -> str:

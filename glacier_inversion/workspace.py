@@ -148,17 +148,37 @@ class Workspace:
         """Return the path of the report on a model."""
         return _below(self.root / "reports", model).with_name(f"{model}.html")
 
-    def find_read_only(self) -> list[str]:
-        """Name the folders of results in which nothing can be written."""
+    def find_read_only(self, own: Iterable[Path] = ()) -> list[str]:
+        """
+        Name the folders of results in which nothing can be written.
+
+        What is not there would be made in the nearest folder that is.
+
+        Parameters
+        ----------
+        own : iterable of Path
+            An experiment's own folders, in those of all results.
+        """
         results = ("datasets", "models", "drawings", "evaluations", "reports")
-        places = {name: self.root / name for name in results}
-        places |= {name: self.root for name, at in places.items() if not at.exists()}
-        return [n for n, at in places.items() if not os.access(at, os.W_OK | os.X_OK)]
+        places = [*(self.root / name for name in results), *own]
+        closed = [place for place in places if not _may_write(place)]
+        return [
+            str(place.relative_to(self.root))
+            for place in closed
+            if place.parent not in closed
+        ]
 
     def drawn_profile(self, model: str, profile: str, output: str) -> Path:
         """Return the path of what a model predicts along lines."""
         path = _below(self.drawings(model) / "profiles", profile, output).parent
         return path.with_name(f"{profile}_{output}.csv")
+
+
+def _may_write(folder: Path) -> bool:
+    """Tell whether a folder, or the nearest that there is on its way, takes files."""
+    # of what a closed folder hides nothing is known: then that is the nearest
+    known = (at for at in (folder, *folder.parents) if os.access(at, os.F_OK))
+    return os.access(next(known, folder), os.W_OK | os.X_OK)
 
 
 def last_part(path: str) -> str:

@@ -145,7 +145,7 @@ MAKE_PATHS = {
     "proposing.outlines",
     "proposing.applying",  # for the stem of a name, which nothing opens
     # What the system, or GDAL, says is there.
-    *("control_groups", "files", "geodata.archives", "geodata.rasters"),
+    *("control_groups", "files", "geodata.archives", "geodata.vrts"),
 }
 
 

@@ -131,23 +131,55 @@ def test_names_that_only_begin_like_devices_are_taken():
     )
 
 
-def test_folders_that_may_only_be_read_are_named(nobodys):
-    "By somebody without privileges; what is not there lies in the workspace."
-    for name in ("datasets", "models"):
-        (nobodys / name).mkdir(parents=True)
-    hand_over(nobodys)
+def read_only_in(root):
+    """Name what somebody without privileges may only read."""
     code = (
         f"from glacier_inversion.workspace import Workspace\n{AS_NOBODY}\n"
-        f"print(*Workspace({str(nobodys)!r}).find_read_only())"
+        f"place = Workspace({str(root)!r})\n"
+        "own = [place.dataset('alps'), place.model('m')]\n"
+        "print(*place.find_read_only(own))"
     )
+    done = run_code(code)
+    assert not done.stderr
+    return done.stdout.split()
+
+
+RESULTS = ["datasets", "models", "drawings", "evaluations", "reports"]
+
+
+def test_folders_that_may_only_be_read_are_named(nobodys):
+    "By somebody without privileges; what is not there lies in the workspace."
+    for name in ("datasets/alps", "models"):
+        (nobodys / name).mkdir(parents=True)
+    hand_over(nobodys)
     found = {}
-    for folder in (nobodys / "models", nobodys):
-        assert run_code(code).stdout.split() == []
+    for folder in (nobodys / "models", nobodys / "datasets/alps", nobodys):
+        assert read_only_in(nobodys) == []
         folder.chmod(0o555)
-        done = run_code(code)
+        found[folder.name] = read_only_in(nobodys)
         folder.chmod(0o755)
-        found[folder.name] = done.stdout.split()
     assert found == {
         "models": ["models"],
+        "alps": ["datasets/alps"],
         nobodys.name: ["drawings", "evaluations", "reports"],
     }
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644, 0o000])
+def test_folders_behind_a_closed_one_may_not_be_written(nobodys, mode):
+    "Where a system says of none of them whether it is there."
+    (nobodys / "datasets/alps").mkdir(parents=True)
+    hand_over(nobodys)
+    nobodys.chmod(mode)
+    found = read_only_in(nobodys)
+    nobodys.chmod(0o755)
+    assert found == RESULTS
+
+
+def test_a_workspace_that_is_not_there_can_be_made_in_its_parent(nobodys):
+    "Or cannot: nothing is said of folders that will be made."
+    nobodys.mkdir()
+    hand_over(nobodys)
+    assert read_only_in(nobodys / "not" / "there") == []
+    nobodys.chmod(0o555)
+    assert read_only_in(nobodys / "not" / "there") == RESULTS

@@ -23,7 +23,11 @@ from glacier_inversion.dataset.plan import (
     DatasetPlan,
     find_small_buffer,
 )
-from glacier_inversion.dataset.recorded_sources import find_changed, record_sources
+from glacier_inversion.dataset.recorded_sources import (
+    find_changed,
+    find_unmasked,
+    record_sources,
+)
 from glacier_inversion.dataset.summary import SUMMARY
 from glacier_inversion.errors import (
     DatasetError,
@@ -36,7 +40,7 @@ from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.training.needed_memory import estimate_memory
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import Workspace, last_part
 
 if TYPE_CHECKING:
     from glacier_inversion.training.cost import Cost
@@ -78,9 +82,9 @@ def check(
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
     problems = [*survey.problems]
-    models = open_models(experiment, workspace, problems)
     beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
-    beside += _find_read_only(workspace)
+    models = open_models(experiment, workspace, problems, beside)
+    beside += _find_read_only(experiment, workspace)
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
         name = experiment.model_name
@@ -127,25 +131,40 @@ def check(
 
 
 def _find_outdated(plan: DatasetPlan) -> list[str]:
-    """Say which rasters of the dataset, if it is built, are of other files."""
+    """Say which rasters of the dataset, if it is built, would be made of other data."""
     if plan.problems or not (plan.folder / SUMMARY).exists():
         return []
     try:
         record = record_sources(plan.rasters, plan.folder)
+        unmasked = find_unmasked(plan.folder, record)
         changed = find_changed(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
-    if not changed:
-        return []
+    others = [name for name in changed if name not in unmasked]
+    reasons = {
+        "from other files of {}": others,
+        "with what masks or opacity hide in {}, as data": unmasked,
+    }
     return [
-        f"{plan.folder}: was built from other files of {name_some(changed)}. Run 'ginv "
+        f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
         "build-dataset'"
+        for reason, names in reasons.items()
+        if names
     ]
 
 
-def _find_read_only(workspace: Workspace) -> list[str]:
+def _find_read_only(
+    experiment: Experiment | Application, workspace: Workspace
+) -> list[str]:
     """Say where commands could not write; which of them are to run is not known."""
-    names = workspace.find_read_only()
+    drawing = experiment.drawing_description
+    drawn = drawing.models if drawing.blend is None else [drawing.blend]
+    own = [workspace.dataset(experiment.dataset_description.dataset_name)]
+    if isinstance(experiment, Experiment):
+        name = experiment.model_name
+        own += [workspace.model(name), workspace.evaluations(name, "test").parent]
+    own += [workspace.drawings(last_part(place)) for place in drawn]
+    names = workspace.find_read_only(own)
     if not names:
         return []
     return [

@@ -27,7 +27,7 @@ from glacier_inversion.dataset.profile_lines import (
     read_profiles,
 )
 from glacier_inversion.dataset.splits import select_features
-from glacier_inversion.errors import DatasetError, OutlineError
+from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import steps_per_epoch
@@ -132,11 +132,8 @@ def survey_data(experiment: Experiment | Application, workspace: Workspace) -> S
             _check_targets(experiment, plan, readings, samples.exact, warnings)
         except DatasetError as error:
             problems.append(str(error))
-    try:
-        profiles = read_profiles(experiment, workspace)
-        warnings += find_stray_profiles(profiles, plan.ownership.outlines)
-    except OutlineError as error:
-        problems += str(error).splitlines()
+    profiles = read_profiles(experiment, workspace, problems)
+    warnings += find_stray_profiles(profiles, plan.ownership.outlines)
     drawn = _find_drawn(experiment, plan, problems)
     shapefile = workspace.data(plan.description.shapefile_file)
     return Survey(

@@ -14,17 +14,10 @@ from glacier_inversion.workspace import Workspace
 
 
 def read_profiles(
-    experiment: Experiment | Application, workspace: Workspace
+    experiment: Experiment | Application, workspace: Workspace, problems: list[str]
 ) -> dict[str, list[shapely.LineString]]:
-    """
-    Read the lines of every profile of an experiment; name those that there are instead.
-
-    Raises
-    ------
-    OutlineError
-        Profiles do not exist, or as `read_lines` does: all of them, a line each.
-    """
-    lines, problems = {}, []
+    """Read the lines of every profile of an experiment, and note why some cannot be."""
+    lines = {}
     for name in experiment.drawing_description.profiles:
         path = workspace.profile(name)
         if not path.exists():
@@ -36,8 +29,6 @@ def read_profiles(
             lines[name] = read_lines(path, experiment.dataset_description.epsg)
         except OutlineError as error:
             problems.append(str(error))
-    if problems:
-        raise OutlineError("\n".join(problems))
     return lines
 
 

@@ -153,6 +153,31 @@ def find_changed(folder: Path, record: Record) -> list[str]:
     ]
 
 
+def find_unmasked(folder: Path, record: Record) -> list[str]:
+    """
+    Name the rasters that `find_changed` names for their masks alone.
+
+    An earlier version took what these hide for data.
+
+    Raises
+    ------
+    DatasetError
+        A newer version made the record.
+    """
+    others = find_changed(folder, _without_masks(record))
+    changed = find_changed(folder, record)
+    return [name for name in changed if name not in others]
+
+
+def _without_masks(record: Record) -> Record:
+    """Return a record as earlier versions made it, which knew no masks."""
+    return {
+        key: _without_masks(value) if isinstance(value, dict) else value
+        for key, value in record.items()
+        if key != "masked"
+    }
+
+
 def _alike(known: Any, now: Any) -> bool:
     """
     Tell whether what is on record is so still.

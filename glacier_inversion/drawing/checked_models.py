@@ -5,7 +5,7 @@ from __future__ import annotations
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.drawing.applicability import open_applicability
 from glacier_inversion.drawing.calibrated import find_noise_problems, open_calibration
-from glacier_inversion.drawing.models import find_blend_problems
+from glacier_inversion.drawing.models import find_blend_problems, find_missing_members
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -21,14 +21,18 @@ from glacier_inversion.workspace import Workspace
 
 
 def open_models(
-    experiment: Experiment | Application, workspace: Workspace, problems: list[str]
+    experiment: Experiment | Application,
+    workspace: Workspace,
+    problems: list[str],
+    warnings: list[str],
 ) -> list[Model]:
     """
     Return the models to be drawn, and note what is wrong with them.
 
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have, or that lack the calibration of what is to be drawn; and
-    what keeps them from being a blend, if they are to be one.
+    what keeps them from being a blend, if they are to be one. *warnings* are of members
+    that are not trained yet.
     """
     description = experiment.drawing_description
     # of a blend it is the calibration of the blend that is needed
@@ -48,6 +52,7 @@ def open_models(
                 check_serves(experiment.dataset_description, model.experiment)
             problems += find_noise_problems(folder, model.experiment, asked)
             n_members = len(finished_seeds(folder))
+            warnings += find_missing_members(name, model, n_members)
             open_calibration(folder, model, n_members, asked, problems)
             open_applicability(folder, model, asked, problems)
             found.append(model)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 import shapely
 
@@ -63,8 +63,6 @@ from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -159,8 +157,12 @@ def draw(
     published = itertools.chain.from_iterable(find_published(experiment).values())
     dataset = open_dataset(experiment, workspace, [*surfaces, *published])
     problems: list[str] = []
-    named = _or_problem(problems, lambda: dataset.select(description.features)) or []
-    lines = _or_problem(problems, lambda: read_profiles(experiment, workspace)) or {}
+    named: list[str] = []
+    try:
+        named = dataset.select(description.features)
+    except DatasetError as error:
+        problems.append(str(error))
+    lines = read_profiles(experiment, workspace, problems)
     ensembles = open_ensembles(experiment, dataset, workspace, method, device, problems)
     if problems:
         raise ModelError("\n".join(dict.fromkeys(problems)))
@@ -299,15 +301,6 @@ def _draw_model(
                 failures[f"profile {name}"] = str(error)
             progress.advance(name)
     return written
-
-
-def _or_problem(problems: list[str], read: Callable[[], Result]) -> Result | None:
-    """Return what *read* returns, or note why it cannot."""
-    try:
-        return read()
-    except (DatasetError, OutlineError) as error:
-        problems.append(str(error))
-        return None
 
 
 def _write_tables(

@@ -182,8 +182,6 @@ def open_ensemble(
         units |= {raster: unit for raster, unit in dataset.units.items() if unit}
         problems += find_bed_problems(bed, f"the model {name!r}", outputs, units)
     _warn_of_changes(experiment, ensemble, dataset)
-    n_asked = model.experiment.seeds_number
-    n_members = len(ensemble.seeds)
     if not ensemble.seeds:
         problems.append(
             f"{folder}: has no finished member. Must have one at least. Run 'ginv "
@@ -195,9 +193,16 @@ def open_ensemble(
             f"({'; '.join(ensemble.plan.obstacles)}). Must be auto or patches for "
             "it. Leave the option out, or change the network."
         )
-    elif n_members < n_asked:
-        logger.warning("%s: only %d of %d are trained", name, n_members, n_asked)
+    for warning in find_missing_members(name, model, len(ensemble.seeds)):
+        logger.warning("%s", warning)
     return ensemble
+
+
+def find_missing_members(name: str, model: Model, n_members: int) -> Iterator[str]:
+    """Say that some members of a model are not trained yet."""
+    n_asked = model.experiment.seeds_number
+    if 0 < n_members < n_asked:
+        yield f"{name}: only {n_members} of {n_asked} are trained"
 
 
 def describe_way(ensemble: Ensemble) -> str:

@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pyogrio
-import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from glacier_inversion.crashes import reading
-from glacier_inversion.errors import RasterError, first_line, name_some, nearest
+from glacier_inversion.errors import RasterError, first_line, name_some
 from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import file_of, kind_of
-from glacier_inversion.geodata.text_tables import EMPTY, TextForm, read_form, read_rows
+from glacier_inversion.geodata.point_geometries import (
+    find_geometries,
+    find_layer,
+    split_points,
+)
+from glacier_inversion.geodata.table_heads import TableHead
+from glacier_inversion.geodata.text_tables import EMPTY, read_form, read_rows
 
 _TABLES = {".csv", ".tsv", ".txt", ".parquet"}
 _RASTERS = {".tif", ".tiff", ".vrt", ".nc", ".img", ".asc"}
@@ -45,31 +51,6 @@ _UNREADABLE = (
     KeyError,
     csv.Error,
 )
-
-
-@dataclass(frozen=True)
-class TableHead:
-    """
-    What a table of points says of itself before its rows are read.
-
-    Attributes
-    ----------
-    columns : tuple of str
-    layer, crs : str, optional
-        Of a vector file: the layer that holds points, and its CRS as text.
-    form : TextForm, optional
-        Of a text file.
-    """
-
-    columns: tuple[str, ...]
-    layer: str | None = None
-    crs: str | None = None
-    form: TextForm | None = None
-
-    def find(self, names: Sequence[str]) -> str | None:
-        """Return the first of the columns called *names*, in any case."""
-        known = {column.strip().casefold(): column for column in self.columns}
-        return next((known[name] for name in names if name in known), None)
 
 
 def read_head(path: Path) -> TableHead:
@@ -129,11 +110,19 @@ def _read_head(path: Path) -> TableHead:
         raise RasterError(message)
     with _refusing_broken(path):
         if ending == ".parquet":
-            return TableHead(tuple(_parquet(path).read_schema(path).names))
+            return _head_of_parquet(path)
         if ending in _TABLES:
             form = read_form(path)
             return TableHead(form.columns, form=form)
-        return _head_of_vectors(path)
+        columns, layer, crs = find_layer(path)
+        return TableHead(columns, layer, crs=crs)
+
+
+def _head_of_parquet(path: Path) -> TableHead:
+    schema = _parquet(path).read_schema(path)
+    column, crs = find_geometries(schema) or (None, None)
+    names = tuple(name for name in schema.names if name != column)
+    return TableHead(names, geometry=column, crs=crs)
 
 
 def _parquet(path: Path) -> Any:
@@ -147,23 +136,6 @@ def _parquet(path: Path) -> Any:
         )
         raise RasterError(message) from error
     return parquet
-
-
-def _head_of_vectors(path: Path) -> TableHead:
-    layers = [
-        str(name)
-        for name, kind in pyogrio.list_layers(path)
-        if kind is not None and str(kind).startswith(("Point", "MultiPoint", "Unknown"))
-    ]
-    if len(layers) != 1:
-        holds = f"the layers of points {name_some(layers)}" if layers else "no points"
-        message = (
-            f"{path}: holds {holds}. Must hold one layer of points. Write it to a file "
-            "of its own, for example with 'ogr2ogr POINTS.gpkg FILE LAYER'."
-        )
-        raise RasterError(message)
-    info = pyogrio.read_info(path, layer=layers[0])
-    return TableHead(tuple(map(str, info["fields"])), layers[0], info["crs"])
 
 
 @dataclass(frozen=True)
@@ -206,7 +178,7 @@ def find_places(
         There are no such columns, or a vector file has no CRS or another one.
     """
     told = None if points_epsg is None else f"EPSG:{points_epsg}"
-    if head.layer is not None:
+    if head.has_points:
         if head.crs and told and CRS.from_user_input(head.crs).to_epsg() != points_epsg:
             message = (
                 f"{path}: has a CRS of its own, and points_epsg is {points_epsg}. Must "
@@ -256,6 +228,7 @@ def read_table(
     Returns
     -------
     table : DataFrame
+        With a row for each point of a geometry of several.
     x, y : float64 arrays, shape (n_rows,)
         In the CRS of the table, NaN where a row has no place.
 
@@ -265,38 +238,25 @@ def read_table(
         The file cannot be read, a column does not exist, coordinates are text, or a row
         has more fields than the header.
     """
-    wanted = list(dict.fromkeys([*numbers, *texts]))
-    for column in wanted:
-        if column not in head.columns:
-            message = (
-                f"{path}: has no column {column!r}. {nearest(column, head.columns)} "
-                "Correct its name in the experiment."
-            )
-            raise RasterError(message)
-    wanted = list(dict.fromkeys([*wanted, *filter(None, (places.x, places.y))]))
+    columns = {name: head.named(path, name) for name in (*numbers, *texts)}
+    told = filter(None, (places.x, places.y))
+    wanted = list(dict.fromkeys([*columns.values(), *told]))
     with _refusing_broken(path):
         if head.layer is not None:
             table = pyogrio.read_dataframe(path, layer=head.layer, columns=wanted)
-            return table, *_coordinates(table.geometry)
-        if head.form is not None:
-            table = read_rows(path, head.form, wanted, set(texts))
+        elif head.geometry is not None:
+            table = geopandas.read_parquet(path, columns=[*wanted, head.geometry])
+        elif head.form is not None:
+            as_texts = {columns[name] for name in texts}
+            table = read_rows(path, head.form, wanted, as_texts)
         else:
             table = _parquet(path).read_table(path, columns=wanted).to_pandas()
-    x, y = (
-        numbers_of(path, str(column), table[column]) for column in (places.x, places.y)
-    )
-    return table, x, y
-
-
-def _coordinates(
-    geometry: Any,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the coordinates of single points, NaN of all other geometries."""
-    points = np.asarray(geometry)
-    first = shapely.get_geometry(points, 0)
-    single = (shapely.get_num_geometries(points) == 1) & ~shapely.is_empty(first)
-    first = np.where(single, first, None)
-    return shapely.get_x(first), shapely.get_y(first)
+    found = pd.DataFrame({name: table[own] for name, own in columns.items()})
+    if head.has_points:
+        rows, x, y = split_points(table.geometry)
+        return found.iloc[rows], x, y
+    x, y = (numbers_of(path, str(name), table[name]) for name in (places.x, places.y))
+    return found, x, y
 
 
 def numbers_of(path: Path, column: str, values: pd.Series) -> NDArray[np.float64]:

@@ -16,7 +16,6 @@ from pyproj.exceptions import ProjError
 from glacier_inversion.errors import RasterError, first_line, name_some
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.geodata.point_tables import (
-    TableHead,
     find_places,
     numbers_of,
     read_head,
@@ -24,6 +23,7 @@ from glacier_inversion.geodata.point_tables import (
 )
 from glacier_inversion.geodata.rasters import USUAL_NODATA, undeclared
 from glacier_inversion.geodata.survey_dates import within
+from glacier_inversion.geodata.table_heads import TableHead
 from glacier_inversion.geodata.vectors import name_crs
 from glacier_inversion.grid import Bounds
 
@@ -44,7 +44,7 @@ class PointCounts:
     Attributes
     ----------
     rows : int
-        All of them.
+        All of them; one that has several points counts for each.
     not_selected : int
         Left out by `where`, `after` or `before`.
     without_value, without_place : int
@@ -283,5 +283,6 @@ def _files(path: Path) -> tuple[Path, ...]:
 
 def _unit(head: TableHead, column: str) -> str | None:
     """Return the unit of a column that is known."""
-    is_known = head.find(_OF_GLATHIDA) is not None and column.casefold() in _METRES
+    is_metric = column.strip().casefold() in _METRES
+    is_known = is_metric and head.find(_OF_GLATHIDA) is not None
     return "m" if is_known else None

@@ -19,13 +19,12 @@ from rasterio.windows import Window
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
 from glacier_inversion.executors import ending_if_stuck
-from glacier_inversion.geodata.archives import file_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.pixel_sizes import measure_pixel
 from glacier_inversion.geodata.resampling import resample
-from glacier_inversion.geodata.vrts import check_parts
+from glacier_inversion.geodata.vrts import find_files
 from glacier_inversion.geodata.warping import Warping, columns_of_file
 from glacier_inversion.grid import Grid
 
@@ -34,6 +33,7 @@ from glacier_inversion.grid import Grid
 USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
 # Whole numbers of these types are exact in float32.
 _SHORT = ("u1", "i1", "u2", "i2", "f4", "f2")
+_MOST = float(np.finfo("f4").max)  # that a tile can hold
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def open_source(
     RasterError
         The file is missing, no raster, has no CRS or transform, or no such band.
     """
-    check_parts(path)
+    files = find_files(path)
     with opened(path) as src:
         if band > src.count:
             message = (
@@ -179,20 +179,24 @@ def open_source(
         # 1 % of tolerance: a scale factor between two projections is no choice
         if resampling is None and resolution / pixel_size > 2 * 0.99:
             warping = replace(warping, method="average")
-        kinds = src.mask_flag_enums[band - 1]
-        files = {file_of(path), *(Path(f) for f in src.files if Path(f).is_file())}
         return Source(
             path,
-            tuple(sorted(files)),
+            files,
             band,
             tuple(numbers),
             src.units[band - 1],
             pixel_size,
             warping,
-            MaskFlags.per_dataset in kinds and MaskFlags.alpha not in kinds,
+            _is_masked(src.mask_flag_enums[band - 1]),
             _find_opacity(src, band),
             _find_pictured(src, band),
         )
+
+
+def _is_masked(kinds: Sequence[MaskFlags]) -> bool:
+    """Tell whether a band has a mask; one of the band alone is of no kind."""
+    elsewhere = {MaskFlags.all_valid, MaskFlags.alpha} & {*kinds}
+    return not elsewhere and [*kinds] != [MaskFlags.nodata]
 
 
 def _find_opacity(src: Any, band: int) -> int | None:
@@ -241,9 +245,9 @@ def warp(
 
     Places are transformed exactly, as by ``gdalwarp -et 0``, and kernels are as wide in
     all of the tile. What is no data takes no part in the resampling: the source's
-    nodata numbers, what its mask or opacity hides, NaN and what is infinite. A band's
-    scale and offset are applied. What the file does not cover is NaN. No more of the
-    file is read than the grid needs, and no more at once than memory holds.
+    nodata numbers, what its mask or opacity hides, NaN and what float32 cannot hold. A
+    band's scale and offset are applied. What the file does not cover is NaN. No more of
+    the file is read than the grid needs, and no more at once than memory holds.
 
     Parameters
     ----------
@@ -319,7 +323,7 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
         ):
             raise RasterError(undeclared(source.path, source.nodata, number))
     known: NDArray[Any] = values.astype("f4" if dtype.str[1:] in _SHORT else "f8")
-    known[named | ~np.isfinite(known)] = np.nan
+    known[named | ~(np.abs(known) <= _MOST)] = np.nan
     return known
 
 

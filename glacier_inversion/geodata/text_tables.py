@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from glacier_inversion.errors import RasterError
 EMPTY = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"]
 """What stands for no number."""
 _SEPARATORS = ",;\t|"
+_SAYS_SEPARATOR = re.compile(rf'"?sep=([{_SEPARATORS}])"?\s*', re.IGNORECASE)
 _LOOKED_AT = 1_000_000  # bytes, for the encoding
 _BEYOND = "\0"  # names a field that the header does not have; no column is called so
 
@@ -30,7 +32,8 @@ class TextForm:
     columns : tuple of str
     separator, encoding : str
     n_skipped : int
-        Lines up to the header: comments, which begin with a '#'.
+        Lines up to the header: what says the separator, as Excel writes it, and
+        comments, which begin with a '#'.
     """
 
     columns: tuple[str, ...]
@@ -42,13 +45,16 @@ class TextForm:
 def read_form(path: Path) -> TextForm:
     """Read how a text holds a table: all but its rows."""
     encoding = _find_encoding(path)
-    n_skipped = 0
+    n_skipped, said = 0, None
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         line = file.readline(_LOOKED_AT)
+        if said := _SAYS_SEPARATOR.fullmatch(line):
+            line = file.readline(_LOOKED_AT)
+            n_skipped += 1
         while line.startswith("#"):
             line = file.readline(_LOOKED_AT)
             n_skipped += 1
-    separator = max(_SEPARATORS, key=line.count)
+    separator = said[1] if said else max(_SEPARATORS, key=line.count)
     # as a row, since pandas renames the second of two columns of one name
     header = pd.read_csv(
         path,
@@ -61,8 +67,8 @@ def read_form(path: Path) -> TextForm:
         encoding=encoding,
         encoding_errors="replace",
     )
-    names = enumerate(str(name).strip() for name in header.iloc[0])
-    columns = tuple(name or f"Unnamed: {i}" for i, name in names)
+    names = enumerate(map(str, header.iloc[0]))
+    columns = tuple(name if name.strip() else f"Unnamed: {i}" for i, name in names)
     return TextForm(columns, separator, encoding, n_skipped)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.executors import ending_if_stuck
@@ -14,30 +16,40 @@ from glacier_inversion.geodata.geotiffs import opened
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
 
 
-def check_parts(path: Path) -> None:
+def find_files(path: Path) -> tuple[Path, ...]:
     """
-    Refuse a raster that GDAL would read for ever, or as zeros.
+    Find the files of a raster, and refuse one that GDAL would read for ever, or as 0.
 
     Of a VRT all that it is made of, by way of others too. One that is made of itself
     is detected by GDAL when pixels are read; but other VRTs that miss a file then yield
     zeros in this process, and no error (seen in GDAL 3.10). ASCII grids in a VRT are
     read to their end, which takes as long as GDAL takes to make tiles of them.
 
+    Returns
+    -------
+    files : tuple of Path
+        That are on disk, in order: with sidecars, and all that a VRT is made of, its
+        masks too, which GDAL does not list.
+
     Raises
     ------
     RasterError
         A file is made of itself, was cut, or is no raster.
     """
+    files: set[Path] = set()
     try:
-        _descend(path, (), set())
+        _descend(path, (), set(), files)
     except RasterError as error:
         if str(error).startswith(f"{path}: "):
             raise
         message = f"{path}: its part {error}"
         raise RasterError(message) from error
+    return tuple(sorted(file for file in files if file.is_file()))
 
 
-def _descend(path: Path, above: tuple[Path, ...], done: set[Path]) -> None:
+def _descend(
+    path: Path, above: tuple[Path, ...], done: set[Path], files: set[Path]
+) -> None:
     if path in above:
         message = (
             f"{above[0]}: is made of itself ({' of '.join(p.name for p in above)} of "
@@ -51,8 +63,26 @@ def _descend(path: Path, above: tuple[Path, ...], done: set[Path]) -> None:
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        parts = [path_of(f) for f in src.files[1:]] if src.driver == "VRT" else []
+        files |= {file_of(path), *(file_of(path_of(name)) for name in src.files)}
+        is_vrt = src.driver == "VRT"
+        parts = [*map(path_of, src.files[1:]), *_masks_of(path, src)] if is_vrt else []
     for part in dict.fromkeys(parts):
-        if part.suffix.lower() not in _CHECKED_BY_GDAL and file_of(part).is_file():
-            _descend(part, (*above, path), done)
+        files.add(file_of(part))
+        if part.suffix.lower() in _CHECKED_BY_GDAL:
+            # which a VRT may read instead of what it hides
+            files.add(part.with_name(f"{part.name}.msk"))
+        elif file_of(part).is_file():
+            _descend(part, (*above, path), done, files)
     done.add(path)
+
+
+def _masks_of(path: Path, src: Any) -> list[Path]:
+    """Return the files of a VRT's masks."""
+    xml = src.tags(ns="xml:VRT")["xml:VRT"]
+    names = fromstring(xml).iterfind(".//MaskBand//SourceFilename")
+    return [
+        path.parent / str(name.text)
+        if name.get("relativeToVRT") == "1"
+        else path_of(str(name.text))
+        for name in names
+    ]

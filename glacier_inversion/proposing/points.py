@@ -13,8 +13,9 @@ from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.point_targets import PointTargets, describe_counts
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.rasters import Raster
-from glacier_inversion.geodata.point_tables import TableHead, read_head
+from glacier_inversion.geodata.point_tables import read_head
 from glacier_inversion.geodata.points import open_points
+from glacier_inversion.geodata.table_heads import TableHead
 from glacier_inversion.proposing.names import recognize
 
 logger = logging.getLogger(__name__)

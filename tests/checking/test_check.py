@@ -1,6 +1,7 @@
 """Check an experiment before work starts: what is said must be what then happens."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.workspace import Workspace
 from tests.checking.helpers import report_of
-from tests.helpers import PUBLISHED
+from tests.helpers import PUBLISHED, copy_of
 
 
 def files(root: Path) -> dict[Path, int]:
@@ -114,6 +115,16 @@ def test_features_and_models_that_cannot_be_drawn(run):
     assert "Did you mean 'south'?" in problems[0]
     assert "models/big: is no model." in problems[1]
     assert len(problems) == 2
+
+
+def test_members_that_are_missing_are_a_warning(finished, tmp_path):
+    "In the words of draw."
+    run = copy_of(finished, tmp_path)
+    shutil.rmtree(run.root / "models/small/seed_001")
+    (warning,) = [w for w in report_of(run)["warnings"] if "trained" in w]
+    assert warning == "small: only 1 of 2 are trained"
+    assert warning in run("draw").stderr
+    assert not [w for w in report_of(finished)["warnings"] if "trained" in w]
 
 
 def test_a_small_buffer_is_a_warning(run):

@@ -50,14 +50,19 @@ def test_all_profiles_that_cannot_be_read_are_named(finished, tmp_path):
     synthetic.write_outlines(
         run.root / "data/profiles/area.shp", [({}, shapely.box(0, 0, 9, 9))]
     )
-    names = ["missing", "area", "along", "gone"]
+    far = synthetic.LEFT - 50_000, synthetic.TOP
+    line = [far, (far[0] + 500, far[1])]
+    synthetic.write_lines(run.root / "data/profiles/astray.shp", [line])
+    names = ["missing", "area", "along", "gone", "astray"]
     run.raw["drawing_description"] |= {"profiles": names}
     run.write()
     wrong = ["missing.shp: does not", "area.shp: holds no line", "gone.shp: does not"]
-    problems = json.loads(run("check", "--json").stdout)["problems"]
+    report = json.loads(run("check", "--json").stdout)
+    problems = report["problems"]
     assert len(problems) == 3
     for said, problem in zip(wrong, problems, strict=True):
         assert said in problem
+    assert [w for w in report["warnings"] if "profile astray: meets no feature" in w]
     drawn = run("draw")
     assert drawn.exit_code == 1
     assert all(said in drawn.stderr for said in wrong)

@@ -11,6 +11,7 @@ import rasterio
 from glacier_inversion.dataset import recorded_sources
 from tests.checking.helpers import report_of
 from tests.dataset.helpers import tiles
+from tests.geodata.helpers import write_masked_vrt
 from tests.helpers import Run, new_run, read_all
 
 WARNED = "was built before slope.tif changed. What is in the dataset is used."
@@ -91,6 +92,14 @@ def test_tiles_of_what_a_mask_hides_are_made_anew(built):
     record = json.loads(path.read_text())
     assert record["rasters"]["slope"].pop("masked")
     path.write_text(json.dumps(record))
+    warnings = report_of(built)["warnings"]
+    said = "was built with what masks or opacity hide in slope, as data. Run 'ginv "
+    assert [w for w in warnings if said in w]
+    assert not [w for w in warnings if "other files" in w]
+    with rasterio.open(built.root / "data" / "slope.tif", "r+") as dst:
+        dst.write(dst.read() + 1)
+    (other,) = [w for w in report_of(built)["warnings"] if "was built " in w]
+    assert "was built from other files of slope. Run" in other
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 
@@ -98,6 +107,18 @@ def test_other_contents_of_a_part_are_told(built):
     "Which the VRT alone would not show."
     touch(built, "slope.tif", "speed.vrt")
     change(built, "speed.tif")
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+
+
+def test_other_contents_of_the_mask_of_a_vrt_are_told(built):
+    "Which GDAL does not count among its files."
+    data = built.root / "data"
+    mask = data / "mask.tif"
+    shutil.copy(data / "speed.tif", mask)
+    write_masked_vrt(data / "speed.vrt", data / "speed.tif", mask)
+    assert "5 tiles written, 10 kept" in built("build-dataset").stderr
+    assert "0 tiles written, 15 kept" in built("build-dataset").stderr
+    change(built, "mask.tif")
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 

@@ -1,5 +1,8 @@
 """Rasters around a grid."""
 
+import os
+from xml.sax.saxutils import escape
+
 import numpy as np
 import rasterio
 from pyproj import CRS, Transformer
@@ -28,6 +31,30 @@ def noise(path, epsg, resolution=20.0, dtype="f4"):
             f"EPSG:{EPSG}", f"EPSG:{epsg}", left, bottom, right, top
         )
     write_raster(path, values, left - 1007, top + 1003, resolution, epsg)
+    return path
+
+
+def write_masked_vrt(path, raster, mask, of_band=False):
+    """Write a VRT of a raster that another hides, as a whole or its band alone."""
+
+    def band(file, dtype):
+        name = escape(os.path.relpath(file, path.parent))
+        return (
+            f'<VRTRasterBand dataType="{dtype}" band="1"><SimpleSource><SourceFilename '
+            f'relativeToVRT="1">{name}</SourceFilename></SimpleSource></VRTRasterBand>'
+        )
+
+    with rasterio.open(raster) as src:
+        size = f'rasterXSize="{src.width}" rasterYSize="{src.height}"'
+        place = ", ".join(map(str, src.transform.to_gdal()))
+        crs = src.crs.to_string()
+    data, hiding = band(raster, "Float32"), f"<MaskBand>{band(mask, 'Byte')}</MaskBand>"
+    if of_band:
+        data = data.replace("</VRTRaster", f"{hiding}</VRTRaster")
+    path.write_text(
+        f"<VRTDataset {size}><SRS>{crs}</SRS><GeoTransform>{place}</GeoTransform>"
+        f"{data}{'' if of_band else hiding}</VRTDataset>"
+    )
     return path
 
 

@@ -9,7 +9,7 @@ import rasterio.shutil
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.rasters import warp
-from glacier_inversion.geodata.vrts import check_parts
+from glacier_inversion.geodata.vrts import find_files
 from tests.geodata.helpers import GRID, noise, source
 from tests.synthetic import EPSG
 
@@ -36,13 +36,13 @@ def test_a_file_that_was_cut_is_refused(envi, n_missing):
     "GDAL reads what is missing as zeros, also as a part of a VRT."
     vrt = envi.with_name("mosaic.vrt")
     rasterio.shutil.copy(envi, vrt, driver="VRT")
-    check_parts(vrt)
+    find_files(vrt)
     content = envi.read_bytes()
     envi.write_bytes(content[:-n_missing])
     message = rf"envi\.img: has {len(content) - n_missing:,} bytes, and its pixels need"
     for path in (envi, vrt):
         with pytest.raises(RasterError, match=message):
-            check_parts(path)
+            find_files(path)
 
 
 def test_a_compressed_file_may_be_short(envi):

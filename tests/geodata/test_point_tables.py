@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import shapely
 from pyarrow import parquet
+from pyproj import CRS
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.point_tables import (
@@ -52,6 +53,35 @@ def test_blanks_around_names_of_columns_do_not_count(tmp_path):
     (tmp_path / "a.csv").write_text("lon, lat , h\n8.0, 46.5, 100\n")
     _, *found = read(tmp_path / "a.csv")
     assert found == [[100], [8.0], [46.5]]
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "found"),
+    [
+        ("h ,i", "h ", 1),
+        ("h ,i", "h", 1),
+        ("h,i", " h", 1),
+        ("h,h ", "h", 1),
+        ("h,h ", "h ", 2),
+        ("h , h", "h", "the columns 'h ' and ' h' may be meant by 'h'. Must be one"),
+        ("h,h ", " h", "the columns 'h' and 'h ' may be meant by ' h'. Must be one"),
+        ("g,i", "h", "has no column 'h'. Known: g, i, lat, lon."),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_name_is_a_column_so_written_or_one_but_for_blanks(
+    tmp_path, header, column, found, ending
+):
+    path = tmp_path / f"a.{ending}"
+    names = ["lon", "lat", *header.split(",")]
+    table = pd.DataFrame([[8.0, 46.5, 1, 2]], columns=names)
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    if isinstance(found, int):
+        assert read(path, column=column)[1] == [found]
+        return
+    with pytest.raises(RasterError) as caught:
+        read(path, column=column)
+    assert str(caught.value).startswith(f"{path}: {found}")
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "shp", "geojson"])
@@ -208,17 +238,71 @@ def test_points_without_a_crs_need_one(tmp_path):
     assert places.crs == "EPSG:4326"
 
 
-def test_points_of_multipoints_are_single(tmp_path):
-    "As many programs write them; several in one are nowhere."
+def test_each_point_of_a_multipoint_has_the_value_of_its_row(tmp_path):
+    "Many programs write single points so, too; none at all is nowhere."
     geometry = [
         shapely.MultiPoint([(8.0, 46.5)]),
-        shapely.MultiPoint([(8.0, 46.5), (8.1, 46.6)]),
-        shapely.MultiPoint([(8.2, 46.7)]),
+        shapely.MultiPoint([(8.0, 46.5), (8.1, 46.6), (8.3, 46.8)]),
+        shapely.MultiPoint(),
     ]
     path = tmp_path / "points.gpkg"
     geopandas.GeoDataFrame({"h": TABLE.h}, geometry=geometry, crs=4326).to_file(path)
-    _, _, x, y = read(path, 4326)  # that of the file may be said once more
-    np.testing.assert_equal((x, y), ([8.0, np.nan, 8.2], [46.5, np.nan, 46.7]))
+    _, values, x, y = read(path, 4326)  # that of the file may be said once more
+    assert values == [1.0, 2.5, 2.5, 2.5, 3.0]
+    np.testing.assert_equal(
+        (x, y), ([8.0, 8.0, 8.1, 8.3, np.nan], [46.5, 46.5, 46.6, 46.8, np.nan])
+    )
+
+
+def test_collections_and_lines_are_no_points(tmp_path):
+    "But a collection of a single point is that point, as ever."
+    geometry = [
+        shapely.GeometryCollection([shapely.Point(8.0, 46.5)]),
+        shapely.GeometryCollection([shapely.Point(1, 2), shapely.Point(3, 4)]),
+        shapely.LineString([(8.0, 46.5), (8.1, 46.6)]),
+    ]
+    path = tmp_path / "points.gpkg"
+    geopandas.GeoDataFrame({"h": TABLE.h}, geometry=geometry, crs=4326).to_file(path)
+    _, values, x, _ = read(path)
+    assert values == TABLE.h.tolist()
+    np.testing.assert_equal(x, [8.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("encoding", ["WKB", "geoarrow"])
+@pytest.mark.parametrize("crs", [4326, 21781, None])
+def test_geometries_of_geoparquet_are_places(tmp_path, crs, encoding):
+    "Whatever columns of places stand beside; without a CRS it must be said."
+    table = geopandas.GeoDataFrame(
+        {"h": TABLE.h, "x": 1.0, "y": 2.0},
+        geometry=geopandas.points_from_xy(TABLE.lon, TABLE.lat),
+        crs=crs,
+    ).rename_geometry("place")
+    path = tmp_path / "a.parquet"
+    table.to_parquet(path, geometry_encoding=encoding)
+    if crs is None:
+        with pytest.raises(RasterError, match=r"has no CRS. Must say where its points"):
+            read(path)
+    places, values, x, y = read(path, crs or 4258)
+    assert CRS.from_user_input(places.crs).to_epsg() == (crs or 4258)
+    assert (values, x, y) == (TABLE.h.tolist(), TABLE.lon.tolist(), TABLE.lat.tolist())
+    with pytest.raises(RasterError, match=r"has no column 'place'. Known: h, x, y."):
+        read(path, crs or 4258, column="place")
+
+
+def test_outlines_in_geoparquet_are_no_places(tmp_path):
+    "Their columns may be."
+    table = geopandas.GeoDataFrame(TABLE, geometry=[box(8, 46)] * 3, crs=4326)
+    table.to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")[2] == TABLE.lon.tolist()
+
+
+@pytest.mark.parametrize("geo", ["5", "{", '{"columns": {}}', "[" * 9999])
+def test_geoparquet_that_says_nonsense_is_refused(tmp_path, geo):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"h": [1.0]}).replace_schema_metadata({"geo": geo})
+    parquet.write_table(table, path)
+    with pytest.raises(RasterError, match=r"a\.parquet: cannot be read"):
+        read(path)
 
 
 @pytest.mark.parametrize("empty", ["POINT EMPTY", "MULTIPOINT EMPTY", None])

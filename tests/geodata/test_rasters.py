@@ -13,7 +13,7 @@ from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.rasters import warp
 from glacier_inversion.grid import Grid
 from tests import synthetic
-from tests.geodata.helpers import GRID, noise, source
+from tests.geodata.helpers import GRID, noise, source, write_masked_vrt
 from tests.synthetic import EPSG, NODATA, write_raster
 
 
@@ -41,31 +41,48 @@ def test_nan_is_nodata_without_being_declared(tmp_path):
     np.testing.assert_allclose(tile, 7.0, rtol=1e-6)
 
 
+MASKED_BY = ["inside", "beside", "opacity", "a VRT", "a VRT's band", "band by band"]
+
+
+def hide(path, kind, bands, seen):
+    "Write a file whose first band has no data where *seen* is 0; return what to read."
+    if kind == "opacity":
+        bands = np.concatenate([bands, seen[None] / 255])
+    write_raster(path, bands.astype("f4"), 420_000, 5_150_000, 20.0, nodata=None)
+    mask = path.with_name("c.tif.msk" if kind == "band by band" else "mask.tif")
+    if "VRT" in kind or kind == "band by band":
+        write_raster(mask, seen, 420_000, 5_150_000, 20.0, nodata=None)
+    if "VRT" in kind:
+        return write_masked_vrt(path.with_name("c.vrt"), path, mask, "band" in kind)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "inside"),
+        rasterio.open(mask if kind == "band by band" else path, "r+") as dst,
+    ):
+        if kind == "band by band":
+            dst.update_tags(INTERNAL_MASK_FLAGS_1=0)
+        elif kind == "opacity":
+            dst.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
+        else:
+            dst.write_mask(seen)
+    beside = path.with_suffix(".tif.msk").exists()
+    assert beside == (kind in ("beside", "band by band"))
+    return path
+
+
 @pytest.mark.parametrize("hidden", [0, 5, NODATA])
-@pytest.mark.parametrize("kind", ["inside", "beside", "opacity"])
+@pytest.mark.parametrize("kind", MASKED_BY)
 def test_what_a_mask_hides_is_no_data(tmp_path, kind, hidden):
     "Whatever number is beneath, a usual nodata number, too."
     values = np.random.default_rng(0).normal(500, 100, (300, 300)).astype("f4")
     seen = np.full(values.shape, 255, dtype="u1")
     seen[100:140, 90:200] = seen[::17] = 0
-    bands = np.where(seen, values, hidden)[None]
-    path = tmp_path / "c.tif"
-    if kind == "opacity":
-        bands = np.concatenate([bands, seen[None] / 255])
-    write_raster(path, bands.astype("f4"), 420_000, 5_150_000, 20.0, nodata=None)
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "inside"),
-        rasterio.open(path, "r+") as dst,
-    ):
-        if kind == "opacity":
-            dst.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
-        else:
-            dst.write_mask(seen)
-    assert path.with_suffix(".tif.msk").exists() == (kind == "beside")
+    path = hide(tmp_path / "c.tif", kind, np.where(seen, values, hidden)[None], seen)
     found = source(path, resampling="average")
     tile = warp(found, GRID)
     expected = np.full(GRID.shape, np.nan, dtype="f4")
     with rasterio.open(path) as src:
+        if kind != "opacity":
+            np.testing.assert_array_equal(src.read_masks(1), seen)
         reproject(
             np.where(seen, values, np.nan),
             expected,
@@ -112,6 +129,18 @@ def test_undeclared_nodata_is_found_in_south_up_files(tmp_path):
         RasterError, match="holds -9999, and no number is declared as nodata"
     ):
         warp(source(path), grid)
+
+
+@pytest.mark.parametrize("number", [1e39, -1e300, np.inf, np.nan])
+@pytest.mark.parametrize("method", ["average", "bilinear"])
+def test_what_float32_cannot_hold_is_never_blended_into_data(tmp_path, number, method):
+    "A quarter of 1e39 would be a number that it can hold."
+    values = np.full((300, 300), 7, dtype="f8")
+    values[60::7, 60::7] = number
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    tile = warp(source(tmp_path / "c.tif", resampling=method), GRID)
+    np.testing.assert_allclose(tile[np.isfinite(tile)], 7.0, rtol=1e-6)
+    assert np.isfinite(tile).mean() > 0.9
 
 
 def test_infinite_values_are_unknown(tmp_path):

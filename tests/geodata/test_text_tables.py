@@ -32,6 +32,17 @@ def test_comments_before_the_header_are_passed_over(tmp_path):
     assert rows(path).to_dict("list") == {"a": [1], "b": [2]}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n# mine\n"])
+def test_a_first_line_may_say_the_separator(tmp_path, first, encoding):
+    "As Excel writes it, and reads; a name may hold more of another."
+    path = write(tmp_path / "a.csv", f"{first}a;b,c,d,e\n1;2\n", encoding)
+    assert read_form(path).columns == ("a", "b,c,d,e")
+    assert rows(path).to_numpy().tolist() == [[1, 2]]
+    path = write(tmp_path / "b.csv", "sep=,,a\n1,2,3\n")  # a name like that
+    assert read_form(path).columns == ("sep=", "Unnamed: 1", "a")
+
+
 @pytest.mark.parametrize("wanted", [(), ("y", "h"), ("h",)])
 @pytest.mark.parametrize("body", ["1,2,Aletsch, 7,8\n", "1,2,a,3\n1,2,Aletsch, 7,8\n"])
 def test_a_row_that_is_too_long_is_refused(tmp_path, wanted, body):

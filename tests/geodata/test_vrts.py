@@ -7,8 +7,8 @@ import rasterio.shutil
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.rasters import warp
-from glacier_inversion.geodata.vrts import check_parts
-from tests.geodata.helpers import GRID, noise, source
+from glacier_inversion.geodata.vrts import find_files
+from tests.geodata.helpers import GRID, noise, source, write_masked_vrt
 from tests.synthetic import EPSG
 
 
@@ -28,15 +28,31 @@ def test_a_vrt_of_an_ascii_grid_gives_its_tile(vrt):
     np.testing.assert_array_equal(warp(source(vrt), GRID), warp(source(grid), GRID))
 
 
+@pytest.mark.parametrize("of_band", [False, True])
+def test_all_that_a_vrt_is_made_of_is_found(vrt, tmp_path, of_band):
+    "By way of other VRTs, and of masks in other folders, too."
+    folder = tmp_path / "a & b"
+    folder.mkdir()
+    mask = noise(folder / "mask.tif", EPSG)
+    noise(folder / "mask.tif.msk", EPSG)
+    inner = write_masked_vrt(folder / "mask.vrt", mask, mask, of_band)
+    path = write_masked_vrt(tmp_path / "outer.vrt", vrt, inner, of_band)
+    found = {str(file.resolve().relative_to(tmp_path)) for file in find_files(path)}
+    assert found == {
+        *("outer.vrt", "mosaic.vrt", "noise.asc", "noise.prj", "noise.asc.aux.xml"),
+        *("a & b/mask.vrt", "a & b/mask.tif", "a & b/mask.tif.msk"),
+    }
+
+
 def test_a_vrt_of_an_ascii_grid_that_was_cut_is_refused(vrt, tmp_path):
     "Also by way of another VRT: GDAL would read it until doomsday."
     grid, outer = vrt.with_name("noise.asc"), tmp_path / "outer.vrt"
     rasterio.shutil.copy(vrt, outer, driver="VRT")
     outer.write_text(outer.read_text().replace("noise.asc", "mosaic.vrt"))
-    check_parts(outer)
+    find_files(outer)
     text = grid.read_text()
     grid.write_text(text[: len(text) // 5])
     for path in (vrt, outer):
         message = rf"{path.name}: its part .*noise\.asc: cannot be .*File short"
         with pytest.raises(RasterError, match=message):
-            check_parts(path)
+            find_files(path)
