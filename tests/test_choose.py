@@ -77,6 +77,28 @@ def test_errors_of_other_pixels_are_not_compared(choose):
         choose.compare([candidate(choose, "x.json", 1, 2, 3), other], 300.0)
 
 
+def test_pixels_that_not_every_file_predicts_are_left_out(choose):
+    "And it is said how many."
+    other = candidate(choose, "y.json", np.nan, 2, 3)
+    table = choose.compare([candidate(choose, "x.json", 100, 2, 3), other], 300.0)
+    assert "1 known pixels are left out: not all predict them." in table
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[1][1] == rows[2][1] == f"{np.sqrt((2**2 + 2 * 3**2) / 3):.1f}"
+    assert not any(row[:1] == ["a"] for row in rows)
+
+
+def test_a_feature_may_be_called_as_what_is_missing(choose, tmp_path):
+    "NA is a name; an empty mean is no prediction."
+    scores = {"kind": "regression", "best_baseline": None, "baselines": []}
+    scores["uncertainty"] = {"calibrated": None}
+    (tmp_path / "metrics.json").write_text(json.dumps({"outputs": {"h": scores}}))
+    table = "output,feature,observed,mean\nh,NA,1,3\nh,nan,1,\n"
+    (tmp_path / "predictions.csv").write_text(table)
+    found = choose.read_candidate("x.json", tmp_path).pixels
+    assert list(found["feature"]) == ["NA", "nan"]
+    np.testing.assert_array_equal(found["error"], [2, np.nan])
+
+
 @pytest.mark.slow
 def test_files_are_cross_validated_by_the_program(choose, tmp_path, capfd, monkeypatch):
     "The test features, too."

@@ -37,7 +37,8 @@ class Candidate:
     ----------
     name : str
     pixels : DataFrame
-        Of each known pixel the `feature`, what was `observed`, and the `error`.
+        Of each known pixel the `feature`, what was `observed`, and the `error`, NaN
+        where nothing is predicted.
     baseline : mapping, optional
         The best simpler method, as metrics.json has it.
     coverage : tuple of float
@@ -74,8 +75,14 @@ def read_candidate(name: str, folder: Path) -> Candidate:
     output, scores = next(iter(metrics["outputs"].items()))
     if scores["kind"] != "regression":
         sys.exit(f"{name}: {output!r} has no RMSE. Must be measured, not 0 or 1.")
-    pixels = pd.read_csv(folder / "predictions.csv", dtype={"feature": str})
-    pixels = pixels[(pixels["output"] == output) & pixels["mean"].notna()]
+    # a feature may be called NA
+    pixels = pd.read_csv(
+        folder / "predictions.csv",
+        dtype={"feature": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
+    pixels = pixels[pixels["output"] == output]
     pixels = pixels.assign(error=pixels["mean"] - pixels["observed"])
     best = (scores["best_baseline"] or {}).get("method")
     calibrated = scores["uncertainty"]["calibrated"]
@@ -136,13 +143,15 @@ def compare(candidates: list[Candidate], thick: float) -> str:
             first.pixels[["feature", "observed"]]
         ):
             sys.exit(f"{other.name}: other known pixels than those of {first.name}")
-    place, features = pd.factorize(first.pixels["feature"])
-    n = np.bincount(place)
     errors = np.array([candidate.pixels["error"] for candidate in candidates])
+    is_predicted = np.isfinite(errors).all(axis=0)
+    errors, pixels = errors[:, is_predicted], first.pixels[is_predicted]
+    place, features = pd.factorize(pixels["feature"])
+    n = np.bincount(place)
     squares = np.array([np.bincount(place, own**2) for own in errors])
     chosen = choose_by_others(squares, n)
     nested = errors[chosen[place], np.arange(len(place))]
-    is_thick = first.pixels["observed"].to_numpy() > thick
+    is_thick = pixels["observed"].to_numpy() > thick
 
     def row(name: str, own: np.ndarray, coverage: tuple[float, ...]) -> list[Any]:
         by_feature = np.bincount(place, own**2)
@@ -160,6 +169,9 @@ def compare(candidates: list[Candidate], thick: float) -> str:
     rows.append(row("chosen by the other features", nested, unknown))
     of_nested = np.bincount(place, nested**2)
     lines = []
+    if not is_predicted.all():
+        n_left_out = np.count_nonzero(~is_predicted)
+        lines.append(f"{n_left_out} known pixels are left out: not all predict them.")
     if first.baseline is not None:
         of_feature = {part["feature"]: part for part in first.baseline["features"]}
         parts = [of_feature[feature] for feature in features]
