@@ -139,6 +139,12 @@ class Experiment(Section):
         "training std, not shifted but for their logarithms, and not scaled either "
         "where a sigmoid or tanh bounds the output.",
     )
+    start: Literal["zero", "mean"] = Field(
+        default="zero",
+        description="Where networks start, as their last layers have no bias: 'zero': "
+        "at what the last activation makes of 0; 'mean': at the mean of the training "
+        "targets, by a number that is added before the last activation.",
+    )
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
     drawing_description: DrawingDescription = Field(description="The drawings.")

@@ -113,7 +113,10 @@ def predict_together(
     if not alike or len({len(batch.targets) for batch in batches}) > 1:
         pairs = zip(networks, batches, strict=True)
         return [batch.predict(network) for network, batch in pairs]
-    weights = [dict(network.named_parameters()) for network in networks]
+    weights = [
+        {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        for network in networks
+    ]
     stacked = {name: torch.stack([of[name] for of in weights]) for name in weights[0]}
     images = {name: torch.stack([of[name] for of in inputs]) for name in inputs[0]}
 

@@ -22,6 +22,7 @@ from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.model.normalization import (
     Moments,
     fit_input_scales,
+    fit_starts,
     fit_target_scales,
 )
 
@@ -41,6 +42,8 @@ class TrainingData:
     extra : Samples, or None
         Those of another dataset that are mixed into the training samples.
     scales : Scales
+    starts : mapping of float
+        Where networks start, by output, before the last activation; else at 0.
     contents : mapping of str
         Digests of the dataset, as `tiles.Contents` returns them.
     splits : mapping of lists of str
@@ -55,6 +58,7 @@ class TrainingData:
     validation: Samples
     extra: Samples | None
     scales: Scales
+    starts: Mapping[str, float]
     contents: Mapping[str, str]
     splits: Mapping[str, list[str]]
     units: Mapping[str, str | None]
@@ -160,13 +164,15 @@ def prepare(
     targets = {split: part.targets.numpy() for split, part in samples.items()}
     n_features = {split: len(ids) for split, ids in features.items()}
     check_targets(experiment, targets, n_features, logger.warning)
+    scales = Scales(of_inputs, fit_target_scales(experiment, targets["train"]))
     known = units or {}
     extra_features = features.pop("extra", [])
     return TrainingData(
         samples["train"],
         samples["validation"],
         samples.get("extra"),
-        Scales(of_inputs, fit_target_scales(experiment, targets["train"])),
+        scales,
+        fit_starts(experiment, targets["train"], scales.outputs),
         read.digests() | of_extra.digests(),
         {**features, "test": list(test_features)},
         {

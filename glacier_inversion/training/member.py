@@ -45,9 +45,13 @@ _MOST_DRAWS = 100
 _MOST_CONSTANT = 3
 
 
-def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network:
+def build_member(
+    experiment: Experiment, seed: int, samples: Samples, starts: Mapping[str, float]
+) -> Network:
     """
     Draw a network from *seed*, again and again until each of its outputs is alive.
+
+    It starts where *starts* say.
 
     An output is dead that is the same for all training samples: a ReLU that nothing
     reaches, which no gradient revives. The global generator is left alone.
@@ -60,7 +64,9 @@ def build_member(experiment: Experiment, seed: int, samples: Samples) -> Network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for draw in range(_MOST_DRAWS):
-            network = Network(experiment).to(samples.device)
+            network = Network(experiment)
+            network.start_at(starts)
+            network.to(samples.device)
             if _is_alive(network, samples):
                 if draw:
                     logger.info("seed %d: %d networks were dead from birth", seed, draw)
@@ -115,7 +121,7 @@ class Training:
         self.folder = folder
         self.seed = seed
         self.identity = data.model(experiment).identity
-        self.network = build_member(experiment, seed, data.train)
+        self.network = build_member(experiment, seed, data.train, data.starts)
         self.batches = make_batches(experiment, self.network)
         self.optimizer = build_optimizer(experiment, self.network)
         self.plateau = Plateau(

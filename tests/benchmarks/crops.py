@@ -69,7 +69,7 @@ class Way:
 
     def __init__(self, experiment: Experiment, data: TrainingData, seed: int) -> None:
         self.experiment, self.data = experiment, data
-        self.network = build_member(experiment, seed, data.train)
+        self.network = build_member(experiment, seed, data.train, data.starts)
         self.batches = make_batches(experiment, self.network)
         self.optimizer = torch.optim.Adam(self.network.parameters())
         self.generator = torch.Generator().manual_seed(seed)

@@ -48,7 +48,7 @@ def test_crops_give_the_loss_and_gradient_of_the_same_points_as_patches(
     checked, data = dense_and_data(
         batch_size=60, augmentation=None if turn is None else augmentation
     )
-    network = build_member(checked, 0, data.train)
+    network = build_member(checked, 0, data.train, data.starts)
     if turn is not None:
         allowed = "glacier_inversion.training.batches.allowed_turns"
         monkeypatch.setattr(allowed, lambda augmentation: torch.tensor([turn]))
@@ -107,7 +107,7 @@ def test_batches_are_made_of_whole_crops_that_lie_elsewhere_in_each_epoch():
 def test_validation_is_the_same_in_crops_and_in_patches():
     "At the nominal points; another batch size and other sums."
     checked, data = dense_and_data()
-    network = build_member(checked, 0, data.train)
+    network = build_member(checked, 0, data.train, data.starts)
     patchwise = checked.model_copy(
         update={"sampling": checked.sampling.model_copy(update={"dense": None})}
     )
@@ -168,7 +168,7 @@ def test_crops_are_mixed_as_patches_are():
     checked, data = dense_and_data(batch_size=80, extra_training=extra)
     own = {"train": [noisy_tiles(1, "train")], "validation": [noisy_tiles(3, "")]}
     data = prepare(checked, {**own, "extra": [noisy_tiles(n, "") for n in (8, 9)]})
-    network = build_member(checked, 0, data.train)
+    network = build_member(checked, 0, data.train, data.starts)
     batches = make_batches(checked, network)
 
     def generator():

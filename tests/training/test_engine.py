@@ -93,8 +93,8 @@ def test_members_that_do_not_learn_are_kept_out_with_a_warning(
     "They are not trained again, and not drawn; the others are the ensemble."
     original = member_module.build_member
 
-    def build(checked, seed, samples):
-        network = original(checked, seed, samples)
+    def build(checked, seed, samples, starts):
+        network = original(checked, seed, samples, starts)
         if seed == 1:
             for weight in network.parameters():
                 weight.data.fill_(float("nan"))

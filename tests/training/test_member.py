@@ -199,7 +199,7 @@ def test_best_epoch_is_kept(tmp_path):
     log = read_log(tmp_path)
     biases = [abs(row["val_thickness_nan_bias"]) for row in log]
     assert min(biases) < biases[-1]
-    network = member_module.build_member(checked, 0, data.train)
+    network = member_module.build_member(checked, 0, data.train, data.starts)
     weights = safetensors.torch.load_file(tmp_path / "best.safetensors")
     network.load_state_dict(weights)
     batches = make_batches(checked, network)
@@ -207,6 +207,27 @@ def test_best_epoch_is_kept(tmp_path):
         checked, network, data.validation, batches, data.scales.outputs
     ).log("val_")
     assert abs(again["val_thickness_nan_bias"]) == pytest.approx(min(biases), rel=1e-5)
+
+
+def test_members_start_where_they_are_told():
+    "At the mean of the targets, if so; it is kept with the weights."
+    checked = experiment(start="mean")
+    data = prepare(checked, some_tiles())
+    member = build_member(checked, 0, data.train, data.starts)
+    weights = member.state_dict()
+    (name,) = (name for name in weights if name.endswith(".start"))
+    assert float(weights[name]) == pytest.approx(data.starts["thickness"])
+    twin = Network(checked)
+    twin.load_state_dict(weights)
+    (_, batch, _), *_ = data.train.batches(data.train.nominal(), 8)
+    expected = member(batch)["thickness"]
+    assert torch.equal(twin(batch)["thickness"], expected)
+    at_zero = experiment()
+    data = prepare(at_zero, some_tiles())
+    assert data.starts == {}
+    member = build_member(at_zero, 0, data.train, data.starts)
+    assert member.state_dict().keys() == weights.keys() - {name}
+    assert (member(batch)["thickness"] < expected).all()
 
 
 def test_members_are_alive_from_birth():
@@ -223,9 +244,9 @@ def test_members_are_alive_from_birth():
         (_, batch, _), *_ = data.train.batches(data.train.nominal(), 1000)
         fresh = Network(checked)
         n_dead += float(fresh(batch)["thickness"].detach().std()) == 0
-        member = build_member(checked, seed, data.train)
+        member = build_member(checked, seed, data.train, data.starts)
         assert float(member(batch)["thickness"].detach().std()) > 0
-        twin = build_member(checked, seed, data.train)
+        twin = build_member(checked, seed, data.train, data.starts)
         for a, b in zip(member.parameters(), twin.parameters(), strict=True):
             assert torch.equal(a, b)
     assert n_dead > 0  # else this test would show nothing
@@ -238,8 +259,9 @@ def test_a_network_that_cannot_live_is_an_error():
         part.inputs["slope"][:] = 1
         part.inputs["speed"][:] = 1
     checked = experiment()
+    data = prepare(checked, tiles)
     with pytest.raises(TrainingError, match="dead from birth"):
-        build_member(checked, 0, prepare(checked, tiles).train)
+        build_member(checked, 0, data.train, data.starts)
 
 
 def test_a_loss_that_explodes_is_an_error_that_names_the_epoch(tmp_path):

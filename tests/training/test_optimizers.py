@@ -31,7 +31,7 @@ def test_sgd_step_equals_the_gradient_of_loss_and_penalty(tmp_path):
         criterion="loss", sampling={"spacing": 100.0, "jitter": False},
     )  # fmt: skip
     data = prepare(checked, some_tiles())
-    network = build_member(checked, 0, data.train)
+    network = build_member(checked, 0, data.train, data.starts)
     ((_, batch, targets),) = data.train.batches(data.train.nominal(), 10_000)
     std = data.scales.outputs["thickness"].std
     loss = (network(batch)["thickness"][:, 0] - targets[:, 0] / std).abs().mean()

@@ -39,6 +39,7 @@ def test_stacked_networks_give_each_its_own_outputs_and_gradients(name):
     for seed in range(3):
         torch.manual_seed(seed)
         networks.append(Network(checked))
+        networks[-1].start_at({"thickness": 0.5 * seed})
         images = {
             v.name: torch.rand(5, 1, *(2 * [round(400 / v.resolution)]))
             for v in checked.inputs
@@ -109,7 +110,9 @@ def test_crops_may_be_trained_together(tmp_path):
         checked,
         {"train": [noisy_tiles(1, "train")], "validation": [noisy_tiles(3, "v")]},
     )
-    networks = [build_member(checked, seed, data.train) for seed in range(2)]
+    networks = [
+        build_member(checked, seed, data.train, data.starts) for seed in range(2)
+    ]
     batches = make_batches(checked, networks[0])
     drawn = [
         next(batches.drawn(data.train, torch.Generator().manual_seed(seed)))

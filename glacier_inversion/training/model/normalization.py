@@ -18,6 +18,7 @@ from glacier_inversion.training.model.transforms import transform, transform_bac
 from glacier_inversion.training.network.losses import predicts_logit
 
 NO_SCALE = Scale(0.0, 1.0)
+_MARGIN = 0.01  # a start is as far from the ends of what an activation gives
 
 
 class Moments:
@@ -142,6 +143,50 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
                 moments.mean if is_shifted else 0.0, moments.variance**0.5 or 1.0
             )
     return scales
+
+
+def fit_starts(
+    experiment: Experiment, targets: Floats, scales: Mapping[str, Scale]
+) -> dict[str, float]:
+    """
+    Return where networks start that are to start at the mean of the known targets.
+
+    By output, before the last activation, which gives the mean there, or what is near
+    to it where it has no gradient. Empty if they start at 0.
+
+    Parameters
+    ----------
+    targets : float32 array, shape (n, n_outputs), NaN where unknown
+        Of the training points, in the outputs' units.
+    scales : mapping of Scale
+        The outputs'.
+    """
+    starts: dict[str, float] = {}
+    if experiment.start == "zero":
+        return starts
+    for i, output in enumerate(experiment.outputs):
+        moments = Moments()
+        target = torch.from_numpy(targets[:, i])
+        moments.add(normalise_target(target, output, scales[output.name]).numpy())
+        activation = experiment.last_activation(output.name) or "linear"
+        if predicts_logit(experiment.losses_name[output.name]):
+            activation = "sigmoid"
+        starts[output.name] = _before(activation, moments.mean)
+    return starts
+
+
+def _before(activation: str, value: float) -> float:
+    """Return what an activation turns into *value*, or into one that is near."""
+    lowest, highest = RANGES.get(activation, (-math.inf, math.inf))
+    value = min(max(value, lowest + _MARGIN), highest - _MARGIN)
+    if activation == "softplus":
+        return value + math.log(-math.expm1(-value))
+    if activation == "sigmoid":
+        return math.log(value / (1 - value))
+    if activation == "tanh":
+        return math.atanh(value)
+    # elu, selu, gelu and swish keep what is above 0, or nearly so
+    return value if activation in ("linear", "relu") else max(value, 0.0)
 
 
 def normalise_target(target: Tensor, output: Output, scale: Scale) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
@@ -104,6 +104,7 @@ class Network(nn.Module):
             shapes += after
         self.main, shapes = self._branch(description.main, "main", shapes)
         self.n_units: dict[str, int] = {}
+        self._endings: dict[str, Ending] = {}
         for i, variable in enumerate(experiment.outputs):
             path = f"outputs.{variable.name}"
             branch = description.outputs[variable.name]
@@ -116,10 +117,14 @@ class Network(nn.Module):
             self._check_last(path, after, n_units)
             if n_units == 2:
                 self._ending(path, layers, after).linear_from = 1
+            alone = len(experiment.outputs) == 1
+            own = self.main if alone and not len(layers) else layers
             if predicts_logit(experiment.losses_name[variable.name]):
-                alone = len(experiment.outputs) == 1
-                last = self.main if alone and not len(layers) else layers
-                self._ending(path, last, after).linear_from = 0
+                self._ending(path, own, after).linear_from = 0
+            if len(own) and isinstance(own[-1], Ending):
+                self._endings[variable.name] = own[-1]
+        if experiment.start == "mean":
+            self.start_at(dict.fromkeys(self._endings, 0.0))
         self._apply_channels_last()
 
     def _branch(
@@ -184,6 +189,11 @@ class Network(nn.Module):
         """Lay kernels out as the fast convolutions of CPUs and GPUs want them."""
         for kernel in self.kernels():
             kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
+
+    def start_at(self, starts: Mapping[str, float]) -> None:
+        """Add these to the outputs, by name, before the last activation."""
+        for name in starts.keys() & self._endings.keys():
+            self._endings[name].start = torch.tensor(starts[name])
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Predict every output."""

@@ -121,9 +121,12 @@ class Ending(Operation):
     ----------
     linear_from : int
         Units from here on have no activation.
+    start : tensor of one number, or None
+        What is added to the first unit before its activation; kept with the weights.
     """
 
     linear_from: int
+    start: Tensor | None
 
 
 def only_image(shapes: Sequence[Shape]) -> Shape:

@@ -8,9 +8,11 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.normalization import (
     NO_SCALE,
+    fit_starts,
     in_own_unit,
     normalise_target,
 )
+from glacier_inversion.training.network.operations.denses import ACTIVATIONS
 from tests import synthetic
 from tests.training.helpers import experiment, made_up_tiles, some_tiles
 
@@ -155,3 +157,60 @@ def test_logarithms_of_targets_are_shifted_and_roots_are_not():
     assert scale.std == pytest.approx(np.sqrt(targets.numpy()).std(), rel=1e-5)
     plain = prepare(logarithmic(normalization="none"), some_tiles())
     assert plain.scales.outputs["thickness"] == NO_SCALE
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("transform", [None, {"name": "log", "floor": 10.0}])
+def test_networks_start_at_the_mean_of_the_targets(activation, transform):
+    "Their last activation gives it, where the sums before it are 0."
+    raw = synthetic.experiment() | {"start": "mean"}
+    raw["outputs"][0] |= {"transform": transform} if transform else {}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
+    tail["last_activation"] = "linear" if transform else activation
+    checked = check_experiment(raw, "exp")
+    tiles = some_tiles()
+    if activation in ("sigmoid", "tanh"):
+        for part in tiles["train"]:
+            part.targets["thickness"] /= 1000
+    data = prepare(checked, tiles)
+    (output,), (_, scale) = checked.outputs, *data.scales.outputs.items()
+    mean = normalise_target(data.train.targets, output, scale).nanmean()
+    assert mean > 0.01 or transform
+    given = ACTIVATIONS[tail["last_activation"]](torch.tensor(data.starts["thickness"]))
+    # selu, gelu and swish keep numbers above 0 nearly
+    close = 0.3 if activation in ("selu", "gelu", "swish") else 1e-5
+    assert given == pytest.approx(float(mean), rel=close, abs=1e-5)
+
+
+def test_a_probability_starts_at_the_share_of_ones():
+    "As a logit."
+    raw = synthetic.experiment() | {"start": "mean"}
+    raw["losses_name"] = {"thickness": "binary_crossentropy"}
+    raw["metrics_name"] = {"thickness": ["binary_accuracy"]}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
+    tail["last_activation"] = "sigmoid"
+    tiles = some_tiles()
+    for part in [*tiles["train"], *tiles["validation"]]:
+        thick = part.targets["thickness"]
+        part.targets["thickness"] = (thick > np.nanmedian(thick)).astype("f4")
+    data = prepare(check_experiment(raw, "exp"), tiles)
+    share = data.train.targets.mean()
+    assert 0.1 < share < 0.9
+    start = torch.tensor(data.starts["thickness"])
+    assert torch.sigmoid(start) == pytest.approx(float(share), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("activation", "value"),
+    [("relu", -3.0), ("softplus", 0.0), ("sigmoid", 1.0), ("tanh", -5.0)],
+)
+def test_a_start_has_a_gradient(activation, value):
+    "Where an activation hardly gives the mean, it starts at one that is near."
+    raw = synthetic.experiment() | {"start": "mean"}
+    tail = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
+    tail["last_activation"] = activation
+    targets = np.full((5, 1), value, "f4")
+    starts = fit_starts(check_experiment(raw, "e"), targets, {"thickness": NO_SCALE})
+    start = torch.tensor(starts["thickness"], requires_grad=True)
+    ACTIVATIONS[activation](start).backward()
+    assert start.grad > 0.005

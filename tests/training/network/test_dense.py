@@ -102,6 +102,7 @@ def test_random_networks_give_the_same_both_ways(checked, n_more, seed):
     "Any depth, kernels, pools, resolutions and joints, in float64 and float32."
     torch.manual_seed(seed)
     network = Network(checked)
+    network.start_at({v.name: 0.7 for v in checked.outputs})
     tiles = tiles_for(checked, n_more, seed)
     plan = plan_dense(network, Layout.of(checked))
     assert all("joins images" in obstacle for obstacle in plan.obstacles)

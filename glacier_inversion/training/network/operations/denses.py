@@ -71,6 +71,7 @@ class Denses(Ending):
             self.layers.append(layer)
         self.last_activation = last_activation
         self.linear_from = filters[-1]  # units from here on have no activation
+        self.register_buffer("start", None)
 
     def forward(self, values: list[Tensor]) -> list[Tensor]:
         """Flatten, join, multiply."""
@@ -110,5 +111,7 @@ class Denses(Ending):
 
     def _activated(self, vector: Tensor) -> Tensor:
         """Apply the last activation to units, which lie along the second axis."""
+        if self.start is not None:
+            vector = torch.cat([vector[:, :1] + self.start, vector[:, 1:]], dim=1)
         activate, n = ACTIVATIONS[self.last_activation], self.linear_from
         return torch.cat([activate(vector[:, :n]), vector[:, n:]], dim=1)
