@@ -24,8 +24,7 @@ from glacier_inversion.dataset.plan import (
     find_small_buffer,
 )
 from glacier_inversion.dataset.recorded_sources import (
-    find_changed,
-    find_unmasked,
+    explain_changes,
     record_sources,
 )
 from glacier_inversion.dataset.summary import SUMMARY
@@ -136,15 +135,9 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
         return []
     try:
         record = record_sources(plan.rasters, plan.folder)
-        unmasked = find_unmasked(plan.folder, record)
-        changed = find_changed(plan.folder, record)
+        reasons = explain_changes(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
-    others = [name for name in changed if name not in unmasked]
-    reasons = {
-        "from other files of {}": others,
-        "with what masks or opacity hide in {}, as data": unmasked,
-    }
     return [
         f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
         "build-dataset'"

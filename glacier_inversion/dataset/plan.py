@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import shapely
 
 from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.outlines import (
@@ -30,6 +32,7 @@ from glacier_inversion.errors import DatasetError, OutlineError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.geodata.map_scale import worst_scale
 from glacier_inversion.geodata.points import PointSource
 from glacier_inversion.geodata.rasters import Source
 from glacier_inversion.grid import (
@@ -135,6 +138,8 @@ class DatasetPlan:
 
 
 _MOST_NAMED = 5  # of pairs that overlap
+# Of lengths; polar stereographic grids have 3.5 % in the south of Greenland.
+_MOST_DISTORTED = 0.05
 
 
 def plan_dataset(
@@ -180,6 +185,7 @@ def plan_dataset(
     warnings += find_unnamed_vectors(description, sources)
     warnings += find_pictures(description, sources)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
+    warnings += find_distortion(description.epsg, list(polygons.values()))
     step = common_multiple(raster.resolution for raster in description.rasters)
     bounds = {
         feature: snap_bounds(polygon.bounds, description.buffer_distance, step)
@@ -217,6 +223,18 @@ def find_small_buffer(
         f"dataset_description.buffer_distance: {buffer_m:g} is less than {needed:g}, "
         "half the area size and one coarsest pixel: the margins of glaciers will not "
         "be drawn"
+    ]
+
+
+def find_distortion(epsg: int, polygons: Sequence[shapely.Geometry]) -> list[str]:
+    """Say where a metre of the tiles is none on the ground."""
+    scale = worst_scale(polygons, epsg)
+    if abs(scale - 1) <= _MOST_DISTORTED:
+        return []
+    return [
+        f"dataset_description.epsg: where the outlines lie 1 m of EPSG:{epsg} is "
+        f"{1 / scale:.2f} m on the ground: derived slopes, distances and patches are "
+        "wrong by as much. Use the national grid or the UTM zone of your glaciers"
     ]
 
 

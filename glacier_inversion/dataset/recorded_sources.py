@@ -153,20 +153,31 @@ def find_changed(folder: Path, record: Record) -> list[str]:
     ]
 
 
-def find_unmasked(folder: Path, record: Record) -> list[str]:
+def explain_changes(folder: Path, record: Record) -> dict[str, list[str]]:
     """
-    Name the rasters that `find_changed` names for their masks alone.
+    Say of the rasters that `find_changed` names how a dataset was built instead.
 
-    An earlier version took what these hide for data.
+    Returns
+    -------
+    rasters : dict of lists of str
+        By what follows "was built", with a place for their names.
 
     Raises
     ------
     DatasetError
         A newer version made the record.
     """
-    others = find_changed(folder, _without_masks(record))
+    known = _read_sources(folder)
     changed = find_changed(folder, record)
-    return [name for name in changed if name not in others]
+    # an earlier version took what masks hide for data
+    unmasked = [n for n in changed if _alike(known.get(n), _without_masks(record[n]))]
+    new = [name for name in changed if known and name not in known]
+    others = [name for name in changed if name not in {*unmasked, *new}]
+    return {
+        "without {}": new,
+        "from other files of {}": others,
+        "with what masks or opacity hide in {}, as data": unmasked,
+    }
 
 
 def _without_masks(record: Record) -> Record:

@@ -80,6 +80,20 @@ def test_other_contents_of_the_same_size_are_told(built):
     assert "5 tiles written, 10 kept" in built("build-dataset").stderr
 
 
+def test_a_raster_that_is_new_is_told_from_a_changed_one(built):
+    "The dataset was built without it."
+    derive = {"name": "smooth", "of": "slope", "sigma": 300.0}
+    rasters = built.raw["dataset_description"]["rasters"]
+    (slope,) = [raster for raster in rasters if raster["name"] == "slope"]
+    new = {"name": "even", "resolution": slope["resolution"], "derive": derive}
+    rasters.append(new)
+    built.write()
+    change(built, "slope.tif")
+    said = [w for w in report_of(built)["warnings"] if "was built " in w]
+    assert ["was built without even. Run" in w for w in said] == [True, False]
+    assert "was built from other files of slope. Run" in said[1]
+
+
 def test_tiles_of_what_a_mask_hides_are_made_anew(built):
     "Which an earlier version, whose record says nothing of masks, took for data."
     with rasterio.open(built.root / "data" / "slope.tif", "r+") as dst:
