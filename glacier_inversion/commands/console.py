@@ -87,6 +87,11 @@ class FriendlyGroup(click.Group):
             failure = _failure_of(error)
             if failure is None:
                 raise
+            if ctx.invoked_subcommand == "demo":  # its workspace is an argument
+                message = failure.message.replace(
+                    "choose another --workspace", "name another: ginv demo FOLDER"
+                )
+                failure = type(failure)(message, failure.exit_code)
             raise failure from error
 
 
