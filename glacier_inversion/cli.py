@@ -24,7 +24,6 @@ from glacier_inversion.commands.console import (
     WAY_AND_EXIT_CODES,
     FriendlyGroup,
     SeedList,
-    configure_logging,
     end,
     examples,
     note_workspace,
@@ -36,6 +35,7 @@ from glacier_inversion.commands.evaluating import (
     evaluate_command,
     report_command,
 )
+from glacier_inversion.commands.logs import configure_logging
 from glacier_inversion.commands.sharing_options import check_sharing, with_sharing
 from glacier_inversion.commands.starting import new_command, schema_command
 from glacier_inversion.errors import ExperimentError

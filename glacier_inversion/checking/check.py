@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glacier_inversion.available_memory import available_bytes
+from glacier_inversion.checking.empty_maps import find_empty_maps
 from glacier_inversion.checking.memory import find_lacking_memory
 from glacier_inversion.checking.mixed_in import survey_extra, with_mixed_in
 from glacier_inversion.checking.report import (
@@ -96,6 +97,13 @@ def check(
             beside += find_small_buffer(experiment.dataset_description, trained)
     problems += _find_bed_problems(experiment, survey, models)
     extra = survey_extra(experiment, survey.plan, workspace, problems, beside)
+    find_empty_maps(
+        experiment.drawing_description,
+        survey.plan,
+        _find_drawn(experiment, survey, models),
+        problems,
+        beside,
+    )
     drawn = []
     for trained, splits in networks:
         try:
@@ -112,7 +120,7 @@ def check(
     drawing = _describe_drawing(experiment, survey, drawn)
     beside += find_lacking_memory(training, drawing, available_bytes())
     return CheckReport(
-        problems=problems,
+        problems=list(dict.fromkeys(problems)),
         warnings=list(dict.fromkeys(beside)),
         outlines=survey.outlines,
         splits=survey.splits,
@@ -196,6 +204,21 @@ def _find_bed_problems(
         whose = f"the model {model.experiment.model_name!r}"
         problems += find_bed_problems(bed, whose, outputs, {**model.units, **found})
     return list(dict.fromkeys(problems))
+
+
+def _find_drawn(
+    experiment: Experiment | Application, survey: Survey, models: list[Model]
+) -> list[tuple[Experiment, list[str] | None]]:
+    """Return the networks that are drawn, trained ones and the own, and of what."""
+    drawn = [(model.experiment, model.splits) for model in models]
+    names = [trained.model_name for trained, _ in drawn]
+    if isinstance(experiment, Experiment):
+        name = experiment.model_name
+        if name in experiment.drawing_description.models and name not in names:
+            drawn.append((experiment, None))
+    return [
+        (trained, _features_of(experiment, survey, splits)) for trained, splits in drawn
+    ]
 
 
 def _features_of(

@@ -87,6 +87,11 @@ class FriendlyGroup(click.Group):
             failure = _failure_of(error)
             if failure is None:
                 raise
+            if ctx.invoked_subcommand == "demo":  # its workspace is an argument
+                message = failure.message.replace(
+                    "choose another --workspace", "name another: ginv demo FOLDER"
+                )
+                failure = type(failure)(message, failure.exit_code)
             raise failure from error
 
 
@@ -198,35 +203,6 @@ def _keep_traceback(error: Exception, workspace: Path) -> str:
         f"{what}; the traceback is in {folder.resolve() / _ERROR_FILE}. Please report "
         "it with that file to the project."
     )
-
-
-class _Handler(logging.Handler):
-    """Write log records to stderr, above the progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = self.format(record)
-        with suppress(OSError):  # nobody reads it, or there is no space: work goes on
-            if "tqdm" in sys.modules:
-                from tqdm import tqdm
-
-                tqdm.write(message, file=sys.stderr)
-            else:
-                click.echo(message, err=True)
-
-
-def configure_logging(verbose: bool, quiet: bool) -> None:
-    """Let the package log to stderr."""
-    handler = _Handler()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    package = logging.getLogger("glacier_inversion")
-    package.handlers = [handler]
-    package.propagate = False
-    # what GDAL says while a file fails is in our message; else Python would print it
-    for name in ("rasterio", "fiona"):
-        library = logging.getLogger(name)
-        library.handlers, library.propagate = [logging.NullHandler()], False
-    level = logging.DEBUG if verbose else logging.INFO
-    package.setLevel(logging.ERROR if quiet else level)
 
 
 # In helps, \b keeps the lines of a paragraph as they are.

@@ -15,11 +15,11 @@ from glacier_inversion.commands.console import (
     JOBS,
     METHOD,
     FriendlyCommand,
-    configure_logging,
     end,
     examples,
     with_common_options,
 )
+from glacier_inversion.commands.logs import configure_logging
 from glacier_inversion.commands.sharing_options import check_sharing, with_sharing
 from glacier_inversion.progress import working
 

@@ -13,9 +13,9 @@ from glacier_inversion.commands.console import (
     VERBOSE,
     WORKSPACE,
     FriendlyCommand,
-    configure_logging,
     examples,
 )
+from glacier_inversion.commands.logs import configure_logging
 
 logger = logging.getLogger(__name__)
 

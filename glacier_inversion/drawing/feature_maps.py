@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glacier_inversion.drawing.beds import read_raster_at, with_bed
 from glacier_inversion.drawing.drawn_features import DrawnFeature, write_record
 from glacier_inversion.drawing.holes import HoleCounter
+from glacier_inversion.drawing.map_grids import NO_POINTS
 from glacier_inversion.drawing.maps import Map, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.planned_maps import PlannedMaps
@@ -46,11 +47,7 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
     dataset, thicknesses = planned.dataset, planned.thicknesses
     description = experiment.drawing_description
     if 0 in drawn.grid.shape:
-        message = (
-            "holds no point of the lattice. Must be larger than a pixel. Draw it at a "
-            "finer resolution, or leave it out."
-        )
-        raise DatasetError(message)
+        raise DatasetError(NO_POINTS)
     dataset.check_tiles(drawn.feature, planned.rasters)
     blocks = drawn.blocks(ensemble.device.block_px)
     if (kept := planned.find_drawn(drawn.feature)) is not None:

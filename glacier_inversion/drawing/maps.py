@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.calibrated import CalibratedOutput, is_calibrated
-from glacier_inversion.errors import ExperimentError
+from glacier_inversion.drawing.map_grids import map_grid, step_of
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import APPLICABILITY, NOISE
-from glacier_inversion.grid import Grid, lattice, ratio
+from glacier_inversion.grid import Grid, lattice
 from glacier_inversion.patches.lattice import needed_pixels
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.member_statistics import statistic
@@ -88,34 +87,10 @@ def lay_map(
     """
     description = experiment.drawing_description
     layout = ensemble.layout
-    step = ratio(description.resolution or layout.resolution, layout.resolution)
-    if step is None:
-        message = (
-            f"drawing_description.resolution: {description.resolution} is no whole "
-            f"multiple of {layout.resolution:g}, the finest resolution of the model "
-            f"{ensemble.name!r}. Must be one. Change it."
-        )
-        raise ExperimentError(message)
+    step = step_of(description.resolution, layout.resolution, ensemble.name)
     points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
-    rows, cols = slice(0, points.n_rows), slice(0, points.n_cols)
-    if clip:
-        rows, cols = points.covering(dataset.outlines[feature].bounds)
-    # points are taken at whole multiples of the step from the CRS's origin, so that
-    # the maps of neighbours fit together
-    number_y, number_x = (
-        math.floor(float(place) / points.resolution + 0.25)  # of a centre or a corner
-        for place in (points.y(rows.start), points.x(cols.start))
-    )
-    row, col = rows.start + number_y % step, cols.start + -number_x % step
-    part = points.window(slice(row, row + 1), slice(col, col + 1))
-    margin = (step - 1) / 2 * points.resolution
-    grid = Grid(
-        part.left - margin,
-        part.top + margin,
-        points.resolution * step,
-        max(0, math.ceil((rows.stop - row) / step)),
-        max(0, math.ceil((cols.stop - col) / step)),
-    )
+    within = dataset.outlines[feature].bounds if clip else None
+    grid, row, col = map_grid(points, step, within)
     return Map(feature, grid, row, col, step)
 
 

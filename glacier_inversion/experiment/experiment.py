@@ -256,8 +256,8 @@ def parse_experiment(
     if isinstance(experiment, Application):
         message = (
             f"{where}: holds dataset_description and drawing_description alone, which "
-            "is enough to check, build-dataset and draw. Must hold the network and its "
-            "training, too. Add them, or draw models that are trained."
+            "is enough to check, build-dataset, draw and report. Must hold the network "
+            "and its training, too. Add them, or draw models that are trained."
         )
         raise ExperimentError(message)
     return experiment

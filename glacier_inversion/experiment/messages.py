@@ -46,29 +46,35 @@ class Refusal:
 
 
 def find_refusals(error: ValidationError, raw: dict[str, Any]) -> list[Refusal]:
-    """Return every value that pydantic refused."""
-    return [
-        Refusal(_keys(details["loc"], raw), dict(details))
+    """
+    Return every value that pydantic refused.
+
+    Of what may be a list or a word, it says that it is no such word, too, where a value
+    in the list is refused: that is left out.
+    """
+    found = [
+        Refusal(_keys(dict(details), raw), dict(details))
         for details in error.errors(include_url=False)
     ]
+    above = {tuple(r.keys[:n]) for r in found for n in range(len(r.keys))}
+    return [refusal for refusal in found if tuple(refusal.keys) not in above]
 
 
-def _keys(location: tuple[int | str, ...], raw: dict[str, Any]) -> list[int | str]:
+def _keys(details: dict[str, Any], raw: dict[str, Any]) -> list[int | str]:
     """Turn pydantic's location into that in the file: no tags, main.main as it is."""
     keys: list[int | str] = []
     value: Any = raw
+    location = details["loc"]
     for i, key in enumerate(location):
-        last = i == len(location) - 1
         if keys == ["model_description", "main"] and _is_nested(value):
             keys.append("main")
             value = value["main"]
-        if isinstance(value, dict) and key not in value and not last:
-            continue  # the name of an operation, by which pydantic tells them apart
-        keys.append(key)
         try:
             value = value[key]
         except (KeyError, IndexError, TypeError):
-            value = None
+            if details["type"] != "missing" or i < len(location) - 1:
+                continue  # what pydantic calls one of several things that it may be
+        keys.append(key)
     return keys
 
 

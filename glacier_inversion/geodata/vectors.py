@@ -172,12 +172,25 @@ def _refusing_broken(path: Path) -> Iterator[None]:
         raise
     # dates, texts and geometries that are none, too
     except (*UNREADABLE, ValueError, shapely.errors.ShapelyError) as error:
-        message = archive_problem(path) or (
+        message = (
             f"{path}: cannot be read ({reason_of(error)}). Must be a vector file that "
             "OGR reads, with all that belongs to it (.shp with .shx and .dbf). Put it "
             "there again."
         )
-        raise OutlineError(message) from error
+        raise OutlineError(
+            archive_problem(path) or _parquet_problem(path) or message
+        ) from error
+
+
+def _parquet_problem(path: Path) -> str | None:
+    """Say that GeoParquet cannot be read: few builds of GDAL have its driver."""
+    if path.suffix.casefold() not in (".parquet", ".geoparquet"):
+        return None
+    return (
+        f"{path}: GeoParquet is not read but for tables of points. Must be a vector "
+        "file that OGR reads, such as a GeoPackage. Convert it, for example with "
+        "'ogr2ogr' or geopandas."
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -43,6 +43,17 @@ def test_folder_of_other_data_is_left_alone(tmp_path):
     assert not (tmp_path / "demo.json").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--no-run"], ["--size", "2"]])
+def test_a_folder_that_cannot_be_written_is_to_be_another(tmp_path, options):
+    "Named as this command takes it, which has no --workspace."
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["demo", str(tmp_path / "file/demo"), *options])
+    assert result.exit_code == 1
+    assert "file/demo: cannot be written" in result.stderr
+    assert "--workspace" not in result.stderr
+    assert result.stderr.endswith("or name another: ginv demo FOLDER.\n")
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Make mountains of coarse cells, which take seconds."""

@@ -235,6 +235,9 @@ def test_a_file_without_training_is_refused(evaluated, tmp_path):
     result = run("evaluate")
     assert result.exit_code == 2
     assert "holds dataset_description and drawing_description alone" in result.stderr
+    assert "enough to check, build-dataset, draw and report." in result.stderr
+    for command in ("check", "build-dataset", "draw", "report"):
+        assert run(command).exit_code == 0
 
 
 def test_rasters_of_baselines_must_be_built(evaluated, tmp_path):

@@ -8,7 +8,12 @@ import shapely
 
 from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.errors import OutlineError
-from glacier_inversion.geodata.vectors import check_exists, read_crs, read_lines
+from glacier_inversion.geodata.vectors import (
+    check_exists,
+    list_layers,
+    read_crs,
+    read_lines,
+)
 from tests import synthetic
 from tests.dataset.helpers import some
 
@@ -31,6 +36,24 @@ def test_a_crs_that_cannot_be_read_is_named(tmp_path, capfd, text):
     with pytest.raises(OutlineError, match=r"o\.shp: .*CRS"):
         read_crs(path)
     assert capfd.readouterr().out == ""
+
+
+def test_geoparquet_is_to_be_converted(tmp_path):
+    "What GDAL lacks to read it is nothing that helps."
+    path = tmp_path / "o.parquet"
+    synthetic.write_outlines(tmp_path / "o.gpkg", some("a"))
+    geopandas.read_file(tmp_path / "o.gpkg").to_parquet(path)
+    message = rf"^{path}: GeoParquet is not read but .* Convert it, for example with"
+    for read in (
+        lambda: read_outlines(path, "id", synthetic.EPSG),
+        lambda: list_layers(path),
+        lambda: read_lines(path, synthetic.EPSG),
+    ):
+        with pytest.raises(OutlineError, match=message):
+            read()
+    path.unlink()
+    with pytest.raises(OutlineError, match="does not exist"):
+        list_layers(path)
 
 
 def test_a_crs_of_no_place_on_earth_is_named(tmp_path):
