@@ -179,12 +179,12 @@ def test_what_has_not_begun_is_given_up(tmp_path, cluster):
 
 
 def test_workers_make_the_same_tiles(tiles, cluster):
-    "By the command, whose files show nothing of how they came about."
+    "By the command, where it is started; files show nothing of how they came about."
     run, expected = tiles
     code = (
-        "from glacier_inversion.cli import main; "
-        f"main(['build-dataset', {str(run.file)!r}, '--workspace', {str(run.root)!r}, "
-        f"'--scheduler', {cluster.address!r}])"
+        "import os; from glacier_inversion.cli import main; "
+        f"os.chdir({str(run.root)!r}); "
+        f"main(['build-dataset', 'exp.json', '--scheduler', {cluster.address!r}])"
     )
     ended = cluster.run(code)
     assert ended.returncode == 0, ended.stderr
