@@ -147,6 +147,12 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
             "large. Lift the limit with 'ulimit -f unlimited', or use another file "
             "system."
         )
+    elif number == errno.ENOENT:
+        message = (
+            f"{path}: cannot be written ({reason}). Must not be removed while a "
+            "command works there, nor its folder. Run it again, or choose another "
+            "--workspace."
+        )
     failure = WorkspaceError(message)
     failure.errno = number
     return failure

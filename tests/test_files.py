@@ -201,6 +201,17 @@ def test_a_file_system_is_full_by_quota_and_limit_too(tmp_path):
     assert failure.errno is None
 
 
+def test_a_folder_that_is_gone_is_no_full_disk(tmp_path):
+    "It is to be run again; there is no space to be freed."
+    error = FileNotFoundError(errno.ENOENT, "")
+    said = str(unwritable(tmp_path / "a" / "file", error))
+    assert said.startswith(f"{tmp_path / 'a' / 'file'}: cannot be written (No such ")
+    assert ". Must not be removed while a command works there, nor its folder." in said
+    assert said.endswith("Run it again, or choose another --workspace.")
+    assert "space with" not in said
+    assert "Free" not in said
+
+
 def test_bytes_are_appended_all_or_none(tmp_path, linked):
     "None of them appears later, when there is space again."
     resource = pytest.importorskip("resource")

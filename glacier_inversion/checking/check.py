@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from glacier_inversion.available_memory import available_bytes
 from glacier_inversion.checking.empty_maps import find_empty_maps
 from glacier_inversion.checking.memory import find_lacking_memory
+from glacier_inversion.checking.missing_tiles import describe_missing
 from glacier_inversion.checking.mixed_in import survey_extra, with_mixed_in
 from glacier_inversion.checking.report import (
     CheckReport,
@@ -138,7 +139,7 @@ def check(
 
 
 def _find_outdated(plan: DatasetPlan) -> list[str]:
-    """Say which rasters of the dataset, if it is built, would be made of other data."""
+    """Say what of the dataset, if it is built, would be made anew."""
     if plan.problems or not (plan.folder / SUMMARY).exists():
         return []
     try:
@@ -146,12 +147,17 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
         reasons = explain_changes(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
-    return [
+    outdated = [
         f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
         "build-dataset'"
         for reason, names in reasons.items()
         if names
     ]
+    if outdated:
+        return outdated
+    rasters = [raster.name for raster in plan.description.rasters]
+    missing = describe_missing(plan.folder, plan.ownership.bounds, rasters)
+    return [] if missing is None else [missing]
 
 
 def _find_read_only(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from glacier_inversion.checking.missing_tiles import describe_missing
 from glacier_inversion.checking.report import SamplesReport
 from glacier_inversion.dataset.extra_training import (
     ExtraSize,
@@ -43,6 +44,10 @@ def survey_extra(
         return None
     if extra is None:
         return None
+    variables = [variable.name for variable in experiment.variables()]
+    missing = describe_missing(extra.folder, extra.select("train"), variables)
+    if missing is not None:
+        problems.append(f"extra_training.dataset: {missing} with its own file")
     size = estimate_extra(experiment, extra)
     if size.n_points == 0:
         name, n_features = extra.folder.name, len(size.bounds)

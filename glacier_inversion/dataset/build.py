@@ -103,7 +103,7 @@ def build_dataset(
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
-    hands = find_hands(shard, scheduler, jobs or 1)
+    hands, workspace = find_hands(shard, scheduler, jobs or 1, workspace)
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)
     plan.check_buildable()

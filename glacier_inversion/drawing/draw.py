@@ -148,7 +148,7 @@ def draw(
             f"Invalid method {method!r}. Must be one of {get_args(DrawingMethod)}."
         )
         raise ValueError(message)
-    hands = find_hands(shard, scheduler, 1)
+    hands, workspace = find_hands(shard, scheduler, 1, workspace)
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)

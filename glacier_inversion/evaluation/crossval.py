@@ -158,7 +158,8 @@ def crossval(
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
     of_gpu = device.torch_device.type == "cuda"
-    hands = find_hands(shard, scheduler, jobs or (1 if of_gpu else available_cores()))
+    n_jobs = jobs or (1 if of_gpu else available_cores())
+    hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     if hands is not None and experiment.drawing_description.blend is not None:
         message = (
             "drawing_description.blend: cannot be cross-validated by several commands. "

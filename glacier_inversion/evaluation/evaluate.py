@@ -112,7 +112,7 @@ def evaluate(
     LeftToOthersError
         Other shards finish the evaluation, or have finished it.
     """
-    hands = find_hands(shard, scheduler, 1)
+    hands, workspace = find_hands(shard, scheduler, 1, workspace)
     scored = score_split(
         experiment,
         workspace,

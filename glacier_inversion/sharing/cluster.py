@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from glacier_inversion.errors import (
@@ -77,7 +79,7 @@ class Cluster:
             futures: dict[Any, Task] = {}
             try:
                 self._check_workers(client, place)
-                [shared] = client.scatter([(place, work, given)], broadcast=True)
+                shared = self._give_to_all(client, (place, work, given))
                 for task in tasks:
                     key = f"ginv-{place.token}-{task[0]}"
                     futures[client.submit(_attempt, shared, task, key=key)] = task
@@ -96,6 +98,22 @@ class Cluster:
 
     def _warn_that_it_is_gone(self) -> None:
         logger.warning("%s: has gone away", self.address)
+
+    def _give_to_all(self, client: Any, given: tuple[Place, Work, Any]) -> Any:
+        """
+        Let all workers have what is given for all tasks; return its future.
+
+        As the result of a task, which the scheduler has made anew where all that have
+        it have died: data that are scattered would be gone.
+        """
+        with warnings.catch_warnings():  # points and outlines may be many
+            warnings.filterwarnings("ignore", "Sending large graph")
+            shared = client.submit(partial(_give, given), pure=False)
+        # Tasks go where it lies first. A worker that dies meanwhile may be known yet.
+        gone = _import_distributed().CancelledError  # with its scheduler
+        with suppress(KeyError, ValueError, gone):
+            client.replicate([shared])
+        return shared
 
     def _connect(self) -> Any:
         try:
@@ -118,6 +136,9 @@ class Cluster:
             logger.info("%s: has no worker yet: waiting for one", self.address)
             client.wait_for_workers(1)
         seen = client.run(_look, place, on_error="return")
+        for worker in [w for w, said in seen.items() if isinstance(said, OSError)]:
+            cause = first_line(seen.pop(worker))  # it may have died just now
+            logger.warning("worker %s: does not answer (%s)", worker, cause)
         for worker, said in seen.items():
             if isinstance(said, GlacierInversionError):
                 message = f"worker {worker}: {said}"
@@ -182,6 +203,11 @@ def _look(place: Place, dask_worker: Any) -> int:
         )
         raise WorkspaceError(message)
     return int(dask_worker.state.nthreads)
+
+
+def _give(shared: tuple[Place, Work, Any]) -> tuple[Place, Work, Any]:
+    """Return what it is given: the task whose result all others take."""
+    return shared
 
 
 def _attempt(shared: tuple[Place, Work, Any], task: Task) -> list[logging.LogRecord]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.sharing.attempts import Hands, Place, Task, Work, attempt
+from glacier_inversion.workspace import Workspace
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 
@@ -71,9 +72,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     raise ValueError(message)
 
 
-def find_hands(shard: str | None, scheduler: str | None, jobs: int) -> Hands | None:
+def find_hands(
+    shard: str | None, scheduler: str | None, jobs: int, workspace: Workspace
+) -> tuple[Hands | None, Workspace]:
     """
-    Return who shares the work, None where one command does all of it.
+    Return who shares the work, None where one command does all of it, and its place.
+
+    Workers of a scheduler were started in other folders: the workspace's path is
+    absolute for them.
 
     Parameters
     ----------
@@ -83,6 +89,8 @@ def find_hands(shard: str | None, scheduler: str | None, jobs: int) -> Hands | N
         The address of a Dask scheduler.
     jobs : int
         Processes of a shard.
+    workspace : Workspace
+        Its path may be relative to where the command was started.
 
     Raises
     ------
@@ -97,5 +105,6 @@ def find_hands(shard: str | None, scheduler: str | None, jobs: int) -> Hands | N
     if scheduler is not None:
         from glacier_inversion.sharing.cluster import Cluster  # noqa: PLC0415  extra
 
-        return Cluster(scheduler)
-    return None if shard is None else Shard(*parse_shard(shard), jobs)
+        return Cluster(scheduler), Workspace(workspace.root.absolute())
+    hands = None if shard is None else Shard(*parse_shard(shard), jobs)
+    return hands, workspace

@@ -122,7 +122,8 @@ def train(
     opened = open_device(device)  # before data are read: it may not be there
     check_network(experiment)
     of_gpu = opened.torch_device.type == "cuda"
-    hands = find_hands(shard, scheduler, jobs or (1 if of_gpu else available_cores()))
+    n_jobs = jobs or (1 if of_gpu else available_cores())
+    hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     dataset = open_dataset(experiment, workspace)
     features = [f for split in SPLITS if split != "test" for f in dataset.select(split)]
     bounds = [dataset.grid(f, experiment.finest_resolution).bounds for f in features]

@@ -10,7 +10,7 @@ import pytest
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.sharing.attempts import Place, write_job
-from glacier_inversion.sharing.cluster import _look
+from glacier_inversion.sharing.cluster import Cluster, _look
 from tests.helpers import new_run, read_all
 from tests.sharing.helpers import done
 
@@ -82,6 +82,36 @@ except cluster.GlacierInversionError as error:
 """
 
 
+BEGUN = """
+import logging, os, signal
+from pathlib import Path
+import distributed
+from glacier_inversion.progress import Silent
+from glacier_inversion.sharing.cluster import Cluster
+from glacier_inversion.sharing.job import working_together
+from tests.sharing import helpers
+
+def kill():
+    os.kill({worker}, signal.SIGKILL)
+
+with distributed.Client({address!r}) as client:
+    client.wait_for_workers(2)
+original = getattr(distributed.Client, {before!r})
+
+def late(*given, **options):
+    kill()
+    return original(*given, **options)
+
+setattr(distributed.Client, {before!r}, late)
+logging.basicConfig(format="%(message)s")
+folder, hands = Path({folder!r}), Cluster({address!r})
+tasks = {{str(n): n for n in range(3)}}
+with working_together(folder / "here", "drawing into", hands, "key") as job:
+    results = job.do(helpers.slow_square, folder, tasks, Silent())
+print(results)
+"""
+
+
 @pytest.fixture
 def tiles(run, cluster):
     """A workspace, and one whose tiles one process made."""
@@ -111,6 +141,34 @@ def test_a_worker_is_killed_half_way(tmp_path, cluster):
     assert sorted(c is None for c in codes) == [False, True, True]
 
 
+@pytest.mark.parametrize("before", ["run", "submit", "replicate"])
+def test_a_worker_is_killed_as_the_work_begins(tmp_path, own_cluster, before):
+    "The other one does all of it, though the scheduler still knows the dead one."
+    folder = tmp_path / "work"
+    folder.mkdir()
+    code = BEGUN.format(
+        folder=str(folder),
+        address=own_cluster.address,
+        worker=own_cluster.workers[0].pid,
+        before=before,
+    )
+    ended = own_cluster.run(code)
+    assert ended.returncode == 0, ended.stderr
+    assert done(folder) == {0: 1, 1: 1, 2: 1}
+    assert "has gone away" not in ended.stderr
+
+
+def test_who_dies_while_all_are_given_their_part():
+    "Is no error of the scheduler's: the others ask for it when they need it."
+    pytest.importorskip("distributed")
+
+    def replicate(futures):
+        raise KeyError(futures[0])  # the address that is none any more
+
+    client = SimpleNamespace(submit=lambda *_, **__: "future", replicate=replicate)
+    assert Cluster("tcp://HOST:1")._give_to_all(client, (None, None, None)) == "future"
+
+
 def test_what_has_not_begun_is_given_up(tmp_path, cluster):
     "Once the command is stopped; what workers have in hand they bring to its end."
     code = STOPPED.format(folder=str(tmp_path), address=cluster.address)
@@ -121,12 +179,12 @@ def test_what_has_not_begun_is_given_up(tmp_path, cluster):
 
 
 def test_workers_make_the_same_tiles(tiles, cluster):
-    "By the command, whose files show nothing of how they came about."
+    "By the command, where it is started; files show nothing of how they came about."
     run, expected = tiles
     code = (
-        "from glacier_inversion.cli import main; "
-        f"main(['build-dataset', {str(run.file)!r}, '--workspace', {str(run.root)!r}, "
-        f"'--scheduler', {cluster.address!r}])"
+        "import os; from glacier_inversion.cli import main; "
+        f"os.chdir({str(run.root)!r}); "
+        f"main(['build-dataset', 'exp.json', '--scheduler', {cluster.address!r}])"
     )
     ended = cluster.run(code)
     assert ended.returncode == 0, ended.stderr

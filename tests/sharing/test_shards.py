@@ -5,8 +5,10 @@ import sys
 import pytest
 
 from glacier_inversion.progress import Silent
+from glacier_inversion.sharing.cluster import Cluster
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.shards import Shard, find_hands, parse_shard
+from glacier_inversion.workspace import Workspace
 from tests.sharing.helpers import done, killed
 
 
@@ -31,10 +33,19 @@ def test_a_shard_begins_with_its_own_tasks(monkeypatch, tmp_path):
 
 
 def test_one_way_of_sharing_at_a_time():
-    assert find_hands(None, None, 2) is None
-    assert find_hands("2/4", None, 3) == Shard(2, 4, 3)
+    here = Workspace(".")
+    assert find_hands(None, None, 2, here) == (None, here)
+    assert find_hands("2/4", None, 3, here) == (Shard(2, 4, 3), here)
     with pytest.raises(ValueError, match="Invalid shard '1/4' beside 'tcp://x:1'"):
-        find_hands("1/4", "tcp://x:1", 1)
+        find_hands("1/4", "tcp://x:1", 1, here)
+
+
+def test_workers_of_a_scheduler_get_an_absolute_path(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    hands, workspace = find_hands(None, "tcp://x:1", 1, Workspace("region"))
+    assert hands == Cluster("tcp://x:1")
+    assert workspace.root == tmp_path / "region"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
