@@ -45,8 +45,6 @@ _NOT_LOADED = (
 
 _MOST_COMPARED = 5000  # names, each of which takes 20 microseconds
 _LONGEST_NAME = 40  # characters of one of several
-# Characters that turn the direction of all text behind them.
-_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 class GlacierInversionError(Exception):
@@ -160,18 +158,16 @@ def name_some(names: Sequence[str], most: int = 20) -> str:
 
 def _shorten(name: str) -> str:
     # of a file that is no table, control characters would be the terminal's
-    name = "".join("\ufffd" if _is_control(each) else each for each in name)
+    name = "".join(each if _is_seen(each) else "\ufffd" for each in name)
     if len(name) <= _LONGEST_NAME:
         return name
     half = _LONGEST_NAME // 2
     return f"{name[: half - 1]}…{name[-half:]}"
 
 
-def _is_control(char: str) -> bool:
-    """Tell whether a character means no text, but what a terminal is to do with it."""
-    # Cs are halves of others, which cannot be printed
-    is_none = unicodedata.category(char) in ("Cc", "Cs")
-    return is_none or unicodedata.bidirectional(char) in _TURNS
+def _is_seen(char: str) -> bool:
+    """Tell whether a character is text or a space, and nothing for a terminal to do."""
+    return char.isprintable() or unicodedata.category(char) == "Zs"
 
 
 def first_line(error: Exception) -> str:

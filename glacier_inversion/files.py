@@ -149,8 +149,8 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
         )
     elif number == errno.ENOENT:
         message = (
-            f"{path}: cannot be written ({reason}). Must not be removed while a "
-            "command works there, nor its folder. Run it again, or choose another "
+            f"{path}: cannot be written ({reason}). Must be in a folder that is there "
+            "and stays. Run it again if it was removed meanwhile, or choose another "
             "--workspace."
         )
     failure = WorkspaceError(message)

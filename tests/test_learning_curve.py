@@ -52,7 +52,7 @@ def test_whole_tracks_are_drawn_and_no_more_than_the_share(script, share):
 
 
 def test_values_are_read_as_the_file_and_the_experiment_say(script, tmp_path):
-    "The band, its scale and offset, and what is no data, by the file or instead of it."
+    "The band, its scale and offset, and what is no data, by the file and beside it."
     path = tmp_path / "a.tif"
     where = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}
     shape = {"count": 2, "height": 1, "width": 4, "dtype": "int16", "nodata": -1}
@@ -62,7 +62,7 @@ def test_values_are_read_as_the_file_and_the_experiment_say(script, tmp_path):
     profile, values = script.read_values(path, {"band": 2})
     np.testing.assert_array_equal(values, [[np.nan, 100, 103.5, 110]])
     _, values = script.read_values(path, {"band": 2, "nodata": [0, 7]})
-    np.testing.assert_array_equal(values, [[99.5, np.nan, np.nan, 110]])
+    np.testing.assert_array_equal(values, [[np.nan, np.nan, np.nan, 110]])
     assert {name: profile[name] for name in where} == where
     assert profile["count"] == 1
 

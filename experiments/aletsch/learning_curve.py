@@ -78,8 +78,9 @@ def read_values(
     with rasterio.open(path) as src:
         profile = {"crs": src.crs, "transform": src.transform}
         stored = src.read(band, masked=True)
-        if nodata is not None:  # it replaces the file's
-            stored = np.ma.masked_array(src.read(band), np.isin(stored.data, nodata))
+        if nodata is not None:
+            named = np.asarray(nodata, stored.dtype)
+            stored = np.ma.masked_where(np.isin(stored.data, named), stored)
         scale, offset = src.scales[band - 1], src.offsets[band - 1]
     values = (stored.astype("f8") * scale + offset).astype("f4").filled(np.nan)
     height, width = values.shape
@@ -111,7 +112,7 @@ class Curve:
         described = self._raw["dataset_description"]
         self.output = self._raw["outputs"][0]["name"]
         (raster,) = (r for r in described["rasters"] if r["name"] == self.output)
-        if "file" not in raster:
+        if "file" not in raster or "column" in raster:
             sys.exit(f"{file}: {self.output} is no raster file, and cannot be thinned.")
         self._profile, self._values = read_values(
             self._workspace.data(raster["file"]), raster

@@ -171,7 +171,7 @@ def _find_read_only(
         name = experiment.model_name
         own += [workspace.model(name), workspace.evaluations(name, "test").parent]
     own += [workspace.drawings(last_part(place)) for place in drawn]
-    names = workspace.find_read_only(own)
+    names = workspace.find_read_only(dict.fromkeys(own))
     if not names:
         return []
     return [

@@ -13,8 +13,8 @@ def worst_scale(geometries: Sequence[shapely.Geometry], epsg: int) -> float:
     """
     Return the scale of a projection where it is furthest from 1, of some geometries.
 
-    It is the length on the map of what is 1 m long on the ellipsoid, along the meridian
-    or the parallel, at the centroids.
+    It is the length on the map of what is 1 m long on the ellipsoid, in the direction
+    that is stretched most, or least, at the centroids: Tissot's indicatrix.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def worst_scale(geometries: Sequence[shapely.Geometry], epsg: int) -> float:
     >>> round(worst_scale([place], 3857), 2), round(worst_scale([], 3857), 2)
     (1.45, 1.0)
     """
-    if not geometries:
-        return 1.0
     x, y = shapely.get_coordinates(shapely.centroid(geometries)).T
+    if not x.size:
+        return 1.0
     projection = Proj(CRS.from_epsg(epsg))
     factors = projection.get_factors(*projection(x, y, inverse=True))
-    scales = np.concatenate([factors.meridional_scale, factors.parallel_scale])
+    scales = np.concatenate([factors.tissot_semimajor, factors.tissot_semiminor])
     known = scales[np.isfinite(scales) & (scales > 0)]
     if not known.size:
         return 1.0

@@ -70,8 +70,9 @@ def find_geometries(schema: Any) -> tuple[str, str | None] | None:
     try:
         column = str(content["primary_column"])
         about = content["columns"][column]
-        kinds, crs = about.get("geometry_types", []), about.get("crs", _CRS_BY_DEFAULT)
-        holds_points = all(kind.startswith(_OF_POINTS) for kind in kinds)
+        kinds, crs = about.get("geometry_types"), about.get("crs", _CRS_BY_DEFAULT)
+        # a file need not say which kinds it holds: then its columns are looked at
+        holds_points = kinds and all(kind.startswith(_OF_POINTS) for kind in kinds)
     except (KeyError, TypeError, AttributeError) as error:
         message = "its metadata 'geo' are none of GeoParquet"
         raise ValueError(message) from error

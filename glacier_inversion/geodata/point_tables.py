@@ -29,7 +29,8 @@ from glacier_inversion.geodata.point_geometries import (
 from glacier_inversion.geodata.table_heads import TableHead
 from glacier_inversion.geodata.text_tables import EMPTY, read_form, read_rows
 
-_TABLES = {".csv", ".tsv", ".txt", ".parquet"}
+_PARQUET = {".parquet", ".geoparquet"}
+_TABLES = {".csv", ".tsv", ".txt", *_PARQUET}
 _RASTERS = {".tif", ".tiff", ".vrt", ".nc", ".img", ".asc"}
 # As GlaThiDa 3 and 2, OGGM, GPX to CSV converters and people call them; in any case.
 _LONGITUDES = ("point_lon", "longitude", "lon", "long")
@@ -109,7 +110,7 @@ def _read_head(path: Path) -> TableHead:
         )
         raise RasterError(message)
     with _refusing_broken(path):
-        if ending == ".parquet":
+        if ending in _PARQUET:
             return _head_of_parquet(path)
         if ending in _TABLES:
             form = read_form(path)

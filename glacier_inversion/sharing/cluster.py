@@ -136,14 +136,14 @@ class Cluster:
             logger.info("%s: has no worker yet: waiting for one", self.address)
             client.wait_for_workers(1)
         seen = client.run(_look, place, on_error="return")
-        for worker in [w for w, said in seen.items() if isinstance(said, OSError)]:
-            cause = first_line(seen.pop(worker))  # it may have died just now
-            logger.warning("worker %s: does not answer (%s)", worker, cause)
-        for worker, said in seen.items():
+        for worker, said in list(seen.items()):
             if isinstance(said, GlacierInversionError):
                 message = f"worker {worker}: {said}"
                 raise GlacierInversionError(message)
-            if isinstance(said, Exception):
+            if isinstance(said, OSError):  # it may have died just now
+                cause = first_line(seen.pop(worker))
+                logger.warning("worker %s: does not answer (%s)", worker, cause)
+            elif isinstance(said, Exception):
                 cause = first_line(said) or type(said).__name__
                 message = (
                     f"worker {worker}: cannot do the work ({cause}). Must have the "

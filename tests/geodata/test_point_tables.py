@@ -1,5 +1,7 @@
 """Tables of points: their columns, places and CRS, whatever the file."""
 
+import json
+
 import geopandas
 import numpy as np
 import pandas as pd
@@ -287,6 +289,22 @@ def test_geometries_of_geoparquet_are_places(tmp_path, crs, encoding):
     assert (values, x, y) == (TABLE.h.tolist(), TABLE.lon.tolist(), TABLE.lat.tolist())
     with pytest.raises(RasterError, match=r"has no column 'place'. Known: h, x, y."):
         read(path, crs or 4258, column="place")
+
+
+@pytest.mark.parametrize("kinds", [None, []])
+def test_geoparquet_need_not_say_what_it_holds(tmp_path, kinds):
+    "Then its columns of places serve."
+    outlines = [shapely.box(i, 0, i + 1, 1) for i in range(len(TABLE))]
+    path = tmp_path / "a.geoparquet"
+    geopandas.GeoDataFrame(TABLE, geometry=outlines, crs=4326).to_parquet(path)
+    table = parquet.read_table(path)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    del geo["columns"]["geometry"]["geometry_types"]
+    if kinds is not None:
+        geo["columns"]["geometry"]["geometry_types"] = kinds
+    said = {b"geo": json.dumps(geo).encode()}
+    parquet.write_table(table.replace_schema_metadata(said), path)
+    assert read(path)[2] == TABLE.lon.tolist()
 
 
 def test_outlines_in_geoparquet_are_no_places(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from glacier_inversion.choices import RANGES
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.patches.target_ranges import find_out_of_reach
-from glacier_inversion.training.network.operations.denses import ACTIVATIONS
+from glacier_inversion.training.network.activations import ACTIVATIONS
 from tests import synthetic
 
 NAN = math.nan

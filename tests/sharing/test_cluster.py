@@ -3,11 +3,16 @@
 import shutil
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from glacier_inversion.errors import PackageError, WorkspaceError
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    PackageError,
+    WorkspaceError,
+)
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.sharing.attempts import Place, write_job
 from glacier_inversion.sharing.cluster import Cluster, _look
@@ -220,6 +225,19 @@ def test_what_a_worker_must_see(tmp_path):
     with pytest.raises(PackageError, match=r"Must have 0\.0\.1, as the command"):
         _look(other, worker)
     lock.release()
+
+
+@pytest.mark.parametrize(
+    "refusal", [WorkspaceError("a: does not see this job"), PackageError("a: is old")]
+)
+def test_a_worker_that_cannot_do_the_work_is_refused(refusal):
+    "An error of a workspace is one of the system's, too, but no worker that died."
+    said = {"tcp://w1:1": 1, "tcp://w2:1": refusal}
+    client = SimpleNamespace(
+        scheduler_info=lambda: {"workers": said}, run=lambda *_, **__: dict(said)
+    )
+    with pytest.raises(GlacierInversionError, match=f"^worker tcp://w2:1: {refusal}"):
+        Cluster("tcp://x:1")._check_workers(client, Place(Path("a"), "token", 20))
 
 
 @pytest.mark.parametrize("while_it_answers", [False, True])

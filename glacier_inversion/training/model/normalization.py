@@ -15,10 +15,13 @@ from glacier_inversion.experiment.sections import Output
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.model.transforms import transform, transform_back
+from glacier_inversion.training.network.activations import ACTIVATIONS
 from glacier_inversion.training.network.losses import predicts_logit
 
 NO_SCALE = Scale(0.0, 1.0)
 _MARGIN = 0.01  # a start is as far from the ends of what an activation gives
+_FURTHEST = 10.0  # beyond, activations give their ends, or what they are given
+_HALVINGS = 60
 
 
 class Moments:
@@ -151,8 +154,8 @@ def fit_starts(
     """
     Return where networks start that are to start at the mean of the known targets.
 
-    By output, before the last activation, which gives the mean there, or what is near
-    to it where it has no gradient. Empty if they start at 0.
+    By output, before the last activation, which gives the mean there, or the nearest
+    that it gives with a gradient. Empty if they start at 0.
 
     Parameters
     ----------
@@ -178,15 +181,19 @@ def fit_starts(
 def _before(activation: str, value: float) -> float:
     """Return what an activation turns into *value*, or into one that is near."""
     lowest, highest = RANGES.get(activation, (-math.inf, math.inf))
+    if activation in ("gelu", "swish"):  # which fall below 0, and rise above it
+        lowest = 0.0
     value = min(max(value, lowest + _MARGIN), highest - _MARGIN)
-    if activation == "softplus":
-        return value + math.log(-math.expm1(-value))
-    if activation == "sigmoid":
-        return math.log(value / (1 - value))
-    if activation == "tanh":
-        return math.atanh(value)
-    # elu, selu, gelu and swish keep what is above 0, or nearly so
-    return value if activation in ("linear", "relu") else max(value, 0.0)
+    activate = ACTIVATIONS[activation]
+    above = abs(value) + _FURTHEST
+    below = 0.0 if activation in ("gelu", "swish") else -above
+    for _ in range(_HALVINGS):
+        middle = (below + above) / 2
+        if activate(torch.tensor(middle, dtype=torch.float64)) < value:
+            below = middle
+        else:
+            above = middle
+    return above
 
 
 def normalise_target(target: Tensor, output: Output, scale: Scale) -> Tensor:

@@ -121,10 +121,9 @@ class Network(nn.Module):
             own = self.main if alone and not len(layers) else layers
             if predicts_logit(experiment.losses_name[variable.name]):
                 self._ending(path, own, after).linear_from = 0
-            if len(own) and isinstance(own[-1], Ending):
-                self._endings[variable.name] = own[-1]
-        if experiment.start == "mean":
-            self.start_at(dict.fromkeys(self._endings, 0.0))
+            if experiment.start == "mean":
+                self._endings[variable.name] = self._ending(path, own, after)
+        self.start_at(dict.fromkeys(self._endings, 0.0))
         self._apply_channels_last()
 
     def _branch(

@@ -92,6 +92,16 @@ def test_scalars_meet_the_image_before_the_dense_layers():
     assert (network(batch)["h"] != before).all()
 
 
+def test_outputs_that_start_at_their_means_end_in_layers_of_their_own():
+    "In those of a common main they would start at one number."
+    main, both = [denses(4), denses(1)], {"h": [], "u": []}
+    raw = experiment({"slope": (50.0, False, [])}, main, both)
+    Network(raw)
+    mean = raw.model_copy(update={"start": "mean"})
+    with pytest.raises(ExperimentError, match=r"outputs\.h must end in denses of its"):
+        Network(mean)
+
+
 def test_scalars_alone_make_a_network():
     "No image at all."
     checked = experiment(

@@ -7,6 +7,7 @@ import torch
 
 from glacier_inversion.experiment.operation import find_operations
 from glacier_inversion.training.network import operations
+from glacier_inversion.training.network.activations import ACTIVATIONS
 from glacier_inversion.training.network.convolving import PlainConvolutions
 from glacier_inversion.training.network.fields import PatchField
 from glacier_inversion.training.network.network import Network
@@ -15,7 +16,7 @@ from glacier_inversion.training.network.operations.addition import Addition
 from glacier_inversion.training.network.operations.attention import Attention
 from glacier_inversion.training.network.operations.concatenation import Concatenation
 from glacier_inversion.training.network.operations.convolutions import ResidualBlock
-from glacier_inversion.training.network.operations.denses import ACTIVATIONS, Denses
+from glacier_inversion.training.network.operations.denses import Denses
 from glacier_inversion.training.network.operations.downsample import Downsample
 from tests.training.network.helpers import (
     batch_of,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from glacier_inversion.experiment.operations import denses as parameters
+from glacier_inversion.training.network.activations import ACTIVATIONS
 from glacier_inversion.training.network.conventions import Conventions
 from glacier_inversion.training.network.fields import PatchField, common_spacing
 from glacier_inversion.training.network.fused import convolve
@@ -20,18 +21,6 @@ from glacier_inversion.training.network.operation import (
     check_size,
     only_image,
 )
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda values: values,
-    "relu": functional.relu,
-    "sigmoid": torch.sigmoid,
-    "softplus": functional.softplus,
-    "tanh": torch.tanh,
-    "elu": functional.elu,
-    "selu": functional.selu,
-    "gelu": functional.gelu,
-    "swish": functional.silu,
-}
 
 
 def build(
