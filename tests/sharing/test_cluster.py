@@ -1,5 +1,6 @@
 """The workers of a real Dask scheduler: the same bytes, and one that is killed."""
 
+import importlib
 import shutil
 import sys
 import time
@@ -232,6 +233,7 @@ def test_what_a_worker_must_see(tmp_path):
 )
 def test_a_worker_that_cannot_do_the_work_is_refused(refusal):
     "An error of a workspace is one of the system's, too, but no worker that died."
+    pytest.importorskip("distributed")
     said = {"tcp://w1:1": 1, "tcp://w2:1": refusal}
     client = SimpleNamespace(
         scheduler_info=lambda: {"workers": said}, run=lambda *_, **__: dict(said)
@@ -266,8 +268,12 @@ def test_a_scheduler_that_is_not_there(run, monkeypatch):
 
 
 def test_the_extra_may_not_be_installed(run, monkeypatch):
-    def no_module(name):
-        raise ModuleNotFoundError(name)
+    original = importlib.import_module
+
+    def no_module(name, package=None):
+        if name == "distributed":
+            raise ModuleNotFoundError(name)
+        return original(name, package)
 
     monkeypatch.setattr("importlib.import_module", no_module)
     ended = run("build-dataset", "--scheduler", "tcp://127.0.0.1:1")
