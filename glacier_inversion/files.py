@@ -139,7 +139,7 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
     reason = os.strerror(number) if number else first_line(Exception(cause or error))
     message = (
         f"{path}: cannot be written ({reason}). Must be on a disk with space, in a "
-        "folder that you may write. Free space, or choose another --workspace."
+        "folder that you may write. Free space, or choose another workspace."
     )
     if number == errno.EFBIG:
         message = (
@@ -151,7 +151,7 @@ def unwritable(path: Path, error: Exception | str, n_bytes: int = 0) -> Workspac
         message = (
             f"{path}: cannot be written ({reason}). Must be in a folder that is there "
             "and stays. Run it again if it was removed meanwhile, or choose another "
-            "--workspace."
+            "workspace."
         )
     failure = WorkspaceError(message)
     failure.errno = number
@@ -261,7 +261,7 @@ def _unremovable(path: Path, error: OSError) -> WorkspaceError:
     message = (
         f"{error.filename or path}: cannot be removed, nor what is in it "
         f"({error.strerror}). Must be yours to change. Change its permissions, or "
-        "choose another --workspace."
+        "choose another workspace."
     )
     return WorkspaceError(message)
 

@@ -207,7 +207,7 @@ def test_a_folder_that_is_gone_is_no_full_disk(tmp_path):
     said = str(unwritable(tmp_path / "a" / "file", error))
     assert said.startswith(f"{tmp_path / 'a' / 'file'}: cannot be written (No such ")
     assert ". Must be in a folder that is there and stays. Run it again if" in said
-    assert said.endswith(" meanwhile, or choose another --workspace.")
+    assert said.endswith(" meanwhile, or choose another workspace.")
     assert "space with" not in said
     assert "Free" not in said
 

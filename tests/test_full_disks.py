@@ -30,7 +30,7 @@ def check_end(stage, root, before, ended):
     assert "_tiff" not in ended.stderr
     if ended.returncode != 0:
         assert "cannot be written (" in ended.stderr
-        remedies = "Free space, or choose another --workspace.", "'ulimit -f unlimited'"
+        remedies = "Free space, or choose another workspace.", "'ulimit -f unlimited'"
         assert any(remedy in ended.stderr for remedy in remedies), ended.stderr
         assert ".part" not in ended.stderr
         assert ended.stdout == ""

@@ -87,11 +87,6 @@ class FriendlyGroup(click.Group):
             failure = _failure_of(error)
             if failure is None:
                 raise
-            if ctx.invoked_subcommand == "demo":  # its workspace is an argument
-                message = failure.message.replace(
-                    "choose another --workspace", "name another: ginv demo FOLDER"
-                )
-                failure = type(failure)(message, failure.exit_code)
             raise failure from error
 
 
@@ -133,12 +128,12 @@ def _describe(error: OSError) -> str:
         return (
             f"{where}: permission denied. Must be readable, and writable in datasets, "
             "models and drawings. Change its permissions, or choose another "
-            "--workspace."
+            "workspace."
         )
     if error.errno in FULL:
         return (
             f"{where}: cannot be written ({reason}). Must be on a disk with space. "
-            "Free some, or choose another --workspace, and run it again."
+            "Free some, or choose another workspace, and run it again."
         )
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return (

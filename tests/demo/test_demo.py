@@ -45,13 +45,13 @@ def test_folder_of_other_data_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("options", [[], ["--no-run"], ["--size", "2"]])
 def test_a_folder_that_cannot_be_written_is_to_be_another(tmp_path, options):
-    "Named as this command takes it, which has no --workspace."
+    "This command has no --workspace."
     (tmp_path / "file").touch()
     result = CliRunner().invoke(main, ["demo", str(tmp_path / "file/demo"), *options])
     assert result.exit_code == 1
     assert "file/demo: cannot be written" in result.stderr
     assert "--workspace" not in result.stderr
-    assert result.stderr.endswith("or name another: ginv demo FOLDER.\n")
+    assert result.stderr.endswith("or choose another workspace.\n")
 
 
 @pytest.fixture
