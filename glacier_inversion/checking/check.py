@@ -29,7 +29,7 @@ from glacier_inversion.dataset.recorded_sources import (
     explain_changes,
     record_sources,
 )
-from glacier_inversion.dataset.summary import SUMMARY
+from glacier_inversion.dataset.summary import SUMMARY, read_summary
 from glacier_inversion.errors import (
     DatasetError,
     ExperimentError,
@@ -145,6 +145,11 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     try:
         record = record_sources(plan.rasters, plan.folder)
         reasons = explain_changes(plan.folder, record)
+        failed = {
+            row.feature: row.problem
+            for row in read_summary(plan.folder).failed
+            if row.feature in plan.ownership.bounds
+        }
     except DatasetError as error:  # of a newer version
         return [str(error)]
     outdated = [
@@ -156,8 +161,13 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     if outdated:
         return outdated
     rasters = [raster.name for raster in plan.description.rasters]
-    missing = describe_missing(plan.folder, plan.ownership.bounds, rasters)
-    return [] if missing is None else [missing]
+    features = [feature for feature in plan.ownership.bounds if feature not in failed]
+    missing = describe_missing(plan.folder, features, rasters)
+    said = [] if missing is None else [missing]
+    if failed:
+        problem = next(iter(failed.values()))
+        said.append(f"{name_some([*failed])}: could not be built: {problem}")
+    return said
 
 
 def _find_read_only(
@@ -176,7 +186,7 @@ def _find_read_only(
         return []
     return [
         f"{workspace.root}: nothing may be written in {name_some(names)}. Commands "
-        "that do so will stop. Change its permissions, or choose another --workspace"
+        "that do so will stop. Change its permissions, or choose another workspace"
     ]
 
 

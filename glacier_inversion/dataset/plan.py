@@ -227,7 +227,7 @@ def find_small_buffer(
 
 
 def find_distortion(epsg: int, polygons: Sequence[shapely.Geometry]) -> list[str]:
-    """Say where a metre of the tiles is none on the ground."""
+    """Say where a CRS stretches or shrinks lengths on the ground by more than 5 %."""
     scale = worst_scale(polygons, epsg)
     if abs(scale - 1) <= _MOST_DISTORTED:
         return []

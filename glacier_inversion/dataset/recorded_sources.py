@@ -147,10 +147,7 @@ def find_changed(folder: Path, record: Record) -> list[str]:
     DatasetError
         A newer version made the record.
     """
-    known = _read_sources(folder)
-    return [
-        name for name, files in record.items() if not _alike(known.get(name), files)
-    ]
+    return _find_unlike(_read_sources(folder), record)
 
 
 def explain_changes(folder: Path, record: Record) -> dict[str, list[str]]:
@@ -168,7 +165,7 @@ def explain_changes(folder: Path, record: Record) -> dict[str, list[str]]:
         A newer version made the record.
     """
     known = _read_sources(folder)
-    changed = find_changed(folder, record)
+    changed = _find_unlike(known, record)
     # an earlier version took what masks hide for data
     unmasked = [n for n in changed if _alike(known.get(n), _without_masks(record[n]))]
     new = [name for name in changed if known and name not in known]
@@ -178,6 +175,12 @@ def explain_changes(folder: Path, record: Record) -> dict[str, list[str]]:
         "from other files of {}": others,
         "with what masks or opacity hide in {}, as data": unmasked,
     }
+
+
+def _find_unlike(known: Record, record: Record) -> list[str]:
+    return [
+        name for name, files in record.items() if not _alike(known.get(name), files)
+    ]
 
 
 def _without_masks(record: Record) -> Record:

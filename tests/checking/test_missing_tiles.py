@@ -20,6 +20,21 @@ def test_check_warns_of_tiles_that_the_dataset_lacks(run):
     assert not [w for w in report_of(run)["warnings"] if "lacks" in w]
 
 
+def test_features_that_could_not_be_built_lack_no_tiles(run):
+    "Another build would fail on them again: why is said, and no build advised."
+    raster = run.root / "data/slope.tif"
+    whole = raster.read_bytes()
+    raster.write_bytes(whole[: len(whole) * 3 // 4])
+    assert run("build-dataset").exit_code == 3
+    said = report_of(run, exit_code=1)["warnings"]
+    assert not [w for w in said if "lacks" in w]
+    (failed,) = [w for w in said if "could not be built" in w]
+    assert failed.startswith(f"west, east, south: could not be built: {raster}: cannot")
+    (run.root / "datasets/region/north-1/slope.tif").unlink()
+    said = report_of(run, exit_code=1)["warnings"]
+    assert [w for w in said if "lacks 1 tile, of north-1" in w]
+
+
 def test_tiles_that_are_to_be_mixed_in_must_be_there(run):
     "Training reads those of its training features alone."
     assert run("build-dataset").exit_code == 0
