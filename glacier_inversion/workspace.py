@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from glacier_inversion.errors import WorkspaceError
 
 SPLITS = ("train", "validation", "test")
+FOLDS = "folds"
+"""The folder, in that of a model, of what is trained without each fold."""
 ARCHIVES = ("/vsizip/", "/vsigzip/", "/vsitar/")
 """What stands before the path of a file in an archive, as GDAL writes it."""
 # Two names and an ending make a file's name, such as .PROFILE_OUTPUT.part.csv.
@@ -129,7 +131,7 @@ class Workspace:
 
     def fold(self, model: str, fold: str) -> Path:
         """Return the folder of what is trained without a fold."""
-        return _below(self.model(model) / "folds", fold)
+        return _below(self.model(model) / FOLDS, fold)
 
     def drawings(self, model: str) -> Path:
         """Return the folder of what a model drew."""

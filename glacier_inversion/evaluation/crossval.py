@@ -44,7 +44,7 @@ from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import SPLITS, Workspace, last_part
+from glacier_inversion.workspace import FOLDS, SPLITS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ def crossval(
         done.append(_predict(experiment, without, fold, ensemble, failures, progress))
     for feature, why in failures.items():
         logger.error("%s: %s", feature, why)
-    of_folds = workspace.model(name) / "folds"
+    of_folds = workspace.model(name) / FOLDS
     seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
     pixels, methods = join_folds(done, seeds, dataset.resolutions)
     scores = score_outputs(

@@ -32,7 +32,7 @@ from glacier_inversion.training.model.members import (
     read_weights,
 )
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.workspace import SPLITS, member_path
+from glacier_inversion.workspace import FOLDS, SPLITS, member_path
 
 _FORMAT = 1  # of model.json; its first files had no number
 _TRAINED = "train", "validation"  # the splits that training reads
@@ -191,9 +191,11 @@ def read_model(folder: Path) -> Model:
     if not path.is_file():
         files = folder.parent.glob("*/model.json")
         known = [file.parent.name for file in files if file.is_file()]
+        of_fold = folder.parent.name == FOLDS
+        remedy = "Run 'ginv crossval' again." if of_fold else "Train it first."
         message = (
             f"{folder}: is no model. {nearest(folder.name, known)} Must hold a file "
-            "model.json. Train it first."
+            f"model.json. {remedy}"
         )
         raise ModelError(message)
     try:

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
+
+from glacier_inversion.errors import ModelError
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.model.model import (
     read_model,
@@ -37,3 +40,15 @@ def test_a_model_is_known_by_what_it_was_trained_from(two_models):
         replace(model, contents={**model.contents, "dataset.inputs.slope": "0"}),
     ):
         assert different.identity != identity
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [("models/small", "Train it first."), ("folds/a", "Run 'ginv crossval' again.")],
+)
+def test_a_model_that_is_not_there_is_to_be_trained_by_its_command(
+    tmp_path, place, remedy
+):
+    "No training makes a fold of a cross-validation."
+    with pytest.raises(ModelError, match=remedy):
+        read_model(tmp_path / place)
