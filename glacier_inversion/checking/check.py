@@ -166,7 +166,10 @@ def _find_outdated(plan: DatasetPlan) -> list[str]:
     said = [] if missing is None else [missing]
     if failed:
         problem = next(iter(failed.values()))
-        said.append(f"{name_some([*failed])}: could not be built: {problem}")
+        said.append(
+            f"{plan.folder}: {name_some([*failed])} could not be built. The first: "
+            f"{problem} Mend it, and run 'ginv build-dataset'"
+        )
     return said
 
 

@@ -22,6 +22,12 @@ def n_mixed_in(experiment: Experiment, n: int) -> int:
     return max(round(n * n_extra / (experiment.batch_size - n_extra)), 1)
 
 
+def share_mixed_in(experiment: Experiment, n: int) -> float:
+    """Return the share of the extra dataset in an epoch with *n* of the main one."""
+    n_mixed = n_mixed_in(experiment, n)
+    return n_mixed / (n + n_mixed) if n_mixed else 0.0
+
+
 def steps_per_epoch(experiment: Experiment, n_train: int) -> int:
     """Return how many batches an epoch has: the main dataset's samples, each once."""
     return math.ceil(n_train / (experiment.batch_size - extra_per_batch(experiment)))

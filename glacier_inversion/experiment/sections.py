@@ -295,8 +295,8 @@ class ExtraTraining(Section):
         description="Folder in the workspace's datasets: one that is built, with the "
         "same inputs and outputs at the same resolutions. The features that its own "
         "split trains on are mixed in, but for those on the ground of features that "
-        "are kept apart from training. Normalisation, validation and test are those of "
-        "dataset_description alone."
+        "are kept apart from training. Normalisation and 'start' are of both, by their "
+        "shares of an epoch; validation and test are of dataset_description alone."
     )
     share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Share of each batch, rounded to whole samples; one at least."

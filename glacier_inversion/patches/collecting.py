@@ -55,6 +55,8 @@ class SampleCollector:
     ----------
     images : dict of lists of int
         Their numbers in the store, by input, one a feature.
+    n_cells : int
+        With any known target.
     """
 
     def __init__(self, layout: Layout, spacing: float, stores: Stores) -> None:
@@ -66,7 +68,7 @@ class SampleCollector:
         self._spacing = spacing
         self._widths: list[int] = []
         self._known = [_Known() for _ in layout.outputs]
-        self._n_cells = self._n_points = 0
+        self.n_cells = self._n_points = 0
 
     def add(self, part: LatticeTiles) -> None:
         """Take the next feature."""
@@ -79,11 +81,11 @@ class SampleCollector:
         self._widths.append(part.points.n_cols)
         self.stores.places.append((row * part.points.n_cols + col)[order])
         self.stores.targets.append(targets)
-        cell += self._n_cells
+        cell += self.n_cells
         for known, is_known in zip(self._known, np.isfinite(targets).T, strict=True):
             known.add(is_known, cell, self._n_points)
         self._n_points += len(cell)
-        self._n_cells = int(cell[-1]) + 1 if len(cell) else self._n_cells
+        self.n_cells = int(cell[-1]) + 1 if len(cell) else self.n_cells
 
     def normalise(self, scales: Mapping[str, Scale]) -> None:
         """Normalise the images, each input by its scale, NaN as 0."""
@@ -102,7 +104,7 @@ class SampleCollector:
             LatticePoints(stores.places.flat(), first, widths),
             stores.targets.flat().view(-1, len(self._known)),
             [known.join(self._n_points) for known in self._known],
-            self._n_cells,
+            self.n_cells,
         )
 
 

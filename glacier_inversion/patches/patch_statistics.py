@@ -1,8 +1,8 @@
 """
 What a patch holds in few numbers: the mean and the middle of every input.
 
-They are those of what networks see: an unknown pixel counts as the mean of training, so
-a patch with many of them is nearer to it than its known pixels are.
+They are those of what networks see: an unknown pixel counts as the mean by which inputs
+are normalised, so a patch with many of them is nearer to it than its known pixels are.
 """
 
 from __future__ import annotations

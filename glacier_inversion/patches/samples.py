@@ -107,6 +107,11 @@ class Samples:
         return self.source.device
 
     @property
+    def n_targets(self) -> list[int]:
+        """How many known targets of each output an epoch has."""
+        return [len(known.cells) for known in self._known]
+
+    @property
     def nbytes(self) -> int:
         """Memory on the device."""
         return self.source.nbytes + self.points.places.nbytes + self.targets.nbytes

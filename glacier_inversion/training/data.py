@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.experiment.extra_training import n_mixed_in, share_mixed_in
 from glacier_inversion.files import replacing_all
 from glacier_inversion.patches.array_store import ArrayStore, SampleFiles
 from glacier_inversion.patches.collecting import SampleCollector, Stores
@@ -20,15 +21,18 @@ from glacier_inversion.patches.scale import Scales
 from glacier_inversion.patches.tiles import Contents, Tiles
 from glacier_inversion.training.model.model import Model
 from glacier_inversion.training.model.normalization import (
+    KnownTargets,
     Moments,
     fit_input_scales,
     fit_starts,
     fit_target_scales,
+    mix,
 )
 
 logger = logging.getLogger(__name__)
 
 _N_PATCHES = 256  # at once
+_TRAINED = "train", "extra"  # what batches are made of, and their normalisation
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def prepare(
     ----------
     tiles : mapping of iterables of Tiles
         Of the splits 'train' and 'validation', and those of 'extra' where another
-        dataset is mixed into training. The normalisation is that of 'train' alone:
-        there the network is to predict, and a second dataset does not move it.
+        dataset is mixed into training. The normalisation is that of both, which count
+        by their share of a batch, however many samples or pixels they have.
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
     units : mapping of str or None
@@ -133,9 +137,10 @@ def prepare(
     """
     layout, spacing = Layout.of(experiment), spacing_of(experiment)
     read, of_extra = Contents("dataset"), Contents("extra_training")
-    of_tiles = _TileMoments(experiment, layout)
-    of_samples = {variable.name: Moments() for variable in experiment.inputs}
+    inputs = [variable.name for variable in experiment.inputs]
     by_samples = experiment.normalization == "samples"
+    of_samples = {split: {n: Moments() for n in inputs} for split in _TRAINED}
+    of_tiles = {split: _TileMoments(inputs, layout) for split in _TRAINED}
     features: dict[str, list[str]] = {}
     collected: dict[str, SampleCollector] = {}
     with ExitStack() as stack:
@@ -150,13 +155,18 @@ def prepare(
                 (of_extra if split == "extra" else read).add(part)
                 lattice = to_lattice(part, layout)
                 collector.add(lattice)
-                if split == "train" and by_samples:
-                    _add_patches(of_samples, lattice, layout, spacing)
-                elif split == "train":
-                    of_tiles.add(part, collector)
+                if split in _TRAINED and by_samples:
+                    _add_patches(of_samples[split], lattice, layout, spacing)
+                elif split in _TRAINED:
+                    of_tiles[split].add(part, collector)
                 del part, lattice  # before the next is read
-        moments = of_samples if by_samples else of_tiles.fit(collected["train"])
-        of_inputs = fit_input_scales(experiment, moments)
+        own, extra = (
+            of_samples[split] if by_samples else of_tiles[split].fit()
+            for split in _TRAINED
+        )
+        share = share_mixed_in(experiment, collected["train"].n_cells)
+        mixed = {name: mix(own[name], extra[name], share) for name in inputs}
+        of_inputs = fit_input_scales(experiment, mixed)
         for collector in collected.values():
             collector.normalise(of_inputs)
     # of files that have their names: not every system renames those that are mapped
@@ -164,7 +174,12 @@ def prepare(
     targets = {split: part.targets.numpy() for split, part in samples.items()}
     n_features = {split: len(ids) for split, ids in features.items()}
     check_targets(experiment, targets, n_features, logger.warning)
-    scales = Scales(of_inputs, fit_target_scales(experiment, targets["train"]))
+    known_targets = KnownTargets(
+        targets["train"],
+        targets.get("extra", targets["train"][:0]),
+        _shares_mixed_in(experiment, samples["train"], samples.get("extra")),
+    )
+    scales = Scales(of_inputs, fit_target_scales(experiment, known_targets))
     known = units or {}
     extra_features = features.pop("extra", [])
     return TrainingData(
@@ -172,7 +187,7 @@ def prepare(
         samples["validation"],
         samples.get("extra"),
         scales,
-        fit_starts(experiment, targets["train"], scales.outputs),
+        fit_starts(experiment, known_targets, scales.outputs),
         read.digests() | of_extra.digests(),
         {**features, "test": list(test_features)},
         {
@@ -204,13 +219,26 @@ def _add_patches(
             of_input.add_once(patches[name].numpy())
 
 
-class _TileMoments:
-    """Moments of the training tiles, of which the store has what is met again."""
+def _shares_mixed_in(
+    experiment: Experiment, train: Samples, extra: Samples | None
+) -> list[float]:
+    """Return by output which share of an epoch's targets is of the extra dataset."""
+    if extra is None:
+        return [0.0] * len(experiment.outputs)
+    rate = n_mixed_in(experiment, len(train)) / len(extra)
+    return [
+        rate * other / max(own + rate * other, 1)
+        for own, other in zip(train.n_targets, extra.n_targets, strict=True)
+    ]
 
-    def __init__(self, experiment: Experiment, layout: Layout) -> None:
+
+class _TileMoments:
+    """Moments of tiles, of which the store has what is met again."""
+
+    def __init__(self, inputs: Iterable[str], layout: Layout) -> None:
         self._layout = layout
-        self._moments = {variable.name: Moments() for variable in experiment.inputs}
-        self._stored: dict[str, list[tuple[int, int]]] = {}
+        self._moments = {name: Moments() for name in inputs}
+        self._stored: dict[str, list[tuple[ArrayStore, int, int]]] = {}
 
     def add(self, tiles: Tiles, collector: SampleCollector) -> None:
         """Take the feature that was collected last."""
@@ -223,12 +251,11 @@ class _TileMoments:
                 (n - 1) * step + 1 for n in tile.shape
             ):
                 number, step = store.append(tile), 1
-            self._stored.setdefault(name, []).append((number, step))
+            self._stored.setdefault(name, []).append((store, number, step))
 
-    def fit(self, collector: SampleCollector) -> dict[str, Moments]:
+    def fit(self) -> dict[str, Moments]:
         """Return the moments by input, when all tiles are taken."""
-        store = collector.stores.images
         for name, stored in self._stored.items():
-            for number, step in stored:
+            for store, number, step in stored:
                 self._moments[name].add_squares(store[number][::step, ::step])
         return self._moments

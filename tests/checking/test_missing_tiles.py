@@ -29,8 +29,11 @@ def test_features_that_could_not_be_built_lack_no_tiles(run):
     said = report_of(run, exit_code=1)["warnings"]
     assert not [w for w in said if "lacks" in w]
     (failed,) = [w for w in said if "could not be built" in w]
-    assert failed.startswith(f"west, east, south: could not be built: {raster}: cannot")
-    (run.root / "datasets/region/north-1/slope.tif").unlink()
+    tiles = run.root / "datasets/region"
+    told = f"{tiles}: west, east, south could not be built. The first: {raster}: cannot"
+    assert failed.startswith(told)
+    assert failed.endswith(" Mend it, and run 'ginv build-dataset'")
+    (tiles / "north-1/slope.tif").unlink()
     said = report_of(run, exit_code=1)["warnings"]
     assert [w for w in said if "lacks 1 tile, of north-1" in w]
 

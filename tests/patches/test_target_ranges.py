@@ -77,6 +77,14 @@ def test_without_normalisation_a_bound_is_that_of_the_function():
     assert not said("elu", [-0.9, 19.1], normalization="none")
 
 
+def test_bounds_that_another_dataset_moves_are_not_told():
+    "Its targets have a part in the std; a bound of 0 is none that moves."
+    mixed = {"extra_training": {"dataset": "other", "share": 0.5}}
+    assert not said("elu", [-11.0, 9.0], **mixed)
+    assert said("elu", [-11.0, 9.0], normalization="none", **mixed)
+    assert said("relu", [-0.5, 812.5], **mixed)
+
+
 def test_what_is_said_names_the_raster_its_range_and_what_to_do():
     "Validation counts, too; its std does not."
     (warning,) = said("sigmoid", [12.0, 40.0], [812.0, 0.5])

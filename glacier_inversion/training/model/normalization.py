@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,16 +31,21 @@ class Moments:
 
     Each is met twice, by `add` and `add_squares`, or once, by `add_once`. (0, 1) where
     there are none.
+
+    Attributes
+    ----------
+    n : int
+        How many there were.
     """
 
     def __init__(self) -> None:
-        self._n = 0
+        self.n = 0
         self._total = self._squares = 0.0
 
     def add(self, array: Floats) -> None:
         """Take an array for the mean."""
         valid = array[np.isfinite(array)].astype(np.float64)
-        self._n += valid.size
+        self.n += valid.size
         self._total += valid.sum()
 
     def add_squares(self, array: Floats) -> None:
@@ -59,29 +65,51 @@ class Moments:
         valid = array[np.isfinite(array)].astype(np.float64)
         if not valid.size:
             return
-        if self._n:
+        if self.n:
             apart = valid.mean() - self.mean
-            self._squares += apart**2 * self._n * valid.size / (self._n + valid.size)
+            self._squares += apart**2 * self.n * valid.size / (self.n + valid.size)
         self._squares += np.square(valid - valid.mean()).sum()
-        self._n += valid.size
+        self.n += valid.size
         self._total += valid.sum()
 
     @property
     def mean(self) -> float:
         """Of all arrays."""
-        return float(self._total / self._n) if self._n else 0.0
+        return float(self._total / self.n) if self.n else 0.0
 
     @property
     def variance(self) -> float:
         """Of all arrays, of which each was met again."""
-        return float(self._squares / self._n) if self._n else 1.0
+        return float(self._squares / self.n) if self.n else 1.0
+
+
+def mix(own: Moments, extra: Moments, share: float) -> tuple[float, float]:
+    """
+    Return mean and variance of values of which a share is drawn from *extra*.
+
+    The rest is drawn from *own*, however many values the two have; all are where
+    one of them has none.
+
+    >>> own, extra = Moments(), Moments()
+    >>> own.add_once(np.float32([1, 3]))
+    >>> extra.add_once(np.float32([6, 6, 6, 6]))
+    >>> mix(own, extra, 0.25)  # of 1, 3, 1, 3, 1, 3, 6, 6
+    (3.0, 3.75)
+    """
+    if not extra.n:
+        return own.mean, own.variance
+    if not own.n:
+        return extra.mean, extra.variance
+    apart = extra.mean - own.mean
+    within = (1 - share) * own.variance + share * extra.variance
+    return own.mean + share * apart, within + share * (1 - share) * apart**2
 
 
 def fit_input_scales(
-    experiment: Experiment, moments: Mapping[str, Moments]
+    experiment: Experiment, moments: Mapping[str, tuple[float, float]]
 ) -> dict[str, Scale]:
     """
-    Fit the normalisation of each input to valid pixels of the training tiles.
+    Fit the normalisation of each input to what is met in training.
 
     The components of a vector that augmentation turns share one scale, their root mean
     square, and are not shifted: a turned vector is then normalised as any other. A
@@ -89,8 +117,8 @@ def fit_input_scales(
 
     Parameters
     ----------
-    moments : mapping of Moments
-        Of the tiles or of the samples' patches, by input.
+    moments : mapping of (mean, variance)
+        Of valid pixels of the tiles or of the samples' patches, by input.
 
     Returns
     -------
@@ -99,30 +127,46 @@ def fit_input_scales(
     if experiment.normalization == "none":
         return {variable.name: NO_SCALE for variable in experiment.inputs}
     scales = {
-        name: Scale(of_input.mean, of_input.variance**0.5 or 1.0)
-        for name, of_input in moments.items()
+        name: Scale(mean, variance**0.5 or 1.0)
+        for name, (mean, variance) in moments.items()
     }
     augmentation = experiment.augmentation
     for pair in augmentation.vectors if augmentation else []:
-        squares = [moments[name].mean ** 2 + moments[name].variance for name in pair]
+        squares = [moments[name][0] ** 2 + moments[name][1] for name in pair]
         rms = float(np.mean(squares)) ** 0.5
         for name in pair:
             scales[name] = Scale(0.0, rms or 1.0)
     return scales
 
 
-def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scale]:
+@dataclass(frozen=True)
+class KnownTargets:
     """
-    Fit the normalisation of each output to the known targets of the training points.
+    The known targets that are trained on, in the outputs' units.
+
+    Attributes
+    ----------
+    own, extra : float32 arrays, shape (n, n_outputs), NaN where unknown
+        Of the training points, and of those of another dataset.
+    shares : sequence of float
+        How many of an epoch's known targets are of the other dataset, by output.
+    """
+
+    own: Floats
+    extra: Floats
+    shares: Sequence[float]
+
+
+def fit_target_scales(
+    experiment: Experiment, targets: KnownTargets
+) -> dict[str, Scale]:
+    """
+    Fit the normalisation of each output to the known targets that are trained on.
 
     Of the transformed targets, where the output has a transform. By the std alone, not
     shifted, so that relu and softplus keep their meaning; logarithms, which have no
     zero, are shifted by their mean. An output that a sigmoid or tanh bounds keeps its
     targets.
-
-    Parameters
-    ----------
-    targets : float32 array, shape (n, n_outputs), NaN where unknown
 
     Returns
     -------
@@ -135,21 +179,25 @@ def fit_target_scales(experiment: Experiment, targets: Floats) -> dict[str, Scal
         if experiment.normalization == "none" or bounded:
             scales[variable.name] = NO_SCALE
         else:
-            learnt = transform(torch.from_numpy(targets[:, i]), variable.transform)
-            moments = Moments()
-            moments.add(learnt.numpy())
-            moments.add_squares(learnt.numpy())
+            of_both = Moments(), Moments()
+            for moments, some in zip(
+                of_both, (targets.own, targets.extra), strict=True
+            ):
+                learnt = transform(torch.from_numpy(some[:, i]), variable.transform)
+                moments.add(learnt.numpy())
+                moments.add_squares(learnt.numpy())
+            mean, variance = mix(*of_both, targets.shares[i])
             is_shifted = (
                 variable.transform is not None and variable.transform.is_shifted
             )
             scales[variable.name] = Scale(
-                moments.mean if is_shifted else 0.0, moments.variance**0.5 or 1.0
+                mean if is_shifted else 0.0, variance**0.5 or 1.0
             )
     return scales
 
 
 def fit_starts(
-    experiment: Experiment, targets: Floats, scales: Mapping[str, Scale]
+    experiment: Experiment, targets: KnownTargets, scales: Mapping[str, Scale]
 ) -> dict[str, float]:
     """
     Return where networks start that are to start at the mean of the known targets.
@@ -159,8 +207,7 @@ def fit_starts(
 
     Parameters
     ----------
-    targets : float32 array, shape (n, n_outputs), NaN where unknown
-        Of the training points, in the outputs' units.
+    targets : KnownTargets
     scales : mapping of Scale
         The outputs'.
     """
@@ -168,13 +215,15 @@ def fit_starts(
     if experiment.start == "zero":
         return starts
     for i, output in enumerate(experiment.outputs):
-        moments = Moments()
-        target = torch.from_numpy(targets[:, i])
-        moments.add(normalise_target(target, output, scales[output.name]).numpy())
+        of_both = Moments(), Moments()
+        for moments, some in zip(of_both, (targets.own, targets.extra), strict=True):
+            target = torch.from_numpy(some[:, i])
+            moments.add(normalise_target(target, output, scales[output.name]).numpy())
+        mean, _ = mix(*of_both, targets.shares[i])
         activation = experiment.last_activation(output.name) or "linear"
         if predicts_logit(experiment.losses_name[output.name]):
             activation = "sigmoid"
-        starts[output.name] = _before(activation, moments.mean)
+        starts[output.name] = _before(activation, mean)
     return starts
 
 

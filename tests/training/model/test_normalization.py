@@ -8,8 +8,11 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.model.normalization import (
     NO_SCALE,
+    KnownTargets,
+    Moments,
     fit_starts,
     in_own_unit,
+    mix,
     normalise_target,
 )
 from glacier_inversion.training.network.activations import ACTIVATIONS
@@ -217,7 +220,30 @@ def test_a_start_has_a_gradient(activation, value):
     tail = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
     tail["last_activation"] = activation
     targets = np.full((5, 1), value, "f4")
-    starts = fit_starts(check_experiment(raw, "e"), targets, {"thickness": NO_SCALE})
+    known = KnownTargets(targets, targets[:0], [0.0])
+    starts = fit_starts(check_experiment(raw, "e"), known, {"thickness": NO_SCALE})
     start = torch.tensor(starts["thickness"], requires_grad=True)
     ACTIVATIONS[activation](start).backward()
     assert start.grad > 0.005
+
+
+def moments_of(values):
+    moments = Moments()
+    moments.add_once(np.array(values, "f4"))
+    return moments
+
+
+@pytest.mark.parametrize(
+    ("own", "extra", "expected"),
+    [
+        ([2, 4], [], (3, 1)),
+        ([], [2, 4], (3, 1)),
+        ([np.nan], [2, 4], (3, 1)),
+        ([], [], (0, 1)),
+        ([5, 5], [5], (5, 0)),
+        ([0], [4, 4, 4], (1, 3)),  # as of 0, 0, 0, 4
+    ],
+)
+def test_mixed_moments_are_those_of_what_there_is(own, extra, expected):
+    "A quarter is drawn from the second."
+    assert mix(moments_of(own), moments_of(extra), 0.25) == pytest.approx(expected)
