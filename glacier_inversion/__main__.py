@@ -21,10 +21,10 @@ def main() -> None:
     for number in _NAMES:
         if getsignal(number) != SIG_IGN:  # as nohup sets it
             signal(number, _end)
-    from glacier_inversion.interrupts import ignore, listen  # noqa: PLC0415
+    from glacier_inversion.machine.interrupts import ignore, listen  # noqa: PLC0415
 
     listen()
-    from glacier_inversion.crashes import watch  # noqa: PLC0415
+    from glacier_inversion.machine.crashes import watch  # noqa: PLC0415
 
     watch()
     from glacier_inversion.cli import main as command_line  # noqa: PLC0415

@@ -134,8 +134,8 @@ def build_dataset_command(
     check_sharing(shard, scheduler, jobs)
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset.build import build_dataset
-    from glacier_inversion.executors import available_cores
     from glacier_inversion.experiment.experiment import load_application
+    from glacier_inversion.sharing.executors import available_cores
     from glacier_inversion.workspace import Workspace
 
     loaded = load_application(experiment)

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from glacier_inversion.disk_space import find_error_number
 from glacier_inversion.errors import WorkspaceError, first_line
+from glacier_inversion.machine.disk_space import find_error_number
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

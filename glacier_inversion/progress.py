@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from glacier_inversion import interrupts
+from glacier_inversion.machine import interrupts
 
 logger = logging.getLogger(__name__)
 

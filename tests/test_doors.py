@@ -68,7 +68,10 @@ DOORS = {
     ),
     "ends the process": (
         {"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill"},
-        {"commands.console", "__main__", "interrupts", "crashes", "executors", "cli"},
+        {
+            *("commands.console", "__main__", "cli", "sharing.executors"),
+            *("machine.interrupts", "machine.crashes"),
+        },
     ),
     "runs other programs": (
         {"subprocess.run", "Popen", "os.system", "os.execv"},
@@ -145,7 +148,7 @@ MAKE_PATHS = {
     "proposing.outlines",
     "proposing.applying",  # for the stem of a name, which nothing opens
     # What the system, or GDAL, says is there.
-    *("control_groups", "files", "geodata.archives", "geodata.vrts"),
+    *("machine.control_groups", "files", "geodata.archives", "geodata.vrts"),
 }
 
 
@@ -221,7 +224,7 @@ def test_what_nobody_foresaw_is_caught_in_one_module():
     }
     assert found == {
         "commands.console",
-        *("executors", "training.workers"),  # it is raised in the other process
+        *("sharing.executors", "training.workers"),  # it is raised in the other process
         "training.checkpoint",  # whatever others have put into a file
     }
 

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 from glacier_inversion.errors import WorkspaceError
-from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.files import (
     FULL,
     append_bytes,
@@ -30,6 +29,7 @@ from glacier_inversion.files import (
     write_bytes,
 )
 from glacier_inversion.locks import is_locked, locked, working_in
+from glacier_inversion.sharing.executors import ProcessLostError, each
 from tests.helpers import Run, read_all
 from tests.processes import (
     AS_NOBODY,

@@ -13,6 +13,7 @@ from tests.package import MODULES, PACKAGE, imports
 
 # Who may import whom: a room imports from those before it, and from its own modules.
 ORDER = [
+    "machine",
     "",  # the modules beside the rooms, but for those at the end
     "sharing",
     "experiment",
@@ -40,6 +41,7 @@ ORDER = [
 LAST = {"cli", "__main__"}
 GEODATA = {"rasterio", "fiona", "geopandas"}
 WITHOUT_TORCH = [
+    "machine",
     "",
     "sharing",
     "experiment",
@@ -49,7 +51,7 @@ WITHOUT_TORCH = [
     "proposing",
     "demo",
 ]
-WITHOUT_GEODATA = ["", "sharing", "experiment", "patches", "training"]
+WITHOUT_GEODATA = ["machine", "", "sharing", "experiment", "patches", "training"]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Modules of tests in a room that have no module of that name to test, and why.
 WITHOUT_NAMESAKE = {

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from glacier_inversion.available_memory import available_bytes
 from glacier_inversion.checking.empty_maps import find_empty_maps
 from glacier_inversion.checking.memory import find_lacking_memory
 from glacier_inversion.checking.missing_tiles import describe_missing
@@ -40,6 +39,7 @@ from glacier_inversion.experiment.beds import Bed, find_bed_problems
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
+from glacier_inversion.machine.available_memory import available_bytes
 from glacier_inversion.training.needed_memory import estimate_memory
 from glacier_inversion.workspace import Workspace, last_part
 

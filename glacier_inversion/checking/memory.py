@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glacier_inversion.available_memory import find_lack
 from glacier_inversion.checking.report import DrawingCost, TrainingCost
+from glacier_inversion.machine.available_memory import find_lack
 from glacier_inversion.training.needed_memory import find_lack_in_training
 
 

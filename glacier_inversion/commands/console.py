@@ -19,7 +19,6 @@ from typing import Any, NoReturn, get_args
 
 import click
 
-from glacier_inversion import interrupts
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.commands.limits import check_limits
 from glacier_inversion.commands.streams import open_streams
@@ -32,6 +31,7 @@ from glacier_inversion.errors import (
     name_some,
 )
 from glacier_inversion.files import FULL
+from glacier_inversion.machine import interrupts
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.dataset.large_tiles import LaidAside
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import DatasetError, RasterError
-from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import gdal_ready
@@ -33,6 +32,7 @@ from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest, digest_strips
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Result
+from glacier_inversion.sharing.executors import ProcessLostError, each
 from glacier_inversion.sharing.job import Job
 from glacier_inversion.workspace import tile_path
 

@@ -34,10 +34,10 @@ from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
 from glacier_inversion.evaluation.subject import find_experiments, name_subject
-from glacier_inversion.executors import available_cores
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.engine import check_network, train_members
 from glacier_inversion.training.model.blend import Blend

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from glacier_inversion.errors import nearest
-from glacier_inversion.executors import ending_if_stuck
+from glacier_inversion.sharing.executors import ending_if_stuck
 from glacier_inversion.workspace import ARCHIVES, ArchivedFile
 
 READ_ONLY = {"CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO"}

@@ -23,9 +23,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from glacier_inversion.crashes import reading
 from glacier_inversion.errors import RasterError, first_line, unprinted
-from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.files import (
     discarding,
     replacing,
@@ -36,6 +34,8 @@ from glacier_inversion.files import (
 from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
 from glacier_inversion.geodata.cogs import cog_profile
 from glacier_inversion.grid import Grid
+from glacier_inversion.machine.crashes import reading
+from glacier_inversion.sharing.executors import ending_if_stuck
 
 _GEOTIFF = {
     "driver": "GTiff",

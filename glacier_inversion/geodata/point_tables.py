@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
-from glacier_inversion.crashes import reading
 from glacier_inversion.errors import RasterError, first_line, name_some
-from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import file_of, kind_of
 from glacier_inversion.geodata.point_geometries import (
     find_geometries,
@@ -28,6 +26,8 @@ from glacier_inversion.geodata.point_geometries import (
 )
 from glacier_inversion.geodata.table_heads import TableHead
 from glacier_inversion.geodata.text_tables import EMPTY, read_form, read_rows
+from glacier_inversion.machine.crashes import reading
+from glacier_inversion.sharing.executors import ending_if_stuck
 
 _PARQUET = {".parquet", ".geoparquet"}
 _TABLES = {".csv", ".tsv", ".txt", *_PARQUET}

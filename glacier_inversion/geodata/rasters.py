@@ -18,7 +18,6 @@ from rasterio.windows import Window
 
 from glacier_inversion import choices
 from glacier_inversion.errors import RasterError, first_line
-from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
@@ -27,6 +26,7 @@ from glacier_inversion.geodata.resampling import resample
 from glacier_inversion.geodata.vrts import find_files
 from glacier_inversion.geodata.warping import Warping, columns_of_file
 from glacier_inversion.grid import Grid
+from glacier_inversion.sharing.executors import ending_if_stuck
 
 # Numbers that stand for "no data" where a file does not say so. None of them is a
 # slope, a speed, a thickness, an elevation or a class.

@@ -20,7 +20,6 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from shapely.geometry import shape
 
-from glacier_inversion.crashes import reading
 from glacier_inversion.errors import (
     OutlineError,
     first_line,
@@ -28,8 +27,9 @@ from glacier_inversion.errors import (
     nearest,
     unprinted,
 )
-from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
+from glacier_inversion.machine.crashes import reading
+from glacier_inversion.sharing.executors import ending_if_stuck
 
 # What fiona raises of a broken file: its own, GDAL's, and what happens to it when it
 # cannot write down a CRS, or GDAL's message.

@@ -7,11 +7,11 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 from glacier_inversion.errors import RasterError
-from glacier_inversion.executors import ending_if_stuck
 from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
 from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.sharing.executors import ending_if_stuck
 
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
 

@@ -1,1 +1,1 @@
-"""Work that several commands share, on one machine or on many, by files on a disk."""
+"""Work that is shared among processes, commands and machines."""

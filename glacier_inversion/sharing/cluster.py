@@ -18,9 +18,9 @@ from glacier_inversion.errors import (
     WorkspaceError,
     first_line,
 )
-from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.sharing.attempts import Place, Task, Work, attempt
+from glacier_inversion.sharing.executors import ProcessLostError
 
 logger = logging.getLogger(__name__)
 

@@ -31,7 +31,6 @@ from glacier_inversion.errors import (
     LeftToOthersError,
     WorkspaceError,
 )
-from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.files import (
     make_folder,
     refuse_links,
@@ -52,6 +51,7 @@ from glacier_inversion.sharing.attempts import (
     read_job,
     write_job,
 )
+from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.workspace import shared_file
 

@@ -8,8 +8,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glacier_inversion.executors import ProcessLostError, each
 from glacier_inversion.sharing.attempts import Hands, Place, Task, Work, attempt
+from glacier_inversion.sharing.executors import ProcessLostError, each
 from glacier_inversion.workspace import Workspace
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from glacier_inversion.available_memory import find_lack
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
+from glacier_inversion.machine.available_memory import find_lack
 
 # Bytes, as they were measured.
 _FLOAT = 4

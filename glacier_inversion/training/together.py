@@ -11,8 +11,8 @@ from pathlib import Path
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
-from glacier_inversion.interrupts import heeding_signals
 from glacier_inversion.locks import Lock, lock_of
+from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import PATIENCE, Hands, Result

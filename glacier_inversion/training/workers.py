@@ -21,14 +21,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from glacier_inversion.errors import StoppedError
-from glacier_inversion.executors import (
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.sharing.executors import (
     Failure,
     Worker,
     dismiss,
     how_it_ended,
     start_worker,
 )
-from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.stacked import Listener, train_together

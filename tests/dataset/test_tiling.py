@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 
-from glacier_inversion import executors
 from glacier_inversion.dataset import tiling
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.plan import plan_dataset
@@ -19,8 +18,9 @@ from glacier_inversion.errors import (
     DatasetError,
     RasterError,
 )
-from glacier_inversion.executors import ProcessLostError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.sharing import executors
+from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, build_until

@@ -6,7 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from glacier_inversion.control_groups import ALL_GROUPS, OWN_GROUPS, read_settings
+from glacier_inversion.machine.control_groups import (
+    ALL_GROUPS,
+    OWN_GROUPS,
+    read_settings,
+)
 
 
 def available_bytes(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion import executors, task_shares
 from glacier_inversion.errors import RasterError
-from glacier_inversion.executors import (
+from glacier_inversion.sharing import executors, task_shares
+from glacier_inversion.sharing.executors import (
     ProcessLostError,
     available_cores,
     each,

@@ -97,7 +97,7 @@ def test_a_build_may_be_stopped_in_its_midst(finished, tmp_path, number):
 
 SWALLOWING = """
 import os, signal, sys
-from glacier_inversion import interrupts
+from glacier_inversion.machine import interrupts
 interrupts.listen()
 class Dying:
     def __del__(self):
@@ -129,7 +129,7 @@ def test_an_interrupt_that_is_swallowed_is_not_lost(check, goes_on):
 
 ECHOING = """
 import os, signal, time
-from glacier_inversion import interrupts
+from glacier_inversion.machine import interrupts
 interrupts.listen()
 with interrupts.raising():
     try:
@@ -161,7 +161,7 @@ def test_the_echo_of_a_signal_is_not_a_second_one():
 
 INTERRUPTED_TEXT = """
 import os, signal, click
-from glacier_inversion import interrupts
+from glacier_inversion.machine import interrupts
 from glacier_inversion.commands.console import FriendlyGroup, run
 @click.command(cls=FriendlyGroup, invoke_without_command=True)
 def command():
@@ -214,7 +214,7 @@ def test_a_signal_while_the_entry_itself_is_imported_is_heard(number):
         "import os, sys\n"
         "class Sending:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'glacier_inversion.interrupts':\n"
+        "        if name == 'glacier_inversion.machine.interrupts':\n"
         f"            os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Sending())\n"
         "from glacier_inversion.__main__ import main\n"

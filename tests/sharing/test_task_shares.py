@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from glacier_inversion.task_shares import Pace, Shares
+from glacier_inversion.sharing.task_shares import Pace, Shares
 
 
 def test_tasks_are_shared_out_in_runs():

@@ -24,11 +24,15 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glacier_inversion.control_groups import ALL_GROUPS, OWN_GROUPS, read_settings
-from glacier_inversion.crashes import is_watched
 from glacier_inversion.errors import GlacierInversionError
-from glacier_inversion.interrupts import postponing
-from glacier_inversion.task_shares import Pace, Shares
+from glacier_inversion.machine.control_groups import (
+    ALL_GROUPS,
+    OWN_GROUPS,
+    read_settings,
+)
+from glacier_inversion.machine.crashes import is_watched
+from glacier_inversion.machine.interrupts import postponing
+from glacier_inversion.sharing.task_shares import Pace, Shares
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 _PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it

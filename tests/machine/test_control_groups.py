@@ -2,7 +2,7 @@
 
 import pytest
 
-from glacier_inversion.control_groups import read_settings
+from glacier_inversion.machine.control_groups import read_settings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from glacier_inversion.crashes import describe_end
+from glacier_inversion.machine.crashes import describe_end
 from tests.helpers import ROOT
 from tests.processes import children_of, session_of, start, wait_until
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, reads /p
 FAILING = """
 import os, resource, sys, time
 import {library}
-from glacier_inversion import executors
+from glacier_inversion.sharing import executors
 executors.LONGEST_READING = 1
 real = {call}
 def fail(name, *arguments, **options):
@@ -112,7 +112,7 @@ def test_a_command_that_aborts_as_it_is_stopped_was_stopped():
     "As C++ does at the end, for a thread of a library that is still at work."
     code = """
 import os, signal, sys
-from glacier_inversion import crashes
+from glacier_inversion.machine import crashes
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda *_: os.abort())
 crashes.watch()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from glacier_inversion.available_memory import available_bytes
+from glacier_inversion.machine.available_memory import available_bytes
 
 GIB = 2**30
 

@@ -1,0 +1,1 @@
+"""The machine that a command runs on: its memory and disks, signals, and crashes."""
