@@ -34,6 +34,10 @@ def test_help_imports_nothing_heavy():
     assert done.stderr.strip() == b"[]"
 
 
+# A command that is read without its group remembers to have no -h.
+GROUP = click.Context(main, **main.context_settings)
+
+
 @pytest.mark.parametrize("name", sorted(main.commands))
 def test_command_has_help_and_is_documented(name):
     "Each of them, by hand and not only by its help."
@@ -56,7 +60,7 @@ def test_documented_commands_can_be_read(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exp.json").touch()
     _, name, *words = command.partition(" > ")[0].split()
-    main.commands[name].make_context(name, words)
+    main.commands[name].make_context(name, words, parent=GROUP)
 
 
 def test_links_lead_somewhere():
@@ -105,7 +109,7 @@ def test_help_shows_an_example_that_is_accepted(name, tmp_path, monkeypatch):
     for example in examples:
         words = shlex.split(example.partition(" >")[0])
         assert words[:2] == ["ginv", name]
-        main.commands[name].make_context(name, words[2:])
+        main.commands[name].make_context(name, words[2:], parent=GROUP)
 
 
 @pytest.mark.parametrize(
