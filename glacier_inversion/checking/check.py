@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glacier_inversion.checking.empty_maps import find_empty_maps
+from glacier_inversion.checking.kept_results import (
+    find_other_model,
+    find_outdated,
+    read_built,
+)
 from glacier_inversion.checking.memory import find_lacking_memory
-from glacier_inversion.checking.missing_tiles import describe_missing
 from glacier_inversion.checking.mixed_in import survey_extra, with_mixed_in
 from glacier_inversion.checking.report import (
     CheckReport,
@@ -21,16 +25,9 @@ from glacier_inversion.checking.report import (
 from glacier_inversion.checking.survey import Survey, survey_data
 from glacier_inversion.dataset.extra_training import ExtraSize
 from glacier_inversion.dataset.plan import (
-    DatasetPlan,
     find_small_buffer,
 )
-from glacier_inversion.dataset.recorded_sources import (
-    explain_changes,
-    record_sources,
-)
-from glacier_inversion.dataset.summary import SUMMARY, read_summary
 from glacier_inversion.errors import (
-    DatasetError,
     ExperimentError,
     name_some,
 )
@@ -82,12 +79,15 @@ def check(
     )
     from glacier_inversion.training.cost import measure_cost  # noqa: PLC0415  torch
 
-    problems = [*survey.problems]
-    beside = [*warnings, *survey.warnings, *_find_outdated(survey.plan)]
+    problems, beside = [*survey.problems], [*warnings, *survey.warnings]
+    summary = read_built(survey.plan, beside)
+    if summary is not None:
+        beside += find_outdated(survey.plan, summary)
     models = open_models(experiment, workspace, problems, beside)
     beside += _find_read_only(experiment, workspace)
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
+        problems += find_other_model(experiment, survey.plan, summary, workspace)
         name = experiment.model_name
         remembered = [s for trained, s in networks if trained.model_name == name]
         networks = [(experiment, remembered[0] if remembered else None)]
@@ -136,41 +136,6 @@ def check(
         train=training,
         draw=drawing,
     )
-
-
-def _find_outdated(plan: DatasetPlan) -> list[str]:
-    """Say what of the dataset, if it is built, would be made anew."""
-    if plan.problems or not (plan.folder / SUMMARY).exists():
-        return []
-    try:
-        record = record_sources(plan.rasters, plan.folder)
-        reasons = explain_changes(plan.folder, record)
-        failed = {
-            row.feature: row.problem
-            for row in read_summary(plan.folder).failed
-            if row.feature in plan.ownership.bounds
-        }
-    except DatasetError as error:  # of a newer version
-        return [str(error)]
-    outdated = [
-        f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
-        "build-dataset'"
-        for reason, names in reasons.items()
-        if names
-    ]
-    if outdated:
-        return outdated
-    rasters = [raster.name for raster in plan.description.rasters]
-    features = [feature for feature in plan.ownership.bounds if feature not in failed]
-    missing = describe_missing(plan.folder, features, rasters)
-    said = [] if missing is None else [missing]
-    if failed:
-        problem = next(iter(failed.values()))
-        said.append(
-            f"{plan.folder}: {name_some([*failed])} could not be built. The first: "
-            f"{problem} Mend it, and run 'ginv build-dataset'"
-        )
-    return said
 
 
 def _find_read_only(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from glacier_inversion.training.model.calibration_file import (
 )
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,36 @@ def calibrate_outputs(
                 spread = score_calibration(pixels[output], None, groups)
                 of_output["uncertainty"] = spread
     return calibrations
+
+
+def warn_of_other_models(
+    experiments: Mapping[str, Experiment], workspace: Workspace, dataset: BuiltDataset
+) -> None:
+    """
+    Say early of models with which no calibration will be kept.
+
+    As far as can be told without the tiles; `keep_calibration` compares these, too.
+
+    Parameters
+    ----------
+    experiments : mapping of Experiment
+        As `find_experiments` returns them.
+    """
+    splits = {split: dataset.select(split) for split in SPLITS}
+    for place, experiment in experiments.items():
+        folder = workspace.model_to_read(place)
+        if not (folder / "model.json").exists():
+            continue
+        there = read_model(folder)
+        now = replace(there, experiment=experiment, splits=splits)
+        differing = there.differing(now)
+        if differing:
+            logger.warning(
+                "%s: was trained with other values of: %s. No calibration will be kept "
+                "with it",
+                folder,
+                ", ".join(differing),
+            )
 
 
 def keep_calibration(

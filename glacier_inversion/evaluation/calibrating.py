@@ -64,6 +64,7 @@ def fit_calibration(
     feature: NDArray[np.intp],
     features: Sequence[str],
     is_nonnegative: bool,
+    are_groups: bool = False,
 ) -> tuple[OutputCalibration, HeldOut]:
     """
     Fit the standard error and the intervals of an output, and check them.
@@ -92,6 +93,8 @@ def fit_calibration(
     features : sequence of str
     is_nonnegative : bool
         Whether the output cannot be below 0.
+    are_groups : bool
+        Whether what is taken for features here are groups of them, for messages.
 
     Returns
     -------
@@ -118,11 +121,14 @@ def fit_calibration(
     errors = _Errors(residual[known], spread[known], mean[known], feature[known])
     numbers, counts = np.unique(errors.feature, return_counts=True)
     if len(numbers) < LEAST_FEATURES:
+        few, more = "features", "over more features on which it is known"
+        if are_groups:
+            few, more = "groups of features", "with a column of more groups or none"
         message = (
-            f"{output}: has errors on {len(numbers)} features that the model was not "
+            f"{output}: has errors on {len(numbers)} {few} that the model was not "
             f"trained on. Must have them on {LEAST_FEATURES} at least: the intervals "
             "of 68 % follow from three, and are checked on a fourth. Cross-validate "
-            "over more features on which it is known, or do without calibration."
+            f"{more}, or do without calibration."
         )
         raise DatasetError(message)
     fitted = _fit(errors)

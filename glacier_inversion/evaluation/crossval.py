@@ -13,12 +13,17 @@ from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.errors import ModelError, name_some
-from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
+from glacier_inversion.evaluation.calibrate import (
+    calibrate_outputs,
+    keep_calibration,
+    warn_of_other_models,
+)
 from glacier_inversion.evaluation.crossval_files import write_crossval
 from glacier_inversion.evaluation.fold_training import train_folds_together
 from glacier_inversion.evaluation.folds import (
     CROSSVAL,
     Fold,
+    check_groups,
     check_known,
     make_folds,
     name_options,
@@ -176,19 +181,25 @@ def crossval(
     dataset = open_dataset(experiment, workspace, [*description.rasters, *read])
     for message in find_other_units(description, dataset.units):
         logger.warning("%s", message)
+    warn_of_other_models(experiments, workspace, dataset)
     splits = SPLITS if with_test else SPLITS[:-1]
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or any(own.best_by.of_validation for own in experiments.values())
-    groups = None if group is None else read_groups(dataset, features, group)
+    groups = None
+    if group is not None:
+        groups = read_groups(experiment, workspace, dataset, group)
     truths = filter(dataset.has_truth, experiment.outputs)
     variables = [variable.name for variable in (*experiment.inputs, *truths)]
     dataset.check_features(features, [*variables, *description.rasters])
     progress.start("reading", len(features), "feature")
     found = read_known_pixels(experiment, dataset, features, {}, progress)
     known = {output: pixels.count_by_feature() for output, pixels in found.items()}
+    n_known = {f: sum(counts[f] for counts in known.values()) for f in features}
+    if groups is not None:
+        check_groups(groups, n_known, str(group))
     folds = make_folds(
-        {f: sum(counts[f] for counts in known.values()) for f in features},
+        n_known,
         n_folds=n_folds,
         groups=groups,
         nested=nested,

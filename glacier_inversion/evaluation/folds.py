@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.dataset.outlines import name_outlines, read_columns
 from glacier_inversion.errors import DatasetError, name_some, nearest
-from glacier_inversion.workspace import name_problem, same_names
+from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.geodata.archives import file_of
+from glacier_inversion.workspace import Workspace, name_problem, same_names
 
 CROSSVAL = "crossval"
 """The name of the folder of a cross-validation, beside those of splits."""
@@ -222,30 +225,65 @@ def _of(fold: Fold, part: str) -> list[str]:
 
 
 def read_groups(
-    dataset: BuiltDataset, features: Sequence[str], column: str
+    experiment: Experiment, workspace: Workspace, dataset: BuiltDataset, column: str
 ) -> dict[str, str]:
     """
     Return what a column of the outlines says of each feature, as text.
 
+    As the file says it now, or where it is not at hand as it was when the dataset was
+    built. Features of which it is empty are left out.
+
     Raises
     ------
     DatasetError
-        There is no such column, or it is empty of a feature.
+        There is no such column.
+    OutlineError
+        The file is there and cannot be read.
     """
-    columns = {feature: dataset.rows[feature]["columns"] for feature in features}
+    description = experiment.dataset_description
+    path = workspace.data(description.shapefile_file)
+    columns = {feature: row["columns"] for feature, row in dataset.rows.items()}
+    if file_of(path).exists():
+        named = name_outlines(path, description)
+        fieldname = str(named.shapefile_fieldname)
+        columns = read_columns(path, fieldname, named.shapefile_layer)
     known: dict[str, Any] = next(iter(columns.values()), {})
     if column not in known:
         message = (
-            f"{dataset.folder}: the outlines have no column {column!r}. "
+            f"{path}: the outlines have no column {column!r}. "
             f"{nearest(column, known)} Name one of them, or leave --group out."
         )
         raise DatasetError(message)
-    empty = [f for f, row in columns.items() if row[column] in (None, "")]
+    return {
+        feature: str(row[column])
+        for feature, row in columns.items()
+        if row[column] not in (None, "")
+    }
+
+
+def check_groups(
+    groups: Mapping[str, str], n_known: Mapping[str, int], column: str
+) -> None:
+    """
+    Check that each feature that is held out has a group.
+
+    Parameters
+    ----------
+    groups : mapping of str
+        As `read_groups` returns them.
+    n_known : mapping of int
+        Known pixels of each feature: one without any trains in every fold.
+
+    Raises
+    ------
+    DatasetError
+        Features have none.
+    """
+    empty = [feature for feature, n in n_known.items() if n and feature not in groups]
     if empty:
         message = (
-            f"{dataset.folder}: the column {column!r} is empty of "
-            f"{name_some(empty, 5)}. Must name a group for each feature of the folds. "
-            "Fill it, or leave --group out."
+            f"crossval: the column {column!r} of the outlines is empty of "
+            f"{name_some(empty, 5)}. Must name a group for each feature on which "
+            "something is known. Fill it, or leave --group out."
         )
         raise DatasetError(message)
-    return {feature: str(row[column]) for feature, row in columns.items()}

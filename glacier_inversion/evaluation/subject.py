@@ -13,7 +13,7 @@ from glacier_inversion.training.model.blend import blend_models
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import Model, read_model
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import Workspace, last_part
+from glacier_inversion.workspace import Workspace
 
 
 def name_subject(experiment: Experiment) -> str:
@@ -68,7 +68,7 @@ def find_experiments(
         return {experiment.model_name: experiment}
     return {
         place: experiment
-        if last_part(place) == experiment.model_name
+        if workspace.model_to_read(place) == workspace.model(experiment.model_name)
         else read_model(workspace.model_to_read(place)).experiment
         for place in description.models
     }

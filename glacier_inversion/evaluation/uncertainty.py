@@ -64,7 +64,14 @@ def calibrate_output(
     mean, spread = _mean_and_spread(pixels)
     residual = mean - pixels.observed
     calibration, held_out = fit_calibration(
-        output, residual, spread, mean, feature, called, is_nonnegative
+        output,
+        residual,
+        spread,
+        mean,
+        feature,
+        called,
+        is_nonnegative,
+        are_groups=groups is not None,
     )
     constant = _constant(residual, feature)
     ways = {

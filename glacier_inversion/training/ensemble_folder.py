@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -94,16 +94,20 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
         there = read_model(folder)
         differing = there.differing(model)
         if differing:
-            message = (
-                f"{folder}: was trained with other values of: {', '.join(differing)}. "
-                "Must not be mixed. Choose another model_name, take the change back, "
-                "or start anew with --overwrite."
-            )
-            raise ModelError(message)
+            raise ModelError(describe_differing(folder, differing))
         is_same = (there.splits, there.units) == (model.splits, model.units)
         if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
             return
     write_model(model, folder)
+
+
+def describe_differing(folder: Path, differing: Sequence[str]) -> str:
+    """Say that members of what a model is now may not join those that are there."""
+    return (
+        f"{folder}: was trained with other values of: {', '.join(differing)}. Must not "
+        "be mixed. Choose another model_name, take the change back, or start anew with "
+        "--overwrite."
+    )
 
 
 def remove_model(folder: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_model_without_calibration_is_refused(finished, tmp_path):
     run = asking(finished, tmp_path, ["mean", "upper95", "uncertainty"])
     problem = refused(run)
     assert "models/small/calibration.json: is not there." in problem
-    assert "Run 'ginv crossval' with the model's experiment first." in problem
+    assert "Run 'ginv crossval' with the experiment of the model, or of" in problem
     assert "leave upper95, uncertainty out of drawing_description" in problem
 
 

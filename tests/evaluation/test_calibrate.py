@@ -67,7 +67,9 @@ def test_the_errors_on_validation_features_calibrate(validated):
     before = path.read_bytes()
     result = validated("crossval", "--group", "train")
     assert result.exit_code == 0, result.output
-    assert "no calibration: thickness: has errors on 2 features" in result.stderr
+    assert (
+        "no calibration: thickness: has errors on 2 groups of features" in result.stderr
+    )
     assert "calibration.json: stays as it is, of other errors" in result.stderr
     assert path.read_bytes() == before
 

@@ -195,6 +195,42 @@ def test_features_of_a_group_stay_together(finished, tmp_path):
     assert "the outlines have no column 'trein'. Did you mean 'train'?" in result.stderr
 
 
+def test_groups_are_those_of_the_outlines_now(finished, tmp_path):
+    "As splits are: a column may be filled after the dataset was built."
+    run = small(copy_of(finished, tmp_path / "now"))
+    run.raw.update({"epochs": 1, "seeds_number": 1})
+    run.write()
+    outlines = [
+        ({**columns, "basin": columns["id"][:5]}, polygon)
+        for columns, polygon in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
+    result = run("crossval", "--group", "basin")
+    assert result.exit_code == 0, result.output
+    held_out = {fold["name"]: fold["held_out"] for fold in metrics_of(run)["folds"]}
+    assert held_out["north_by_basin"] == ["north-1", "north-2"]
+    assert len(held_out) == 3
+    for path in (run.root / "data").glob("glaciers.*"):
+        path.unlink()
+    result = run("crossval", "--group", "basin")  # as it was when it was built
+    assert "the outlines have no column 'basin'. Did you mean 'train'?" in result.stderr
+
+
+def test_it_is_said_before_the_folds_that_no_calibration_will_be_kept(
+    finished, tmp_path
+):
+    "They may take hours."
+    run = small(copy_of(finished, tmp_path / "early"))
+    run.raw.update({"epochs": 1, "seeds_number": 1, "batch_size": 8})
+    run.write()
+    result = run("crossval", "--folds", "2")
+    assert result.exit_code == 0, result.output
+    before, _, after = result.stderr.partition("fold 1 of 2")
+    said = "small: was trained with other values of: batch_size, criterion, epochs"
+    assert f"{said}. No calibration will be kept with it" in before
+    assert f"{said}. No calibration is kept with it" in after
+
+
 def test_another_experiment_is_refused(crossed, tmp_path):
     "Its members must not be mixed with those that are there."
     run = copy_of(crossed, tmp_path / "other")
@@ -324,7 +360,9 @@ def test_too_few_features_give_no_calibration(finished, tmp_path):
     run.raw.update(epochs=1)
     run.write()
     result = run("crossval", "--group", "train", "--leave-one-out")
-    assert "no calibration: thickness: has errors on 2 features" in result.stderr
+    assert (
+        "no calibration: thickness: has errors on 2 groups of features" in result.stderr
+    )
     # what the spread holds is told all the same, by group
     scores = metrics_of(run)["outputs"]["thickness"]["uncertainty"]
     known = predictions(run).dropna(subset="mean")

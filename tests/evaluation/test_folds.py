@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.folds import check_known, make_folds
+from glacier_inversion.evaluation.folds import check_groups, check_known, make_folds
 
 KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
 
@@ -174,3 +174,10 @@ def test_the_output_that_the_criterion_watches_is_found_by_its_whole_name():
     check_known(folds, known, "val_ice_age_mae")
     with pytest.raises(DatasetError, match="ice: is known on no validation feature"):
         check_known(folds, known, "val_ice_mae")
+
+
+def test_features_without_anything_known_need_no_group():
+    "They train in every fold; those that are held out are all named."
+    check_groups({"a": "x", "c": "y"}, {"a": 3, "b": 0, "c": 1}, "basin")
+    with pytest.raises(DatasetError, match=r"'basin' of the outlines is empty of b, d"):
+        check_groups({"a": "x"}, {"a": 3, "b": 2, "d": 1}, "basin")

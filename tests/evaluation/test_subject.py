@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 import rasterio
 
+from glacier_inversion.evaluation.subject import find_experiments
+from glacier_inversion.experiment.experiment import load_experiment
+from glacier_inversion.workspace import Workspace
 from tests.helpers import copy_of, read_all
 
 OTHER = {"model_name": "other", "area_size": 200.0, "seeds_number": 3}
@@ -197,3 +200,18 @@ def test_shards_draw_and_evaluate_a_blend(blended, tmp_path, monkeypatch):
     refused = shared("crossval", "--shard", "1/2")
     assert refused.exit_code == 1
     assert "blend: cannot be cross-validated by several commands" in refused.stderr
+
+
+def test_a_model_elsewhere_is_not_the_own_one_of_that_name(blended, tmp_path):
+    "It follows from what it was trained from there."
+    run = copy_of(blended, tmp_path / "here")
+    there = copy_of(blended, tmp_path / "there")
+    write_blend(run, models=[f"{there.root}/models/small", "other"])
+    run.raw["batch_size"] = 8
+    run.write()
+    place = Workspace(run.root)
+    elsewhere, _ = find_experiments(load_experiment(run.file), place).values()
+    assert elsewhere.batch_size != 8
+    write_blend(run, models=["small", "other"])
+    own, _ = find_experiments(load_experiment(run.file), place).values()
+    assert own.batch_size == 8

@@ -91,7 +91,8 @@ def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration
     if not path.exists():
         message = (
             f"{path}: is not there. Must say how far the model errs on features that "
-            "it does not know. Run 'ginv crossval' with the model's experiment first."
+            "it does not know. Run 'ginv crossval' with the experiment of the "
+            "model, or of the blend, first."
         )
         raise ModelError(message)
     try:

@@ -1,0 +1,54 @@
+"""What check says of a model that is there and is another than the experiment's."""
+
+from tests import synthetic
+from tests.checking.helpers import report_of
+from tests.helpers import copy_of
+
+
+def problems_with(run, **keys):
+    """Change keys; return what check and train say, which must be one thing."""
+    run.raw.update(keys)
+    run.write()
+    (problem,) = report_of(run, exit_code=1)["problems"]
+    trained = run("train")
+    assert trained.exit_code == 1
+    return problem, trained.stderr
+
+
+def test_a_model_of_another_experiment_is_a_problem(finished, tmp_path):
+    "Train would stop at it; more seeds, or other drawings, are none."
+    run = copy_of(finished, tmp_path)
+    assert report_of(run)["problems"] == []
+    run.raw["seeds_number"] += 1
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    assert report_of(run)["problems"] == []
+    problem, said = problems_with(run, batch_size=8, learning_rate=0.5)
+    assert problem.startswith(
+        f"{run.root}/models/small: was trained with other values of: batch_size, "
+        "learning_rate. Must not be mixed. Choose another model_name"
+    )
+    assert problem in said
+
+
+def test_a_model_of_another_split_is_a_problem(finished, tmp_path):
+    "As the outlines have it now."
+    run = copy_of(finished, tmp_path)
+    outlines = [
+        ({**columns, "train": 2 if columns["id"] == "west" else columns["train"]}, part)
+        for columns, part in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
+    problem, said = problems_with(run)
+    assert "of: dataset_description.split (train). Must not be mixed" in problem
+    assert problem in said
+
+
+def test_a_broken_model_is_told(finished, tmp_path):
+    "Whether it is to be drawn or not."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["models"] = []
+    run.write()
+    (run.root / "models/small/model.json").write_text("{}")
+    (problem,) = report_of(run, exit_code=1)["problems"]
+    assert "models/small/model.json" in problem
