@@ -117,7 +117,7 @@ def prepare(
     tiles : mapping of iterables of Tiles
         Of the splits 'train' and 'validation', and those of 'extra' where another
         dataset is mixed into training. The normalisation is that of both, which count
-        by their share of a batch, however many samples or pixels they have.
+        by their shares of an epoch, however many samples or pixels they have.
     test_features : collection of str
         Those that are kept for the test, which the model remembers.
     units : mapping of str or None

@@ -30,8 +30,7 @@ def test_files_are_as_large_as_was_said(tmp_path, scalar):
         "train": [made_up_tiles(n, "train", 60 + 10 * n) for n in range(3)],
         "validation": [made_up_tiles(9, "validation", 60)],
     }
-    if not scalar:  # of another dataset
-        tiles["extra"] = [made_up_tiles(8, "train", 70)]
+    tiles["extra"] = [made_up_tiles(8, "train", 70)]
     bounds = [part.grid.bounds for parts in tiles.values() for part in parts]
     with samples_on_disk(checked, tiles, tmp_path) as data:
         n_points = len(data.train.points) + len(data.validation.points)
