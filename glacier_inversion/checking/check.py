@@ -85,6 +85,9 @@ def check(
         beside += find_outdated(survey.plan, summary)
     models = open_models(experiment, workspace, problems, beside)
     beside += _find_read_only(experiment, workspace)
+    description = experiment.drawing_description
+    if description.models and not (description.features or description.profiles):
+        beside.append("drawing_description: names no feature and no profile")
     networks = [(model.experiment, model.splits) for model in models]
     if isinstance(experiment, Experiment):
         problems += find_other_model(experiment, survey.plan, summary, workspace)

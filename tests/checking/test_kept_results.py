@@ -44,6 +44,19 @@ def test_a_model_of_another_split_is_a_problem(finished, tmp_path):
     assert problem in said
 
 
+def test_a_drawing_of_nothing_is_warned_of(finished, tmp_path):
+    "As draw does; of a file that draws with no model it is meant."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"] |= {"features": [], "profiles": []}
+    run.write()
+    said = "drawing_description: names no feature and no profile"
+    assert said in report_of(run)["warnings"]
+    assert said in run("draw").stderr
+    run.raw["drawing_description"]["models"] = []
+    run.write()
+    assert said not in report_of(run)["warnings"]
+
+
 def test_a_broken_model_is_told(finished, tmp_path):
     "Whether it is to be drawn or not."
     run = copy_of(finished, tmp_path)
