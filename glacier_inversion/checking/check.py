@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glacier_inversion.checking.empty_maps import find_empty_maps
 from glacier_inversion.checking.kept_results import (
+    find_lacking,
     find_other_model,
     find_outdated,
     read_built,
@@ -82,24 +83,25 @@ def check(
     problems, beside = [*survey.problems], [*warnings, *survey.warnings]
     summary = read_built(survey.plan, beside)
     if summary is not None:
-        beside += find_outdated(survey.plan, summary)
+        outdated = find_outdated(survey.plan)
+        beside += outdated or find_lacking(survey.plan, summary)
+        summary = None if outdated else summary
     models = open_models(experiment, workspace, problems, beside)
     beside += _find_read_only(experiment, workspace)
     description = experiment.drawing_description
     if description.models and not (description.features or description.profiles):
         beside.append("drawing_description: names no feature and no profile")
-    networks = [(model.experiment, model.splits) for model in models]
+    networks = [(model.experiment, model.splits) for model in models.values()]
     if isinstance(experiment, Experiment):
         problems += find_other_model(experiment, survey.plan, summary, workspace)
-        name = experiment.model_name
-        remembered = [s for trained, s in networks if trained.model_name == name]
-        networks = [(experiment, remembered[0] if remembered else None)]
+        own = models.get(experiment.model_name)
+        networks = [(experiment, own.splits if own is not None else None)]
         units = {raster.name: raster.unit for raster in survey.rasters}
         beside += find_other_units(experiment.evaluation_description, units)
     else:
         for trained, _ in networks:
             beside += find_small_buffer(experiment.dataset_description, trained)
-    problems += _find_bed_problems(experiment, survey, models)
+    problems += _find_bed_problems(experiment, survey, [*models.values()])
     extra = survey_extra(experiment, survey.plan, workspace, problems, beside)
     find_empty_maps(
         experiment.drawing_description,
@@ -194,14 +196,13 @@ def _find_bed_problems(
 
 
 def _find_drawn(
-    experiment: Experiment | Application, survey: Survey, models: list[Model]
+    experiment: Experiment | Application, survey: Survey, models: Mapping[str, Model]
 ) -> list[tuple[Experiment, list[str] | None]]:
     """Return the networks that are drawn, trained ones and the own, and of what."""
-    drawn = [(model.experiment, model.splits) for model in models]
-    names = [trained.model_name for trained, _ in drawn]
+    drawn = [(model.experiment, model.splits) for model in models.values()]
     if isinstance(experiment, Experiment):
         name = experiment.model_name
-        if name in experiment.drawing_description.models and name not in names:
+        if name in experiment.drawing_description.models and name not in models:
             drawn.append((experiment, None))
     return [
         (trained, _features_of(experiment, survey, splits)) for trained, splits in drawn

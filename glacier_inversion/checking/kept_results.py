@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from glacier_inversion.checking.missing_tiles import describe_missing
+from glacier_inversion.dataset.changes import find_changes
+from glacier_inversion.dataset.opened import built_from
 from glacier_inversion.dataset.plan import DatasetPlan
 from glacier_inversion.dataset.recorded_sources import (
     explain_changes,
     record_sources,
 )
+from glacier_inversion.dataset.splits import find_splits
 from glacier_inversion.dataset.summary import SUMMARY, Summary, read_summary
 from glacier_inversion.errors import DatasetError, ModelError, name_some
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import Workspace
 
 
 def read_built(plan: DatasetPlan, warnings: list[str]) -> Summary | None:
@@ -27,21 +28,23 @@ def read_built(plan: DatasetPlan, warnings: list[str]) -> Summary | None:
         return None
 
 
-def find_outdated(plan: DatasetPlan, summary: Summary) -> list[str]:
-    """Say what of the dataset would be made anew, and what could not be made."""
+def find_outdated(plan: DatasetPlan) -> list[str]:
+    """Say what of a dataset that is built would be made anew."""
     try:
         record = record_sources(plan.rasters, plan.folder)
         reasons = explain_changes(plan.folder, record)
     except DatasetError as error:  # of a newer version
         return [str(error)]
-    outdated = [
+    return [
         f"{plan.folder}: was built {reason.format(name_some(names))}. Run 'ginv "
         "build-dataset'"
         for reason, names in reasons.items()
         if names
     ]
-    if outdated:
-        return outdated
+
+
+def find_lacking(plan: DatasetPlan, summary: Summary) -> list[str]:
+    """Say which tiles of a dataset are lost, and which features could not be made."""
     bounds = plan.ownership.bounds
     failed = {
         row.feature: row.problem for row in summary.failed if row.feature in bounds
@@ -65,9 +68,20 @@ def find_other_model(
     summary: Summary | None,
     workspace: Workspace,
 ) -> list[str]:
-    """Say what keeps more members from being trained, as far as is seen at once."""
+    """
+    Say what keeps more members from being trained into the experiment's model.
+
+    Parameters
+    ----------
+    summary : Summary, optional
+        Of the dataset, where it is as it would be built now.
+    """
+    from glacier_inversion.drawing.model_changes import (  # noqa: PLC0415  torch
+        find_changed_keys,
+    )
     from glacier_inversion.training.ensemble_folder import (  # noqa: PLC0415  torch
         describe_differing,
+        find_orphans,
     )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         read_model,
@@ -75,23 +89,16 @@ def find_other_model(
 
     folder = workspace.model(experiment.model_name)
     if not (folder / "model.json").exists():
-        return []
-    splits = None
-    if summary is not None:
-        built = {row.feature for row in summary.features}
-        splits = {
-            split: [
-                feature
-                for feature, own in plan.ownership.splits.items()
-                if own == split and feature in built
-            ]
-            for split in SPLITS
-        }
+        return find_orphans(folder)
+    dataset = None
+    fieldname = plan.description.shapefile_fieldname
+    if summary is not None and not find_changes(summary, fieldname, experiment):
+        columns = {outline.feature: outline.columns for outline in plan.outlines}
+        shapefile = workspace.data(plan.description.shapefile_file)
+        splits = find_splits(experiment, shapefile, columns)
+        dataset = built_from(plan.folder, summary, splits)
     try:
-        there = read_model(folder)
-        # what is fitted to the tiles is taken as it is there: they are not read
-        now = replace(there, experiment=experiment, splits=splits or there.splits)
-        differing = there.differing(now)
+        differing = find_changed_keys(read_model(folder), experiment, dataset)
     except ModelError as error:
         return [str(error)]
     return [describe_differing(folder, differing)] if differing else []

@@ -25,9 +25,9 @@ def open_models(
     workspace: Workspace,
     problems: list[str],
     warnings: list[str],
-) -> list[Model]:
+) -> dict[str, Model]:
     """
-    Return the models to be drawn, and note what is wrong with them.
+    Return the models to be drawn by their places, and note what is wrong with them.
 
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have, or that lack the calibration of what is to be drawn; and
@@ -38,7 +38,7 @@ def open_models(
     # of a blend it is the calibration of the blend that is needed
     asked = description.statistics if description.blend is None else []
     own = experiment.model_name if isinstance(experiment, Experiment) else None
-    found = []
+    found: dict[str, Model] = {}
     for name in description.models:
         folder = workspace.model_to_read(name)
         if name == own and not (folder / "model.json").exists():
@@ -55,12 +55,14 @@ def open_models(
             warnings += find_missing_members(name, model, n_members)
             open_calibration(folder, model, n_members, asked, problems)
             open_applicability(folder, model, asked, problems)
-            found.append(model)
+            found[name] = model
         except (DatasetError, ModelError) as error:
             problems.append(str(error))
     if description.blend is not None:
         try:
-            _check_blend(experiment, workspace, description.blend, found, problems)
+            _check_blend(
+                experiment, workspace, description.blend, [*found.values()], problems
+            )
         except ModelError as error:
             problems.append(str(error))
     return found

@@ -16,6 +16,7 @@ from glacier_inversion.drawing.calibrated import (
     is_calibrated,
     open_calibration,
 )
+from glacier_inversion.drawing.model_changes import find_changed_keys
 from glacier_inversion.errors import DatasetError, ModelError, name_some
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
@@ -29,7 +30,7 @@ from glacier_inversion.training.model.model import (
     read_model,
 )
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -242,9 +243,7 @@ def _warn_of_changes(
         for change in _find_other_sources(experiment, model, dataset):
             logger.warning("%s: differs from training: %s", ensemble.name, change)
         return
-    contents = {**model.contents, **dataset.input_contents(experiment)}
-    splits = {split: dataset.select(split) for split in SPLITS}
-    differing = model.differing(Model(experiment, model.scales, contents, splits))
+    differing = find_changed_keys(model, experiment, dataset)
     if differing:
         logger.warning(
             "%s: was trained with other values of: %s. It is used as it was trained",

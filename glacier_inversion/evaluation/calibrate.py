@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.drawing.model_changes import find_changed_keys
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.evaluate import write_evaluation
 from glacier_inversion.evaluation.metrics import REGRESSION
@@ -36,7 +37,7 @@ from glacier_inversion.training.model.calibration_file import (
 )
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -166,21 +167,18 @@ def warn_of_other_models(
     """
     Say early of models with which no calibration will be kept.
 
-    As far as can be told without the tiles; `keep_calibration` compares these, too.
+    As `find_changed_keys` tells; `keep_calibration` compares targets, too.
 
     Parameters
     ----------
     experiments : mapping of Experiment
         As `find_experiments` returns them.
     """
-    splits = {split: dataset.select(split) for split in SPLITS}
     for place, experiment in experiments.items():
         folder = workspace.model_to_read(place)
         if not (folder / "model.json").exists():
             continue
-        there = read_model(folder)
-        now = replace(there, experiment=experiment, splits=splits)
-        differing = there.differing(now)
+        differing = find_changed_keys(read_model(folder), experiment, dataset)
         if differing:
             logger.warning(
                 "%s: was trained with other values of: %s. No calibration will be kept "

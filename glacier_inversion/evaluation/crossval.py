@@ -38,7 +38,11 @@ from glacier_inversion.evaluation.out_of_fold import (
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
-from glacier_inversion.evaluation.subject import find_experiments, name_subject
+from glacier_inversion.evaluation.subject import (
+    check_fold_folders,
+    find_experiments,
+    name_subject,
+)
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress, Silent
@@ -172,6 +176,7 @@ def crossval(
             "then the blend without: what was trained serves again."
         )
         raise ModelError(message)
+    check_fold_folders(experiment, workspace)
     experiments = find_experiments(experiment, workspace)
     for own in experiments.values():
         check_network(own)
@@ -196,8 +201,9 @@ def crossval(
     found = read_known_pixels(experiment, dataset, features, {}, progress)
     known = {output: pixels.count_by_feature() for output, pixels in found.items()}
     n_known = {f: sum(counts[f] for counts in known.values()) for f in features}
-    if groups is not None:
-        check_groups(groups, n_known, str(group))
+    if group is not None and groups is not None:
+        outlines = workspace.data(experiment.dataset_description.shapefile_file)
+        check_groups(groups, n_known, outlines, group)
     folds = make_folds(
         n_known,
         n_folds=n_folds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from glacier_inversion.dataset.opened import BuiltDataset
@@ -243,14 +244,16 @@ def read_groups(
     description = experiment.dataset_description
     path = workspace.data(description.shapefile_file)
     columns = {feature: row["columns"] for feature, row in dataset.rows.items()}
+    where = f"{dataset.folder}, as it was built"
     if file_of(path).exists():
         named = name_outlines(path, description)
         fieldname = str(named.shapefile_fieldname)
         columns = read_columns(path, fieldname, named.shapefile_layer)
+        where = str(path)
     known: dict[str, Any] = next(iter(columns.values()), {})
     if column not in known:
         message = (
-            f"{path}: the outlines have no column {column!r}. "
+            f"{where}: the outlines have no column {column!r}. "
             f"{nearest(column, known)} Name one of them, or leave --group out."
         )
         raise DatasetError(message)
@@ -262,7 +265,7 @@ def read_groups(
 
 
 def check_groups(
-    groups: Mapping[str, str], n_known: Mapping[str, int], column: str
+    groups: Mapping[str, str], n_known: Mapping[str, int], path: Path, column: str
 ) -> None:
     """
     Check that each feature that is held out has a group.
@@ -273,6 +276,8 @@ def check_groups(
         As `read_groups` returns them.
     n_known : mapping of int
         Known pixels of each feature: one without any trains in every fold.
+    path, column
+        Where groups are from, for the message.
 
     Raises
     ------
@@ -282,8 +287,8 @@ def check_groups(
     empty = [feature for feature, n in n_known.items() if n and feature not in groups]
     if empty:
         message = (
-            f"crossval: the column {column!r} of the outlines is empty of "
-            f"{name_some(empty, 5)}. Must name a group for each feature on which "
-            "something is known. Fill it, or leave --group out."
+            f"{path}: the column {column!r} is empty of {name_some(empty, 5)}. Must "
+            "name a group for each feature on which something is known. Fill it, or "
+            "leave --group out."
         )
         raise DatasetError(message)

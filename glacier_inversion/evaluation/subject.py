@@ -13,7 +13,7 @@ from glacier_inversion.training.model.blend import blend_models
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import Model, read_model
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import Workspace, last_part
 
 
 def name_subject(experiment: Experiment) -> str:
@@ -72,6 +72,31 @@ def find_experiments(
         else read_model(workspace.model_to_read(place)).experiment
         for place in description.models
     }
+
+
+def check_fold_folders(experiment: Experiment, workspace: Workspace) -> None:
+    """
+    Check that folds of a blend's models find a folder of their own in the workspace.
+
+    They lie in models/NAME/folds, also those of a model of another workspace.
+
+    Raises
+    ------
+    ModelError
+        That is the folder of a model of this one.
+    """
+    description = experiment.drawing_description
+    for place in description.models if description.blend is not None else ():
+        name = last_part(place)
+        own = workspace.model(name)
+        is_taken = name == experiment.model_name or (own / "model.json").exists()
+        if workspace.model_to_read(place).resolve() != own.resolve() and is_taken:
+            message = (
+                f"drawing_description.models: {place!r} has the name of another model "
+                f"of the blend or of {own.parent}, and its folds would lie among those "
+                "of that one. Must have a name of its own. Rename its folder."
+            )
+            raise ModelError(message)
 
 
 def join_models(experiment: Experiment, models: Sequence[Model]) -> Model:

@@ -84,12 +84,8 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
         remove_model(folder)
-    if member_folders(folder) and not (folder / "model.json").exists():
-        message = (
-            f"{folder}: holds members but no model.json, which says what they were "
-            "trained from. Restore it, or start anew with --overwrite."
-        )
-        raise ModelError(message)
+    for orphans in find_orphans(folder):
+        raise ModelError(orphans)
     if (folder / "model.json").exists():
         there = read_model(folder)
         differing = there.differing(model)
@@ -99,6 +95,16 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
         if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
             return
     write_model(model, folder)
+
+
+def find_orphans(folder: Path) -> list[str]:
+    """Say that members lie in a folder without what says whose they are."""
+    if (folder / "model.json").exists() or not member_folders(folder):
+        return []
+    return [
+        f"{folder}: holds members but no model.json, which says what they were trained "
+        "from. Restore it, or start anew with --overwrite."
+    ]
 
 
 def describe_differing(folder: Path, differing: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Maps that would have no pixel: what check says of them is what draw says."""
 
 import json
+import shutil
 
 from tests.checking.helpers import report_of
 from tests.helpers import copy_of
@@ -24,7 +25,7 @@ def test_no_feature_can_be_drawn(finished, tmp_path):
     run.file.write_text(json.dumps({key: run.raw[key] for key in keys}))
     assert report_of(run, 1)["problems"] == [f"south: {NO_POINT}"]
     run.write()
-    (run.root / "models/small/model.json").unlink()
+    shutil.rmtree(run.root / "models/small")
     assert report_of(run, 1)["problems"] == [f"south: {NO_POINT}"]
 
 

@@ -1,12 +1,15 @@
 """What check says of a model that is there and is another than the experiment's."""
 
+import rasterio
+from shapely.geometry import Polygon
+
 from tests import synthetic
 from tests.checking.helpers import report_of
 from tests.helpers import copy_of
 
 
 def problems_with(run, **keys):
-    """Change keys; return what check and train say, which must be one thing."""
+    """Change keys; return the problem that check tells, and what train says."""
     run.raw.update(keys)
     run.write()
     (problem,) = report_of(run, exit_code=1)["problems"]
@@ -41,6 +44,41 @@ def test_a_model_of_another_split_is_a_problem(finished, tmp_path):
     synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
     problem, said = problems_with(run)
     assert "of: dataset_description.split (train). Must not be mixed" in problem
+    assert problem in said
+
+
+def test_a_model_of_other_inputs_is_a_problem(finished, tmp_path):
+    "Once they are built: before, nobody knows what they will be."
+    run = copy_of(finished, tmp_path)
+    with rasterio.open(run.root / "data/speed.tif", "r+") as dst:
+        dst.write(dst.read() + 1)
+    report = report_of(run)
+    assert report["problems"] == []
+    assert any("was built from other files of speed" in w for w in report["warnings"])
+    assert run("build-dataset").exit_code == 0
+    problem, said = problems_with(run)
+    assert "trained with other values of: dataset.inputs.speed. Must not" in problem
+    assert "trained with other values of: dataset.inputs.speed, normali" in said
+
+
+def test_an_outline_that_became_useless_is_no_other_split(finished, tmp_path):
+    "Its tiles are there, and train goes on with them."
+    run = copy_of(finished, tmp_path)
+    outlines = [
+        (columns, Polygon() if columns["id"] == "west" else part)
+        for columns, part in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", outlines)
+    said = report_of(run, exit_code=None)
+    assert not [p for p in said["problems"] if "models/small" in p]
+    assert run("train").exit_code == 0
+
+
+def test_members_without_what_they_follow_from_are_a_problem(finished, tmp_path):
+    run = copy_of(finished, tmp_path)
+    (run.root / "models/small/model.json").unlink()
+    problem, said = problems_with(run)
+    assert f"{run.root}/models/small: holds members but no model.json" in problem
     assert problem in said
 
 

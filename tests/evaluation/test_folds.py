@@ -1,5 +1,7 @@
 """Folds: whole groups, each held out once, of about as many known pixels."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.folds import check_groups, check_known, make_folds
 
+FILE = Path("data/o.gpkg")
 KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
 
 
@@ -178,6 +181,7 @@ def test_the_output_that_the_criterion_watches_is_found_by_its_whole_name():
 
 def test_features_without_anything_known_need_no_group():
     "They train in every fold; those that are held out are all named."
-    check_groups({"a": "x", "c": "y"}, {"a": 3, "b": 0, "c": 1}, "basin")
-    with pytest.raises(DatasetError, match=r"'basin' of the outlines is empty of b, d"):
-        check_groups({"a": "x"}, {"a": 3, "b": 2, "d": 1}, "basin")
+    check_groups({"a": "x", "c": "y"}, {"a": 3, "b": 0, "c": 1}, FILE, "basin")
+    said = "data/o.gpkg: the column 'basin' is empty of b, d. Must name a group"
+    with pytest.raises(DatasetError, match=said):
+        check_groups({"a": "x"}, {"a": 3, "b": 2, "d": 1}, FILE, "basin")

@@ -215,3 +215,17 @@ def test_a_model_elsewhere_is_not_the_own_one_of_that_name(blended, tmp_path):
     write_blend(run, models=["small", "other"])
     own, _ = find_experiments(load_experiment(run.file), place).values()
     assert own.batch_size == 8
+
+
+def test_folds_of_a_model_elsewhere_do_not_lie_among_the_own_ones(blended, tmp_path):
+    "Where it has the name of a model of this workspace."
+    run = copy_of(blended, tmp_path / "here")
+    there = copy_of(blended, tmp_path / "there")
+    place = f"{there.root}/models/small"
+    write_blend(run, models=[place, "other"])
+    before = read_all(run.root)
+    result = run("crossval", "--folds", "2")
+    assert result.exit_code == 1
+    assert f"{place!r} has the name of another model" in result.stderr
+    assert "Rename its folder." in result.stderr
+    assert read_all(run.root) == before

@@ -15,8 +15,9 @@ from tests.helpers import copy_of
 from tests.training.helpers import made_up_tiles
 
 
+@pytest.mark.parametrize("mixed", [True, False])
 @pytest.mark.parametrize("scalar", [True, False])
-def test_files_are_as_large_as_was_said(tmp_path, scalar):
+def test_files_are_as_large_as_was_said(tmp_path, scalar, mixed):
     "Of two resolutions, interpolated, and of points that are known at every pixel."
     raw = synthetic.experiment()
     if scalar:  # its tiles are written, too
@@ -30,7 +31,8 @@ def test_files_are_as_large_as_was_said(tmp_path, scalar):
         "train": [made_up_tiles(n, "train", 60 + 10 * n) for n in range(3)],
         "validation": [made_up_tiles(9, "validation", 60)],
     }
-    tiles["extra"] = [made_up_tiles(8, "train", 70)]
+    if mixed:  # with another dataset
+        tiles["extra"] = [made_up_tiles(8, "train", 70)]
     bounds = [part.grid.bounds for parts in tiles.values() for part in parts]
     with samples_on_disk(checked, tiles, tmp_path) as data:
         n_points = len(data.train.points) + len(data.validation.points)
