@@ -9,7 +9,7 @@ what the command is at:
 - importing, checking, printing: nothing needs to be put away, and an exception would
   break libraries that are half imported; the process says its line and ends at once;
 - working (`raising`): KeyboardInterrupt, so that files and processes are put away;
-- training (`heeding_signals`): an event is set, which is looked at between two steps;
+- training (`heeding_signals`): a flag is set, which is looked at between two steps;
 - done (`ignore`): nothing any more.
 
 Signals that were ignored when the command was started, as by nohup, stay so.
@@ -102,14 +102,34 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-@contextmanager
-def heeding_signals() -> Iterator[threading.Event]:
+class Flag:
     """
-    Yield an event that the first of the signals sets; the second acts as ever.
+    Whether somebody asked to stop; a signal's handler may set it.
+
+    No `threading.Event`: to set one takes a lock, and where another signal comes in its
+    midst, its handler would wait for that lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Ask to stop."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Tell whether somebody asked."""
+        return self._is_set
+
+
+@contextmanager
+def heeding_signals() -> Iterator[Flag]:
+    """
+    Yield a flag that the first of the signals sets; the second acts as ever.
 
     Outside the main thread, where Python hears no signals, nothing sets it.
     """
-    asked = threading.Event()
+    asked = Flag()
     before = _handlers()
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -10,7 +10,6 @@ of a member that is trained alone, within the rounding of sums.
 from __future__ import annotations
 
 import functools
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_full
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.training.batch import predict_together
 from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.member import Training
@@ -53,7 +53,7 @@ def train_together(
     data: TrainingData,
     members: Mapping[int, Path],
     n_at_once: int,
-    stop: threading.Event,
+    stop: Flag,
     listener: Listener,
 ) -> None:
     """
@@ -67,7 +67,7 @@ def train_together(
         Their folders, by seed.
     n_at_once : int
         Members of a group.
-    stop : Event
+    stop : Flag
         Training ends soon after it is set.
     listener : Listener
         Hears of each epoch, those before a checkpoint included.
@@ -124,7 +124,7 @@ def train_together(
             attempt(seed, functools.partial(end_epoch, seed, started))
 
 
-def train_epoch(trainings: Sequence[Training], stop: threading.Event) -> None:
+def train_epoch(trainings: Sequence[Training], stop: Flag) -> None:
     """
     Train members for an epoch, a step of all at a time.
 

@@ -12,7 +12,6 @@ import logging
 import math
 import queue
 import signal
-import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.sharing.executors import (
     Failure,
     Worker,
@@ -65,7 +65,7 @@ def train_side_by_side(
     folder: Path,
     members: Mapping[int, Path],
     n_processes: int,
-    stop: threading.Event,
+    stop: Flag,
     listener: Listener,
 ) -> None:
     """
@@ -80,7 +80,7 @@ def train_side_by_side(
         The model's, which holds the samples.
     members : mapping of Path
         Their folders, by seed.
-    stop : Event
+    stop : Flag
         The processes are asked to stop soon after it is set.
     listener : Listener
 
@@ -112,7 +112,7 @@ class _Crew:
         experiment: Experiment,
         members: Mapping[int, Path],
         folder: Path,
-        stop: threading.Event,
+        stop: Flag,
         listener: Listener,
     ) -> None:
         self.experiment = experiment
@@ -231,7 +231,7 @@ def _work(
     connection: Connection, experiment: Experiment, folder: Path, level: int
 ) -> None:
     """Train members until there are no more."""
-    stop = threading.Event()
+    stop = Flag()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     _PACKAGE.setLevel(level)
     _PACKAGE.propagate = False

@@ -16,7 +16,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import load_experiment
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.stacked import train_together
@@ -75,7 +75,7 @@ def main() -> None:
                 for seed in range(experiment.seeds_number)
             }
             begin, begin_cpu = time.perf_counter(), time.process_time()
-            train_together(experiment, data, members, 1, threading.Event(), _Silent())
+            train_together(experiment, data, members, 1, Flag(), _Silent())
             plain += time.perf_counter() - begin
             plain_cpu += time.process_time() - begin_cpu
         command = [sys.executable, "-m", "glacier_inversion", "crossval", str(file)]

@@ -22,7 +22,6 @@ import argparse
 import json
 import logging
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,6 +37,7 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.training.data import TrainingData, prepare
 from glacier_inversion.training.member import Training
 from glacier_inversion.training.network.threads import one_thread
@@ -143,7 +143,7 @@ def ways(
 
     def epoch(training: Training) -> float:
         begin = time.perf_counter()
-        train_epoch([training], threading.Event())
+        train_epoch([training], Flag())
         training.tally.log("")
         return (time.perf_counter() - begin) / len(data.train)
 

@@ -159,6 +159,40 @@ def test_the_echo_of_a_signal_is_not_a_second_one():
     assert done.stderr == ""
 
 
+ECHOING_AT_ONCE = """
+import signal, sys
+from glacier_inversion.machine import interrupts
+def trace(frame, event, argument):
+    global n_lines
+    if event == "line":
+        n_lines += 1
+        if n_lines == echo_at:
+            signal.raise_signal(signal.SIGINT)
+    return trace
+interrupts.listen()
+echo_at = n_lines = 0
+with interrupts.raising():
+    while n_lines >= echo_at:
+        echo_at, n_lines = echo_at + 1, 0
+        with interrupts.heeding_signals() as stop:
+            sys.settrace(trace)
+            signal.raise_signal(signal.SIGINT)
+            sys.settrace(None)
+            assert stop.is_set()
+    print(echo_at > 10)
+    interrupts.ignore()
+"""
+
+
+def test_a_signal_in_the_midst_of_a_signals_handler_is_no_harm():
+    "At each of its lines: a flag is set, and nothing waits for the handler itself."
+    done = subprocess.run(
+        [sys.executable, "-c", ECHOING_AT_ONCE],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "True\n"
+
+
 INTERRUPTED_TEXT = """
 import os, signal, click
 from glacier_inversion.machine import interrupts

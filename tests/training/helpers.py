@@ -2,7 +2,6 @@
 
 import csv
 import shutil
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import train_members
@@ -89,7 +89,7 @@ class Hearing:
 
 def train_member(checked, data, seed, folder, on_epoch, stop=None):
     """Train one member alone; raise what it fails of."""
-    hearing, stop = Hearing(on_epoch), stop or threading.Event()
+    hearing, stop = Hearing(on_epoch), stop or Flag()
     train_together(checked, data, {seed: folder}, 1, stop, hearing)
     if hearing.ended[seed] is not None:
         raise FailedError(hearing.ended[seed])

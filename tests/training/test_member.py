@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from glacier_inversion.errors import StoppedError, TrainingError, WorkspaceError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.experiment.extra_training import steps_per_epoch
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.training import member as member_module
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
@@ -120,7 +120,7 @@ def test_a_member_that_is_stopped_goes_on_within_the_epoch(tmp_path, stopped_at,
     data = prepare(checked, tiles)
     train_member(checked, data, 0, tmp_path / "whole", lambda *_: None)
 
-    class Stop(threading.Event):
+    class Stop(Flag):
         n_asked = 0
 
         def is_set(self):

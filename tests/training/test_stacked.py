@@ -1,6 +1,5 @@
 """Members that take each step together: what each would have become alone."""
 
-import threading
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import torch
 
 from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.training.batch import Patches, predict_together
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
@@ -75,7 +75,7 @@ def test_members_trained_together_are_those_trained_alone(tmp_path):
     for n in (1, 3):
         hearing = Hearing()
         members = {seed: tmp_path / f"{n}/{seed}" for seed in range(5)}
-        train_together(checked, data, members, n, threading.Event(), hearing)
+        train_together(checked, data, members, n, Flag(), hearing)
         assert hearing.ended == dict.fromkeys(range(5))
     for seed in range(5):
         compare_members(tmp_path / f"1/{seed}", tmp_path / f"3/{seed}")
@@ -86,17 +86,16 @@ def test_a_group_that_is_stopped_goes_on(tmp_path):
     checked = experiment(epochs=3, batch_size=16)
     data = prepare(checked, some_tiles())
     members = {seed: tmp_path / f"cut/{seed}" for seed in range(3)}
-    stop = threading.Event()
+    stop = Flag()
 
     def stop_in_second_epoch(log, seconds):
         stop.set()
 
     with pytest.raises(StoppedError):
         train_together(checked, data, members, 3, stop, Hearing(stop_in_second_epoch))
-    stop.clear()
-    train_together(checked, data, members, 2, stop, Hearing())
+    train_together(checked, data, members, 2, Flag(), Hearing())
     alone = {seed: tmp_path / f"alone/{seed}" for seed in range(3)}
-    train_together(checked, data, alone, 1, stop, Hearing())
+    train_together(checked, data, alone, 1, Flag(), Hearing())
     for seed in range(3):
         compare_members(alone[seed], members[seed])
 
@@ -194,7 +193,7 @@ def test_what_trains_on_a_gpu_never_mixes_devices(tmp_path, kind, n_at_once):
     def run(name, data, n):
         seeds, hearing = range(checked.seeds_number), Hearing()
         members[name] = {seed: tmp_path / f"{name}/{seed}" for seed in seeds}
-        train_together(checked, data, members[name], n, threading.Event(), hearing)
+        train_together(checked, data, members[name], n, Flag(), hearing)
         assert hearing.ended == dict.fromkeys(seeds)
 
     run("cpu", data, 1)
@@ -235,8 +234,8 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, fir
     checked = checked.model_copy(update=keys)
     data = prepare(checked, parts)
     alone = {0: tmp_path / "alone"}
-    train_together(checked, data, alone, 1, threading.Event(), Hearing())
-    cut, stop = {0: tmp_path / "cut"}, threading.Event()
+    train_together(checked, data, alone, 1, Flag(), Hearing())
+    cut, stop = {0: tmp_path / "cut"}, Flag()
 
     def run(device):
         with StandInGpu() if device == "cuda" else nullcontext():
@@ -246,8 +245,7 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, fir
     hearing = Hearing(lambda log, seconds: stop.set())
     with pytest.raises(StoppedError):
         run(first)
-    stop.clear()
-    hearing = Hearing()
+    hearing, stop = Hearing(), Flag()
     run("cuda" if first == "cpu" else "cpu")
     assert hearing.ended == {0: None}
     compare_members(alone[0], cut[0])
@@ -305,7 +303,7 @@ def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
     def stop_at_once(log, seconds):
         raise KeyboardInterrupt
 
-    never = threading.Event()
+    never = Flag()
     with pytest.raises(KeyboardInterrupt):
         train_together(checked, data, members, 1, never, Hearing(stop_at_once))
 

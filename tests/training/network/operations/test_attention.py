@@ -1,7 +1,6 @@
 """Coordinate attention: its formula, and what it means for dense passes."""
 
 import json
-import threading
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.training.batch import Patches, predict_together
 from glacier_inversion.training.batches import make_batches
@@ -247,7 +247,7 @@ def test_members_trained_together_on_a_gpu_are_those_trained_alone(tmp_path):
         members[device] = {seed: tmp_path / f"{device}/{seed}" for seed in range(2)}
         with StandInGpu():
             own = data.to(torch.device(device))
-            stop, n_at_once = threading.Event(), 1 + (device == "cuda")
+            stop, n_at_once = Flag(), 1 + (device == "cuda")
             train_together(checked, own, members[device], n_at_once, stop, hearing)
         assert hearing.ended == dict.fromkeys(range(2))
     for seed, folder in members["cpu"].items():
