@@ -15,7 +15,7 @@ from glacier_inversion.drawing.styles import (
 )
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.geodata.cogs import BLOCK_PX
+from glacier_inversion.geodata.layouts import BLOCK_PX
 from glacier_inversion.geodata.geotiffs import check_is_file, opened, read_grid
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import mosaic_path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import warnings
 import zlib
@@ -17,10 +16,8 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
 from rasterio.env import getenv, hasenv
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from glacier_inversion.errors import RasterError, first_line, unprinted
@@ -32,23 +29,10 @@ from glacier_inversion.files import (
     unwritable,
 )
 from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
-from glacier_inversion.geodata.cogs import cog_profile
+from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile
 from glacier_inversion.grid import Grid
 from glacier_inversion.machine.crashes import reading
 from glacier_inversion.sharing.executors import ending_if_stuck
-
-_GEOTIFF = {
-    "driver": "GTiff",
-    "dtype": "float32",
-    "count": 1,
-    "nodata": float("nan"),
-    "compress": "deflate",
-    "predictor": 3,
-    "tiled": True,
-    "blockxsize": 256,
-    "blockysize": 256,
-    "BIGTIFF": "IF_SAFER",
-}
 
 
 @contextmanager
@@ -220,20 +204,6 @@ def geotiff_writer(
         with _Writing(file, scratch, grid, epsg) as written:
             yield written.write
         written.check(scratch)
-
-
-def geotiff_profile(grid: Grid, epsg: int) -> dict[str, Any]:
-    """Return what rasterio needs to know of a GeoTIFF of ours to create it."""
-    return {
-        "height": grid.n_rows,
-        "width": grid.n_cols,
-        "crs": _crs(epsg),
-        "transform": Affine(*grid.transform),
-        **_GEOTIFF,
-    }
-
-
-_crs = functools.lru_cache(maxsize=16)(CRS.from_epsg)
 
 
 class _Writing:

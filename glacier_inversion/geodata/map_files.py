@@ -16,13 +16,12 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from glacier_inversion.files import replacing_all, unwritable
-from glacier_inversion.geodata.cogs import cog_profile
 from glacier_inversion.geodata.geotiffs import (
     NewGeoTiff,
     Write,
     cog_writers,
-    geotiff_profile,
 )
+from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile
 from glacier_inversion.grid import Grid
 
 _MADE_IN_MEMORY = 512**2  # pixels: one block, without overviews

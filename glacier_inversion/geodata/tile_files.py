@@ -22,13 +22,13 @@ from glacier_inversion.files import (
 from glacier_inversion.geodata.geotiffs import (
     failing_at,
     gdal_ready,
-    geotiff_profile,
     geotiff_writer,
     grid_of,
     open_raster,
     opened,
     opened_tile,
 )
+from glacier_inversion.geodata.layouts import geotiff_profile
 from glacier_inversion.grid import Grid
 
 _ROWS = 1024  # written at once: whole blocks

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from glacier_inversion.geodata import tile_files
-from glacier_inversion.geodata.geotiffs import geotiff_profile
+from glacier_inversion.geodata.layouts import geotiff_profile
 from glacier_inversion.geodata.tile_files import opened_pixels, write_tile
 from glacier_inversion.grid import Grid
 from tests.synthetic import EPSG
