@@ -46,7 +46,8 @@ def write_region(finished: Run, root: Path, n_features: int) -> Path:
     grids = {name: _grid(outline) for name, outline in outlines.items()}
     _write_dataset(run, outlines, grids)
     maps = _write_maps(run.root / "drawings/small", outlines, grids)
-    write_mosaics(run.root / "drawings/small", maps, ranges_of(maps, {}))
+    ranges = ranges_of(maps, {})
+    write_mosaics(run.root / "drawings/small", maps, ranges, list(grids.values()))
     _write_evaluation(run, rng, outlines)
     workspace = Workspace(run.root)
     (page,) = report(load_experiment(run.file), workspace).written

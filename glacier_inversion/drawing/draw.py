@@ -274,8 +274,9 @@ def _draw_model(
             )
         try:
             extremes = {p: e for of in done.values() for p, e in of.extremes.items()}
+            grids = {drawn.feature: drawn.grid for drawn in maps}
             written += show_together(
-                experiment, ensemble.name, folder, of_run, extremes, dataset
+                experiment, ensemble.name, folder, of_run, extremes, grids, dataset
             )
         except RasterError as error:  # a map that was drawn is gone
             logger.error("%s: %s", ensemble.name, error)

@@ -15,13 +15,15 @@ from glacier_inversion.drawing.styles import (
 )
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
+from glacier_inversion.geodata.geotiffs import check_is_file, opened
 from glacier_inversion.geodata.layouts import BLOCK_PX
-from glacier_inversion.geodata.geotiffs import check_is_file, opened, read_grid
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import mosaic_path
 
 
-def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
+def write_mosaics(
+    folder: Path, maps: DrawnMaps, ranges: Ranges, grids: Sequence[Grid]
+) -> list[Path]:
     """
     Write a mosaic and its style for each output and statistic; return the mosaics.
 
@@ -31,18 +33,18 @@ def write_mosaics(folder: Path, maps: DrawnMaps, ranges: Ranges) -> list[Path]:
         That of the model's drawings; the mosaics refer to the maps below it.
     maps : mapping of lists of Path
         Of the same features everywhere, in the same order.
+    grids : sequence of Grid
+        Those of the features' maps, in that order.
 
     Raises
     ------
     RasterError
-        A map cannot be read.
+        A map is missing, or the last one cannot be read.
     WorkspaceError
         A mosaic cannot be written.
     """
     if not maps:
         return []
-    # the maps of a feature lie on one grid, and to open a file takes a millisecond
-    grids = [read_grid(path) for path in next(iter(maps.values()))]
     written = []
     for (output, statistic), paths in maps.items():
         mosaic = mosaic_path(folder, output, statistic)

@@ -16,6 +16,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove
+from glacier_inversion.grid import Grid
 from glacier_inversion.training.model.ensemble import Ensemble
 
 _VOLUMES = (VOLUMES, VOLUME_OUTLINES)
@@ -35,16 +36,17 @@ def show_together(
     folder: Path,
     maps: DrawnMaps,
     extremes: Mapping[Path, Extremes],
+    grids: Mapping[str, Grid],
     dataset: BuiltDataset,
 ) -> list[Path]:
-    """Style the maps of a run alike, join, list and picture them."""
+    """Style the maps of a run alike, join, list and picture them; grids by feature."""
     if not maps:
         return []
     ranges = ranges_of(maps, extremes)
     style_maps(maps, ranges)
-    mosaics = write_mosaics(folder, maps, ranges)
-    paths = next(iter(maps.values()))
-    outlines = [dataset.outlines[path.parent.name] for path in paths]
+    features = [path.parent.name for path in next(iter(maps.values()))]
+    mosaics = write_mosaics(folder, maps, ranges, [grids[f] for f in features])
+    outlines = [dataset.outlines[feature] for feature in features]
     epsg = experiment.dataset_description.epsg
     layers = write_layers(folder, model, maps, ranges, epsg)
     return [*mosaics, layers, write_overview(folder, model, ranges, outlines)]

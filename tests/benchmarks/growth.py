@@ -38,6 +38,7 @@ from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.drawing.styles import DrawnMaps
 from glacier_inversion.experiment.experiment import Experiment, load_experiment
+from glacier_inversion.geodata.geotiffs import read_grid
 from glacier_inversion.grid import Grid
 from glacier_inversion.training.engine import check_network
 from glacier_inversion.training.samples_on_disk import remove_samples, write_samples
@@ -102,7 +103,8 @@ def run_inside(step: str, root: Path) -> None:
         dataset.outlines, dataset.digest, dataset.input_contents(experiment)
     else:
         maps: DrawnMaps = {("thickness", "mean"): sorted((root / "maps").iterdir())}
-        write_mosaics(root, maps, {("thickness", "mean"): (0.0, 1.0)})
+        grids = [read_grid(path) for path in maps["thickness", "mean"]]
+        write_mosaics(root, maps, {("thickness", "mean"): (0.0, 1.0)}, grids)
 
 
 def end_build(experiment: Experiment, workspace: Workspace) -> None:

@@ -62,11 +62,12 @@ def test_valid_pixels_win_where_maps_overlap(tmp_path):
     first = np.array([[1, 2, np.nan], [3, np.nan, 5]], dtype="float32")
     second = np.array([[np.nan, 7], [8, np.nan], [9, 10]], dtype="float32")
     paths = [tmp_path / "a & b" / "h_mean.tif", tmp_path / "Rhône" / "h_mean.tif"]
-    for path, values, left in zip(paths, (first, second), (25, 45), strict=True):
+    grids = [Grid(25, 85, 10, *first.shape), Grid(45, 85, 10, *second.shape)]
+    for path, values, grid in zip(paths, (first, second), grids, strict=True):
         path.parent.mkdir()
-        write_tile(path, values, Grid(left, 85, 10, *values.shape), 32632, {})
+        write_tile(path, values, grid, 32632, {})
     what = ("h", "mean")
-    write_mosaics(tmp_path, {what: paths}, {what: (0, 10)})
+    write_mosaics(tmp_path, {what: paths}, {what: (0, 10)}, grids)
     with rasterio.open(tmp_path / "h_mean.vrt") as src:
         assert src.bounds == (25, 55, 65, 85)
         nan = np.nan
@@ -83,20 +84,20 @@ def test_mosaics_open_a_map_of_each_feature_and_miss_none(tmp_path, monkeypatch)
         return open_raster(path, **options)
 
     maps = {("h", name): [] for name in ("mean", "std", "q05")}
-    for number in range(4):
-        grid = Grid(10 * number, 85, 10, 2, 3)
+    grids = [Grid(10 * number, 85, 10, 2, 3) for number in range(4)]
+    for number, grid in enumerate(grids):
         for (_, name), paths in maps.items():
             paths.append(tmp_path / f"g{number}" / f"h_{name}.tif")
             paths[-1].parent.mkdir(exist_ok=True)
             write_tile(paths[-1], np.ones((2, 3), "f4"), grid, 32632, {})
     monkeypatch.setattr("glacier_inversion.geodata.geotiffs.open_raster", open_once)
     ranges = dict.fromkeys(maps, (0.0, 1.0))
-    write_mosaics(tmp_path, maps, ranges)
-    assert len(opened) == 4 + 3
+    write_mosaics(tmp_path, maps, ranges, grids)
+    assert len(opened) == 3
     lost = maps["h", "std"][1]
     lost.unlink()
     with pytest.raises(RasterError, match=f"{lost.name}: does not exist"):
-        write_mosaics(tmp_path, maps, ranges)
+        write_mosaics(tmp_path, maps, ranges, grids)
 
 
 def test_maps_of_an_earlier_run_are_in_no_mosaic(drawn, tmp_path):

@@ -22,7 +22,7 @@ def test_an_overview_shows_mean_and_std(tmp_path, shape):
         paths["ice", name] = [tmp_path / "Rhône" / f"ice_{name}.tif"]
         write_tile(paths["ice", name][0], values, grid, 32632, {})
     ranges = dict.fromkeys(paths, (0.0, 200.0))
-    write_mosaics(tmp_path, paths, ranges)
+    write_mosaics(tmp_path, paths, ranges, [grid])
     outline = shapely.MultiPolygon([shapely.box(*grid.bounds)])
     picture = write_overview(tmp_path, "$a_$", ranges, [outline])
     pixels = (mpl.image.imread(picture)[..., :3] * 255).round().astype(int)
@@ -44,7 +44,7 @@ def test_an_overview_shows_the_uncertainty_rather_than_the_spread(tmp_path):
         values = np.full((4, 6), 50 * number, dtype="float32")
         write_tile(paths["ice", name][0], values, grid, 32632, {})
     ranges = dict.fromkeys(paths, (0.0, 200.0))
-    write_mosaics(tmp_path, paths, ranges)
+    write_mosaics(tmp_path, paths, ranges, [grid])
 
     def shown(*names):
         those = {("ice", name): ranges["ice", name] for name in names}
@@ -62,7 +62,7 @@ def test_all_outlines_of_a_panel_are_one_artist(tmp_path, monkeypatch):
     paths = {("ice", "mean"): [tmp_path / "east" / "ice_mean.tif"]}
     write_tile(paths["ice", "mean"][0], np.zeros((4, 6), "f4"), grid, 32632, {})
     ranges = dict.fromkeys(paths, (0.0, 1.0))
-    write_mosaics(tmp_path, paths, ranges)
+    write_mosaics(tmp_path, paths, ranges, [grid])
     drawn = []
     save = Figure.savefig
 

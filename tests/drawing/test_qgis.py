@@ -74,17 +74,16 @@ def test_qgis_loads_all_layers_of_a_run_by_their_names(tmp_path):
         pytest.skip("no QGIS for the system's Python")
     folder, features = tmp_path / "run", ["a & b", "Rhône 5%", "x#1'"]
     maps: dict = {("h", "mean"): [], ("h_bed", "std"): []}
+    grids = [Grid(500_000 + 30 * place, 85, 10, 2, 3) for place in range(3)]
     for place, feature in enumerate(features):
         (folder / feature).mkdir(parents=True)
         for what, paths in maps.items():
             values = np.full((2, 3), 10 * place + 1, dtype="f4")
             path = folder / feature / f"{'_'.join(what)}.tif"
-            write_tile(
-                path, values, Grid(500_000 + 30 * place, 85, 10, 2, 3), 32632, {}
-            )
+            write_tile(path, values, grids[place], 32632, {})
             paths.append(path)
     ranges = {("h", "mean"): (0.0, 20.0), ("h_bed", "std"): (0.0, 50.0)}
-    write_mosaics(folder, maps, ranges)
+    write_mosaics(folder, maps, ranges, grids)
     write_layers(folder, "swiss <alps>", maps, ranges, 32632)
     moved = folder.rename(tmp_path / "elsewhere, Q1%20")
     tree = said_by("load_in_qgis.py", tmp_path, moved / "maps.qlr")
