@@ -17,6 +17,7 @@ from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.commands.console import (
     DEVICE,
     JOBS,
+    JOBS_OF_FEATURES,
     METHOD,
     MOST_JOBS,
     QUIET,
@@ -242,6 +243,7 @@ def train_command(
 @with_common_options
 @METHOD
 @DEVICE
+@JOBS_OF_FEATURES
 @with_sharing
 @click.pass_context
 def draw_command(
@@ -252,6 +254,7 @@ def draw_command(
     quiet: bool,
     method: DrawingMethod,
     device: DeviceName,
+    jobs: int | None,
     shard: str | None,
     scheduler: str | None,
 ) -> None:
@@ -262,7 +265,7 @@ def draw_command(
     their standard deviation, and others if the experiment asks for them. Maps that an
     earlier run drew of the same are kept. Prints the paths of what is there.
     """
-    check_sharing(shard, scheduler)
+    check_sharing(shard, scheduler, jobs)
     configure_logging(verbose, quiet)
     from glacier_inversion.experiment.experiment import load_application
     from glacier_inversion.workspace import Workspace
@@ -277,6 +280,7 @@ def draw_command(
             place,
             method=method,
             device=device,
+            jobs=jobs or 1,
             shard=shard,
             scheduler=scheduler,
             progress=progress,

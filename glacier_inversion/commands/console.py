@@ -271,6 +271,14 @@ JOBS = click.option(
     help="Number of members trained at the same time. On the processor the weights do "
     "not depend on it.  [default: the fastest, by an estimate]",
 )
+JOBS_OF_FEATURES = click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=MOST_JOBS),
+    default=None,
+    show_default="1",
+    help="Number of features worked on at the same time, each by a process of its own. "
+    "Pays for hundreds of small ones: a large one takes all cores anyway.",
+)
 METHOD = click.option(
     "--method",
     type=click.Choice(get_args(DrawingMethod)),

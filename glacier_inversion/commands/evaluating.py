@@ -13,6 +13,7 @@ from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.commands.console import (
     DEVICE,
     JOBS,
+    JOBS_OF_FEATURES,
     METHOD,
     FriendlyCommand,
     end,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # imported when a command runs, as --help shows at once
 )
 @METHOD
 @DEVICE
+@JOBS_OF_FEATURES
 @with_sharing
 @click.pass_context
 def evaluate_command(
@@ -55,6 +57,7 @@ def evaluate_command(
     split: FeatureGroup,
     method: DrawingMethod,
     device: DeviceName,
+    jobs: int | None,
     shard: str | None,
     scheduler: str | None,
 ) -> None:
@@ -66,7 +69,7 @@ def evaluate_command(
     methods, by class and by feature, and the paths of what was written: the same as
     JSON and CSV, and the pixels as points for QGIS.
     """
-    check_sharing(shard, scheduler)
+    check_sharing(shard, scheduler, jobs)
     loaded, place = _open(experiment, workspace, verbose, quiet)
     from glacier_inversion.evaluation.evaluate import evaluate
 
@@ -77,6 +80,7 @@ def evaluate_command(
             split=split,
             method=method,
             device=device,
+            jobs=jobs or 1,
             shard=shard,
             scheduler=scheduler,
             progress=progress,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -19,8 +20,7 @@ from glacier_inversion.dataset.profile_lines import (
 )
 from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.drawn_features import DrawnFeature
-from glacier_inversion.drawing.drawn_together import drawing_into
-from glacier_inversion.drawing.feature_maps import draw_feature
+from glacier_inversion.drawing.drawn_together import draw_features, drawing_into
 from glacier_inversion.drawing.holes import tell_holes, write_holes
 from glacier_inversion.drawing.maps import Map, lay_map
 from glacier_inversion.drawing.models import (
@@ -88,6 +88,7 @@ def draw(
     *,
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
+    jobs: int = 1,
     shard: str | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -122,6 +123,10 @@ def draw(
         same within rounding.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
+    jobs : int
+        Features drawn at the same time, each by a process of its own on its share of
+        the cores; on a GPU one after the other. The maps do not depend on it. Processes
+        import the main module again, which must bear that, as commands do.
     shard : str, optional
         Such as "1/4": share the features with other calls that do so, on any machine.
         The last of them draws profiles, and writes what shows the maps together.
@@ -148,7 +153,10 @@ def draw(
             f"Invalid method {method!r}. Must be one of {get_args(DrawingMethod)}."
         )
         raise ValueError(message)
-    hands, workspace = find_hands(shard, scheduler, 1, workspace)
+    if jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least."
+        raise ValueError(message)
+    hands, workspace = find_hands(shard, scheduler, jobs, workspace)
     progress = progress or Silent()
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
@@ -183,6 +191,8 @@ def draw(
     laid = [drawn for of_model in maps.values() for drawn in of_model]
     if not laid and not failures and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
+    on_gpu = device.torch_device.type == "cuda"
+    n_jobs = 1 if hands is not None or on_gpu else jobs
     n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in laid)
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
@@ -198,6 +208,7 @@ def draw(
                 maps[ensemble.name],
                 lines,
                 hands,
+                n_jobs,
                 failures,
                 progress,
             )
@@ -216,6 +227,7 @@ def _draw_model(
     maps: Sequence[Map],
     lines: Mapping[str, list[shapely.LineString]],
     hands: Hands | None,
+    jobs: int,
     failures: dict[str, str],
     progress: Progress,
 ) -> list[Path]:
@@ -228,9 +240,6 @@ def _draw_model(
         describe_way(ensemble),
     )
     folder = workspace.drawings(ensemble.name)
-    written: list[Path] = []
-    of_run: DrawnMaps = {}
-    done: dict[str, DrawnFeature] = {}
     thicknesses = []
     if maps:
         bed = experiment.drawing_description.bed
@@ -243,27 +252,32 @@ def _draw_model(
     with drawing as failed, gdal_ready():
         if hands is not None:  # which told of it
             progress = Silent()
-        for drawn in maps:
-            try:
-                if drawn.feature in failed:
-                    raise DatasetError(failed[drawn.feature])
-                of_feature = draw_feature(planned, drawn, progress)
+        found: dict[str, DrawnFeature] = {}
+        with closing(
+            draw_features(planned, maps, failed, jobs, progress)
+        ) as being_drawn:
+            for feature, of_feature in being_drawn:
+                if isinstance(of_feature, str):
+                    logger.error("%s: %s", feature, of_feature)
+                    failures[feature] = of_feature
+                    continue
                 tell_holes(of_feature.holes)
-                if not of_run:
+                if not found:
                     remove_outdated(folder, ensemble)
                 paths = of_feature.maps.values()
                 remove(*map(style_path, paths))
                 # what GDAL or QGIS found out of the map that was there
                 remove(*map(auxiliary_path, paths))
-                written += paths
-                done[drawn.feature] = of_feature
-                for of_what, path in of_feature.maps.items():
-                    of_run.setdefault(of_what, []).append(path)
+                found[feature] = of_feature
                 if not of_feature.holes.n_drawn:  # which is logged, with its causes
-                    failures[drawn.feature] = "nothing could be drawn"
-            except (DatasetError, RasterError) as error:
-                logger.error("%s: %s", drawn.feature, error)
-                failures[drawn.feature] = str(error)
+                    failures[feature] = "nothing could be drawn"
+        # in the order of the maps, whichever was drawn first
+        done = {own.feature: found[own.feature] for own in maps if own.feature in found}
+        written = [path for of in done.values() for path in of.maps.values()]
+        of_run: DrawnMaps = {}
+        for of_feature in done.values():
+            for of_what, path in of_feature.maps.items():
+                of_run.setdefault(of_what, []).append(path)
         n_kept = sum(of_feature.is_kept for of_feature in done.values())
         if n_kept and hands is None:  # else others have drawn them just now
             logger.info(

@@ -1,10 +1,10 @@
-"""Features that several commands draw together, each a task of a job."""
+"""Features that are drawn by other processes, of this command or of several."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import torch
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.drawing.drawn_features import DrawnFeature
 from glacier_inversion.drawing.feature_maps import draw_feature
 from glacier_inversion.drawing.maps import Map, lay_map
 from glacier_inversion.drawing.models import open_ensembles
@@ -21,10 +22,13 @@ from glacier_inversion.drawing.volume_tables import find_thicknesses, read_calib
 from glacier_inversion.errors import DatasetError, ModelError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.geodata.geotiffs import gdal_ready
 from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
+from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.network.devices import open_device
 from glacier_inversion.workspace import Workspace
@@ -39,6 +43,69 @@ class _Given(NamedTuple):
     model: str
     method: DrawingMethod
     device: DeviceName
+
+
+def draw_features(
+    planned: PlannedMaps,
+    maps: Sequence[Map],
+    failed: Mapping[str, str],
+    jobs: int,
+    progress: Progress,
+) -> Generator[tuple[str, DrawnFeature | str], None, None]:
+    """
+    Yield each feature with what was drawn of it, or why nothing was, as it is done.
+
+    Parameters
+    ----------
+    failed : mapping of str
+        Why features could not be drawn by others, by id.
+    jobs : int
+        Processes; with 1 it is this one, in order.
+
+    Raises
+    ------
+    GlacierInversionError
+        A process ended as it began. What `draw_feature` raises otherwise is raised.
+    """
+    if jobs > 1:
+        block_px = planned.ensemble.device.block_px
+        n_blocks = {drawn.feature: len(drawn.blocks(block_px)) for drawn in maps}
+        beside = do_side_by_side(_draw_beside, _give(planned), [*n_blocks], jobs)
+        with closing(beside):
+            for feature, result in beside:
+                for _ in range(n_blocks[feature]):
+                    progress.advance(feature)
+                if isinstance(result, ProcessLostError):
+                    yield feature, str(result)
+                else:
+                    yield feature, result
+        return
+    for drawn in maps:
+        if drawn.feature in failed:
+            yield drawn.feature, failed[drawn.feature]
+        else:
+            yield drawn.feature, _try_to_draw(planned, drawn, progress)
+
+
+def _try_to_draw(
+    planned: PlannedMaps, drawn: Map, progress: Progress
+) -> DrawnFeature | str:
+    try:
+        return draw_feature(planned, drawn, progress)
+    except (DatasetError, RasterError) as error:
+        return str(error)
+
+
+def _give(planned: PlannedMaps, token: str = "") -> _Given:
+    ensemble = planned.ensemble
+    return _Given(
+        token,
+        planned.experiment,
+        planned.workspace,
+        ensemble.name,
+        ensemble.method,
+        "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
+    )
 
 
 @contextmanager
@@ -70,16 +137,8 @@ def drawing_into(
             yield {}
         return
     key = digest_of([planned.made_from(drawn.feature) for drawn in maps])
-    ensemble = planned.ensemble
     with working_together(folder, "drawing into", hands, key) as job:
-        given = _Given(
-            job.token,
-            planned.experiment,
-            planned.workspace,
-            ensemble.name,
-            ensemble.method,
-            "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
-        )
+        given = _give(planned, job.token)
         progress.start("drawing", len(maps), "feature")
         tasks = {drawn.feature: drawn.feature for drawn in maps}
         results = job.do(_draw_task, given, tasks, progress)
@@ -88,21 +147,24 @@ def drawing_into(
 
 def _draw_task(given: _Given, feature: str) -> Result:
     """Draw the maps of a feature, which lie on the disk then, with their record."""
-    torch.set_num_threads(share_of_cores())
+    drawn = _draw_beside(given, share_of_cores(), feature)
+    return {"failure": drawn} if isinstance(drawn, str) else {}
+
+
+def _draw_beside(given: _Given, n_threads: int, feature: str) -> DrawnFeature | str:
+    """Return what was drawn of a feature, or why nothing was."""
+    torch.set_num_threads(n_threads)
     planned = once(f"{given.token} {given.model}", lambda: _plan(given))
     description = planned.experiment.drawing_description
-    try:
-        drawn = lay_map(
-            planned.experiment,
-            planned.ensemble,
-            planned.dataset,
-            feature,
-            description.clip_to_outline,
-        )
-        draw_feature(planned, drawn, Silent())
-    except (DatasetError, RasterError) as error:
-        return {"failure": str(error)}
-    return {}
+    drawn = lay_map(
+        planned.experiment,
+        planned.ensemble,
+        planned.dataset,
+        feature,
+        description.clip_to_outline,
+    )
+    with gdal_ready():
+        return _try_to_draw(planned, drawn, Silent())
 
 
 def _plan(given: _Given) -> PlannedMaps:

@@ -67,6 +67,7 @@ def evaluate(
     split: FeatureGroup = "test",
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
+    jobs: int = 1,
     shard: str | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -92,6 +93,8 @@ def evaluate(
         How points are evaluated, as in `draw`.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
+    jobs : int
+        Features predicted at the same time, as in `draw`.
     shard : str, optional
         Such as "1/4": share the features with other calls that do so, on any machine.
         The last of them scores what all have predicted.
@@ -112,7 +115,10 @@ def evaluate(
     LeftToOthersError
         Other shards finish the evaluation, or have finished it.
     """
-    hands, workspace = find_hands(shard, scheduler, 1, workspace)
+    if jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least."
+        raise ValueError(message)
+    hands, workspace = find_hands(shard, scheduler, jobs, workspace)
     scored = score_split(
         experiment,
         workspace,
@@ -121,6 +127,7 @@ def evaluate(
         device=device,
         progress=progress,
         hands=hands,
+        jobs=jobs,
     )
     calibrations = _read_calibrations(scored.ensemble)
     for output, of_output in scored.scores.items():

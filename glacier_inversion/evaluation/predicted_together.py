@@ -1,9 +1,10 @@
-"""Features that several commands predict together, each a task of a job."""
+"""Features that are predicted by other processes, of this command or of several."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,9 @@ from glacier_inversion.evaluation.subject import open_subject
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
+from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import open_device
@@ -83,16 +86,50 @@ def predict_together(
     }
 
 
+def predict_side_by_side(
+    experiment: Experiment,
+    workspace: Workspace,
+    ensemble: Ensemble,
+    features: Sequence[str],
+    rasters: dict[str, list[str]],
+    jobs: int,
+    progress: Progress,
+) -> dict[str, Parts | str]:
+    """
+    Return the same, by processes of this command.
+
+    Raises
+    ------
+    GlacierInversionError
+        A process ended as it began. What `read_feature` raises otherwise is raised.
+    """
+    given = _Given("", experiment, workspace, rasters, ensemble.method, "cpu")
+    read: dict[str, Parts | str] = {}
+    with closing(do_side_by_side(_predict_beside, given, features, jobs)) as done:
+        for feature, result in done:
+            if isinstance(result, ProcessLostError):
+                read[feature] = str(result)
+            else:
+                read[feature] = result
+            progress.advance(feature)
+    return read
+
+
 def _predict_task(given: _Given, feature: str) -> Result:
-    torch.set_num_threads(share_of_cores())
+    parts = _predict_beside(given, share_of_cores(), feature)
+    return {"failure": parts} if isinstance(parts, str) else _from_parts(parts)
+
+
+def _predict_beside(given: _Given, n_threads: int, feature: str) -> Parts | str:
+    """Return what is known and predicted of a feature, or why nothing is."""
+    torch.set_num_threads(n_threads)
     dataset, ensemble = once(given.token, lambda: _open(given))
     try:
-        parts = read_feature(
+        return read_feature(
             ensemble.model.experiment, dataset, feature, given.rasters, ensemble
         )
     except (DatasetError, RasterError) as error:
-        return {"failure": str(error)}
-    return _from_parts(parts)
+        return str(error)
 
 
 def _open(given: _Given) -> tuple[BuiltDataset, Ensemble]:

@@ -15,7 +15,10 @@ from glacier_inversion.errors import DatasetError, RasterError, name_some
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.predicted_together import predict_together
+from glacier_inversion.evaluation.predicted_together import (
+    predict_side_by_side,
+    predict_together,
+)
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import Scores, score_outputs
 from glacier_inversion.evaluation.subject import open_subject
@@ -74,6 +77,7 @@ def score_split(
     device: DeviceName | Device,
     progress: Progress | None,
     hands: Hands | None = None,
+    jobs: int = 1,
 ) -> SplitScores:
     """
     Predict what is known, and score it, as `evaluate` does before it writes.
@@ -84,6 +88,8 @@ def score_split(
         As `evaluate` takes them.
     hands : Hands, optional
         Who predicts.
+    jobs : int
+        Where nobody else does: processes that predict, on the CPU.
 
     Raises
     ------
@@ -161,6 +167,10 @@ def score_split(
             rasters,
             hands,
             progress,
+        )
+    elif jobs > 1 and device.torch_device.type != "cuda":
+        read = predict_side_by_side(
+            experiment, workspace, ensemble, features, rasters, jobs, progress
         )
     training = read_known_pixels(own, dataset, trained, rasters, progress)
     pixels = read_known_pixels(

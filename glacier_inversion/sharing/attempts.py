@@ -27,7 +27,8 @@ PACKAGE = logging.getLogger("glacier_inversion")
 PATIENCE = 0.1
 """Seconds until it is looked again whether a folder is free."""
 _FORMAT = 1  # of job.json
-_MOST_TRIES = 2  # of a task whose process dies
+MOST_TRIES = 2
+"""Of a task whose process dies."""
 
 Task = tuple[str, Any]
 """The name of a task, which can be that of a file, and what is to be done."""
@@ -164,8 +165,8 @@ def attempt(
             entry = ledger.read()
             if not is_ours or entry.result is not None:
                 return []
-            if entry.n_tried >= _MOST_TRIES:
-                ledger.note_result({"failure": _tell_lost(entry.n_tried)})
+            if entry.n_tried >= MOST_TRIES:
+                ledger.note_result({"failure": tell_lost(entry.n_tried)})
                 return []
             ledger.note_begin()
             with keeping_logs(place.level) as records, ExitStack() as unless_done:
@@ -176,7 +177,8 @@ def attempt(
     return records
 
 
-def _tell_lost(n_tried: int) -> str:
+def tell_lost(n_tried: int) -> str:
+    """Say why there is no result of a task whose processes died, and what to do."""
     return (
         f"each of the {n_tried} processes that worked at it ended without a word. Must "
         "have enough memory, files that GDAL reads, and not be killed. Use fewer "

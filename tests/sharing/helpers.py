@@ -62,3 +62,14 @@ def unlucky(folder: Path, number: int) -> dict[str, int]:
     """Refuse a task."""
     message = f"{number}: is unlucky"
     raise RasterError(message)
+
+
+def square_beside(folder: Path, n_threads: int, number: int) -> dict[str, int]:
+    """Do a task, by a process that has threads of its own."""
+    assert n_threads >= 1
+    return square(folder, number)
+
+
+def n_threads_of(given: None, n_threads: int, task: int) -> int:
+    """Return what is given to a process."""
+    return n_threads

@@ -1,0 +1,61 @@
+"""Features that several processes of one command draw and evaluate: the same files."""
+
+import shutil
+
+import pytest
+
+from glacier_inversion import Workspace, draw, evaluate, load_experiment
+from tests.helpers import copy_of, read_all
+
+
+def test_maps_are_the_same_whatever_the_number_of_processes(finished, tmp_path):
+    "All that a run writes, as does one that finds a part of the maps."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    assert run("draw").exit_code == 0
+    expected = read_all(run.root / "drawings")
+    shutil.rmtree(run.root / "drawings")
+    at_once = run("draw", "--jobs", "2", "--verbose")
+    assert at_once.exit_code == 0
+    assert "pixels drawn" in at_once.stderr  # what the processes log
+    assert read_all(run.root / "drawings") == expected
+    shutil.rmtree(run.root / "drawings/small/south")
+    again = run("draw", "--jobs", "2")
+    assert again.stdout == at_once.stdout
+    assert "kept the maps of" in again.stderr
+    assert read_all(run.root / "drawings") == expected
+
+
+def test_a_feature_that_fails_costs_the_others_nothing(finished, tmp_path):
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"] |= {"features": ["south", "east"], "profiles": []}
+    run.write()
+    (run.root / "datasets/region/south/slope.tif").unlink()
+    done = run("draw", "--jobs", "2")
+    assert done.exit_code == 3
+    assert "south/slope.tif: is missing or damaged" in done.stderr
+    assert (run.root / "drawings/small/east/thickness_mean.tif").exists()
+    assert "1 features failed: south" in done.stderr
+
+
+def test_numbers_are_the_same_whatever_the_number_of_processes(finished, tmp_path):
+    run = copy_of(finished, tmp_path)
+    assert run("evaluate", "--split", "all").exit_code == 0
+    expected = read_all(run.root / "evaluations")
+    shutil.rmtree(run.root / "evaluations")
+    assert run("evaluate", "--split", "all", "--jobs", "2").exit_code == 0
+    assert read_all(run.root / "evaluations") == expected
+
+
+@pytest.mark.parametrize("command", ["draw", "evaluate"])
+def test_odd_numbers_of_processes_are_refused(finished, command):
+    refused = finished(command, "--jobs", "0")
+    assert refused.exit_code == 2
+    assert "0 is not in the range" in refused.stderr
+    refused = finished(command, "--jobs", "2", "--scheduler", "tcp://x:1")
+    assert "--jobs 2: cannot stand beside --scheduler" in refused.stderr
+    loaded = load_experiment(finished.file)
+    function = {"draw": draw, "evaluate": evaluate}[command]
+    with pytest.raises(ValueError, match=r"Invalid jobs 0\. Must be 1 at"):
+        function(loaded, Workspace(finished.root), jobs=0)
