@@ -137,13 +137,15 @@ class Experiment(Section):
         "the training tiles; 'samples': in the patches of the training samples alone, "
         "so that what is far from all of them does not count. Targets by their "
         "training std, not shifted but for their logarithms, and not scaled either "
-        "where a sigmoid or tanh bounds the output.",
+        "where a sigmoid or tanh bounds the output. With extra_training of both "
+        "datasets, each by its share of an epoch.",
     )
     start: Literal["zero", "mean"] = Field(
         default="zero",
         description="Where networks start, as their last layers have no bias: 'zero': "
         "at what the last activation makes of 0; 'mean': at the mean of the training "
-        "targets, by a number that is added before the last activation.",
+        "targets, those of extra_training too, by a number that is added before the "
+        "last activation.",
     )
     dataset_description: DatasetDescription = Field(description="The dataset.")
     model_description: ModelDescription = Field(description="The network.")
