@@ -147,6 +147,11 @@ class Grid:
             self.top,
         )
 
+    def bounds_around(self, reach: float) -> Bounds:
+        """Return the bounds of all that is so near, in CRS units, on every side."""
+        left, bottom, right, top = self.bounds
+        return left - reach, bottom - reach, right + reach, top + reach
+
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
         """The six numbers of the affine transform from (col, row) to (x, y)."""

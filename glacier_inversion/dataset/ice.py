@@ -54,7 +54,7 @@ class Ice:
 
     def inside(self, grid: Grid) -> NDArray[np.bool_]:
         """Tell which pixels have their centre inside any outline."""
-        near = shapely.box(*grid.bounds).buffer(grid.resolution, join_style="mitre")
+        near = shapely.box(*grid.bounds_around(grid.resolution))
         return inside(self._touching(near), grid)
 
     def nearest(self, grid: Grid) -> NDArray[np.intp]:
@@ -90,7 +90,7 @@ class Ice:
         reach = _NEAR_PX * grid.resolution
         left = np.arange(x.size)
         while left.size:
-            near = shapely.box(*grid.bounds).buffer(reach, join_style="mitre")
+            near = shapely.box(*grid.bounds_around(reach))
             margin = self._margin(near, _GAP_PX * grid.resolution)
             found[left] = _distances(shapely.points(x[left], y[left]), margin)
             # farther away there may be a margin that is nearer than what was found

@@ -76,7 +76,7 @@ class Ownership:
         """
         split = self.splits.get(feature)
         reach = 0.0 if warping is None else warping.reach(grid)
-        near = shapely.box(*grid.bounds).buffer(reach, join_style="mitre")
+        near = shapely.box(*grid.bounds_around(reach))
         others = [f for f in self.touching(near) if f != feature]
         foreign = inside([self.outlines[f] for f in others], grid)
         if warping is None:

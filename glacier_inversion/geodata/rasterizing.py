@@ -28,7 +28,7 @@ def inside(
     -------
     inside : bool array, shape (grid.n_rows, grid.n_cols)
     """
-    near = shapely.box(*grid.bounds).buffer(grid.resolution, join_style="mitre")
+    near = shapely.box(*grid.bounds_around(grid.resolution))
     shapes = _clipped(geometries, near)
     return _burnt(shapes, grid.shape, Affine(*grid.transform), touched)
 
@@ -56,7 +56,7 @@ def inside_of_file(
     -------
     inside : bool array, shape (n_rows, n_cols) of the part
     """
-    near = shapely.box(*grid.bounds).buffer(warping.reach(grid), join_style="mitre")
+    near = shapely.box(*grid.bounds_around(warping.reach(grid)))
     shapes = _clipped(geometries, near)
     a, b, c, d, e, f = warping.transform
     row, col = rows.start, cols.start

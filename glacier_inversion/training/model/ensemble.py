@@ -97,6 +97,7 @@ class Ensemble:
         self.seeds = finished_seeds(folder)
         with torch.random.fork_rng(devices=[]):
             self._network = Network(model.experiment).eval()
+        self._n_bytes = sum(w.nbytes for w in self._network.parameters())
         self.plan = plan_dense(self._network, self.layout)
         self.device = device
         self.calibration: Calibration | None = None
@@ -306,9 +307,8 @@ class Ensemble:
 
     def _groups(self) -> Iterator[list[Network]]:
         """Load as many members at once as memory is given to; all, as a rule, once."""
-        size = sum(weight.nbytes for weight in self._network.parameters())
         most = MOST_WEIGHTS * self._given.block_px // self.device.block_px
-        n_at_once = max(1, most // size)
+        n_at_once = max(1, most // self._n_bytes)
         for begin in range(0, len(self.seeds), n_at_once):
             seeds = self.seeds[begin : begin + n_at_once]
             if self._loaded_seeds != seeds:

@@ -1,5 +1,7 @@
 """Convolutions fused with what follows them, against the plain operations."""
 
+from unittest import mock
+
 import hypothesis
 import pytest
 import torch
@@ -25,10 +27,11 @@ def source():
     side=st.integers(1, 7),
     more=st.integers(0, 12),
     flags=st.tuples(*[st.booleans()] * 5),
+    small=st.sampled_from([0, fused.SMALL]),
     n_cropped=st.integers(0, 2),
 )
 def test_all_that_follows_is_computed(
-    n, channels, filters, side, more, flags, n_cropped
+    n, channels, filters, side, more, flags, small, n_cropped
 ):
     "Against float64, for windows of larger images and either layout of memory."
     pads, rectifies, adds, has_bias, is_last = flags
@@ -56,10 +59,27 @@ def test_all_that_follows_is_computed(
     options = {"pads": pads, "rectifies": rectifies}
     copy = None if onto is None else onto.clone()
     before = image.clone()
-    with torch.inference_mode():
+    with torch.inference_mode(), mock.patch.object(fused, "SMALL", small):
         found = fused.convolve(image, weight, bias, **options, onto=copy)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(image, before)
+
+
+def test_small_images_are_fused_where_something_follows(monkeypatch, source):
+    "Else the plain operation is called, which takes less time for a call."
+    called = []
+    monkeypatch.setattr(
+        fused, "_fused", lambda *given: called.append(given) or given[0]
+    )
+    monkeypatch.setattr(fused, "is_fused", lambda: True)
+    weight = torch.randn(4, 3, 1, 1, generator=source)
+    onto = torch.zeros(2, 4, 8, 8)
+    with torch.inference_mode():
+        for n_rows, options in (
+            (8, {}), (8, {"rectifies": True}), (8, {"onto": onto}), (800, {})
+        ):  # fmt: skip
+            fused.convolve(torch.zeros(2, 3, n_rows, 8), weight, None, **options)
+    assert [given[0].shape[2] for given in called] == [8, 8, 800]
 
 
 def test_gradients_are_those_of_the_plain_operations(source):
