@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shlex
 import signal
@@ -141,3 +142,9 @@ def killed_in_writing(folder: Path, number: int) -> None:
     with replacing(folder / f"{number}.tif") as scratch:
         scratch.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_slowly(number: int) -> int:
+    """Do a task; the process takes a second to end, and says that it has."""
+    atexit.register(lambda: (time.sleep(1.0), sys.stderr.write("ended\n")))
+    return number

@@ -7,6 +7,7 @@ which are their parent's to hear, and end with their parent, however it ends.
 
 from __future__ import annotations
 
+import logging
 import math
 import multiprocessing
 import os
@@ -33,6 +34,8 @@ from glacier_inversion.machine.control_groups import (
 from glacier_inversion.machine.crashes import is_watched
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.sharing.task_shares import Pace, Shares
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 _PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
@@ -220,8 +223,9 @@ def each(
     Yield each task with what *work* makes of *given* and it, as it is done.
 
     A task whose process ends, by a crash of a library for one, is yielded with how it
-    ended, and another process takes its place. The processes have ended when this has,
-    or is closed.
+    ended, and another process takes its place. Where one ends as it begins, perhaps for
+    want of memory, those that have begun do all. The processes have ended when this
+    has, or is closed.
 
     One process begins, with the first task. Others follow when what is left takes so
     long, by the tasks done so far, that each is worth its start. Tasks that follow one
@@ -239,7 +243,8 @@ def each(
     Raises
     ------
     ProcessLostError
-        A process ended before it began a task. What *work* raises is raised, too.
+        A process ended as it began, and there is no other. What *work* raises is
+        raised, too.
     """
     shares, pace = Shares(tasks), Pace()
     workers: dict[Connection, Worker] = {}
@@ -270,10 +275,17 @@ def each(
                     answer = connection.recv()
                 except (EOFError, OSError) as error:
                     lost = ProcessLostError(how_it_ended(workers[connection]))
-                    if connection not in ready:
-                        raise lost from error
                     dismiss([workers.pop(connection)])
                     task = at_work.pop(connection)
+                    if connection not in ready:
+                        if not ready & workers.keys():
+                            raise lost from error
+                        logger.warning("a process ended as it began (%s)", lost)
+                        n_processes = len(workers)
+                        shares.give_back(connection, task)
+                        for idle in [c for c in workers if c not in at_work]:
+                            hand_on(idle)
+                        continue
                     if shares:
                         start()
                     yield task, lost
@@ -299,6 +311,16 @@ def _serve(
     global _serves  # noqa: PLW0603  of the whole process
     _serves = True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        _serve_until_the_end(connection, work, given)
+    finally:
+        # it ends: libraries that put away what is theirs shall not be broken off
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _serve_until_the_end(
+    connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
+) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(_Ready())
         while True:

@@ -34,6 +34,10 @@ class Shares(Generic[Task]):
             del longest[:n]
         return own.pop()
 
+    def give_back(self, process: Hashable, task: Task) -> None:
+        """Let others take a task that a process has not done."""
+        self._runs[process].append(task)
+
 
 class Pace:
     """How long a process takes to begin, and a task, by those that were seen."""

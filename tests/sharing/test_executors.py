@@ -20,6 +20,7 @@ from glacier_inversion.sharing.executors import (
 )
 from tests.processes import (
     children_of,
+    run_code,
     session_of,
     slow,
     square,
@@ -163,6 +164,48 @@ def test_processes_that_cannot_begin_are_an_error():
     "Each would be lost in its turn: it is not what the tasks hold."
     with pytest.raises(ProcessLostError, match="exit code 1"):
         list(each(square, (Unsendable(),), [1, 2], 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_one_that_ends_as_it_begins_is_no_harm_where_others_have_begun(
+    monkeypatch, caplog
+):
+    "They do its task, too, and no other process begins."
+    monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
+    begun = []
+
+    def start_and_kill_second(*given):
+        begun.append(start_worker(*given))
+        if len(begun) == 2:
+            begun[-1].process.kill()
+        return begun[-1]
+
+    monkeypatch.setattr(executors, "start_worker", start_and_kill_second)
+    assert len(dict(each(square, (0,), range(16, 400), 2))) == 384
+    assert len(begun) == 2
+    assert "a process ended as it began (signal 9)" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["close", "terminate"])
+def test_a_process_that_ends_is_let_end(way):
+    "SIGTERM in the midst of what libraries do at the end is no error of theirs."
+    code = f"""
+import time
+from glacier_inversion.sharing.executors import _serve, start_worker
+from tests.processes import end_slowly
+worker = start_worker(_serve, end_slowly, ())
+ready = worker.connection.recv()
+worker.connection.send(3)
+assert worker.connection.recv() == 3
+worker.connection.close() if {way!r} == "close" else worker.process.terminate()
+time.sleep(0.5)
+worker.process.terminate()
+worker.process.join(30)
+print(worker.process.exitcode)
+"""
+    done = run_code(code)
+    assert done.stderr == "ended\n"
+    assert done.stdout == ("0\n" if way == "close" else "1\n")
 
 
 class Unsendable:
