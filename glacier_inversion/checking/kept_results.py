@@ -89,7 +89,8 @@ def find_other_model(
 
     folder = workspace.model(experiment.model_name)
     if not (folder / "model.json").exists():
-        return find_orphans(folder)
+        orphans = find_orphans(folder)
+        return [] if orphans is None else [orphans]
     dataset = None
     fieldname = plan.description.shapefile_fieldname
     if summary is not None and not find_changes(summary, fieldname, experiment):

@@ -27,7 +27,7 @@ def open_models(
     warnings: list[str],
 ) -> dict[str, Model]:
     """
-    Return the models to be drawn by their places, and note what is wrong with them.
+    Return the models to be drawn, each with its place, and note what is wrong.
 
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have, or that lack the calibration of what is to be drawn; and

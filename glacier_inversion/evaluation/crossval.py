@@ -191,9 +191,9 @@ def crossval(
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or any(own.best_by.of_validation for own in experiments.values())
-    groups = None
+    groups, where = None, ""
     if group is not None:
-        groups = read_groups(experiment, workspace, dataset, group)
+        groups, where = read_groups(experiment, workspace, dataset, group)
     truths = filter(dataset.has_truth, experiment.outputs)
     variables = [variable.name for variable in (*experiment.inputs, *truths)]
     dataset.check_features(features, [*variables, *description.rasters])
@@ -202,8 +202,7 @@ def crossval(
     known = {output: pixels.count_by_feature() for output, pixels in found.items()}
     n_known = {f: sum(counts[f] for counts in known.values()) for f in features}
     if group is not None and groups is not None:
-        outlines = workspace.data(experiment.dataset_description.shapefile_file)
-        check_groups(groups, n_known, outlines, group)
+        check_groups(groups, n_known, where, group)
     folds = make_folds(
         n_known,
         n_folds=n_folds,

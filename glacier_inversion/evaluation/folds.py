@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from glacier_inversion.dataset.opened import BuiltDataset
@@ -227,9 +226,9 @@ def _of(fold: Fold, part: str) -> list[str]:
 
 def read_groups(
     experiment: Experiment, workspace: Workspace, dataset: BuiltDataset, column: str
-) -> dict[str, str]:
+) -> tuple[dict[str, str], str]:
     """
-    Return what a column of the outlines says of each feature, as text.
+    Return what a column of the outlines says of each feature, as text, and where.
 
     As the file says it now, or where it is not at hand as it was when the dataset was
     built. Features of which it is empty are left out.
@@ -257,27 +256,28 @@ def read_groups(
             f"{nearest(column, known)} Name one of them, or leave --group out."
         )
         raise DatasetError(message)
-    return {
+    groups = {
         feature: str(row[column])
         for feature, row in columns.items()
         if row[column] not in (None, "")
     }
+    return groups, where
 
 
 def check_groups(
-    groups: Mapping[str, str], n_known: Mapping[str, int], path: Path, column: str
+    groups: Mapping[str, str], n_known: Mapping[str, int], where: str, column: str
 ) -> None:
     """
     Check that each feature that is held out has a group.
 
     Parameters
     ----------
-    groups : mapping of str
+    groups, where
         As `read_groups` returns them.
     n_known : mapping of int
         Known pixels of each feature: one without any trains in every fold.
-    path, column
-        Where groups are from, for the message.
+    column : str
+        Of the groups, for the message.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def check_groups(
     empty = [feature for feature, n in n_known.items() if n and feature not in groups]
     if empty:
         message = (
-            f"{path}: the column {column!r} is empty of {name_some(empty, 5)}. Must "
+            f"{where}: the column {column!r} is empty of {name_some(empty, 5)}. Must "
             "name a group for each feature on which something is known. Fill it, or "
             "leave --group out."
         )

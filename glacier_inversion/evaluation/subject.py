@@ -93,8 +93,8 @@ def check_fold_folders(experiment: Experiment, workspace: Workspace) -> None:
         if workspace.model_to_read(place).resolve() != own.resolve() and is_taken:
             message = (
                 f"drawing_description.models: {place!r} has the name of another model "
-                f"of the blend or of {own.parent}, and its folds would lie among those "
-                "of that one. Must have a name of its own. Rename its folder."
+                f"in {own.parent}, and its folds would lie among those of that one. "
+                "Must have a name of its own. Rename its folder."
             )
             raise ModelError(message)
 

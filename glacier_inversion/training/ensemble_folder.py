@@ -84,7 +84,7 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
         remove_model(folder)
-    for orphans in find_orphans(folder):
+    if (orphans := find_orphans(folder)) is not None:
         raise ModelError(orphans)
     if (folder / "model.json").exists():
         there = read_model(folder)
@@ -97,14 +97,14 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     write_model(model, folder)
 
 
-def find_orphans(folder: Path) -> list[str]:
-    """Say that members lie in a folder without what says whose they are."""
+def find_orphans(folder: Path) -> str | None:
+    """Say that members lie in a folder without what says whose they are, if so."""
     if (folder / "model.json").exists() or not member_folders(folder):
-        return []
-    return [
+        return None
+    return (
         f"{folder}: holds members but no model.json, which says what they were trained "
         "from. Restore it, or start anew with --overwrite."
-    ]
+    )
 
 
 def describe_differing(folder: Path, differing: Sequence[str]) -> str:

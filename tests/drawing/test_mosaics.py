@@ -75,8 +75,8 @@ def test_valid_pixels_win_where_maps_overlap(tmp_path):
         np.testing.assert_array_equal(src.read(1), expected)
 
 
-def test_mosaics_open_a_map_of_each_feature_and_miss_none(tmp_path, monkeypatch):
-    "The grid is that of all its maps; one more tells the unit. All must be there."
+def test_mosaics_open_one_map_each_and_miss_none(tmp_path, monkeypatch):
+    "That one tells CRS and unit, and its grid is known. All must be there."
     opened = []
 
     def open_once(path, **options):

@@ -16,7 +16,9 @@ from tests.synthetic import EPSG
 TAGS = {"KEY": "value", "OTHER": "x" * 64}
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (255, 257), (1300, 70), (2100, 1100)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (255, 257), (300, 1000), (1024, 1025), (1300, 70), (2100, 1100)]
+)
 def test_a_tile_has_the_bytes_that_gdal_writes(tmp_path, monkeypatch, shape):
     "Made in memory, or block by block in its file."
     values = np.random.default_rng(0).normal(size=shape).astype("f4")
