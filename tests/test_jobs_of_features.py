@@ -5,10 +5,26 @@ import shutil
 import pytest
 
 from glacier_inversion import Workspace, draw, evaluate, load_experiment
+from glacier_inversion.sharing import executors, task_shares
+from glacier_inversion.sharing.executors import start_worker
 from tests.helpers import copy_of, read_all
 
 
-def test_maps_are_the_same_whatever_the_number_of_processes(finished, tmp_path):
+@pytest.fixture
+def begun(monkeypatch):
+    """The processes that were started, of which each is taken to be worth it."""
+    processes = []
+
+    def note(*given):
+        processes.append(start_worker(*given))
+        return processes[-1]
+
+    monkeypatch.setattr(executors, "start_worker", note)
+    monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
+    return processes
+
+
+def test_maps_are_the_same_whatever_the_number_of_processes(finished, tmp_path, begun):
     "All that a run writes, as does one that finds a part of the maps."
     run = copy_of(finished, tmp_path)
     run.raw["drawing_description"]["features"] = "all"
@@ -18,6 +34,7 @@ def test_maps_are_the_same_whatever_the_number_of_processes(finished, tmp_path):
     shutil.rmtree(run.root / "drawings")
     at_once = run("draw", "--jobs", "2", "--verbose")
     assert at_once.exit_code == 0
+    assert len(begun) == 2
     assert "pixels drawn" in at_once.stderr  # what the processes log
     assert read_all(run.root / "drawings") == expected
     shutil.rmtree(run.root / "drawings/small/south")
@@ -39,12 +56,15 @@ def test_a_feature_that_fails_costs_the_others_nothing(finished, tmp_path):
     assert "1 features failed: south" in done.stderr
 
 
-def test_numbers_are_the_same_whatever_the_number_of_processes(finished, tmp_path):
+def test_numbers_are_the_same_whatever_the_number_of_processes(
+    finished, tmp_path, begun
+):
     run = copy_of(finished, tmp_path)
     assert run("evaluate", "--split", "all").exit_code == 0
     expected = read_all(run.root / "evaluations")
     shutil.rmtree(run.root / "evaluations")
     assert run("evaluate", "--split", "all", "--jobs", "2").exit_code == 0
+    assert len(begun) == 2
     assert read_all(run.root / "evaluations") == expected
 
 
@@ -57,5 +77,5 @@ def test_odd_numbers_of_processes_are_refused(finished, command):
     assert "--jobs 2: cannot stand beside --scheduler" in refused.stderr
     loaded = load_experiment(finished.file)
     function = {"draw": draw, "evaluate": evaluate}[command]
-    with pytest.raises(ValueError, match=r"Invalid jobs 0\. Must be 1 at"):
+    with pytest.raises(ValueError, match=r"Invalid jobs 0\. Must be 1 at least"):
         function(loaded, Workspace(finished.root), jobs=0)

@@ -43,6 +43,7 @@ from glacier_inversion.files import (
 from glacier_inversion.geodata.tile_files import read_tags
 from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent, duration
+from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import digest_of
@@ -100,9 +101,7 @@ def build_dataset(
     LeftToOthersError
         Other shards finish the dataset, or have finished it.
     """
-    if jobs is not None and jobs < 1:
-        message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
-        raise ValueError(message)
+    check_jobs(jobs)
     hands, workspace = find_hands(shard, scheduler, jobs or 1, workspace)
     progress = progress or Silent()
     plan = plan_dataset(experiment, workspace)

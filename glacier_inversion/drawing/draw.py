@@ -56,6 +56,7 @@ from glacier_inversion.geodata.geotiffs import gdal_ready
 from glacier_inversion.geodata.map_files import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands
+from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.model.calibration import OutputCalibration
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -126,7 +127,7 @@ def draw(
     jobs : int
         Features drawn at the same time, each by a process of its own on its share of
         the cores; on a GPU one after the other. The maps do not depend on it. Processes
-        import the main module again, which must bear that, as commands do.
+        import the main module again: call this under ``if __name__ == "__main__":``.
     shard : str, optional
         Such as "1/4": share the features with other calls that do so, on any machine.
         The last of them draws profiles, and writes what shows the maps together.
@@ -153,13 +154,12 @@ def draw(
             f"Invalid method {method!r}. Must be one of {get_args(DrawingMethod)}."
         )
         raise ValueError(message)
-    if jobs < 1:
-        message = f"Invalid jobs {jobs}. Must be 1 at least."
-        raise ValueError(message)
-    hands, workspace = find_hands(shard, scheduler, jobs, workspace)
-    progress = progress or Silent()
+    check_jobs(jobs)
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
+    n_jobs = 1 if device.torch_device.type == "cuda" else jobs
+    hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
+    progress = progress or Silent()
     description = experiment.drawing_description
     surfaces = [description.bed.surface] if description.bed else []
     published = itertools.chain.from_iterable(find_published(experiment).values())
@@ -191,8 +191,6 @@ def draw(
     laid = [drawn for of_model in maps.values() for drawn in of_model]
     if not laid and not failures and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
-    on_gpu = device.torch_device.type == "cuda"
-    n_jobs = 1 if hands is not None or on_gpu else jobs
     n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in laid)
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
@@ -208,7 +206,7 @@ def draw(
                 maps[ensemble.name],
                 lines,
                 hands,
-                n_jobs,
+                1 if hands is not None else n_jobs,
                 failures,
                 progress,
             )
@@ -253,13 +251,14 @@ def _draw_model(
         if hands is not None:  # which told of it
             progress = Silent()
         found: dict[str, DrawnFeature] = {}
+        problems: dict[str, str] = {}
         with closing(
             draw_features(planned, maps, failed, jobs, progress)
         ) as being_drawn:
             for feature, of_feature in being_drawn:
                 if isinstance(of_feature, str):
                     logger.error("%s: %s", feature, of_feature)
-                    failures[feature] = of_feature
+                    problems[feature] = of_feature
                     continue
                 tell_holes(of_feature.holes)
                 if not found:
@@ -270,9 +269,11 @@ def _draw_model(
                 remove(*map(auxiliary_path, paths))
                 found[feature] = of_feature
                 if not of_feature.holes.n_drawn:  # which is logged, with its causes
-                    failures[feature] = "nothing could be drawn"
+                    problems[feature] = "nothing could be drawn"
         # in the order of the maps, whichever was drawn first
-        done = {own.feature: found[own.feature] for own in maps if own.feature in found}
+        names = [own.feature for own in maps]
+        failures |= {name: problems[name] for name in names if name in problems}
+        done = {name: found[name] for name in names if name in found}
         written = [path for of in done.values() for path in of.maps.values()]
         of_run: DrawnMaps = {}
         for of_feature in done.values():

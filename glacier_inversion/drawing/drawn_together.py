@@ -26,7 +26,6 @@ from glacier_inversion.geodata.geotiffs import gdal_ready
 from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
@@ -65,26 +64,23 @@ def draw_features(
     Raises
     ------
     GlacierInversionError
-        A process ended as it began. What `draw_feature` raises otherwise is raised.
+        No process could begin. What `draw_feature` raises otherwise is raised.
     """
-    if jobs > 1:
-        block_px = planned.ensemble.device.block_px
-        n_blocks = {drawn.feature: len(drawn.blocks(block_px)) for drawn in maps}
-        beside = do_side_by_side(_draw_beside, _give(planned), [*n_blocks], jobs)
-        with closing(beside):
-            for feature, result in beside:
-                for _ in range(n_blocks[feature]):
-                    progress.advance(feature)
-                if isinstance(result, ProcessLostError):
-                    yield feature, str(result)
-                else:
-                    yield feature, result
-        return
-    for drawn in maps:
-        if drawn.feature in failed:
-            yield drawn.feature, failed[drawn.feature]
-        else:
+    yield from failed.items()
+    maps = [drawn for drawn in maps if drawn.feature not in failed]
+    if min(jobs, len(maps)) <= 1:
+        for drawn in maps:
             yield drawn.feature, _try_to_draw(planned, drawn, progress)
+        return
+    block_px = planned.ensemble.device.block_px
+    n_blocks = {drawn.feature: len(drawn.blocks(block_px)) for drawn in maps}
+    with closing(
+        do_side_by_side(_draw_one, _give(planned), [*n_blocks], jobs)
+    ) as being_drawn:
+        for feature, result in being_drawn:
+            for _ in range(n_blocks[feature]):
+                progress.advance(feature)
+            yield feature, result
 
 
 def _try_to_draw(
@@ -147,11 +143,11 @@ def drawing_into(
 
 def _draw_task(given: _Given, feature: str) -> Result:
     """Draw the maps of a feature, which lie on the disk then, with their record."""
-    drawn = _draw_beside(given, share_of_cores(), feature)
+    drawn = _draw_one(given, share_of_cores(), feature)
     return {"failure": drawn} if isinstance(drawn, str) else {}
 
 
-def _draw_beside(given: _Given, n_threads: int, feature: str) -> DrawnFeature | str:
+def _draw_one(given: _Given, n_threads: int, feature: str) -> DrawnFeature | str:
     """Return what was drawn of a feature, or why nothing was."""
     torch.set_num_threads(n_threads)
     planned = once(f"{given.token} {given.model}", lambda: _plan(given))

@@ -20,6 +20,7 @@ from glacier_inversion.files import replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
+from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import to_state
 from glacier_inversion.training.model.calibration import OutputCalibration
@@ -28,7 +29,7 @@ from glacier_inversion.training.model.calibration_file import (
     read_calibration,
 )
 from glacier_inversion.training.model.ensemble import Ensemble
-from glacier_inversion.training.network.devices import Device
+from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -115,10 +116,11 @@ def evaluate(
     LeftToOthersError
         Other shards finish the evaluation, or have finished it.
     """
-    if jobs < 1:
-        message = f"Invalid jobs {jobs}. Must be 1 at least."
-        raise ValueError(message)
-    hands, workspace = find_hands(shard, scheduler, jobs, workspace)
+    check_jobs(jobs)
+    if isinstance(device, str):
+        device = open_device(device)
+    n_jobs = 1 if device.torch_device.type == "cuda" else jobs
+    hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     scored = score_split(
         experiment,
         workspace,
@@ -127,7 +129,7 @@ def evaluate(
         device=device,
         progress=progress,
         hands=hands,
-        jobs=jobs,
+        jobs=n_jobs,
     )
     calibrations = _read_calibrations(scored.ensemble)
     for output, of_output in scored.scores.items():

@@ -23,7 +23,6 @@ from glacier_inversion.evaluation.subject import open_subject
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
@@ -101,26 +100,22 @@ def predict_side_by_side(
     Raises
     ------
     GlacierInversionError
-        A process ended as it began. What `read_feature` raises otherwise is raised.
+        No process could begin. What `read_feature` raises otherwise is raised.
     """
     given = _Given("", experiment, workspace, rasters, ensemble.method, "cpu")
     read: dict[str, Parts | str] = {}
-    with closing(do_side_by_side(_predict_beside, given, features, jobs)) as done:
-        for feature, result in done:
-            if isinstance(result, ProcessLostError):
-                read[feature] = str(result)
-            else:
-                read[feature] = result
+    with closing(do_side_by_side(_predict_one, given, features, jobs)) as done:
+        for feature, read[feature] in done:
             progress.advance(feature)
     return read
 
 
 def _predict_task(given: _Given, feature: str) -> Result:
-    parts = _predict_beside(given, share_of_cores(), feature)
+    parts = _predict_one(given, share_of_cores(), feature)
     return {"failure": parts} if isinstance(parts, str) else _from_parts(parts)
 
 
-def _predict_beside(given: _Given, n_threads: int, feature: str) -> Parts | str:
+def _predict_one(given: _Given, n_threads: int, feature: str) -> Parts | str:
     """Return what is known and predicted of a feature, or why nothing is."""
     torch.set_num_threads(n_threads)
     dataset, ensemble = once(given.token, lambda: _open(given))

@@ -168,7 +168,7 @@ def score_split(
             hands,
             progress,
         )
-    elif jobs > 1 and device.torch_device.type != "cuda":
+    elif min(jobs, len(features)) > 1:
         read = predict_side_by_side(
             experiment, workspace, ensemble, features, rasters, jobs, progress
         )

@@ -70,6 +70,20 @@ def available_cores(
     return max(1, math.ceil(min(limits)))
 
 
+def check_jobs(jobs: int | None) -> None:
+    """
+    Check a number of processes; None leaves it to the one that is asked.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    if jobs is not None and jobs < 1:
+        message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
+        raise ValueError(message)
+
+
 def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
     """Yield the cores that each control group around this process may use."""
     files = ["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]

@@ -32,13 +32,12 @@ def do_side_by_side(
     given: Given,
     tasks: Sequence[Task],
     jobs: int,
-) -> Generator[tuple[Task, Result | ProcessLostError], None, None]:
+) -> Generator[tuple[Task, Result | str], None, None]:
     """
     Yield each task with its result, as it is done; what it logs is logged here.
 
-    A task whose process dies is tried once more, and yielded with an error whose text
-    tells the user if that one dies, too. The processes have ended when this has, or is
-    closed.
+    A task whose process dies is tried once more; if that one dies, too, what tells the
+    user so is yielded. The processes have ended when this has, or is closed.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ def do_side_by_side(
     Raises
     ------
     GlacierInversionError
-        A process ended as it began. What *work* raises is raised, too.
+        No process could begin. What *work* raises is raised, too.
     """
     level = PACKAGE.getEffectiveLevel()
     n_threads = max(1, available_cores() // max(1, min(jobs, len(tasks))))
@@ -67,7 +66,7 @@ def do_side_by_side(
                         if n_tried < MOST_TRIES:
                             lost.append(task)
                         else:
-                            yield task, ProcessLostError(tell_lost(n_tried))
+                            yield task, tell_lost(n_tried)
                         continue
                     result, records = answer
                     for record in records:
@@ -76,7 +75,7 @@ def do_side_by_side(
         except ProcessLostError as error:
             message = (
                 f"a process ended as it began ({error}), perhaps for want of memory. "
-                "What was made is kept. Run it again, with fewer --jobs."
+                "Must have enough. Close other programs, or leave --jobs out."
             )
             raise GlacierInversionError(message) from error
         left = lost

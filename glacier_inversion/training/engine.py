@@ -15,7 +15,7 @@ from glacier_inversion.locks import working_in
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress, Silent, two_digits
-from glacier_inversion.sharing.executors import available_cores
+from glacier_inversion.sharing.executors import available_cores, check_jobs
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.data import TrainingData
@@ -123,9 +123,7 @@ def train_members(
         The model cannot be written, or another command is training it.
     """
     seeds = check_seeds(experiment, seeds)
-    if jobs is not None and jobs < 1:
-        message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
-        raise ValueError(message)
+    check_jobs(jobs)
     check_network(experiment)
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with (
