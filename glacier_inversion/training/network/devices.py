@@ -95,11 +95,14 @@ class Device:
         return 1 if self.torch_device.type == "cuda" else torch.get_num_threads()
 
     def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        n_threads: int,
     ) -> list[Result]:
         """Apply *function* to items, each on one core, or one by one on the GPU."""
         if self.torch_device.type != "cuda":
-            return map_in_threads(function, items)
+            return map_in_threads(function, items, n_threads)
         return [function(item) for item in items]
 
     def smaller(self) -> Device | None:

@@ -24,6 +24,9 @@ from glacier_inversion.training.network.network import Network
 
 # Pieces of work for each thread, so that none waits long for the last.
 _PIECES = 4
+# Multiply-adds that are worth several threads: to start them, and to prepare each one's
+# share, takes as long as 15 ms of work.
+_WORTH_THREADS = 4e8
 
 
 class BlockInputs:
@@ -107,24 +110,30 @@ def predict_points(
         the networks, points in row-major order.
     """
     work = _Work(networks, block, wanted, plan, device)
-    left = wanted.copy()
+    left, cost = wanted.copy(), 0  # multiply-adds of a network
     pieces: list[Callable[[Sequence[int]], None]] = []
     if method != "patches" and plan.is_partly_dense:
         for part in cut(wanted, plan, device, with_patches=method == "auto"):
             left[part] = False
+            sides = (plan.rounded(points.stop - points.start) for points in part)
+            cost += plan.multiply_adds(*sides)
+            cost += int(wanted[part].sum()) * plan.per_gathered
             pieces.append(partial(work.predict_part, part))
     if left.any():
+        cost += int(left.sum()) * plan.per_patch
         everywhere = slice(0, wanted.shape[0]), slice(0, wanted.shape[1])
         fields = block.fields(networks[0], plan, *everywhere)
         frontier = run_network(networks[0], fields, densely=False)  # of any network
         for batch in work.batches(left, work.numbers, work.n_batch):
             pieces.append(partial(work.predict_patches, frontier, batch))
     # where pieces are few, threads share them, each with some of the members
-    n_pieces = _PIECES * device.n_threads if device.n_threads > 1 else 1
+    n_threads = device.n_threads if cost * len(networks) >= _WORTH_THREADS else 1
+    n_pieces = _PIECES * n_threads if n_threads > 1 else 1
     n_shares = min(len(networks), -(-n_pieces // max(len(pieces), 1)))
     members = range(len(networks))
     shares = [members[i::n_shares] for i in range(n_shares)]
-    device.map(lambda item: item[0](item[1]), itertools.product(pieces, shares))
+    work_items = itertools.product(pieces, shares)
+    device.map(lambda item: item[0](item[1]), work_items, n_threads)
     return {name: values.cpu() for name, values in work.values.items()}
 
 

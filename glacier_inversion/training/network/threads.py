@@ -30,15 +30,15 @@ def one_thread() -> Iterator[None]:
 
 
 def map_in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item]
+    function: Callable[[Item], Result], items: Iterable[Item], n_threads: int
 ) -> list[Result]:
     """
-    Apply *function* to items, in as many threads as torch has, each on one core.
+    Apply *function* to items, in so many threads at most, each on one core.
 
     Torch computes outside the interpreter lock. The results are in order and do not
     depend on the number of threads.
     """
-    items, n_threads = list(items), torch.get_num_threads()
+    items = list(items)
     if min(len(items), n_threads) <= 1:
         with one_thread():
             return [function(item) for item in items]

@@ -1,6 +1,7 @@
 """Predictions at points: both ways, of every member, in its place."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
+from glacier_inversion.training.network import predict, threads
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
@@ -52,8 +54,21 @@ def test_both_ways_equal_patches_cut_out_by_hand(architecture):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("method", ["auto", "dense", "patches"])
-def test_members_and_pieces_keep_their_places(n_members, method):
+@pytest.mark.parametrize("is_worth_threads", [False, True])
+def test_members_and_pieces_keep_their_places(
+    monkeypatch, n_members, method, is_worth_threads
+):
     "Wanted points are scattered and compact; memory allows but small pieces."
+    pools = []
+
+    def note(*given, **more):
+        pools.append(ThreadPoolExecutor(*given, **more))
+        return pools[-1]
+
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", note)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    if is_worth_threads:
+        monkeypatch.setattr(predict, "_WORTH_THREADS", 0)
     checked = experiment(
         TWO, [CONCATENATION, conv(5), DOWN], {"h": [denses(6, 1)]}, area_size=400.0
     )
@@ -77,6 +92,7 @@ def test_members_and_pieces_keep_their_places(n_members, method):
     for network, own in zip(members, values, strict=True):
         expected = by_hand(checked, tiles, network, wanted)["h"]
         assert_same(own, expected, 1e-12)
+    assert len(pools) == is_worth_threads
 
 
 @pytest.mark.parametrize("method", ["dense", "patches"])
