@@ -277,7 +277,7 @@ JOBS_OF_FEATURES = click.option(
     default=None,
     show_default="1",
     help="Number of features worked on at the same time, each by a process of its own. "
-    "Pays for hundreds of small ones: a large one takes all cores anyway.",
+    "Pays for thousands of small ones: a large one takes all cores anyway.",
 )
 METHOD = click.option(
     "--method",

@@ -328,8 +328,9 @@ def _serve(
     try:
         _serve_until_the_end(connection, work, given)
     finally:
-        # it ends: libraries that put away what is theirs shall not be broken off
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # it ends: libraries that put away what is theirs shall not be broken off. (With
+        # SIG_IGN Python would complain of a signal that it has just noted.)
+        signal.signal(signal.SIGTERM, lambda *_: None)
 
 
 def _serve_until_the_end(
