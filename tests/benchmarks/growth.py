@@ -20,6 +20,7 @@ the check, the plan and the end of a build, what opens its dataset, and a mosaic
 """
 
 import argparse
+import json
 import logging
 import shutil
 import sys
@@ -38,7 +39,6 @@ from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.drawing.mosaics import write_mosaics
 from glacier_inversion.drawing.styles import DrawnMaps
 from glacier_inversion.experiment.experiment import Experiment, load_experiment
-from glacier_inversion.geodata.geotiffs import read_grid
 from glacier_inversion.grid import Grid
 from glacier_inversion.training.engine import check_network
 from glacier_inversion.training.samples_on_disk import remove_samples, write_samples
@@ -102,9 +102,11 @@ def run_inside(step: str, root: Path) -> None:
         dataset = open_dataset(experiment, workspace)
         dataset.outlines, dataset.digest, dataset.input_contents(experiment)
     else:
-        maps: DrawnMaps = {("thickness", "mean"): sorted((root / "maps").iterdir())}
-        grids = [read_grid(path) for path in maps["thickness", "mean"]]
-        write_mosaics(root, maps, {("thickness", "mean"): (0.0, 1.0)}, grids)
+        places = json.loads((root / "places.json").read_text())
+        grids = [Grid(left, top, FINE, 4, 4) for left, top in places.values()]
+        what = "thickness", "mean"
+        maps: DrawnMaps = {what: [root / f"maps/{name}.tif" for name in places]}
+        write_mosaics(root, maps, {what: (0.0, 1.0)}, grids)
 
 
 def end_build(experiment: Experiment, workspace: Workspace) -> None:
@@ -136,6 +138,8 @@ def write_maps(root: Path) -> None:
     plan = plan_dataset(load_experiment(root / "exp.json"), Workspace(root))
     (root / "maps").mkdir()
     values = np.zeros((1, 4, 4), dtype="f4")
+    places = {feature: own[::3] for feature, own in plan.ownership.bounds.items()}
+    synthetic.write_json(root / "places.json", places)
     for feature, bounds in plan.ownership.bounds.items():
         grid = Grid.from_bounds(bounds, FINE)
         profile = {"driver": "GTiff", "dtype": "float32", "count": 1}
