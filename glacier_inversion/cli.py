@@ -136,7 +136,7 @@ def build_dataset_command(
     configure_logging(verbose, quiet)
     from glacier_inversion.dataset.build import build_dataset
     from glacier_inversion.experiment.experiment import load_application
-    from glacier_inversion.sharing.executors import available_cores
+    from glacier_inversion.machine.cores import available_cores
     from glacier_inversion.workspace import Workspace
 
     loaded = load_application(experiment)
@@ -280,7 +280,7 @@ def draw_command(
             place,
             method=method,
             device=device,
-            jobs=jobs or 1,
+            jobs=jobs,
             shard=shard,
             scheduler=scheduler,
             progress=progress,

@@ -80,7 +80,7 @@ def evaluate_command(
             split=split,
             method=method,
             device=device,
-            jobs=jobs or 1,
+            jobs=jobs,
             shard=shard,
             scheduler=scheduler,
             progress=progress,

@@ -25,9 +25,9 @@ from glacier_inversion.errors import WorkspaceError
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.files import making_folder, write_bytes
 from glacier_inversion.locks import locked
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
     read_calibration,

@@ -89,7 +89,7 @@ def draw(
     *,
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     shard: str | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -124,9 +124,9 @@ def draw(
         same within rounding.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
-    jobs : int
+    jobs : int or None
         Features drawn at the same time, each by a process of its own on its share of
-        the cores; on a GPU one after the other. The maps do not depend on it. Processes
+        the cores; None, and on a GPU: one. The maps do not depend on it. Processes
         import the main module again: call this under ``if __name__ == "__main__":``.
     shard : str, optional
         Such as "1/4": share the features with other calls that do so, on any machine.
@@ -157,7 +157,7 @@ def draw(
     check_jobs(jobs)
     if isinstance(device, str):  # before data are read: it may not be there
         device = open_device(device)
-    n_jobs = 1 if device.torch_device.type == "cuda" else jobs
+    n_jobs = 1 if device.torch_device.type == "cuda" else jobs or 1
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     progress = progress or Silent()
     description = experiment.drawing_description

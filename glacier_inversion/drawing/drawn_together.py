@@ -57,14 +57,15 @@ def draw_features(
     Parameters
     ----------
     failed : mapping of str
-        Why features could not be drawn by others, by id.
+        Why features could not be drawn by others, by id; these come first.
     jobs : int
-        Processes; with 1 it is this one, in order.
+        Processes; with 1, or for one feature, it is this one, in order.
 
     Raises
     ------
     GlacierInversionError
-        No process could begin. What `draw_feature` raises otherwise is raised.
+        No process is left that could begin. What `draw_feature` raises otherwise is
+        raised.
     """
     yield from failed.items()
     maps = [drawn for drawn in maps if drawn.feature not in failed]

@@ -45,8 +45,8 @@ from glacier_inversion.evaluation.subject import (
 )
 from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.engine import check_network, train_members
 from glacier_inversion.training.model.blend import Blend

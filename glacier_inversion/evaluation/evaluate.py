@@ -68,7 +68,7 @@ def evaluate(
     split: FeatureGroup = "test",
     method: DrawingMethod = "auto",
     device: DeviceName | Device = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     shard: str | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -94,7 +94,7 @@ def evaluate(
         How points are evaluated, as in `draw`.
     device : {"auto", "cpu", "cuda"} or Device
         "auto" is the GPU if there is one.
-    jobs : int
+    jobs : int or None
         Features predicted at the same time, as in `draw`.
     shard : str, optional
         Such as "1/4": share the features with other calls that do so, on any machine.
@@ -119,7 +119,7 @@ def evaluate(
     check_jobs(jobs)
     if isinstance(device, str):
         device = open_device(device)
-    n_jobs = 1 if device.torch_device.type == "cuda" else jobs
+    n_jobs = 1 if device.torch_device.type == "cuda" else jobs or 1
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     scored = score_split(
         experiment,

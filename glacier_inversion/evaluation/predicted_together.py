@@ -100,12 +100,14 @@ def predict_side_by_side(
     Raises
     ------
     GlacierInversionError
-        No process could begin. What `read_feature` raises otherwise is raised.
+        No process is left that could begin. What `read_feature` raises otherwise is
+        raised.
     """
     given = _Given("", experiment, workspace, rasters, ensemble.method, "cpu")
     read: dict[str, Parts | str] = {}
     with closing(do_side_by_side(_predict_one, given, features, jobs)) as done:
-        for feature, read[feature] in done:
+        for feature, parts in done:
+            read[feature] = parts
             progress.advance(feature)
     return read
 

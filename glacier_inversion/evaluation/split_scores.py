@@ -89,7 +89,7 @@ def score_split(
     hands : Hands, optional
         Who predicts.
     jobs : int
-        Where nobody else does: processes that predict, on the CPU.
+        Where nobody else does: processes that predict; 1 on a GPU.
 
     Raises
     ------

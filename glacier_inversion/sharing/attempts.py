@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
-from glacier_inversion.sharing.executors import ProcessLostError, available_cores
+from glacier_inversion.machine.cores import available_cores
+from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.state_files import read_state, write_state
 from glacier_inversion.workspace import shared_file

@@ -1,5 +1,5 @@
 """
-Processes of ours: how many may run, how they start, and that they end.
+Processes of ours: how they start, share tasks, and that they end.
 
 They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C and SIGHUP,
 which are their parent's to hear, and end with their parent, however it ends.
@@ -16,21 +16,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any, TypeVar
 
 from glacier_inversion.errors import GlacierInversionError
-from glacier_inversion.machine.control_groups import (
-    ALL_GROUPS,
-    OWN_GROUPS,
-    read_settings,
-)
 from glacier_inversion.machine.crashes import is_watched
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.sharing.task_shares import Pace, Shares
@@ -49,47 +43,18 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def available_cores(
-    proc: Path = OWN_GROUPS,
-    cgroups: Path = ALL_GROUPS,
-    environment: Mapping[str, str] = os.environ,
-) -> int:
-    """
-    Return the number of cores that this process may use.
-
-    The least of its affinity, of what its container and the groups around it may use,
-    and of what SLURM has given its task.
-    """
-    limits: list[float] = [os.cpu_count() or 1]
-    if sys.platform == "linux":
-        limits.append(len(os.sched_getaffinity(0)))
-        limits += _quotas(proc, cgroups)
-    given = environment.get("SLURM_CPUS_PER_TASK", "")
-    if given.isdecimal() and int(given) > 0:
-        limits.append(int(given))
-    return max(1, math.ceil(min(limits)))
-
-
 def check_jobs(jobs: int | None) -> None:
     """
-    Check a number of processes; None leaves it to the one that is asked.
+    Check a number of processes; with None the command chooses.
 
     Raises
     ------
     ValueError
-        There are none.
+        It is less than 1.
     """
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
-
-
-def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
-    """Yield the cores that each control group around this process may use."""
-    files = ["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-    for words in read_settings("cpu", *files, proc, cgroups):
-        if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
-            yield int(words[0]) / int(words[1])
 
 
 @dataclass(eq=False)
@@ -237,9 +202,9 @@ def each(
     Yield each task with what *work* makes of *given* and it, as it is done.
 
     A task whose process ends, by a crash of a library for one, is yielded with how it
-    ended, and another process takes its place. Where one ends as it begins, perhaps for
-    want of memory, those that have begun do all. The processes have ended when this
-    has, or is closed.
+    ended, and another process takes its place. Where one cannot begin, or ends as it
+    begins, perhaps for want of memory, the others do all. The processes have ended when
+    this has, or is closed.
 
     One process begins, with the first task. Others follow when what is left takes so
     long, by the tasks done so far, that each is worth its start. Tasks that follow one
@@ -265,10 +230,27 @@ def each(
     at_work: dict[Connection, Task] = {}
     ready: set[Connection] = set()
 
-    def start() -> None:
-        worker = start_worker(_serve, work, given)
+    def start() -> bool:
+        try:
+            worker = start_worker(_serve, work, given)
+        except OSError as error:
+            if not workers:
+                raise
+            go_on_without_another(error)
+            return False
         workers[worker.connection] = worker
         hand_on(worker.connection)
+        return True
+
+    def go_on_without_another(error: Exception) -> None:
+        nonlocal n_processes
+        n_processes = len(workers)
+        logger.warning(
+            "a process ended as it began (%s), perhaps for want of memory: work goes "
+            "on with %d",
+            error,
+            n_processes,
+        )
 
     def hand_on(connection: Connection) -> None:
         if shares:
@@ -282,7 +264,8 @@ def each(
         while at_work:
             wanted = min(n_processes, len(workers) + len(shares))
             while len(workers) < min(wanted, pace.n_worthwhile(len(shares))):
-                start()
+                if not start():
+                    break
             heard = wait(list(at_work), _PATIENCE if len(workers) < wanted else None)
             for connection in [c for c in at_work if c in heard]:
                 try:
@@ -292,10 +275,9 @@ def each(
                     dismiss([workers.pop(connection)])
                     task = at_work.pop(connection)
                     if connection not in ready:
-                        if not ready & workers.keys():
+                        if not workers:
                             raise lost from error
-                        logger.warning("a process ended as it began (%s)", lost)
-                        n_processes = len(workers)
+                        go_on_without_another(lost)
                         shares.give_back(connection, task)
                         for idle in [c for c in workers if c not in at_work]:
                             hand_on(idle)

@@ -216,7 +216,7 @@ class Job:
         LeftToOthersError
             Others are still at tasks: the last of them brings the job to an end.
         GlacierInversionError
-            A process ended as it began. What *work* raises is raised, too.
+            No process is left that could begin. What *work* raises is raised, too.
         """
         ledgers = {name: self._place.ledger(name) for name in tasks}
         left: list[Task] = []

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TypeVar
 
 from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.sharing.attempts import (
     MOST_TRIES,
     PACKAGE,
@@ -16,7 +17,6 @@ from glacier_inversion.sharing.attempts import (
 )
 from glacier_inversion.sharing.executors import (
     ProcessLostError,
-    available_cores,
     each,
 )
 
@@ -50,7 +50,7 @@ def do_side_by_side(
     Raises
     ------
     GlacierInversionError
-        No process could begin. What *work* raises is raised, too.
+        No process is left that could begin. What *work* raises is raised, too.
     """
     level = PACKAGE.getEffectiveLevel()
     n_threads = max(1, available_cores() // max(1, min(jobs, len(tasks))))
@@ -75,7 +75,7 @@ def do_side_by_side(
         except ProcessLostError as error:
             message = (
                 f"a process ended as it began ({error}), perhaps for want of memory. "
-                "Must have enough. Close other programs, or leave --jobs out."
+                "Must have enough. Run it again, with fewer --jobs."
             )
             raise GlacierInversionError(message) from error
         left = lost

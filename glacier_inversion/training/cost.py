@@ -15,11 +15,11 @@ from torch import Tensor
 from glacier_inversion.errors import ExperimentError, first_line
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds, Grid, lattice
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.patches.collecting import collect_samples
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.patches.tiles import Tiles
-from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.training.batch import Batch
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.epoch_log import Tally

@@ -12,10 +12,11 @@ from glacier_inversion.errors import StoppedError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.locks import working_in
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress, Silent, two_digits
-from glacier_inversion.sharing.executors import available_cores, check_jobs
+from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.data import TrainingData

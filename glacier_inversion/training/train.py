@@ -12,10 +12,10 @@ from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds
 from glacier_inversion.machine.available_memory import available_bytes
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.cost import measure_cost

@@ -26,8 +26,8 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import load_experiment
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import Flag
-from glacier_inversion.sharing.executors import available_cores
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.stacked import train_together
 from glacier_inversion.workspace import Workspace, member_path

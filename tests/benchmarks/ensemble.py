@@ -21,7 +21,7 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.sharing.executors import available_cores
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.network.devices import open_device
 from glacier_inversion.workspace import Workspace

@@ -1,0 +1,44 @@
+"""The cores that this process may use."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from glacier_inversion.machine.control_groups import (
+    ALL_GROUPS,
+    OWN_GROUPS,
+    read_settings,
+)
+
+
+def available_cores(
+    proc: Path = OWN_GROUPS,
+    cgroups: Path = ALL_GROUPS,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
+    """
+    Return the number of cores that this process may use.
+
+    The least of its affinity, of what its container and the groups around it may use,
+    and of what SLURM has given its task.
+    """
+    limits: list[float] = [os.cpu_count() or 1]
+    if sys.platform == "linux":
+        limits.append(len(os.sched_getaffinity(0)))
+        limits += _quotas(proc, cgroups)
+    given = environment.get("SLURM_CPUS_PER_TASK", "")
+    if given.isdecimal() and int(given) > 0:
+        limits.append(int(given))
+    return max(1, math.ceil(min(limits)))
+
+
+def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
+    """Yield the cores that each control group around this process may use."""
+    files = ["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+    for words in read_settings("cpu", *files, proc, cgroups):
+        if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
+            yield int(words[0]) / int(words[1])

@@ -1,0 +1,75 @@
+"""The cores that this process may use, by all that limits them."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from glacier_inversion.machine.cores import available_cores
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, and the folders that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "cores"),
+    [
+        ("0::/", {"cpu.max": "200000 100000"}, 2),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "20000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 16),
+        ("0::/", {"cpu.max": ""}, 16),
+        # a job in its step: the group around it has the limit
+        ("0::/job/step", {"job/cpu.max": "300000 100000"}, 3),
+        ("0::/a/b", {"a/cpu.max": "900000 100000", "a/b/cpu.max": "max 100000"}, 9),
+        # version 1, and a container that sees its own group at the root
+        (
+            "4:cpu,cpuacct:/docker/1",
+            {
+                "cpu,cpuacct/cpu.cfs_quota_us": "400000",
+                "cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            4,
+        ),
+        (
+            "1:cpu:/job\n0::/job",
+            {
+                "cpu/job/cpu.cfs_quota_us": "500000\n",
+                "cpu/job/cpu.cfs_period_us": "100000\n",
+            },
+            5,
+        ),
+        (
+            "1:cpu:/",
+            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
+            16,
+        ),
+        ("5:cpuset:/", {"cpuset/cpu.max": "100000 100000"}, 16),
+        ("", {}, 16),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")
+def test_cores_of_a_container(tmp_path, monkeypatch, group, files, cores):
+    "Versions 1 and 2 of control groups, limits of the groups around included."
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    write(tmp_path / "proc", group)
+    for name, text in files.items():
+        write(tmp_path / "cgroup" / name, text)
+    assert available_cores(tmp_path / "proc", tmp_path / "cgroup", {}) == cores
+
+
+@pytest.mark.parametrize(
+    ("given", "cores"), [("2", 2), ("99", 3), ("0", 3), ("many", 3), ("", 3)]
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="so is the affinity")
+def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
+    "What SLURM gives its task; what is no number says nothing."
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 4, 7})
+    slurm = {"SLURM_CPUS_PER_TASK": given}
+    assert available_cores(tmp_path / "none", tmp_path, slurm) == cores
