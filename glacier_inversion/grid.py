@@ -148,7 +148,7 @@ class Grid:
         )
 
     def bounds_around(self, reach: float) -> Bounds:
-        """Return the bounds of all that is so near, in CRS units, on every side."""
+        """Return the bounds, moved outwards by *reach*, CRS units, on every side."""
         left, bottom, right, top = self.bounds
         return left - reach, bottom - reach, right + reach, top + reach
 

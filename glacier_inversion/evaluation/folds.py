@@ -288,7 +288,7 @@ def check_groups(
     if empty:
         message = (
             f"{where}: the column {column!r} is empty of {name_some(empty, 5)}. Must "
-            "name a group for each feature on which something is known. Fill it, or "
-            "leave --group out."
+            "name a group for each feature on which something is known. Fill it in the "
+            "outlines, or leave --group out."
         )
         raise DatasetError(message)

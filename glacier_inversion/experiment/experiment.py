@@ -137,8 +137,8 @@ class Experiment(Section):
         "the training tiles; 'samples': in the patches of the training samples alone, "
         "so that what is far from all of them does not count. Targets by their "
         "training std, not shifted but for their logarithms, and not scaled either "
-        "where a sigmoid or tanh bounds the output. With extra_training of both "
-        "datasets, each by its share of an epoch.",
+        "where a sigmoid or tanh bounds the output. With extra_training all of these "
+        "are of both datasets, each by its share of an epoch.",
     )
     start: Literal["zero", "mean"] = Field(
         default="zero",

@@ -9,8 +9,9 @@ a process of its own:
 - empty: rasterio writes the same GeoTIFFs without a value, and plain writes the same
   styles and records: nothing is read, predicted, checked or renamed.
 
-Prints CPU seconds with all that the process does from its start, for a feature CPU
-milliseconds without the start (of a run on one feature), and the peak memory.
+Prints how many times as fast two jobs are, by the clock and with their start; and CPU
+seconds with all that the process does from its start, for a feature CPU milliseconds
+without the start (of a run on one feature), and the peak memory.
 
     python -m tests.benchmarks.many [--features 500,10000] [--network "valid resnet"]
 """

@@ -1,7 +1,5 @@
 """Folds: whole groups, each held out once, of about as many known pixels."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.folds import check_groups, check_known, make_folds
 
-FILE = Path("data/o.gpkg")
+FILE = "data/o.gpkg"
 KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
 
 

@@ -100,7 +100,7 @@ class Device:
         items: Iterable[Item],
         n_threads: int,
     ) -> list[Result]:
-        """Apply *function* to items, each on one core, or one by one on the GPU."""
+        """Apply *function* to items in threads, each a core; one by one on the GPU."""
         if self.torch_device.type != "cuda":
             return map_in_threads(function, items, n_threads)
         return [function(item) for item in items]

@@ -5,7 +5,8 @@ oneDNN, the library by which torch convolves on processors, adds and rectifies w
 has just computed while that is still in the processor's registers. torch offers this to
 its own compiler alone, without a promise that it stays. So it is tried once, beside the
 plain operations, and these are used where it is missing or differs: on a GPU, in other
-precisions, on processors without oneDNN, and wherever gradients are wanted.
+precisions, on processors without oneDNN, wherever gradients are wanted, and for small
+images where nothing is fused.
 """
 
 from __future__ import annotations
@@ -22,12 +23,9 @@ from torch.nn import functional
 # The operations as torch names them where calls are watched.
 _ALONE = "mkldnn._convolution_pointwise"
 _WITH_SUM = "mkldnn._convolution_pointwise_.binary"
-SMALL = 8192
-"""
-Pixels of images that the plain operation convolves sooner, where nothing is fused.
-
-A call of the others takes 40 microseconds, however little there is to do.
-"""
+# A call of them takes 40 microseconds, however little there is to do: where nothing is
+# fused, kernels of one pixel convolve images of fewer pixels than these faster without.
+_SMALL = 8192
 
 
 def convolve(
@@ -68,7 +66,7 @@ def convolve(
         and image.device.type == "cpu"
         and image.dtype == torch.float32
         and not (pads and side % 2 == 0)  # one more zero at the end
-        and (rectifies or onto is not None or _n_pixels(image) > SMALL)
+        and (rectifies or onto is not None or side > 1 or _n_pixels(image) > _SMALL)
         and is_fused()
     ):
         return _fused(image, weight, bias, side // 2 if pads else 0, rectifies, onto)

@@ -24,8 +24,8 @@ from glacier_inversion.training.network.network import Network
 
 # Pieces of work for each thread, so that none waits long for the last.
 _PIECES = 4
-# Multiply-adds that are worth several threads: to start them, and to prepare each one's
-# share, takes as long as 15 ms of work.
+# Fewer multiply-adds than these, some 15 ms of work, take longer by two threads than by
+# one: each is started, and prepares its share.
 _WORTH_THREADS = 4e8
 
 

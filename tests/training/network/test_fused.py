@@ -27,7 +27,7 @@ def source():
     side=st.integers(1, 7),
     more=st.integers(0, 12),
     flags=st.tuples(*[st.booleans()] * 5),
-    small=st.sampled_from([0, fused.SMALL]),
+    small=st.sampled_from([0, fused._SMALL]),
     n_cropped=st.integers(0, 2),
 )
 def test_all_that_follows_is_computed(
@@ -59,7 +59,7 @@ def test_all_that_follows_is_computed(
     options = {"pads": pads, "rectifies": rectifies}
     copy = None if onto is None else onto.clone()
     before = image.clone()
-    with torch.inference_mode(), mock.patch.object(fused, "SMALL", small):
+    with torch.inference_mode(), mock.patch.object(fused, "_SMALL", small):
         found = fused.convolve(image, weight, bias, **options, onto=copy)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(image, before)
