@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+
+import pytest
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.files import replacing
@@ -112,6 +117,24 @@ def _processes() -> list[tuple[int, int, int]]:
         if state != "Z":  # a corpse that nobody has buried
             found.append((int(path.parent.name), int(parent), int(session)))
     return found
+
+
+def refuse_processes(
+    monkeypatch: pytest.MonkeyPatch, is_refused: Callable[[int], bool]
+) -> list[SpawnProcess]:
+    """Let the system begin no process of some numbers; return those that begin."""
+    begun: list[SpawnProcess] = []
+    n_asked, begin = [0], SpawnProcess.start
+
+    def ask(process: SpawnProcess) -> None:
+        n_asked[0] += 1
+        if is_refused(n_asked[0]):
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        begin(process)
+        begun.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", ask)
+    return begun
 
 
 def square(offset: int, number: int) -> int:

@@ -29,7 +29,8 @@ from glacier_inversion.files import (
     write_bytes,
 )
 from glacier_inversion.locks import is_locked, locked, working_in
-from glacier_inversion.sharing.executors import ProcessLostError, each
+from glacier_inversion.sharing.executors import each
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 from tests.helpers import Run, read_all
 from tests.processes import (
     AS_NOBODY,

@@ -8,6 +8,7 @@ from glacier_inversion import Workspace, draw, evaluate, load_experiment
 from glacier_inversion.sharing import executors, task_shares
 from glacier_inversion.sharing.executors import start_worker
 from tests.helpers import copy_of, read_all
+from tests.processes import refuse_processes
 
 
 @pytest.fixture
@@ -66,6 +67,27 @@ def test_numbers_are_the_same_whatever_the_number_of_processes(
     assert run("evaluate", "--split", "all", "--jobs", "2").exit_code == 0
     assert len(begun) == 2
     assert read_all(run.root / "evaluations") == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "is_kept"), [(["draw"], True), (["evaluate", "--split", "all"], False)]
+)
+@pytest.mark.parametrize("shard", [[], ["--shard", "1/1"]])
+def test_a_system_that_lets_no_process_begin_is_a_message(
+    finished, tmp_path, monkeypatch, command, is_kept, shard
+):
+    "Which says what is kept: maps, and what shards have predicted."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    refuse_processes(monkeypatch, lambda number: True)
+    ended = run(*command, "--jobs", "2", *shard)
+    assert ended.exit_code == 1
+    (message,) = [line for line in ended.stderr.splitlines() if "Error: " in line]
+    assert "small" in message
+    assert "a process could not begin (Resource temporarily unavailable)" in message
+    assert ("What was made is kept." in message) == (is_kept or bool(shard))
+    assert message.endswith("Run it again, with fewer --jobs.")
 
 
 @pytest.mark.parametrize("command", ["draw", "evaluate"])

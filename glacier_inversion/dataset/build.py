@@ -45,6 +45,7 @@ from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent, duration
 from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.workspace import SPLITS, Workspace
@@ -100,6 +101,8 @@ def build_dataset(
         The dataset cannot be written, or another command is building it.
     LeftToOthersError
         Other shards finish the dataset, or have finished it.
+    GlacierInversionError
+        No process is left that could begin.
     """
     check_jobs(jobs)
     hands, workspace = find_hands(shard, scheduler, jobs or 1, workspace)
@@ -146,7 +149,8 @@ def build_dataset(
     with working_in(folder, "building"):
         _prepare(folder, todo, record)
         # closed, so that its processes end before the folder is let go
-        with closing(tile_features(plan.rasters, todo, jobs)) as tiled:
+        tiling = closing(tile_features(plan.rasters, todo, jobs))
+        with needing_processes(plan.folder), tiling as tiled:
             for feature, result in tiled:
                 results[feature] = result
                 _log_details(result)

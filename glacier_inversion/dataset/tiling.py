@@ -17,7 +17,7 @@ import numpy as np
 from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.dataset.large_tiles import LaidAside
 from glacier_inversion.dataset.outlines import Outline
-from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes
 from glacier_inversion.geodata.geotiffs import gdal_ready
@@ -32,8 +32,9 @@ from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest, digest_strips
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Result
-from glacier_inversion.sharing.executors import ProcessLostError, each
+from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.job import Job
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 from glacier_inversion.workspace import tile_path
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,11 @@ def tile_features(
     In *jobs* processes, one of which a file may crash, or in this one where it is None.
     Features that lie near one another follow one another, so that what is read of files
     for one, and is decompressed, serves the next.
+
+    Raises
+    ------
+    ProcessLostError
+        No process is left that could begin.
     """
     todo = _by_place(todo)
     if jobs is None:
@@ -95,19 +101,11 @@ def tile_features(
                 yield job.outline.feature, _try_feature(rasters, job)
         return
     # Processes, since rasterio warps into arrays with a race between threads.
-    given = (rasters,)
-    try:
-        for job, result in each(_try_in_process, given, todo, jobs):
-            if isinstance(result, ProcessLostError):
-                yield job.outline.feature, _explain(rasters, result)
-            else:
-                yield job.outline.feature, result
-    except ProcessLostError as error:
-        message = (
-            f"a process that makes tiles ended as it began ({error}), perhaps for want "
-            "of memory. What was made is kept. Run it again, with fewer --jobs."
-        )
-        raise DatasetError(message) from error
+    for job, result in each(_try_in_process, (rasters,), todo, jobs):
+        if isinstance(result, ProcessLostError):
+            yield job.outline.feature, _explain(rasters, result)
+        else:
+            yield job.outline.feature, result
 
 
 def tile_together(

@@ -148,6 +148,8 @@ def draw(
         Drawings cannot be written, or another command is drawing them.
     LeftToOthersError
         Other shards finish the drawings, or have finished them.
+    GlacierInversionError
+        No process is left that could begin.
     """
     if method not in get_args(DrawingMethod):
         message = (

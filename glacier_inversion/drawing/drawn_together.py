@@ -27,6 +27,7 @@ from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.network.devices import open_device
@@ -75,9 +76,9 @@ def draw_features(
         return
     block_px = planned.ensemble.device.block_px
     n_blocks = {drawn.feature: len(drawn.blocks(block_px)) for drawn in maps}
-    with closing(
-        do_side_by_side(_draw_one, _give(planned), [*n_blocks], jobs)
-    ) as being_drawn:
+    folder = planned.workspace.drawings(planned.ensemble.name)
+    drawing = closing(do_side_by_side(_draw_one, _give(planned), [*n_blocks], jobs))
+    with needing_processes(folder), drawing as being_drawn:
         for feature, result in being_drawn:
             for _ in range(n_blocks[feature]):
                 progress.advance(feature)

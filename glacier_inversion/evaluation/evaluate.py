@@ -115,6 +115,8 @@ def evaluate(
         The files cannot be written, or another command is writing them.
     LeftToOthersError
         Other shards finish the evaluation, or have finished it.
+    GlacierInversionError
+        No process is left that could begin.
     """
     check_jobs(jobs)
     if isinstance(device, str):

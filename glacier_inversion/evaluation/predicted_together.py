@@ -24,6 +24,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -89,13 +90,14 @@ def predict_side_by_side(
     experiment: Experiment,
     workspace: Workspace,
     ensemble: Ensemble,
+    split: str,
     features: Sequence[str],
     rasters: dict[str, list[str]],
     jobs: int,
     progress: Progress,
 ) -> dict[str, Parts | str]:
     """
-    Return the same, by processes of this command.
+    Return what `predict_together` returns, by processes of this command.
 
     Raises
     ------
@@ -105,7 +107,9 @@ def predict_side_by_side(
     """
     given = _Given("", experiment, workspace, rasters, ensemble.method, "cpu")
     read: dict[str, Parts | str] = {}
-    with closing(do_side_by_side(_predict_one, given, features, jobs)) as done:
+    folder = workspace.evaluations(ensemble.name, split)
+    predicting = closing(do_side_by_side(_predict_one, given, features, jobs))
+    with needing_processes(folder, keeps=False), predicting as done:
         for feature, parts in done:
             read[feature] = parts
             progress.advance(feature)

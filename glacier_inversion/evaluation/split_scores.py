@@ -170,7 +170,7 @@ def score_split(
         )
     elif min(jobs, len(features)) > 1:
         read = predict_side_by_side(
-            experiment, workspace, ensemble, features, rasters, jobs, progress
+            experiment, workspace, ensemble, split, features, rasters, jobs, progress
         )
     training = read_known_pixels(own, dataset, trained, rasters, progress)
     pixels = read_known_pixels(

@@ -18,8 +18,12 @@ from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.machine.cores import available_cores
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.ledger import Ledger
+from glacier_inversion.sharing.lost_processes import (
+    MOST_TRIES,
+    ProcessLostError,
+    tell_lost,
+)
 from glacier_inversion.state_files import read_state, write_state
 from glacier_inversion.workspace import shared_file
 
@@ -28,9 +32,6 @@ PACKAGE = logging.getLogger("glacier_inversion")
 PATIENCE = 0.1
 """Seconds until it is looked again whether a folder is free."""
 _FORMAT = 1  # of job.json
-MOST_TRIES = 2
-"""Of a task whose process dies."""
-
 Task = tuple[str, Any]
 """The name of a task, which can be that of a file, and what is to be done."""
 Result = dict[str, Any]
@@ -178,15 +179,6 @@ def attempt(
     return records
 
 
-def tell_lost(n_tried: int) -> str:
-    """Say why there is no result of a task whose processes died, and what to do."""
-    return (
-        f"each of the {n_tried} processes that worked at it ended without a word. Must "
-        "have enough memory, files that GDAL reads, and not be killed. Use fewer "
-        "--jobs, shards or workers on a machine, and run it again."
-    )
-
-
 @contextmanager
 def keeping_logs(level: int) -> Iterator[list[logging.LogRecord]]:
     """Keep what the package logs meanwhile, instead of writing it."""
@@ -202,6 +194,12 @@ def keeping_logs(level: int) -> Iterator[list[logging.LogRecord]]:
         PACKAGE.setLevel(before[2])
         while not kept.empty():
             records.append(kept.get())
+
+
+def pass_on(records: Sequence[logging.LogRecord]) -> None:
+    """Log here what was logged elsewhere."""
+    for record in records:
+        logging.getLogger(record.name).handle(record)
 
 
 class Hands(Protocol):

@@ -20,7 +20,7 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.sharing.attempts import Place, Task, Work, attempt
-from glacier_inversion.sharing.executors import ProcessLostError
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ which are their parent's to hear, and end with their parent, however it ends.
 
 from __future__ import annotations
 
-import logging
 import math
 import multiprocessing
 import os
@@ -27,9 +26,8 @@ from typing import Any, TypeVar
 from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.machine.crashes import is_watched
 from glacier_inversion.machine.interrupts import postponing
+from glacier_inversion.sharing.lost_processes import ProcessLostError, go_on_without
 from glacier_inversion.sharing.task_shares import Pace, Shares
-
-logger = logging.getLogger(__name__)
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
 _PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
@@ -70,13 +68,22 @@ def start_worker(work: Callable[..., object], *arguments: Any) -> Worker:
     Start a process that calls *work* with its end of a connection and *arguments*.
 
     SIGTERM ends it at once, unless it handles the signal otherwise.
+
+    Raises
+    ------
+    ProcessLostError
+        The system lets none begin.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_begin, args=(theirs,), daemon=True)
     # a process whose start is interrupted would complain
-    with postponing(), _masked():
-        process.start()
+    try:
+        with postponing(), _masked():
+            process.start()
+    except OSError as error:
+        message = f"a process could not begin ({error.strerror or error})"
+        raise ProcessLostError(message) from error
     theirs.close()  # so that ours ends when the process does
     # not as arguments of the process: it shall watch its parent before it imports what
     # they are made of; if it has gone, that is heard of as the end of the connection
@@ -141,10 +148,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-class ProcessLostError(RuntimeError):
-    """A process ended that should not have: how."""
 
 
 class _Ready:
@@ -222,35 +225,27 @@ def each(
     Raises
     ------
     ProcessLostError
-        A process ended as it began, and there is no other. What *work* raises is
-        raised, too.
+        A process could not begin, or ended as it began, and there is no other. What
+        *work* raises is raised, too.
     """
     shares, pace = Shares(tasks), Pace()
     workers: dict[Connection, Worker] = {}
     at_work: dict[Connection, Task] = {}
     ready: set[Connection] = set()
 
-    def start() -> bool:
+    def start() -> None:
         try:
             worker = start_worker(_serve, work, given)
-        except OSError as error:
-            if not workers:
-                raise
-            go_on_without_another(error)
-            return False
+        except ProcessLostError as lost:
+            miss(lost)
+            return
         workers[worker.connection] = worker
         hand_on(worker.connection)
-        return True
 
-    def go_on_without_another(error: Exception) -> None:
+    def miss(lost: ProcessLostError) -> None:
         nonlocal n_processes
         n_processes = len(workers)
-        logger.warning(
-            "a process ended as it began (%s), perhaps for want of memory: work goes "
-            "on with %d",
-            error,
-            n_processes,
-        )
+        go_on_without(lost, n_processes)
 
     def hand_on(connection: Connection) -> None:
         if shares:
@@ -259,32 +254,27 @@ def each(
                 connection.send(at_work[connection])
 
     try:
-        if tasks:
-            start()
-        while at_work:
-            wanted = min(n_processes, len(workers) + len(shares))
-            while len(workers) < min(wanted, pace.n_worthwhile(len(shares))):
-                if not start():
-                    break
-            heard = wait(list(at_work), _PATIENCE if len(workers) < wanted else None)
+        while at_work or shares:
+            while shares and len(workers) < min(
+                n_processes, pace.n_worthwhile(len(shares))
+            ):
+                start()
+            may_start = shares and len(workers) < n_processes
+            heard = wait(list(at_work), _PATIENCE if may_start else None)
             for connection in [c for c in at_work if c in heard]:
                 try:
                     answer = connection.recv()
-                except (EOFError, OSError) as error:
-                    lost = ProcessLostError(how_it_ended(workers[connection]))
-                    dismiss([workers.pop(connection)])
+                except (EOFError, OSError):
                     task = at_work.pop(connection)
-                    if connection not in ready:
-                        if not workers:
-                            raise lost from error
-                        go_on_without_another(lost)
-                        shares.give_back(connection, task)
-                        for idle in [c for c in workers if c not in at_work]:
-                            hand_on(idle)
+                    how = how_it_ended(workers[connection])
+                    dismiss([workers.pop(connection)])
+                    if connection in ready:
+                        yield task, ProcessLostError(how)
                         continue
-                    if shares:
-                        start()
-                    yield task, lost
+                    shares.give_back(connection, task)
+                    miss(ProcessLostError(f"a process ended as it began ({how})"))
+                    for idle in [c for c in workers if c not in at_work]:
+                        hand_on(idle)
                     continue
                 if isinstance(answer, _Ready):
                     ready.add(connection)

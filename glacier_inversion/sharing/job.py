@@ -21,7 +21,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,15 @@ from glacier_inversion.sharing.attempts import (
     Result,
     Task,
     Work,
+    pass_on,
     read_job,
     write_job,
 )
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.ledger import Ledger
+from glacier_inversion.sharing.lost_processes import (
+    needing_processes,
+    setting_lost_aside,
+)
 from glacier_inversion.workspace import shared_file
 
 logger = logging.getLogger(__name__)
@@ -227,35 +231,24 @@ class Job:
                 progress.advance(name)
         while left:
             lost: list[Task] = []
-            try:
-                for task, said in self._hands.each(self._place, work, given, left):
-                    if not isinstance(said, ProcessLostError):
-                        for record in said:
-                            logging.getLogger(record.name).handle(record)
-                    elif ledgers[task[0]].read().result is None:
-                        logger.warning("%s: its process was lost (%s)", task[0], said)
-                        lost.append(task)
-                        continue
-                    progress.advance(task[0])
-            except ProcessLostError as error:
-                message = (
-                    f"{self._folder}: a process ended as it began ({error}), perhaps "
-                    "for want of memory. What was made is kept. Run it again, with "
-                    "fewer --jobs."
-                )
-                raise GlacierInversionError(message) from error
+            doing = self._hands.each(self._place, work, given, left)
+            done = setting_lost_aside(doing, lost, _name_of)
+            with needing_processes(self._folder), closing(done):
+                for (name, _), records in done:
+                    pass_on(records)
+                    progress.advance(name)
             left = lost or self._await_others(tasks, ledgers)
         results = {name: ledger.read().result for name, ledger in ledgers.items()}
-        done = {name: r for name, r in results.items() if r is not None}
-        if len(done) < len(results):
+        known = {name: r for name, r in results.items() if r is not None}
+        if len(known) < len(results):
             message = (
                 f"{self._folder}: {self._hands.name} has nothing left to do, others "
-                f"are at {len(results) - len(done)} of {len(results)} tasks. The last "
+                f"are at {len(results) - len(known)} of {len(results)} tasks. The last "
                 "of them finishes; if it dies, run one of them again."
             )
             raise LeftToOthersError(message)
         self._be_alone()
-        return done
+        return known
 
     def _await_others(
         self, tasks: Mapping[str, Any], ledgers: Mapping[str, Ledger]
@@ -293,6 +286,10 @@ class Job:
     def leave(self) -> None:
         """Let go of the folder."""
         self._lock.release()
+
+
+def _name_of(task: Task) -> str:
+    return task[0]
 
 
 def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:

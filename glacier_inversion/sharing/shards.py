@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from glacier_inversion.sharing.attempts import Hands, Place, Task, Work, attempt
-from glacier_inversion.sharing.executors import ProcessLostError, each
+from glacier_inversion.sharing.executors import each
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 from glacier_inversion.workspace import Workspace
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")

@@ -7,20 +7,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
-from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.machine.cores import available_cores
-from glacier_inversion.sharing.attempts import (
+from glacier_inversion.sharing.attempts import PACKAGE, keeping_logs, pass_on
+from glacier_inversion.sharing.executors import each
+from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
-    PACKAGE,
-    keeping_logs,
+    setting_lost_aside,
     tell_lost,
 )
-from glacier_inversion.sharing.executors import (
-    ProcessLostError,
-    each,
-)
-
-logger = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -49,36 +43,22 @@ def do_side_by_side(
 
     Raises
     ------
-    GlacierInversionError
+    ProcessLostError
         No process is left that could begin. What *work* raises is raised, too.
     """
     level = PACKAGE.getEffectiveLevel()
     n_threads = max(1, available_cores() // max(1, min(jobs, len(tasks))))
     left = [*tasks]
-    for n_tried in range(1, MOST_TRIES + 1):
+    for _ in range(MOST_TRIES):
         lost: list[Task] = []
         doing = each(_do, (work, given, level, n_threads), left, jobs)
-        try:
-            with closing(doing):
-                for task, answer in doing:
-                    if isinstance(answer, ProcessLostError):
-                        logger.warning("%s: its process was lost (%s)", task, answer)
-                        if n_tried < MOST_TRIES:
-                            lost.append(task)
-                        else:
-                            yield task, tell_lost(n_tried)
-                        continue
-                    result, records = answer
-                    for record in records:
-                        logging.getLogger(record.name).handle(record)
-                    yield task, result
-        except ProcessLostError as error:
-            message = (
-                f"a process ended as it began ({error}), perhaps for want of memory. "
-                "Must have enough. Run it again, with fewer --jobs."
-            )
-            raise GlacierInversionError(message) from error
+        with closing(setting_lost_aside(doing, lost, str)) as done:
+            for task, (result, records) in done:
+                pass_on(records)
+                yield task, result
         left = lost
+    for task in left:
+        yield task, tell_lost(MOST_TRIES)
 
 
 def _do(

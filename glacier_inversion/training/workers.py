@@ -29,6 +29,11 @@ from glacier_inversion.sharing.executors import (
     how_it_ended,
     start_worker,
 )
+from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
+    go_on_without,
+    needing_processes,
+)
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.stacked import Listener, train_together
@@ -90,9 +95,11 @@ def train_side_by_side(
         It was stopped.
     WorkspaceError
         The disk is full.
+    GlacierInversionError
+        No process is left that could begin.
     """
     crew = _Crew(experiment, members, folder, stop, listener)
-    with closing(crew):
+    with needing_processes(folder), closing(crew):
         crew.train(n_processes)
 
 
@@ -147,7 +154,11 @@ class _Crew:
 
     def _hire(self) -> None:
         level = _PACKAGE.getEffectiveLevel()
-        worker = start_worker(_work, self.experiment, self.folder, level)
+        try:
+            worker = start_worker(_work, self.experiment, self.folder, level)
+        except ProcessLostError as lost:
+            go_on_without(lost, len(self.trainers))
+            return
         trainer = _Trainer(worker)
         self.trainers.append(trainer)
         self._hand_on(trainer)

@@ -20,11 +20,11 @@ from glacier_inversion.errors import (
 )
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.sharing import executors
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 from tests.dataset.helpers import build, build_until
 from tests.helpers import read_all
+from tests.processes import refuse_processes
 
 
 class Fragile:
@@ -165,15 +165,14 @@ def test_a_feature_that_ends_its_process_fails_alone(run, jobs, end, how):
 
 def test_a_process_that_cannot_begin_is_a_message(run, monkeypatch):
     "What was made is kept, and so said."
-
-    def lose(*_):
-        message = "signal 9"
-        raise ProcessLostError(message)
-        yield
-
-    monkeypatch.setattr(tiling, "each", lose)
-    with pytest.raises(DatasetError, match=r"began \(signal 9\).*fewer --jobs"):
-        build(run, jobs=2)
+    refuse_processes(monkeypatch, lambda number: True)
+    built = run("build-dataset", "--jobs", "2")
+    assert built.exit_code == 1
+    assert re.search(
+        r"datasets/region: a process could not begin \(Resource temporarily "
+        r"unavailable\).* is kept\. Run it again, with fewer --jobs\.",
+        built.stderr,
+    )
 
 
 def test_a_file_elsewhere_of_the_same_size_and_time_is_another(run):

@@ -1,6 +1,5 @@
 """Processes of ours: as many as may run, and none that outlives its parent."""
 
-import errno
 import multiprocessing
 import os
 import shutil
@@ -14,12 +13,13 @@ import pytest
 from glacier_inversion.errors import RasterError
 from glacier_inversion.sharing import executors, task_shares
 from glacier_inversion.sharing.executors import (
-    ProcessLostError,
     each,
     start_worker,
 )
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 from tests.processes import (
     children_of,
+    refuse_processes,
     run_code,
     session_of,
     slow,
@@ -96,8 +96,25 @@ def test_a_process_that_is_ended_before_it_begins_ends():
 
 def test_processes_that_cannot_begin_are_an_error():
     "Each would be lost in its turn: it is not what the tasks hold."
-    with pytest.raises(ProcessLostError, match="exit code 1"):
+    with pytest.raises(ProcessLostError, match=r"ended as it began \(exit code 1\)"):
         list(each(square, (Unsendable(),), [1, 2], 2))
+
+
+def test_a_system_that_lets_no_process_begin_is_an_error(monkeypatch):
+    "As one that has as many as it may have: no file is to blame."
+    refuse_processes(monkeypatch, lambda number: True)
+    with pytest.raises(ProcessLostError, match=r"could not begin \(Resource temp"):
+        list(each(square, (0,), [1, 2], 2))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_task_is_told_of_before_another_process_takes_its_place(monkeypatch):
+    "Which may not begin: then the rest is left, and it is said why."
+    refuse_processes(monkeypatch, lambda number: number == 2)
+    doing, done = each(square, (0,), [1, 15, 2], 1), []
+    with pytest.raises(ProcessLostError, match="could not begin"):
+        done.extend((task, str(answer)) for task, answer in doing)
+    assert done == [(1, "1"), (15, "signal 9")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
@@ -107,22 +124,22 @@ def test_one_that_cannot_begin_is_no_harm_where_others_have_begun(
 ):
     "Killed as it begins, or not begun at all: the others do its task, too."
     monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
-    begun = []
+    begun = refuse_processes(monkeypatch, lambda number: number == 2 and not is_begun)
 
-    def start_but_the_second(*given):
-        begun.append(None)
-        if len(begun) == 2 and not is_begun:
-            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    def start_and_kill(*given):
         worker = start_worker(*given)
         if len(begun) == 2:
             worker.process.kill()
         return worker
 
-    monkeypatch.setattr(executors, "start_worker", start_but_the_second)
+    if is_begun:
+        monkeypatch.setattr(executors, "start_worker", start_and_kill)
     assert len(dict(each(square, (0,), range(16, 400), 3))) == 384
-    assert len(begun) == 2 + is_begun  # the third began before the second was missed
-    how = "signal 9" if is_begun else "Resource temporarily unavailable"
-    assert how in caplog.text
+    assert len(begun) == 1 + 2 * is_begun  # the third began before one was missed
+    how = "ended as it began (signal 9)"
+    if not is_begun:
+        how = "could not begin (Resource temporarily unavailable)"
+    assert f"a process {how}, perhaps for want of memory: work goes" in caplog.text
     assert f"work goes on with {1 + is_begun}" in caplog.text
 
 

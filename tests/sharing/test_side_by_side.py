@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from glacier_inversion.errors import GlacierInversionError, RasterError
+from glacier_inversion.errors import RasterError
 from glacier_inversion.sharing import side_by_side
-from glacier_inversion.sharing.executors import ProcessLostError
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from tests.sharing.helpers import done, killed, n_threads_of, square_beside, unlucky
 
@@ -58,21 +57,6 @@ def test_a_task_whose_process_dies_is_tried_once_more(tmp_path, caplog):
     assert done(tmp_path) == {12: 1, 13: 2, 14: 1, 15: 2}
     assert caplog.text.count("13: its process was lost (signal 9)") == 2
     assert caplog.text.count("15: its process was lost (signal 9)") == 1
-
-
-def test_processes_that_do_not_even_begin(monkeypatch):
-    "As on a system without memory: one message for the user."
-
-    def lost(*_):
-        how = "signal 9"
-        raise ProcessLostError(how)
-        yield
-
-    monkeypatch.setattr(side_by_side, "each", lost)
-    with pytest.raises(
-        GlacierInversionError, match=r"as it began \(signal 9\).* --jobs"
-    ):
-        list(do_side_by_side(square_beside, None, [1], 2))
 
 
 def unlucky_beside(folder, n_threads, number):

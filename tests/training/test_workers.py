@@ -10,13 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion.errors import TrainingError, WorkspaceError
+from glacier_inversion.errors import (
+    GlacierInversionError,
+    TrainingError,
+    WorkspaceError,
+)
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
 from tests.helpers import Run
-from tests.processes import children_of, session_of, start, wait_until
+from tests.processes import (
+    children_of,
+    refuse_processes,
+    session_of,
+    start,
+    wait_until,
+)
 from tests.training.helpers import experiment, some_tiles
 
 FILES = ("best.safetensors", "log.csv")
@@ -111,6 +121,23 @@ def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, capl
     whole = Workspace(tmp_path / "whole")
     train_members(checked, some_tiles(), whole.model("small"), jobs=1)
     assert read_members(place.model("small")) == read_members(whole.model("small"))
+
+
+@pytest.mark.parametrize("n_begun", [1, 0])
+def test_processes_that_cannot_begin(tmp_path, monkeypatch, caplog, n_begun):
+    "The others train all members; where there is none, a message says why."
+    begun = refuse_processes(monkeypatch, lambda number: number > n_begun)
+    members = experiment(epochs=1, seeds_number=3), some_tiles()
+    model = Workspace(tmp_path).model("small")
+    if n_begun:
+        train_members(*members, model, jobs=2)
+        assert "a process could not begin (Resource" in caplog.text
+        assert "work goes on with 1" in caplog.text
+        assert len(list(model.glob("*/best.safetensors"))) == 3
+    else:
+        with pytest.raises(GlacierInversionError, match=r"small: a process could not"):
+            train_members(*members, model, jobs=2)
+    assert len(begun) == n_begun
 
 
 def command_of(root: Path, jobs: int) -> list[str]:
