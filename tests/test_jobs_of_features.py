@@ -1,6 +1,7 @@
 """Features that several processes of one command draw and evaluate: the same files."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -67,6 +68,30 @@ def test_numbers_are_the_same_whatever_the_number_of_processes(
     assert run("evaluate", "--split", "all", "--jobs", "2").exit_code == 0
     assert len(begun) == 2
     assert read_all(run.root / "evaluations") == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [(["draw"], "drawings"), (["evaluate", "--split", "all"], "evaluations")],
+)
+def test_a_shard_of_several_processes_makes_the_same(
+    finished, tmp_path, begun, command, folder
+):
+    "Which divide its cores."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    assert run(*command).exit_code == 0
+    expected = read_all(run.root / folder)
+    shutil.rmtree(run.root / folder)
+    ended = run(*command, "--shard", "1/1", "--jobs", "2")
+    assert ended.exit_code == 0, ended.output
+    assert len(begun) == 2
+    made = read_all(run.root / folder)
+    assert {
+        name: own for name, own in made.items() if ".shared" not in name
+    } == expected
 
 
 @pytest.mark.parametrize(

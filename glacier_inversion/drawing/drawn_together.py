@@ -145,13 +145,13 @@ def drawing_into(
 
 def _draw_task(given: _Given, feature: str) -> Result:
     """Draw the maps of a feature, which lie on the disk then, with their record."""
-    drawn = _draw_one(given, share_of_cores(), feature)
+    drawn = _draw_one(given, feature)
     return {"failure": drawn} if isinstance(drawn, str) else {}
 
 
-def _draw_one(given: _Given, n_threads: int, feature: str) -> DrawnFeature | str:
+def _draw_one(given: _Given, feature: str) -> DrawnFeature | str:
     """Return what was drawn of a feature, or why nothing was."""
-    torch.set_num_threads(n_threads)
+    torch.set_num_threads(share_of_cores())
     planned = once(f"{given.token} {given.model}", lambda: _plan(given))
     description = planned.experiment.drawing_description
     drawn = lay_map(

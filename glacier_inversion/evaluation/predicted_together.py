@@ -117,13 +117,13 @@ def predict_side_by_side(
 
 
 def _predict_task(given: _Given, feature: str) -> Result:
-    parts = _predict_one(given, share_of_cores(), feature)
+    parts = _predict_one(given, feature)
     return {"failure": parts} if isinstance(parts, str) else _from_parts(parts)
 
 
-def _predict_one(given: _Given, n_threads: int, feature: str) -> Parts | str:
+def _predict_one(given: _Given, feature: str) -> Parts | str:
     """Return what is known and predicted of a feature, or why nothing is."""
-    torch.set_num_threads(n_threads)
+    torch.set_num_threads(share_of_cores())
     dataset, ensemble = once(given.token, lambda: _open(given))
     try:
         return read_feature(

@@ -18,6 +18,7 @@ from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.machine.cores import available_cores
+from glacier_inversion.sharing.executors import n_side_by_side
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
@@ -41,7 +42,7 @@ Work = Callable[[Any, Any], Result]
 
 Opened = TypeVar("Opened")
 
-_here = {"n_processes": 1}
+_here = {"n_processes": 1, "n_siblings": 1}
 
 
 _opened: dict[str, Any] = {}
@@ -62,9 +63,15 @@ def once(key: str, make: Callable[[], Opened]) -> Opened:
 
 
 def share_of_cores() -> int:
-    """Return the cores for this process, where others of its machine work beside it."""
+    """
+    Return the cores for this process, where others work beside it.
+
+    Those of a command, or of another parent, divide what each of them may use; all of a
+    machine that work at the same thing divide what there is.
+    """
+    own = available_cores() // max(n_side_by_side(), _here["n_siblings"])
     fair = (os.cpu_count() or 1) // _here["n_processes"]
-    return max(1, min(available_cores(), fair))
+    return max(1, min(own, fair))
 
 
 @dataclass(frozen=True)
@@ -126,14 +133,17 @@ class Place:
         """Hold the folder with the others, and count the processes of this machine."""
         ours, here = Lock(lock_of(self.folder)), socket.gethostname()
         folder = shared_work_of(self.folder) / "processes"
-        own = Lock(shared_file(folder, f"{here}.{os.getpid()}"))
+        siblings = f"{here}.{os.getppid()}."
+        own = Lock(shared_file(folder, f"{siblings}{os.getpid()}"))
         try:
             for lock in (ours, own):
                 while not lock.try_shared():
                     time.sleep(PATIENCE)
             self.check()
             others = [p for p in folder.glob(f"{here}.*") if p != own.path]
-            _here["n_processes"] = 1 + sum(map(_is_held, others))
+            held = [p.name for p in others if _is_held(p)]
+            _here["n_processes"] = 1 + len(held)
+            _here["n_siblings"] = 1 + sum(name.startswith(siblings) for name in held)
             yield
         finally:
             own.release()

@@ -154,7 +154,13 @@ class _Ready:
     """What a process says before it begins its first task."""
 
 
-_serves = False  # whether this is a process that does tasks
+# Those that do tasks beside one another, if this is one of them.
+_n_side_by_side = 0
+
+
+def n_side_by_side() -> int:
+    """Return the processes of a command that divide its cores, of which this is one."""
+    return max(1, _n_side_by_side)
 
 
 @contextmanager
@@ -166,7 +172,7 @@ def ending_if_stuck() -> Iterator[None]:
     disk is waited for, however long it takes. SIGXCPU ends it, in a library too; there
     is none on Windows.
     """
-    if not (_serves or is_watched()) or sys.platform == "win32":
+    if not (_n_side_by_side or is_watched()) or sys.platform == "win32":
         yield
         return
     import resource  # noqa: PLC0415  not on Windows
@@ -211,7 +217,8 @@ def each(
 
     One process begins, with the first task. Others follow when what is left takes so
     long, by the tasks done so far, that each is worth its start. Tasks that follow one
-    another are mostly done by one process.
+    another are mostly done by one process, which hears with each of how many there may
+    be beside it: `n_side_by_side`.
 
     Parameters
     ----------
@@ -249,9 +256,11 @@ def each(
 
     def hand_on(connection: Connection) -> None:
         if shares:
-            at_work[connection] = shares.take(connection)
+            at_work[connection] = task = shares.take(connection)
+            # not more than there are tasks, nor those that were missed
+            n_at_once = min(n_processes, len(at_work) + len(shares))
             with suppress(OSError):  # it has gone, which is heard below
-                connection.send(at_work[connection])
+                connection.send((n_at_once, task))
 
     try:
         while at_work or shares:
@@ -294,8 +303,6 @@ def _serve(
     connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
 ) -> None:
     """Do tasks until there are no more; SIGTERM puts away what is half done."""
-    global _serves  # noqa: PLW0603  of the whole process
-    _serves = True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         _serve_until_the_end(connection, work, given)
@@ -308,10 +315,11 @@ def _serve(
 def _serve_until_the_end(
     connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
 ) -> None:
+    global _n_side_by_side  # of the whole process
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(_Ready())
         while True:
-            task = connection.recv()
+            _n_side_by_side, task = connection.recv()
             answer: object
             try:
                 answer = work(*given, task)

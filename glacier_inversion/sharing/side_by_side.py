@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
-from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.sharing.attempts import PACKAGE, keeping_logs, pass_on
 from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.lost_processes import (
@@ -22,7 +21,7 @@ Given = TypeVar("Given")
 
 
 def do_side_by_side(
-    work: Callable[[Given, int, Task], Result],
+    work: Callable[[Given, Task], Result],
     given: Given,
     tasks: Sequence[Task],
     jobs: int,
@@ -37,7 +36,7 @@ def do_side_by_side(
     ----------
     work : callable
         A function of a module, which processes import: takes what is given for all
-        tasks, the number of threads that are its own, and a task.
+        tasks, and a task. Its share of the cores is `share_of_cores`.
     jobs : int
         Processes at most; others than the first begin where there is enough to do.
 
@@ -47,11 +46,10 @@ def do_side_by_side(
         No process is left that could begin. What *work* raises is raised, too.
     """
     level = PACKAGE.getEffectiveLevel()
-    n_threads = max(1, available_cores() // max(1, min(jobs, len(tasks))))
     left = [*tasks]
     for _ in range(MOST_TRIES):
         lost: list[Task] = []
-        doing = each(_do, (work, given, level, n_threads), left, jobs)
+        doing = each(_do, (work, given, level), left, jobs)
         with closing(setting_lost_aside(doing, lost, str)) as done:
             for task, (result, records) in done:
                 pass_on(records)
@@ -62,12 +60,11 @@ def do_side_by_side(
 
 
 def _do(
-    work: Callable[[Given, int, Task], Result],
+    work: Callable[[Given, Task], Result],
     given: Given,
     level: int,
-    n_threads: int,
     task: Task,
 ) -> tuple[Result, list[logging.LogRecord]]:
     with keeping_logs(level) as records:
-        result = work(given, n_threads, task)
+        result = work(given, task)
     return result, records

@@ -7,9 +7,11 @@ import os
 import signal
 import time
 from pathlib import Path
+from unittest import mock
 
 from glacier_inversion.errors import RasterError
-from glacier_inversion.sharing.attempts import attempt
+from glacier_inversion.sharing import attempts
+from glacier_inversion.sharing.attempts import attempt, share_of_cores
 
 logger = logging.getLogger("glacier_inversion.tests")
 
@@ -64,12 +66,10 @@ def unlucky(folder: Path, number: int) -> dict[str, int]:
     raise RasterError(message)
 
 
-def square_beside(folder: Path, n_threads: int, number: int) -> dict[str, int]:
-    """Do a task, by a process that has threads of its own."""
-    assert n_threads >= 1
-    return square(folder, number)
-
-
-def n_threads_of(given: None, n_threads: int, task: int) -> int:
-    """Return what is given to a process."""
-    return n_threads
+def share_of_eight(given: object, task: object) -> dict[str, int]:
+    """Return the cores of the process that does a task, of eight of a large machine."""
+    with (
+        mock.patch.object(attempts, "available_cores", return_value=8),
+        mock.patch.object(os, "cpu_count", return_value=64),
+    ):
+        return {"cores": share_of_cores()}

@@ -14,27 +14,37 @@ from glacier_inversion.workspace import shared_file
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
 
 
-def test_cores_are_divided_among_the_processes_of_a_machine(tmp_path, monkeypatch):
-    "Those that live; and no more than this process may use."
+@pytest.mark.parametrize(
+    ("parents", "expected"),
+    # of the 12 cores of the machine, 5 for each parent
+    [([1, 2, 3], [5, 5, 4, 3]), ([os.getppid(), 2, os.getppid()], [5, 2, 2, 1])],
+)
+def test_cores_are_divided_among_the_processes_of_a_machine(
+    tmp_path, monkeypatch, parents, expected
+):
+    "Those that live; and those of one parent divide what that may use."
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     monkeypatch.setattr(attempts, "available_cores", lambda: 5)
     place = Place(tmp_path / "here", "token", 20)
     attempts.write_job(place.folder, {"key": "", "token": "token", "finished": False})
     folder = shared_work_of(place.folder) / "processes"
     here = socket.gethostname()
-    others = [Lock(shared_file(folder, f"{here}.{n}")) for n in (1, 2)]
-    others.append(Lock(shared_file(folder, "elsewhere.1")))
+    others = [
+        Lock(shared_file(folder, f"{here}.{parent}.{n}"))
+        for n, parent in enumerate(parents, 1)
+    ]
+    elsewhere = Lock(shared_file(folder, f"elsewhere.{os.getppid()}.1"))
+    assert elsewhere.try_shared()
     shares = []
-    for n_held in (0, 1, 2, 3):
-        if n_held:
-            assert others[n_held - 1].try_shared()
+    for other in (None, *others):
+        assert other is None or other.try_shared()
         with place.present():
             shares.append(share_of_cores())
-    for other in others:
+    for other in (elsewhere, *others):
         other.release()
     with place.present():
-        shares.append(share_of_cores())
-    assert shares == [5, 5, 4, 4, 5]  # of 12: for 1, 2 and 3 processes
+        assert share_of_cores() == 5
+    assert shares == expected
 
 
 def test_what_tasks_need_is_opened_once():

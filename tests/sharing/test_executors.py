@@ -152,7 +152,7 @@ from glacier_inversion.sharing.executors import _serve, start_worker
 from tests.processes import end_slowly
 worker = start_worker(_serve, end_slowly, ())
 ready = worker.connection.recv()
-worker.connection.send(3)
+worker.connection.send((1, 3))
 assert worker.connection.recv() == 3
 worker.connection.close() if {way!r} == "close" else worker.process.terminate()
 time.sleep(0.5)

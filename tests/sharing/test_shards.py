@@ -9,7 +9,7 @@ from glacier_inversion.sharing.cluster import Cluster
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.shards import Shard, find_hands, parse_shard
 from glacier_inversion.workspace import Workspace
-from tests.sharing.helpers import done, killed
+from tests.sharing.helpers import done, killed, share_of_eight
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,13 @@ def test_a_task_whose_process_dies_is_tried_once_more(tmp_path, caplog):
     assert done(tmp_path) == {12: 1, 13: 2, 14: 1, 15: 2}
     assert caplog.text.count("13: its process was lost (signal 9)") == 2
     assert caplog.text.count("15: its process was lost (signal 9)") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+def test_processes_of_a_shard_divide_what_it_may_use(tmp_path):
+    "Eight cores of a machine of 64, as a task of SLURM has them."
+    tasks = {str(n): n for n in range(5)}
+    shard = Shard(1, 1, 4)
+    with working_together(tmp_path / "here", "drawing into", shard, "key") as job:
+        results = job.do(share_of_eight, None, tasks, Silent())
+    assert [own["cores"] for own in results.values()] == [2, 2, 2, 4, 8]
