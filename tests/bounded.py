@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from glacier_inversion.sharing.executors import dismiss, how_it_ended, start_worker
+from glacier_inversion.sharing.processes import dismiss, how_it_ended, start_worker
 from tests.helpers import read_all
 
 LONGEST_S = 20  # of a case that takes a quarter of a second on an idle machine

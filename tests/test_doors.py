@@ -69,8 +69,9 @@ DOORS = {
     "ends the process": (
         {"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill"},
         {
-            *("commands.console", "__main__", "cli", "sharing.executors"),
+            *("commands.console", "__main__", "cli"),
             *("machine.interrupts", "machine.crashes"),
+            *("sharing.executors", "sharing.processes"),
         },
     ),
     "runs other programs": (

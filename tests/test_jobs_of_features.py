@@ -7,7 +7,7 @@ import pytest
 
 from glacier_inversion import Workspace, draw, evaluate, load_experiment
 from glacier_inversion.sharing import executors, task_shares
-from glacier_inversion.sharing.executors import start_worker
+from glacier_inversion.sharing.processes import start_worker
 from tests.helpers import copy_of, read_all
 from tests.processes import refuse_processes
 

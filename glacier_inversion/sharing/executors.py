@@ -1,42 +1,30 @@
-"""
-Processes of ours: how they start, share tasks, and that they end.
-
-They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C and SIGHUP,
-which are their parent's to hear, and end with their parent, however it ends.
-"""
+"""Tasks that processes of ours do, each by one of them, and what those are told."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 import signal
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
-from glacier_inversion.errors import GlacierInversionError
 from glacier_inversion.machine.crashes import is_watched
-from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.sharing.lost_processes import ProcessLostError, go_on_without
+from glacier_inversion.sharing.processes import (
+    Failure,
+    Worker,
+    dismiss,
+    how_it_ended,
+    start_worker,
+)
 from glacier_inversion.sharing.task_shares import Pace, Shares
 
-_LONGEST_END = 5.0  # seconds in which a process must have ended
 _PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
 LONGEST_READING = 600
 """Seconds that a process may compute on a part of a raster, which takes a few."""
-_SIGNALS = [signal.SIGINT, signal.SIGTERM]
-if hasattr(signal, "SIGHUP"):  # not on Windows
-    _SIGNALS.append(signal.SIGHUP)
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -53,101 +41,6 @@ def check_jobs(jobs: int | None) -> None:
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
-
-
-@dataclass(eq=False)
-class Worker:
-    """A process of ours, and the connection to it."""
-
-    process: SpawnProcess
-    connection: Connection
-
-
-def start_worker(work: Callable[..., object], *arguments: Any) -> Worker:
-    """
-    Start a process that calls *work* with its end of a connection and *arguments*.
-
-    SIGTERM ends it at once, unless it handles the signal otherwise.
-
-    Raises
-    ------
-    ProcessLostError
-        The system lets none begin.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_begin, args=(theirs,), daemon=True)
-    # a process whose start is interrupted would complain
-    try:
-        with postponing(), _masked():
-            process.start()
-    except OSError as error:
-        message = f"a process could not begin ({error.strerror or error})"
-        raise ProcessLostError(message) from error
-    theirs.close()  # so that ours ends when the process does
-    # not as arguments of the process: it shall watch its parent before it imports what
-    # they are made of; if it has gone, that is heard of as the end of the connection
-    with suppress(OSError):
-        ours.send((work, arguments))
-    return Worker(process, ours)
-
-
-def dismiss(workers: Sequence[Worker]) -> None:
-    """End processes, whatever they do."""
-    for worker in workers:
-        worker.connection.close()
-        worker.process.terminate()
-    for worker in workers:
-        worker.process.join(_LONGEST_END)
-        if worker.process.is_alive():
-            worker.process.kill()
-            worker.process.join()
-
-
-def how_it_ended(worker: Worker) -> str:
-    """Say how a process ended that should not have."""
-    worker.process.join(_LONGEST_END)
-    code = worker.process.exitcode or 0
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-@contextmanager
-def _masked() -> Iterator[None]:
-    """Let processes that are started here hear no signals, until they say so."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    # which else is started with the first process, and ends the mask
-    resource_tracker.ensure_running()
-    # they inherit the mask; this process hears afterwards of what came meanwhile
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _begin(connection: Connection) -> None:
-    """Begin a process: it ends with the one that asked, and hears SIGTERM alone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for number in _SIGNALS:
-        # SIGTERM is not ignored for a moment either: one that came before would be lost
-        to_end = number == signal.SIGTERM
-        signal.signal(number, (lambda *_: os._exit(1)) if to_end else signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    try:
-        work, arguments = connection.recv()
-    except (EOFError, OSError):
-        return  # the other one is no more
-    work(connection, *arguments)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 class _Ready:
@@ -185,20 +78,6 @@ def ending_if_stuck() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_CPU, (before, most))
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What a process could not do: the error, as another process can raise it."""
-
-    error: Exception
-
-    @classmethod
-    def of(cls, error: Exception) -> Failure:
-        """Keep what a user can mend; of anything else the traceback must be told."""
-        if isinstance(error, GlacierInversionError | OSError | MemoryError):
-            return cls(error)
-        return cls(RuntimeError(traceback.format_exc()))
 
 
 def each(

@@ -22,17 +22,17 @@ from pathlib import Path
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.machine.interrupts import Flag
-from glacier_inversion.sharing.executors import (
+from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
+    go_on_without,
+    needing_processes,
+)
+from glacier_inversion.sharing.processes import (
     Failure,
     Worker,
     dismiss,
     how_it_ended,
     start_worker,
-)
-from glacier_inversion.sharing.lost_processes import (
-    ProcessLostError,
-    go_on_without,
-    needing_processes,
 )
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.samples_on_disk import map_samples

@@ -1,8 +1,6 @@
-"""Processes of ours: as many as may run, and none that outlives its parent."""
+"""Tasks that processes do: each once, by as many as may run, whoever is lost."""
 
-import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -12,21 +10,16 @@ import pytest
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.sharing import executors, task_shares
-from glacier_inversion.sharing.executors import (
-    each,
-    start_worker,
-)
+from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.lost_processes import ProcessLostError
+from glacier_inversion.sharing.processes import start_worker
 from tests.processes import (
     children_of,
     refuse_processes,
     run_code,
-    session_of,
     slow,
     square,
-    start,
     wait_until,
-    workers_of,
 )
 
 
@@ -77,21 +70,6 @@ def test_a_task_whose_process_is_lost_says_how():
     assert isinstance(lost, ProcessLostError)
     assert str(lost) == "signal 9"
     assert done == {1: 1, 2: 4, 3: 9}
-
-
-def test_a_process_that_is_ended_before_it_begins_ends():
-    "While it imports, and nobody says what it is to do: as after Ctrl-C at its start."
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    with executors._masked():
-        process = context.Process(target=executors._begin, args=(theirs,), daemon=True)
-        process.start()
-    process.terminate()
-    process.join(30)
-    is_alive = process.is_alive()
-    process.kill()
-    ours.close()
-    assert not is_alive
 
 
 def test_processes_that_cannot_begin_are_an_error():
@@ -148,7 +126,8 @@ def test_a_process_that_ends_is_let_end(way):
     "SIGTERM in the midst of what libraries do at the end is no error of theirs."
     code = f"""
 import time
-from glacier_inversion.sharing.executors import _serve, start_worker
+from glacier_inversion.sharing.executors import _serve
+from glacier_inversion.sharing.processes import start_worker
 from tests.processes import end_slowly
 worker = start_worker(_serve, end_slowly, ())
 ready = worker.connection.recv()
@@ -198,21 +177,3 @@ def test_what_is_half_done_is_put_away(tmp_path):
     assert begun.is_set()
     assert list(tmp_path.iterdir()) == []
     assert not _workers_of(os.getpid())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("command", ["build-dataset", "train"])
-def test_no_process_outlives_a_command_that_is_killed(finished, tmp_path, command):
-    "SIGKILL, which nobody hears: its processes see that it is gone."
-
-    root = tmp_path / "here"
-    shutil.copytree(finished.root, root)
-    shutil.rmtree(root / {"build-dataset": "datasets", "train": "models"}[command])
-    arguments = [root / "exp.json", "--workspace", root, "--jobs", 2]
-    process = start(command, *arguments)
-    # with what tracks them; a build that is short has one process
-    n = {"build-dataset": 2, "train": 3}[command]
-    wait_until(lambda: len(workers_of(process.pid)) >= n)
-    process.kill()
-    process.communicate(timeout=30)
-    wait_until(lambda: not session_of(process.pid), 10)
