@@ -18,7 +18,7 @@ from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.machine.cores import available_cores
-from glacier_inversion.sharing.executors import n_side_by_side
+from glacier_inversion.sharing.executors import n_side_by_side, opening
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
@@ -56,7 +56,7 @@ def once(key: str, make: Callable[[], Opened]) -> Opened:
     """
     if key not in _opened:
         _opened.clear()
-        with keeping_logs(logging.INFO):
+        with opening(), keeping_logs(logging.INFO):
             _opened[key] = make()
     opened: Opened = _opened[key]
     return opened

@@ -43,17 +43,36 @@ def check_jobs(jobs: int | None) -> None:
         raise ValueError(message)
 
 
+class _Opening:
+    """What a process says before it opens what its tasks need."""
+
+
 class _Ready:
-    """What a process says before it begins its first task."""
+    """What a process says once it has begun, and once it has opened that."""
 
 
-# Those that do tasks beside one another, if this is one of them.
-_n_side_by_side = 0
+_parent: Connection | None = None  # who gives tasks to this process, if it does any
+_n_side_by_side = 0  # those that do tasks, this one among them
 
 
 def n_side_by_side() -> int:
     """Return the processes of a command that divide its cores, of which this is one."""
     return max(1, _n_side_by_side)
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """
+    Let what a process opens for its tasks in a block count as a part of its start.
+
+    The first task would seem to take as long otherwise, and others to be worth a
+    process each, which would have to open the same.
+    """
+    if _parent is not None:
+        _parent.send(_Opening())
+    yield
+    if _parent is not None:
+        _parent.send(_Ready())
 
 
 @contextmanager
@@ -65,7 +84,7 @@ def ending_if_stuck() -> Iterator[None]:
     disk is waited for, however long it takes. SIGXCPU ends it, in a library too; there
     is none on Windows.
     """
-    if not (_n_side_by_side or is_watched()) or sys.platform == "win32":
+    if not (_parent or is_watched()) or sys.platform == "win32":
         yield
         return
     import resource  # noqa: PLC0415  not on Windows
@@ -95,7 +114,8 @@ def each(
     this has, or is closed.
 
     One process begins, with the first task. Others follow when what is left takes so
-    long, by the tasks done so far, that each is worth its start. Tasks that follow one
+    long, by the tasks done so far, that each is worth its start, of which `opening` is
+    a part. Tasks that follow one
     another are mostly done by one process, which hears with each of how many there may
     be beside it: `n_side_by_side`.
 
@@ -126,6 +146,7 @@ def each(
             miss(lost)
             return
         workers[worker.connection] = worker
+        pace.note_start(worker.connection)
         hand_on(worker.connection)
 
     def miss(lost: ProcessLostError) -> None:
@@ -154,6 +175,7 @@ def each(
                     answer = connection.recv()
                 except (EOFError, OSError):
                     task = at_work.pop(connection)
+                    pace.note_lost(connection)
                     how = how_it_ended(workers[connection])
                     dismiss([workers.pop(connection)])
                     if connection in ready:
@@ -167,6 +189,9 @@ def each(
                 if isinstance(answer, _Ready):
                     ready.add(connection)
                     pace.note_ready(connection)
+                    continue
+                if isinstance(answer, _Opening):
+                    pace.note_start(connection)
                     continue
                 if isinstance(answer, Failure):
                     raise answer.error
@@ -182,6 +207,8 @@ def _serve(
     connection: Connection, work: Callable[..., object], given: tuple[Any, ...]
 ) -> None:
     """Do tasks until there are no more; SIGTERM puts away what is half done."""
+    global _parent  # noqa: PLW0603  of the whole process
+    _parent = connection
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         _serve_until_the_end(connection, work, given)

@@ -43,16 +43,31 @@ class Pace:
     """How long a process takes to begin, and a task, by those that were seen."""
 
     def __init__(self) -> None:
-        self._begun = time.perf_counter()
-        self._start: float | None = None
-        self._ready: dict[Hashable, float] = {}
+        self._first: Hashable = None
+        self._start = 0.0  # seconds in which the first process began
+        self._beginning: dict[Hashable, float] = {}  # since when
+        self._working: dict[Hashable, float] = {}  # likewise
+        self._busy = 0.0  # seconds of those that do not work any more
         self._n_done = 0
 
+    def note_start(self, process: Hashable) -> None:
+        """Note that a process begins, or opens what its tasks need."""
+        self.note_lost(process)
+        self._beginning[process] = time.perf_counter()
+
     def note_ready(self, process: Hashable) -> None:
-        """Note that a process begins its first task."""
-        self._ready[process] = time.perf_counter()
-        if self._start is None:
-            self._start = self._ready[process] - self._begun
+        """Note that a process works at its tasks."""
+        self._working[process] = now = time.perf_counter()
+        seconds = now - self._beginning.pop(process)
+        if self._first in (None, process):
+            self._first = process
+            self._start += seconds
+
+    def note_lost(self, process: Hashable) -> None:
+        """Note that a process works no longer."""
+        now = time.perf_counter()
+        self._busy += now - self._working.pop(process, now)
+        self._beginning.pop(process, None)
 
     def note_done(self) -> None:
         """Note that a task is done."""
@@ -60,9 +75,9 @@ class Pace:
 
     def n_worthwhile(self, n_left: int) -> int:
         """Return of how many processes each would work for longer than it begins."""
-        if self._start is None:
+        if self._first is None or self._first in self._beginning:
             return 1
         now = time.perf_counter()
-        busy = sum(now - ready for ready in self._ready.values())
+        busy = self._busy + sum(now - since for since in self._working.values())
         left = n_left * busy / max(self._n_done, 1)
         return max(1, int(left / (_WORTHWHILE * self._start)))

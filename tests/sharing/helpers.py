@@ -11,7 +11,7 @@ from unittest import mock
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.sharing import attempts
-from glacier_inversion.sharing.attempts import attempt, share_of_cores
+from glacier_inversion.sharing.attempts import attempt, once, share_of_cores
 
 logger = logging.getLogger("glacier_inversion.tests")
 
@@ -73,3 +73,9 @@ def share_of_eight(given: object, task: object) -> dict[str, int]:
         mock.patch.object(os, "cpu_count", return_value=64),
     ):
         return {"cores": share_of_cores()}
+
+
+def square_of_opened(offset: int, number: int) -> int:
+    """Do a task at once, by what takes a second to open."""
+    once("what tasks need", lambda: time.sleep(1.0))
+    return offset + number**2

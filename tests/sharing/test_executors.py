@@ -21,6 +21,7 @@ from tests.processes import (
     square,
     wait_until,
 )
+from tests.sharing.helpers import square_of_opened
 
 
 def test_each_task_is_done_once():
@@ -39,9 +40,10 @@ def test_processes_begin_where_they_are_worth_it(monkeypatch):
         return start_worker(*given)
 
     monkeypatch.setattr(executors, "start_worker", note)
-    assert len(dict(each(square, (0,), range(16, 216), 3))) == 200
-    assert len(begun) == 1
-    begun.clear()
+    for work in (square, square_of_opened):
+        assert len(dict(each(work, (0,), range(16, 216), 3))) == 200
+        assert len(begun) == 1
+        begun.clear()
     monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
     assert len(dict(each(square, (0,), range(16, 400), 3))) == 384
     assert len(begun) == 3

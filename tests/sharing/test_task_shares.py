@@ -28,9 +28,33 @@ def test_as_many_processes_as_are_worth_their_start(monkeypatch, n_done, n_left,
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     pace = Pace()
     assert pace.n_worthwhile(10**6) == 1
+    pace.note_start("first")
     now[0] = 102.0
     pace.note_ready("first")
     now[0] = 112.0
     for _ in range(n_done):
         pace.note_done()
     assert pace.n_worthwhile(n_left) == n
+
+
+def test_what_is_opened_counts_as_start_and_who_is_lost_no_longer(monkeypatch):
+    "Nor is another process worth it before it is known how long that takes."
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    pace = Pace()
+    pace.note_start("first")
+    now[0] = 2.0
+    pace.note_ready("first")
+    pace.note_start("first")
+    now[0] = 20.0
+    assert pace.n_worthwhile(10**6) == 1
+    pace.note_ready("first")
+    pace.note_start("second")
+    now[0] = 25.0
+    pace.note_done()
+    assert pace.n_worthwhile(8) == 1  # 40 seconds of work, of a start of 20
+    assert pace.n_worthwhile(16) == 2
+    pace.note_lost("first")
+    pace.note_lost("second")
+    now[0] = 1000.0
+    assert pace.n_worthwhile(16) == 2
