@@ -166,7 +166,7 @@ def _draw_one(given: _Given, feature: str) -> DrawnFeature | str:
 
 
 def _plan(given: _Given) -> PlannedMaps:
-    """Open what `draw` opens."""
+    """Open what `draw` opens, but for other models."""
     experiment, description = given.experiment, given.experiment.drawing_description
     surfaces = [description.bed.surface] if description.bed else []
     published = itertools.chain.from_iterable(find_published(experiment).values())
@@ -179,10 +179,11 @@ def _plan(given: _Given) -> PlannedMaps:
         given.method,
         open_device(given.device),
         problems,
+        only=given.model,
     )
     if problems:
         raise ModelError("\n".join(problems))
-    ensemble = next(own for own in ensembles if own.name == given.model)
+    (ensemble,) = ensembles
     thicknesses = find_thicknesses(ensemble, dataset, description.bed)
     calibrations = read_calibrations(ensemble, thicknesses)
     asked = {output: calibrations.get(output) for output in thicknesses}

@@ -30,7 +30,7 @@ from glacier_inversion.training.model.model import (
     read_model,
 )
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import Workspace
+from glacier_inversion.workspace import Workspace, last_part
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ def open_ensembles(
     method: DrawingMethod,
     device: Device,
     problems: list[str],
+    only: str | None = None,
 ) -> list[Ensemble]:
     """
     Open every model that can be drawn, or their blend, and note why others cannot.
@@ -73,13 +74,20 @@ def open_ensembles(
     With what statistics need: calibrations, and what they were trained on. Else also
     with calibrations that can be read, for pictures of profiles and for volumes, and
     with what they were trained on, to warn of what is unlike it.
+
+    Parameters
+    ----------
+    only : str, optional
+        The name of a model, or of the blend: others are not opened.
     """
     description = experiment.drawing_description
     are_asked = any(map(is_calibrated, description.statistics))
     opened = dataset, workspace, method, device, problems
     if description.blend is None:
         found = [
-            open_ensemble(experiment, name, *opened) for name in description.models
+            open_ensemble(experiment, place, *opened)
+            for place in description.models
+            if only is None or last_part(place) == only
         ]
     else:
         found = [open_blend(experiment, description.blend, *opened)]
