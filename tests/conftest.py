@@ -69,6 +69,22 @@ def noisy(finished, tmp_path_factory):
 
 
 @pytest.fixture
+def without_processes(monkeypatch):
+    """Let tasks of other processes be done here; return how many were asked for."""
+    asked = []
+
+    def do(work, given, tasks, n_processes):
+        asked.append(n_processes)
+        return ((task, work(*given, task)) for task in tasks)
+
+    for module in ("shards", "side_by_side"):
+        monkeypatch.setattr(f"glacier_inversion.sharing.{module}.each", do)
+    # a process is of one command, and opens nothing for two
+    monkeypatch.setattr("glacier_inversion.sharing.attempts._opened", {})
+    return asked
+
+
+@pytest.fixture
 def linked(tmp_path):
     """A folder of a workspace that is a link to one with files."""
     (tmp_path / "theirs" / "a").mkdir(parents=True)

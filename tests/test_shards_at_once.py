@@ -56,15 +56,6 @@ def test_four_shards_build_at_once(run):
     assert {name: now[name] for name in expected} == expected
 
 
-@pytest.fixture
-def without_processes(monkeypatch):
-    """Let shards do their tasks without processes of their own."""
-    monkeypatch.setattr(
-        "glacier_inversion.sharing.shards.each",
-        lambda work, given, tasks, jobs: ((task, work(*given, task)) for task in tasks),
-    )
-
-
 @pytest.mark.usefixtures("without_processes")
 def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
     "Though another one, of another number, has done all that was asked for before."

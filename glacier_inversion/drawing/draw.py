@@ -157,9 +157,8 @@ def draw(
         )
         raise ValueError(message)
     check_jobs(jobs)
-    if isinstance(device, str):  # before data are read: it may not be there
-        device = open_device(device)
-    n_jobs = 1 if device.torch_device.type == "cuda" else jobs or 1
+    device = open_device(device)  # before data are read: it may not be there
+    n_jobs = device.jobs(jobs)
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     progress = progress or Silent()
     description = experiment.drawing_description

@@ -30,7 +30,7 @@ from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
-from glacier_inversion.training.network.devices import open_device
+from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ class _Given(NamedTuple):
     workspace: Workspace
     model: str
     method: DrawingMethod
-    device: DeviceName
+    device: DeviceName | Device
 
 
 def draw_features(
@@ -102,7 +102,7 @@ def _give(planned: PlannedMaps, token: str = "") -> _Given:
         planned.workspace,
         ensemble.name,
         ensemble.method,
-        "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
+        ensemble.device.elsewhere,
     )
 
 

@@ -164,8 +164,7 @@ def crossval(
         message = f"Invalid n_folds {n_folds}. Must be 2 at least, or None."
         raise ValueError(message)
     progress = progress or Silent()
-    if isinstance(device, str):  # before data are read: it may not be there
-        device = open_device(device)
+    device = open_device(device)  # before data are read: it may not be there
     of_gpu = device.torch_device.type == "cuda"
     n_jobs = jobs or (1 if of_gpu else available_cores())
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)

@@ -119,9 +119,8 @@ def evaluate(
         No process is left that could begin.
     """
     check_jobs(jobs)
-    if isinstance(device, str):
-        device = open_device(device)
-    n_jobs = 1 if device.torch_device.type == "cuda" else jobs or 1
+    device = open_device(device)
+    n_jobs = device.jobs(jobs)
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     scored = score_split(
         experiment,

@@ -28,7 +28,7 @@ from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.ensemble import Ensemble
-from glacier_inversion.training.network.devices import open_device
+from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ class _Given(NamedTuple):
     workspace: Workspace
     rasters: dict[str, list[str]]
     method: DrawingMethod
-    device: DeviceName
+    device: DeviceName | Device
 
 
 def predict_together(
@@ -70,14 +70,7 @@ def predict_together(
         [content, dataset.digest, ensemble.digest, [*features], ensemble.method]
     )
     with working_together(folder, "evaluating into", hands, key) as job:
-        given = _Given(
-            job.token,
-            experiment,
-            workspace,
-            rasters,
-            ensemble.method,
-            "cuda" if ensemble.device.torch_device.type == "cuda" else "cpu",
-        )
+        given = _give(experiment, workspace, rasters, ensemble, job.token)
         tasks = {feature: feature for feature in features}
         results = job.do(_predict_task, given, tasks, progress)
     return {
@@ -105,7 +98,7 @@ def predict_side_by_side(
         No process is left that could begin. What `read_feature` raises otherwise is
         raised.
     """
-    given = _Given("", experiment, workspace, rasters, ensemble.method, "cpu")
+    given = _give(experiment, workspace, rasters, ensemble)
     read: dict[str, Parts | str] = {}
     folder = workspace.evaluations(ensemble.name, split)
     predicting = closing(do_side_by_side(_predict_one, given, features, jobs))
@@ -114,6 +107,17 @@ def predict_side_by_side(
             read[feature] = parts
             progress.advance(feature)
     return read
+
+
+def _give(
+    experiment: Experiment,
+    workspace: Workspace,
+    rasters: dict[str, list[str]],
+    ensemble: Ensemble,
+    token: str = "",
+) -> _Given:
+    device = ensemble.device.elsewhere
+    return _Given(token, experiment, workspace, rasters, ensemble.method, device)
 
 
 def _predict_task(given: _Given, feature: str) -> Result:

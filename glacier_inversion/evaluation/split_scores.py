@@ -104,8 +104,7 @@ def score_split(
             message = f"Invalid {name} {value!r}. Must be one of {allowed}."
             raise ValueError(message)
     progress = progress or Silent()
-    if isinstance(device, str):  # before data are read: it may not be there
-        device = open_device(device)
+    device = open_device(device)  # before data are read: it may not be there
     description = experiment.evaluation_description
     dataset = open_dataset(experiment, workspace, description.rasters)
     ensemble = open_subject(experiment, dataset, workspace, method, device)

@@ -1,24 +1,14 @@
 """Features that other processes draw: what those open for it."""
 
+import dataclasses
 import shutil
 
 import pytest
 
+from glacier_inversion import Workspace, draw, load_experiment
 from glacier_inversion.drawing import models
-from glacier_inversion.sharing import attempts, shards, side_by_side
+from glacier_inversion.training.network.devices import CPU
 from tests.helpers import copy_of, read_all
-
-
-@pytest.fixture
-def without_processes(monkeypatch):
-    """Let tasks be done in this process, as another one does them."""
-    monkeypatch.setattr(attempts, "_opened", {})
-    for module in (shards, side_by_side):
-        monkeypatch.setattr(
-            module,
-            "each",
-            lambda work, given, tasks, jobs: ((t, work(*given, t)) for t in tasks),
-        )
 
 
 @pytest.mark.usefixtures("without_processes")
@@ -52,3 +42,26 @@ def test_a_process_opens_the_model_that_it_draws(
     assert opened == [*own["models"], *own["models"]]
     made = read_all(run.root / "drawings")
     assert {name: c for name, c in made.items() if ".shared" not in name} == expected
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("options", [{}, {"shard": "1/1"}])
+def test_a_process_draws_on_the_device_that_is_given(
+    finished, tmp_path, monkeypatch, options
+):
+    "With as much at once as it says."
+    run = copy_of(finished, tmp_path)
+    own = {"features": ["south", "east"], "profiles": []}
+    run.raw["drawing_description"] |= own
+    run.write()
+    devices, open_one = [], models.open_ensemble
+
+    def note(*given):
+        devices.append(given[5])
+        return open_one(*given)
+
+    monkeypatch.setattr(models, "open_ensemble", note)
+    device = dataclasses.replace(CPU, block_px=64, most_bytes=1e6)
+    experiment, place = load_experiment(run.file), Workspace(run.root)
+    draw(experiment, place, device=device, jobs=2, **options)
+    assert devices == [device, device]

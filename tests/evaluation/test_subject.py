@@ -181,12 +181,9 @@ def test_what_the_other_model_reads_must_be_built(blended, tmp_path):
     assert "rasters: twin is new" in result.output
 
 
-def test_shards_draw_and_evaluate_a_blend(blended, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("without_processes")
+def test_shards_draw_and_evaluate_a_blend(blended, tmp_path):
     "As one command does; they cross-validate its models, and not the blend."
-    monkeypatch.setattr(
-        "glacier_inversion.sharing.shards.each",
-        lambda work, given, tasks, jobs: ((task, work(*given, task)) for task in tasks),
-    )
     shared, alone = copy_of(blended, tmp_path / "s"), copy_of(blended, tmp_path / "a")
     for run, options in ((shared, ["--shard", "1/2"]), (alone, [])):
         write_blend(run)

@@ -105,6 +105,16 @@ class Device:
             return map_in_threads(function, items, n_threads)
         return [function(item) for item in items]
 
+    def jobs(self, jobs: int | None) -> int:
+        """Return how many processes work on features: on the GPU, and for None, one."""
+        return 1 if self.torch_device.type == "cuda" else jobs or 1
+
+    @property
+    def elsewhere(self) -> Device | DeviceName:
+        """What another process opens as this one, on its own machine."""
+        # how much a GPU is given at once follows from the memory that is free there
+        return "cuda" if self.torch_device.type == "cuda" else self
+
     def smaller(self) -> Device | None:
         """Return the same, given a quarter at once; None where that is too little."""
         if self.block_px <= _LEAST_BLOCK_PX:
@@ -170,9 +180,9 @@ def is_of_the_gpu(error: RuntimeError) -> bool:
 CPU = Device(torch.device("cpu"), _BLOCK_PX, _PASS_BYTES, _BATCH, _CALLS)
 
 
-def open_device(name: DeviceName) -> Device:
+def open_device(name: DeviceName | Device) -> Device:
     """
-    Return the device of that name; 'auto' is the GPU if there is one.
+    Return the device of that name, or one as it is; 'auto' is the GPU if there is one.
 
     Its convolutions then compute in float32, not in TF32, which is shorter.
 
@@ -183,6 +193,8 @@ def open_device(name: DeviceName) -> Device:
     ValueError
         There is no such name.
     """
+    if isinstance(name, Device):
+        return name
     if name not in get_args(DeviceName):
         message = f"Invalid device {name!r}. Must be one of {get_args(DeviceName)}."
         raise ValueError(message)

@@ -1,6 +1,7 @@
 """Devices: what a GPU's errors are told apart from, and what is given to it."""
 
 import dataclasses
+import pickle
 
 import pytest
 import torch
@@ -91,6 +92,21 @@ def test_a_gpu_that_fails_when_it_is_opened_is_named(monkeypatch):
 def _fail():
     message = "driver shutting down"
     raise RuntimeError(message)
+
+
+def test_another_process_opens_the_same_device():
+    "As it is; but a GPU by its name, whose memory is that of its machine."
+    device = dataclasses.replace(CPU, block_px=64, most_bytes=1e6)
+    assert open_device(pickle.loads(pickle.dumps(device.elsewhere))) == device
+    with StandInGpu():
+        assert open_device("auto").elsewhere == "cuda"
+
+
+def test_a_gpu_works_on_one_feature_at_a_time():
+    "Another device on as many as are asked for, and on one where none is."
+    with StandInGpu():
+        assert [open_device("cuda").jobs(n) for n in (None, 1, 8)] == [1, 1, 1]
+    assert [CPU.jobs(n) for n in (None, 1, 8)] == [1, 1, 8]
 
 
 def test_a_device_is_given_less_until_that_is_too_little():
