@@ -10,6 +10,7 @@ from glacier_inversion.sharing import executors, task_shares
 from glacier_inversion.sharing.processes import start_worker
 from tests.helpers import copy_of, read_all
 from tests.processes import refuse_processes
+from tests.stand_in_gpu import StandInGpu
 
 
 @pytest.fixture
@@ -92,6 +93,33 @@ def test_a_shard_of_several_processes_makes_the_same(
     assert {
         name: own for name, own in made.items() if ".shared" not in name
     } == expected
+
+
+@pytest.mark.parametrize("command", [["draw"], ["evaluate", "--split", "all"]])
+def test_a_gpu_is_of_one_process(finished, tmp_path, monkeypatch, command):
+    "Which is the command itself, whatever is asked for."
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    refuse_processes(monkeypatch, lambda number: True)
+    with StandInGpu() as gpu:
+        ended = run(*command, "--jobs", "2", "--device", "cuda")
+    assert ended.exit_code == 0, ended.output
+    assert gpu.n_made
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+@pytest.mark.parametrize("command", [["draw"], ["evaluate", "--split", "all"]])
+def test_a_gpu_is_of_one_process_of_a_shard(
+    finished, tmp_path, without_processes, command
+):
+    "The only one that it starts."
+    run = copy_of(finished, tmp_path)
+    with StandInGpu() as gpu:
+        ended = run(*command, "--jobs", "2", "--device", "cuda", "--shard", "1/1")
+    assert ended.exit_code == 0, ended.output
+    assert without_processes == [1]
+    assert gpu.n_made
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from glacier_inversion.sharing import processes
+from tests.helpers import copy_of
 from tests.processes import session_of, start, wait_until, workers_of
 
 
@@ -26,17 +27,21 @@ def test_a_process_that_is_ended_before_it_begins_ends():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("command", ["build-dataset", "train"])
-def test_no_process_outlives_a_command_that_is_killed(finished, tmp_path, command):
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [("build-dataset", "datasets"), ("train", "models"), ("draw", "drawings")],
+)
+def test_no_process_outlives_a_command_that_is_killed(
+    finished, tmp_path, command, folder
+):
     "SIGKILL, which nobody hears: its processes see that it is gone."
-
-    root = tmp_path / "here"
-    shutil.copytree(finished.root, root)
-    shutil.rmtree(root / {"build-dataset": "datasets", "train": "models"}[command])
-    arguments = [root / "exp.json", "--workspace", root, "--jobs", 2]
-    process = start(command, *arguments)
-    # with what tracks them; a build that is short has one process
-    n = {"build-dataset": 2, "train": 3}[command]
+    run = copy_of(finished, tmp_path)
+    run.raw["drawing_description"]["features"] = "all"
+    run.write()
+    shutil.rmtree(run.root / folder)
+    process = start(command, run.file, "--workspace", run.root, "--jobs", 2)
+    # with what tracks them; what is short has one process
+    n = 3 if command == "train" else 2
     wait_until(lambda: len(workers_of(process.pid)) >= n)
     process.kill()
     process.communicate(timeout=30)
