@@ -81,7 +81,7 @@ def find_other_model(
     )
     from glacier_inversion.training.ensemble_folder import (  # noqa: PLC0415  torch
         describe_differing,
-        find_orphans,
+        describe_orphans,
     )
     from glacier_inversion.training.model.model import (  # noqa: PLC0415  torch
         read_model,
@@ -89,8 +89,8 @@ def find_other_model(
 
     folder = workspace.model(experiment.model_name)
     if not (folder / "model.json").exists():
-        orphans = find_orphans(folder)
-        return [] if orphans is None else [orphans]
+        message = describe_orphans(folder)
+        return [] if message is None else [message]
     dataset = None
     fieldname = plan.description.shapefile_fieldname
     if summary is not None and not find_changes(summary, fieldname, experiment):

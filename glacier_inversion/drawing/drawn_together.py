@@ -1,4 +1,4 @@
-"""Features that are drawn by other processes, of this command or of several."""
+"""Features that are drawn: by this process, or others, of one command or of several."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def draw_features(
     failed : mapping of str
         Why features could not be drawn by others, by id; these come first.
     jobs : int
-        Processes; with 1, or for one feature, it is this one, in order.
+        Processes; with 1, or for one feature, this process draws them, in order.
 
     Raises
     ------

@@ -23,7 +23,6 @@ from glacier_inversion.evaluation.fold_training import train_folds_together
 from glacier_inversion.evaluation.folds import (
     CROSSVAL,
     Fold,
-    check_groups,
     check_known,
     make_folds,
     name_options,
@@ -190,9 +189,9 @@ def crossval(
     features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
     kept_out = [f for f in dataset.select("test") if f not in features]
     nested = nested or any(own.best_by.of_validation for own in experiments.values())
-    groups, where = None, ""
-    if group is not None:
-        groups, where = read_groups(experiment, workspace, dataset, group)
+    grouping = None
+    if group is not None:  # before pixels are read: there may be no such column
+        grouping = read_groups(experiment, workspace, dataset, group)
     truths = filter(dataset.has_truth, experiment.outputs)
     variables = [variable.name for variable in (*experiment.inputs, *truths)]
     dataset.check_features(features, [*variables, *description.rasters])
@@ -200,8 +199,7 @@ def crossval(
     found = read_known_pixels(experiment, dataset, features, {}, progress)
     known = {output: pixels.count_by_feature() for output, pixels in found.items()}
     n_known = {f: sum(counts[f] for counts in known.values()) for f in features}
-    if group is not None and groups is not None:
-        check_groups(groups, n_known, where, group)
+    groups = None if grouping is None else grouping.of_known(n_known)
     folds = make_folds(
         n_known,
         n_folds=n_folds,

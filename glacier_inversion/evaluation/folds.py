@@ -224,11 +224,55 @@ def _of(fold: Fold, part: str) -> list[str]:
     return fold.train if part == "train" else fold.validation
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """
+    Groups of features, whose folds keep them together.
+
+    Attributes
+    ----------
+    column : str
+        Of the outlines, which names the group of each.
+    where : str
+        The file, for messages.
+    of_features : dict of str
+        Those of which the column is not empty.
+    """
+
+    column: str
+    where: str
+    of_features: dict[str, str]
+
+    def of_known(self, n_known: Mapping[str, int]) -> dict[str, str]:
+        """
+        Return the group of each feature, once each that is held out has one.
+
+        Parameters
+        ----------
+        n_known : mapping of int
+            Known pixels of each feature: one without any trains in every fold.
+
+        Raises
+        ------
+        DatasetError
+            Features have none.
+        """
+        empty = [f for f, n in n_known.items() if n and f not in self.of_features]
+        if empty:
+            message = (
+                f"{self.where}: the column {self.column!r} is empty of "
+                f"{name_some(empty, 5)}. Must name a group for each feature on which "
+                "something is known. Fill it in the outlines, or leave --group out."
+            )
+            raise DatasetError(message)
+        return self.of_features
+
+
 def read_groups(
     experiment: Experiment, workspace: Workspace, dataset: BuiltDataset, column: str
-) -> tuple[dict[str, str], str]:
+) -> Grouping:
     """
-    Return what a column of the outlines says of each feature, as text, and where.
+    Return what a column of the outlines says of each feature, as text.
 
     As the file says it now, or where it is not at hand as it was when the dataset was
     built. Features of which it is empty are left out.
@@ -256,39 +300,9 @@ def read_groups(
             f"{nearest(column, known)} Name one of them, or leave --group out."
         )
         raise DatasetError(message)
-    groups = {
+    of_features = {
         feature: str(row[column])
         for feature, row in columns.items()
         if row[column] not in (None, "")
     }
-    return groups, where
-
-
-def check_groups(
-    groups: Mapping[str, str], n_known: Mapping[str, int], where: str, column: str
-) -> None:
-    """
-    Check that each feature that is held out has a group.
-
-    Parameters
-    ----------
-    groups, where
-        As `read_groups` returns them.
-    n_known : mapping of int
-        Known pixels of each feature: one without any trains in every fold.
-    column : str
-        Of the groups, for the message.
-
-    Raises
-    ------
-    DatasetError
-        Features have none.
-    """
-    empty = [feature for feature, n in n_known.items() if n and feature not in groups]
-    if empty:
-        message = (
-            f"{where}: the column {column!r} is empty of {name_some(empty, 5)}. Must "
-            "name a group for each feature on which something is known. Fill it in the "
-            "outlines, or leave --group out."
-        )
-        raise DatasetError(message)
+    return Grouping(column, where, of_features)

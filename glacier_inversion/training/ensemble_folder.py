@@ -84,8 +84,8 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     """Make *folder* the model's own, or refuse a folder that is another's."""
     if overwrite:
         remove_model(folder)
-    if (orphans := find_orphans(folder)) is not None:
-        raise ModelError(orphans)
+    if (message := describe_orphans(folder)) is not None:
+        raise ModelError(message)
     if (folder / "model.json").exists():
         there = read_model(folder)
         differing = there.differing(model)
@@ -97,7 +97,7 @@ def _claim(model: Model, folder: Path, overwrite: bool) -> None:
     write_model(model, folder)
 
 
-def find_orphans(folder: Path) -> str | None:
+def describe_orphans(folder: Path) -> str | None:
     """Say that members lie in a folder without what says whose they are, if so."""
     if (folder / "model.json").exists() or not member_folders(folder):
         return None

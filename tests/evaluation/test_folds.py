@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.folds import check_groups, check_known, make_folds
+from glacier_inversion.evaluation.folds import Grouping, check_known, make_folds
 
 FILE = "data/o.gpkg"
 KNOWN = {"a": 50, "b": 0, "c": 30, "d": 20, "e": 10, "f": 25}
@@ -179,7 +179,9 @@ def test_the_output_that_the_criterion_watches_is_found_by_its_whole_name():
 
 def test_features_without_anything_known_need_no_group():
     "They train in every fold; those that are held out are all named."
-    check_groups({"a": "x", "c": "y"}, {"a": 3, "b": 0, "c": 1}, FILE, "basin")
+    groups = {"a": "x", "c": "y"}
+    known = {"a": 3, "b": 0, "c": 1}
+    assert Grouping("basin", FILE, groups).of_known(known) == groups
     said = "data/o.gpkg: the column 'basin' is empty of b, d. Must name a group"
     with pytest.raises(DatasetError, match=said):
-        check_groups({"a": "x"}, {"a": 3, "b": 2, "d": 1}, FILE, "basin")
+        Grouping("basin", FILE, {"a": "x"}).of_known({"a": 3, "b": 2, "d": 1})
