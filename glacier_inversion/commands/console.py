@@ -277,7 +277,8 @@ JOBS_OF_FEATURES = click.option(
     default=None,
     show_default="1",
     help="Number of features worked on at the same time, each by a process of its own. "
-    "Pays for thousands of small ones: a large one takes all cores anyway.",
+    "Pays for thousands of small ones: without it one process works on large ones on "
+    "all cores, on small ones on one.",
 )
 METHOD = click.option(
     "--method",
