@@ -115,9 +115,8 @@ def each(
 
     One process begins, with the first task. Others follow when what is left takes so
     long, by the tasks done so far, that each is worth its start, of which `opening` is
-    a part. Tasks that follow one
-    another are mostly done by one process, which hears with each of how many there may
-    be beside it: `n_side_by_side`.
+    a part. Tasks that follow one another are mostly done by one process, which hears
+    with each of how many there may be: `n_side_by_side`.
 
     Parameters
     ----------

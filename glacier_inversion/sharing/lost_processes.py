@@ -45,8 +45,8 @@ def needing_processes(folder: Path, keeps: bool = True) -> Iterator[None]:
     except ProcessLostError as error:
         kept = "What was made is kept. " if keeps else ""
         message = (
-            f"{folder}: {error}, perhaps for want of memory. Must have enough, and may "
-            f"start processes. {kept}Run it again, with fewer --jobs."
+            f"{folder}: {error}, perhaps for want of memory. Must have enough, and be "
+            f"allowed to start processes. {kept}Run it again, with fewer --jobs."
         )
         raise GlacierInversionError(message) from error
 
