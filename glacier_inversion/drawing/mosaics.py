@@ -16,7 +16,7 @@ from glacier_inversion.drawing.styles import (
 from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.files import remove, write_bytes
 from glacier_inversion.geodata.geotiffs import check_is_file, opened
-from glacier_inversion.geodata.layouts import BLOCK_PX
+from glacier_inversion.geodata.layouts import MAP_BLOCK_PX
 from glacier_inversion.grid import Grid
 from glacier_inversion.workspace import mosaic_path
 
@@ -89,8 +89,8 @@ def _mosaic(folder: Path, paths: Sequence[Path], grids: Sequence[Grid]) -> bytes
         "VRTRasterBand",
         dataType="Float32",
         band="1",
-        blockXSize=str(BLOCK_PX),
-        blockYSize=str(BLOCK_PX),
+        blockXSize=str(MAP_BLOCK_PX),
+        blockYSize=str(MAP_BLOCK_PX),
     )
     SubElement(band, "NoDataValue").text = "nan"
     if unit:

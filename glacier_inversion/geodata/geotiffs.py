@@ -29,7 +29,7 @@ from glacier_inversion.files import (
     unwritable,
 )
 from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
-from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile
+from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile, tile_profile
 from glacier_inversion.grid import Grid
 from glacier_inversion.machine.crashes import reading
 from glacier_inversion.sharing.executors import ending_if_stuck
@@ -157,11 +157,11 @@ def cog_writers(
     Open float32 GeoTIFFs that belong together for writing, all of them or none.
 
     They become Cloud-Optimized GeoTIFFs: blocks of 512 pixels, or one that a smaller
-    map just fits into; overviews, each pixel of
-    which is the mean of the valid ones below it, until one fits into a block; minimum,
-    maximum, mean and standard deviation of the valid pixels as tags of the band. What
-    no window covers is NaN. Windows must not overlap, and are written to a plain
-    GeoTIFF beside, so that memory is bounded; it is removed at the end.
+    map just fits into; overviews, each pixel of which is the mean of the valid ones
+    below it, until one fits into a block; minimum, maximum, mean and standard deviation
+    of the valid pixels as tags of the band. What no window covers is NaN. Windows must
+    not overlap, and are written to a plain GeoTIFF beside, so that memory is bounded;
+    it is removed at the end.
 
     GDAL does not report all that goes wrong when a file is closed, on a full disk for
     one: so what was written is read again, of all files, before the first takes its
@@ -176,6 +176,7 @@ def cog_writers(
     plain = [scratch_of(path.with_stem(f"{path.stem}.pixels")) for path in paths]
     # where GDAL keeps overviews for a while
     beside = [path.with_name(f"{scratch_of(path).name}.ovr.tmp") for path in paths]
+    profile = geotiff_profile(grid, epsg)
     # within an Env, GDAL's own errors are logged by rasterio, else printed
     with (
         replacing_all(paths) as scratches,
@@ -184,7 +185,7 @@ def cog_writers(
     ):
         with ExitStack() as stack:
             opened_files = [
-                stack.enter_context(_Writing(file, scratch, grid, epsg))
+                stack.enter_context(_Writing(file, scratch, grid, profile))
                 for file, scratch in zip(files, plain, strict=True)
             ]
             yield [file.write for file in opened_files]
@@ -198,10 +199,10 @@ def cog_writers(
 def geotiff_writer(
     path: Path, grid: Grid, epsg: int, tags: Mapping[str, str], unit: str | None = None
 ) -> Iterator[Write]:
-    """Open a plain GeoTIFF for writing, checked as `cog_writers` does."""
+    """Open a plain GeoTIFF, laid out as tiles are; checked as `cog_writers` does."""
     file = NewGeoTiff(path, tags, unit)
     with replacing(path) as scratch, rasterio.Env():
-        with _Writing(file, scratch, grid, epsg) as written:
+        with _Writing(file, scratch, grid, tile_profile(grid, epsg)) as written:
             yield written.write
         written.check(scratch)
 
@@ -209,7 +210,9 @@ def geotiff_writer(
 class _Writing:
     """A GeoTIFF that is being written, and the checksums of its windows."""
 
-    def __init__(self, file: NewGeoTiff, scratch: Path, grid: Grid, epsg: int) -> None:
+    def __init__(
+        self, file: NewGeoTiff, scratch: Path, grid: Grid, profile: Mapping[str, Any]
+    ) -> None:
         self._file = file
         self._scratch = scratch
         self._grid = grid
@@ -217,7 +220,7 @@ class _Writing:
         unit = {} if file.unit is None else {"unit": file.unit}
         self._tags = {**file.tags, **unit}
         with self._failing():
-            self._dst = rasterio.open(scratch, "w", **geotiff_profile(grid, epsg))
+            self._dst = rasterio.open(scratch, "w", **profile)
             self._dst.update_tags(**self._tags)
             if file.unit is not None:
                 self._dst.set_band_unit(1, file.unit)

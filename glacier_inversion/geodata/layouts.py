@@ -22,9 +22,10 @@ _GEOTIFF = {
     "BIGTIFF": "IF_SAFER",
 }
 _GEOTIFF_BLOCK_PX = 256
-_FITTED_PX = 1024  # longer sides have whole blocks, as windows of them are written
+STRIP_ROWS = 1024
+"""Rows of a tile that are written at once: whole blocks."""
 
-BLOCK_PX = 512
+MAP_BLOCK_PX = 512
 """Side of the blocks of maps; smaller ones have one block, which may be smaller."""
 _STEP_PX = 16  # sides of blocks are multiples of it
 _COG = {
@@ -44,23 +45,36 @@ def geotiff_profile(grid: Grid, epsg: int) -> dict[str, Any]:
         "width": grid.n_cols,
         "crs": _crs(epsg),
         "transform": Affine(*grid.transform),
-        "blockysize": fitted_block(grid.n_rows),
-        "blockxsize": fitted_block(grid.n_cols),
+        "blockysize": _GEOTIFF_BLOCK_PX,
+        "blockxsize": _GEOTIFF_BLOCK_PX,
         **_GEOTIFF,
     }
 
 
-def fitted_block(n_px: int) -> int:
+def tile_profile(grid: Grid, epsg: int) -> dict[str, Any]:
     """
-    Return the side of the blocks of a GeoTIFF with so many pixels on a side.
+    Return the same of a tile, whose strips of `STRIP_ROWS` rows are whole blocks.
 
     Blocks are written and read whole. Those of a small tile are hardly larger than the
     tile, else most of the time would go into pixels that it does not have.
 
-    >>> fitted_block(54), fitted_block(300), fitted_block(1000), fitted_block(5000)
+    >>> profile = tile_profile(Grid(0.0, 0.0, 10.0, 54, 300), 32632)
+    >>> profile["blockysize"], profile["blockxsize"]
+    (64, 160)
+    """
+    sides = {"blockysize": grid.n_rows, "blockxsize": grid.n_cols}
+    fitted = {name: _fitted(n_px) for name, n_px in sides.items()}
+    return {**geotiff_profile(grid, epsg), **fitted}
+
+
+def _fitted(n_px: int) -> int:
+    """
+    Return the side of the blocks of a tile with so many pixels on a side.
+
+    >>> _fitted(54), _fitted(300), _fitted(1000), _fitted(5000)
     (64, 160, 256, 256)
     """
-    if n_px > _FITTED_PX:
+    if n_px > STRIP_ROWS:
         return _GEOTIFF_BLOCK_PX
     n_blocks = math.ceil(n_px / _GEOTIFF_BLOCK_PX)
     return math.ceil(n_px / n_blocks / _STEP_PX) * _STEP_PX
@@ -82,4 +96,4 @@ def cog_profile(grid: Grid) -> dict[str, Any]:
     512
     """
     side = math.ceil(max(grid.shape) / _STEP_PX) * _STEP_PX
-    return {**_COG, "blocksize": min(side, BLOCK_PX)}
+    return {**_COG, "blocksize": min(side, MAP_BLOCK_PX)}

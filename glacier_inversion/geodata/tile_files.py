@@ -28,10 +28,9 @@ from glacier_inversion.geodata.geotiffs import (
     opened,
     opened_tile,
 )
-from glacier_inversion.geodata.layouts import geotiff_profile
+from glacier_inversion.geodata.layouts import STRIP_ROWS, tile_profile
 from glacier_inversion.grid import Grid
 
-_ROWS = 1024  # written at once: whole blocks
 # Of pixels; a larger tile is written to its file block by block.
 _MADE_IN_MEMORY = 2**24  # bytes
 _NEEDED = 5  # times the pixels: GDAL's blocks, and what grows by a half as it is full
@@ -79,8 +78,8 @@ def write_strips(
 
 
 def _parts(grid: Grid) -> Iterator[slice]:
-    for row in range(0, grid.n_rows, _ROWS):
-        yield slice(row, min(row + _ROWS, grid.n_rows))
+    for row in range(0, grid.n_rows, STRIP_ROWS):
+        yield slice(row, min(row + STRIP_ROWS, grid.n_rows))
 
 
 @contextmanager
@@ -101,7 +100,7 @@ def _in_memory(
     np.empty(_NEEDED * values.nbytes + _NEEDED_AT_LEAST, dtype=np.uint8)
     with gdal_ready(), MemoryFile() as memory:
         try:
-            with memory.open(**geotiff_profile(grid, epsg)) as dst:
+            with memory.open(**tile_profile(grid, epsg)) as dst:
                 dst.update_tags(**tags)
                 for rows in _parts(grid):
                     window = (rows.start, rows.stop), (0, grid.n_cols)

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from glacier_inversion.geodata import tile_files
-from glacier_inversion.geodata.layouts import geotiff_profile
+from glacier_inversion.geodata.layouts import tile_profile
 from glacier_inversion.geodata.tile_files import opened_pixels, write_tile
 from glacier_inversion.grid import Grid
 from tests.synthetic import EPSG
@@ -24,9 +24,7 @@ def test_a_tile_has_the_bytes_that_gdal_writes(tmp_path, monkeypatch, shape):
     values = np.random.default_rng(0).normal(size=shape).astype("f4")
     values[: shape[0] // 2, : shape[1] // 2] = np.nan
     grid = Grid(420_600.0, 5_149_400.0, 10.0, *shape)
-    with rasterio.open(
-        tmp_path / "gdal.tif", "w", **geotiff_profile(grid, EPSG)
-    ) as dst:
+    with rasterio.open(tmp_path / "gdal.tif", "w", **tile_profile(grid, EPSG)) as dst:
         dst.update_tags(**TAGS)
         dst.write(values, 1)
     expected = (tmp_path / "gdal.tif").read_bytes()
