@@ -88,9 +88,10 @@ def discarding(scratches: Sequence[Path]) -> Iterator[None]:
     """
     ours: list[Path] = []
     try:
+        for folder in dict.fromkeys(scratch.parent for scratch in scratches):
+            refuse_links(folder)
+            folder.mkdir(parents=True, exist_ok=True)
         for scratch in scratches:
-            refuse_links(scratch.parent)
-            scratch.parent.mkdir(parents=True, exist_ok=True)
             scratch.unlink(missing_ok=True)
             ours.append(scratch)
         yield
@@ -220,14 +221,17 @@ def remove(*paths: Path) -> None:
     WorkspaceError
         One is a link, is reached through one, or may not be changed.
     """
+    there = []
     for path in paths:
         try:
-            _check_removable(path)
+            if _is_there(path):
+                _check_removable(path)
+                there.append(path)
         except WorkspaceError:
             raise
         except OSError as error:
             raise _unremovable(path, error) from error
-    for path in paths:
+    for path in there:
         try:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -237,13 +241,18 @@ def remove(*paths: Path) -> None:
             raise _unremovable(path, error) from error
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether there is a file, a folder or a link; OSError if that is unknown."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _check_removable(path: Path) -> None:
-    """Raise OSError where *path* is there and cannot be removed."""
-    if path.is_symlink():
-        refuse_links(path)
-    if not path.exists():
-        return
-    refuse_links(path.parent)
+    """Raise OSError where *path*, which is there, cannot be removed."""
+    refuse_links(path if path.is_symlink() else path.parent)
     changed = [path.parent]
     if path.is_dir():
         walk = os.walk(path, onerror=_raise)

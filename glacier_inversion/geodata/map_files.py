@@ -20,6 +20,7 @@ from glacier_inversion.geodata.geotiffs import (
     NewGeoTiff,
     Write,
     cog_writers,
+    gdal_ready,
 )
 from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile
 from glacier_inversion.grid import Grid
@@ -90,7 +91,7 @@ def _content(
     profile = {name: whole[name] for name in _PIXELS}
     unit = {} if file.unit is None else {"unit": file.unit}
     try:
-        with rasterio.Env(), MemoryFile() as memory:
+        with gdal_ready(), MemoryFile() as memory:
             with rasterio.open("", "w", driver="MEM", **profile) as dst:
                 dst.update_tags(**file.tags, **unit)
                 if file.unit is not None:
