@@ -5,8 +5,8 @@ oneDNN, the library by which torch convolves on processors, adds and rectifies w
 has just computed while that is still in the processor's registers. torch offers this to
 its own compiler alone, without a promise that it stays. So it is tried once, beside the
 plain operations, and these are used where it is missing or differs: on a GPU, in other
-precisions, on processors without oneDNN, wherever gradients are wanted, and for small
-images where nothing is fused.
+precisions, on processors without oneDNN, wherever gradients are wanted, and for kernels
+of one pixel on small images where nothing is added and nothing rectified.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from torch.nn import functional
 # The operations as torch names them where calls are watched.
 _ALONE = "mkldnn._convolution_pointwise"
 _WITH_SUM = "mkldnn._convolution_pointwise_.binary"
-# A call of them takes 40 microseconds, however little there is to do: where nothing is
-# fused, kernels of one pixel convolve images of fewer pixels than these faster without.
+# Pixels of an image from which on a kernel of one pixel is faster by them where nothing
+# is fused: before a call computes it takes a while, 40 microseconds on one processor.
 _SMALL = 8192
 
 
@@ -66,7 +66,7 @@ def convolve(
         and image.device.type == "cpu"
         and image.dtype == torch.float32
         and not (pads and side % 2 == 0)  # one more zero at the end
-        and (rectifies or onto is not None or side > 1 or _n_pixels(image) > _SMALL)
+        and (rectifies or onto is not None or side > 1 or _n_pixels(image) >= _SMALL)
         and is_fused()
     ):
         return _fused(image, weight, bias, side // 2 if pads else 0, rectifies, onto)

@@ -65,21 +65,30 @@ def test_all_that_follows_is_computed(
     assert torch.equal(image, before)
 
 
-def test_small_images_are_fused_where_something_follows(monkeypatch, source):
-    "Else the plain operation is called, which takes less time for a call."
+def test_kernels_of_a_pixel_are_plain_on_small_images(monkeypatch, source):
+    "Where nothing follows: the plain operation takes less time for a call."
     called = []
     monkeypatch.setattr(
         fused, "_fused", lambda *given: called.append(given) or given[0]
     )
     monkeypatch.setattr(fused, "is_fused", lambda: True)
     weight = torch.randn(4, 3, 1, 1, generator=source)
+    wide = torch.randn(4, 3, 3, 3, generator=source)
     onto = torch.zeros(2, 4, 8, 8)
+    rows_of_small = fused._SMALL // 16
     with torch.inference_mode():
-        for n_rows, options in (
-            (8, {}), (8, {"rectifies": True}), (8, {"onto": onto}), (800, {})
-        ):  # fmt: skip
-            fused.convolve(torch.zeros(2, 3, n_rows, 8), weight, None, **options)
-    assert [given[0].shape[2] for given in called] == [8, 8, 800]
+        for n_rows, kernel, options in (
+            (8, weight, {}),
+            (8, weight, {"rectifies": True}),
+            (8, weight, {"onto": onto}),
+            (8, wide, {}),
+            (rows_of_small - 1, weight, {}),
+            (rows_of_small, weight, {}),
+        ):
+            fused.convolve(torch.zeros(2, 3, n_rows, 8), kernel, None, **options)
+    assert [(given[0].shape[2], given[1].shape[2]) for given in called] == [
+        (8, 1), (8, 1), (8, 3), (rows_of_small, 1)
+    ]  # fmt: skip
 
 
 def test_gradients_are_those_of_the_plain_operations(source):

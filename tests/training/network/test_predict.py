@@ -1,6 +1,7 @@
 """Predictions at points: both ways, of every member, in its place."""
 
 import dataclasses
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network import predict, threads
+from glacier_inversion.training.network.counting import MultiplyAdds
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
@@ -93,6 +95,41 @@ def test_members_and_pieces_keep_their_places(
         expected = by_hand(checked, tiles, network, wanted)["h"]
         assert_same(own, expected, 1e-12)
     assert len(pools) == is_worth_threads
+
+
+@pytest.mark.parametrize("method", ["auto", "dense", "patches"])
+def test_threads_share_work_that_is_worth_it(monkeypatch, method):
+    "As much as is counted while it is done: dense parts, gathered and own patches."
+    shared = []
+
+    def note(*given, **more):
+        shared.append(ThreadPoolExecutor(*given, **more))
+        return shared[-1]
+
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", note)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    checked = experiment(TWO, [CONCATENATION, conv(5), DOWN], {"h": [denses(6, 1)]})
+    layout, tiles = Layout.of(checked), tiles_for(checked, 50, 3)
+    part = to_lattice(tiles, layout)
+    wanted = np.random.default_rng(0).random(part.usable.shape) < 0.02
+    wanted[5:30, 20:40] = True
+    scales = {v.name: Scale(0.3, 1.7) for v in checked.inputs}
+    block = BlockInputs(part, layout, scales, torch.device("cpu"))
+    members = [Network(checked).eval() for _ in range(2)]
+    plan = plan_dense(members[0], layout)
+
+    def predict_all():
+        predict_points(members, block, wanted, plan, method, CPU)
+
+    monkeypatch.setattr(predict, "_WORTH_THREADS", math.inf)
+    with MultiplyAdds() as counted:
+        predict_all()
+    monkeypatch.setattr(predict, "_WORTH_THREADS", counted.total + 1)
+    predict_all()
+    assert not shared
+    monkeypatch.setattr(predict, "_WORTH_THREADS", counted.total)
+    predict_all()
+    assert len(shared) == 1
 
 
 @pytest.mark.parametrize("method", ["dense", "patches"])
