@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sys
@@ -34,6 +35,22 @@ def available_cores(
     if given.isdecimal() and int(given) > 0:
         limits.append(int(given))
     return max(1, math.ceil(min(limits)))
+
+
+def whose_cores(
+    proc: Path = OWN_GROUPS, environment: Mapping[str, str] = os.environ
+) -> str:
+    """
+    Return a name that processes of a machine have in common if they share their cores.
+
+    It follows from what `available_cores` does: the same affinity, control groups and
+    task of SLURM.
+    """
+    parts = [environment.get(name, "") for name in ("SLURM_JOB_ID", "SLURM_PROCID")]
+    if sys.platform == "linux":
+        parts += [str(sorted(os.sched_getaffinity(0)))]
+        parts += [proc.read_text()] if proc.exists() else []
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
-from glacier_inversion.machine.cores import available_cores
+from glacier_inversion.machine.cores import available_cores, whose_cores
 from glacier_inversion.sharing.executors import n_side_by_side, opening
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.sharing.lost_processes import (
@@ -33,6 +33,7 @@ PACKAGE = logging.getLogger("glacier_inversion")
 PATIENCE = 0.1
 """Seconds until it is looked again whether a folder is free."""
 _FORMAT = 1  # of job.json
+
 Task = tuple[str, Any]
 """The name of a task, which can be that of a file, and what is to be done."""
 Result = dict[str, Any]
@@ -42,7 +43,7 @@ Work = Callable[[Any, Any], Result]
 
 Opened = TypeVar("Opened")
 
-_here = {"n_processes": 1, "n_siblings": 1}
+_here = {"n_processes": 1, "n_on_same_cores": 1}
 
 
 _opened: dict[str, Any] = {}
@@ -66,10 +67,11 @@ def share_of_cores() -> int:
     """
     Return the cores for this process, where others work beside it.
 
-    Those of a command, or of another parent, divide what each of them may use; all of a
-    machine that work at the same thing divide what there is.
+    Processes that may use the same cores divide these: those of a command, and of
+    commands in one task of SLURM. All that work at the same thing on a machine divide
+    the machine.
     """
-    own = available_cores() // max(n_side_by_side(), _here["n_siblings"])
+    own = available_cores() // max(n_side_by_side(), _here["n_on_same_cores"])
     fair = (os.cpu_count() or 1) // _here["n_processes"]
     return max(1, min(own, fair))
 
@@ -133,8 +135,8 @@ class Place:
         """Hold the folder with the others, and count the processes of this machine."""
         ours, here = Lock(lock_of(self.folder)), socket.gethostname()
         folder = shared_work_of(self.folder) / "processes"
-        siblings = f"{here}.{os.getppid()}."
-        own = Lock(shared_file(folder, f"{siblings}{os.getpid()}"))
+        same_cores = f"{here}.{whose_cores()}."
+        own = Lock(shared_file(folder, f"{same_cores}{os.getpid()}"))
         try:
             for lock in (ours, own):
                 while not lock.try_shared():
@@ -143,7 +145,9 @@ class Place:
             others = [p for p in folder.glob(f"{here}.*") if p != own.path]
             held = [p.name for p in others if _is_held(p)]
             _here["n_processes"] = 1 + len(held)
-            _here["n_siblings"] = 1 + sum(name.startswith(siblings) for name in held)
+            _here["n_on_same_cores"] = 1 + sum(
+                name.startswith(same_cores) for name in held
+            )
             yield
         finally:
             own.release()

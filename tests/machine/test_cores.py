@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion.machine.cores import available_cores
+from glacier_inversion.machine.cores import available_cores, whose_cores
 
 
 def write(path: Path, text: str) -> None:
@@ -73,3 +73,19 @@ def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 4, 7})
     slurm = {"SLURM_CPUS_PER_TASK": given}
     assert available_cores(tmp_path / "none", tmp_path, slurm) == cores
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="affinity is Linux's here")
+def test_who_shares_cores_has_one_name_for_them(tmp_path, monkeypatch):
+    "Not if bound to others, in another control group, or another task of SLURM."
+    write(tmp_path / "one", "0::/job/task_0")
+    write(tmp_path / "other", "0::/job/task_1")
+    names = [
+        whose_cores(tmp_path / group, {"SLURM_JOB_ID": "7", "SLURM_PROCID": task})
+        for group, task in (("one", "0"), ("one", "0"), ("other", "0"), ("one", "1"))
+    ]
+    assert names[0] == names[1]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {97, 98})
+    names += [whose_cores(tmp_path / "one", {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"})]
+    assert len(set(names[1:])) == 4
+    assert whose_cores(tmp_path / "missing", {})

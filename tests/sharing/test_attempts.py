@@ -15,14 +15,15 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's
 
 
 @pytest.mark.parametrize(
-    ("parents", "expected"),
-    # of the 12 cores of the machine, 5 for each parent
-    [([1, 2, 3], [5, 5, 4, 3]), ([os.getppid(), 2, os.getppid()], [5, 2, 2, 1])],
+    ("whose", "expected"),
+    # of the 12 cores of the machine, 5 for each that has its own
+    [(["b", "c", "d"], [5, 5, 4, 3]), (["a", "b", "a"], [5, 2, 2, 1])],
 )
 def test_cores_are_divided_among_the_processes_of_a_machine(
-    tmp_path, monkeypatch, parents, expected
+    tmp_path, monkeypatch, whose, expected
 ):
-    "Those that live; and those of one parent divide what that may use."
+    "Those that live; and those that may use the same divide that."
+    monkeypatch.setattr(attempts, "whose_cores", lambda: "a")
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     monkeypatch.setattr(attempts, "available_cores", lambda: 5)
     place = Place(tmp_path / "here", "token", 20)
@@ -30,10 +31,10 @@ def test_cores_are_divided_among_the_processes_of_a_machine(
     folder = shared_work_of(place.folder) / "processes"
     here = socket.gethostname()
     others = [
-        Lock(shared_file(folder, f"{here}.{parent}.{n}"))
-        for n, parent in enumerate(parents, 1)
+        Lock(shared_file(folder, f"{here}.{cores}.{n}"))
+        for n, cores in enumerate(whose, 1)
     ]
-    elsewhere = Lock(shared_file(folder, f"elsewhere.{os.getppid()}.1"))
+    elsewhere = Lock(shared_file(folder, "elsewhere.a.1"))
     assert elsewhere.try_shared()
     shares = []
     for other in (None, *others):
