@@ -12,6 +12,8 @@ from tests.helpers import copy_of, read_all
 from tests.processes import refuse_processes
 from tests.stand_in_gpu import StandInGpu
 
+FLOCK = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+
 
 @pytest.fixture
 def begun(monkeypatch):
@@ -71,7 +73,7 @@ def test_numbers_are_the_same_whatever_the_number_of_processes(
     assert read_all(run.root / "evaluations") == expected
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+@FLOCK
 @pytest.mark.parametrize(
     ("command", "folder"),
     [(["draw"], "drawings"), (["evaluate", "--split", "all"], "evaluations")],
@@ -108,7 +110,7 @@ def test_a_gpu_is_of_one_process(finished, tmp_path, monkeypatch, command):
     assert gpu.n_made
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+@FLOCK
 @pytest.mark.parametrize("command", [["draw"], ["evaluate", "--split", "all"]])
 def test_a_gpu_is_of_one_process_of_a_shard(
     finished, tmp_path, without_processes, command
@@ -125,7 +127,7 @@ def test_a_gpu_is_of_one_process_of_a_shard(
 @pytest.mark.parametrize(
     ("command", "is_kept"), [(["draw"], True), (["evaluate", "--split", "all"], False)]
 )
-@pytest.mark.parametrize("shard", [[], ["--shard", "1/1"]])
+@pytest.mark.parametrize("shard", [[], pytest.param(["--shard", "1/1"], marks=FLOCK)])
 def test_a_system_that_lets_no_process_begin_is_a_message(
     finished, tmp_path, monkeypatch, command, is_kept, shard
 ):
@@ -140,7 +142,7 @@ def test_a_system_that_lets_no_process_begin_is_a_message(
     assert "small" in message
     assert "a process could not begin (Resource temporarily unavailable)" in message
     assert ("What was made is kept." in message) == (is_kept or bool(shard))
-    assert message.endswith("Run it again, with fewer --jobs.")
+    assert message.endswith("use fewer --jobs, and run it again.")
 
 
 @pytest.mark.parametrize("command", ["draw", "evaluate"])

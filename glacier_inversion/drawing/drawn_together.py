@@ -1,4 +1,4 @@
-"""Features that are drawn: by this process, or others, of one command or of several."""
+"""Features drawn by this process, by others of its command, or by other commands."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from glacier_inversion.sharing.task_shares import Pace, Shares
 _PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
 LONGEST_READING = 600
 """Seconds that a process may compute on a part of a raster, which takes a few."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -63,10 +64,10 @@ def n_side_by_side() -> int:
 @contextmanager
 def opening() -> Iterator[None]:
     """
-    Let what a process opens for its tasks in a block count as a part of its start.
+    Count a block, which opens what tasks need, as a part of the start of this process.
 
-    The first task would seem to take as long otherwise, and others to be worth a
-    process each, which would have to open the same.
+    Else the first task would seem to take as long, and more processes to be worth
+    their start, of which each opens the same.
     """
     if _parent is not None:
         _parent.send(_Opening())
@@ -84,7 +85,7 @@ def ending_if_stuck() -> Iterator[None]:
     disk is waited for, however long it takes. SIGXCPU ends it, in a library too; there
     is none on Windows.
     """
-    if not (_parent or is_watched()) or sys.platform == "win32":
+    if (_parent is None and not is_watched()) or sys.platform == "win32":
         yield
         return
     import resource  # noqa: PLC0415  not on Windows
@@ -109,14 +110,15 @@ def each(
     Yield each task with what *work* makes of *given* and it, as it is done.
 
     A task whose process ends, by a crash of a library for one, is yielded with how it
-    ended, and another process takes its place. Where one cannot begin, or ends as it
-    begins, perhaps for want of memory, the others do all. The processes have ended when
-    this has, or is closed.
+    ended. Another process takes its place if it is worth that, or if none is left.
+    Where one cannot begin, or ends as it begins, perhaps for want of memory, its task
+    is done by the others, if there are any. The processes have ended when this has, or
+    is closed.
 
     One process begins, with the first task. Others follow when what is left takes so
     long, by the tasks done so far, that each is worth its start, of which `opening` is
-    a part. Tasks that follow one another are mostly done by one process, which hears
-    with each of how many there may be: `n_side_by_side`.
+    a part. Tasks that follow one another are mostly done by one process. With each task
+    it is told how many processes there may be, see `n_side_by_side`.
 
     Parameters
     ----------
@@ -139,13 +141,14 @@ def each(
     ready: set[Connection] = set()
 
     def start() -> None:
+        begun = time.perf_counter()
         try:
             worker = start_worker(_serve, work, given)
         except ProcessLostError as lost:
             miss(lost)
             return
         workers[worker.connection] = worker
-        pace.note_start(worker.connection)
+        pace.note_start(worker.connection, begun)
         hand_on(worker.connection)
 
     def miss(lost: ProcessLostError) -> None:
@@ -181,7 +184,8 @@ def each(
                         yield task, ProcessLostError(how)
                         continue
                     shares.give_back(connection, task)
-                    miss(ProcessLostError(f"a process ended as it began ({how})"))
+                    how = f"a process ended as it began ({how})"
+                    miss(ProcessLostError(f"{how}, perhaps for want of memory"))
                     for idle in [c for c in workers if c not in at_work]:
                         hand_on(idle)
                     continue
@@ -190,7 +194,8 @@ def each(
                     pace.note_ready(connection)
                     continue
                 if isinstance(answer, _Opening):
-                    pace.note_start(connection)
+                    ready.discard(connection)
+                    pace.note_start(connection, time.perf_counter())
                     continue
                 if isinstance(answer, Failure):
                     raise answer.error

@@ -54,8 +54,9 @@ from glacier_inversion.sharing.attempts import (
 )
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
     needing_processes,
-    setting_lost_aside,
+    warn_of_lost,
 )
 from glacier_inversion.workspace import shared_file
 
@@ -231,12 +232,16 @@ class Job:
                 progress.advance(name)
         while left:
             lost: list[Task] = []
-            doing = self._hands.each(self._place, work, given, left)
-            done = setting_lost_aside(doing, lost, _name_of)
-            with needing_processes(self._folder), closing(done):
-                for (name, _), records in done:
-                    pass_on(records)
-                    progress.advance(name)
+            doing = closing(self._hands.each(self._place, work, given, left))
+            with needing_processes(self._folder), doing as answers:
+                for task, answer in answers:
+                    if not isinstance(answer, ProcessLostError):
+                        pass_on(answer)
+                    elif ledgers[task[0]].read().result is None:
+                        warn_of_lost(task[0], answer)
+                        lost.append(task)
+                        continue
+                    progress.advance(task[0])
             left = lost or self._await_others(tasks, ledgers)
         results = {name: ledger.read().result for name, ledger in ledgers.items()}
         known = {name: r for name, r in results.items() if r is not None}
@@ -286,10 +291,6 @@ class Job:
     def leave(self) -> None:
         """Let go of the folder."""
         self._lock.release()
-
-
-def _name_of(task: Task) -> str:
-    return task[0]
 
 
 def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:

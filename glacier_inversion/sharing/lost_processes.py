@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from glacier_inversion.errors import GlacierInversionError
 
@@ -14,9 +13,6 @@ logger = logging.getLogger(__name__)
 
 MOST_TRIES = 2
 """Of a task whose process dies."""
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 class ProcessLostError(RuntimeError):
@@ -26,7 +22,7 @@ class ProcessLostError(RuntimeError):
 @contextmanager
 def needing_processes(folder: Path, keeps: bool = True) -> Iterator[None]:
     """
-    Tell the user where no process is left that could begin within the block.
+    Turn a ProcessLostError within the block into a message for the user.
 
     Parameters
     ----------
@@ -45,8 +41,10 @@ def needing_processes(folder: Path, keeps: bool = True) -> Iterator[None]:
     except ProcessLostError as error:
         kept = "What was made is kept. " if keeps else ""
         message = (
-            f"{folder}: {error}, perhaps for want of memory. Must have enough, and be "
-            f"allowed to start processes. {kept}Run it again, with fewer --jobs."
+            f"{folder}: {error}. Must have memory for one process at least, and be "
+            f"allowed to start it. {kept}Close other programs, allow more processes "
+            "and files ('ulimit -u', 'ulimit -n'), or use fewer --jobs, and run it "
+            "again."
         )
         raise GlacierInversionError(message) from error
 
@@ -62,22 +60,12 @@ def go_on_without(lost: ProcessLostError, n_left: int) -> None:
     """
     if not n_left:
         raise lost
-    logger.warning("%s, perhaps for want of memory: work goes on with %d", lost, n_left)
+    logger.warning("%s: work goes on with %d", lost, n_left)
 
 
-def setting_lost_aside(
-    doing: Generator[tuple[Task, Result | ProcessLostError], None, None],
-    lost: list[Task],
-    name: Callable[[Task], str],
-) -> Generator[tuple[Task, Result], None, None]:
-    """Yield the tasks that were done; add the others to *lost*, and say so of each."""
-    with closing(doing):
-        for task, result in doing:
-            if isinstance(result, ProcessLostError):
-                logger.warning("%s: its process was lost (%s)", name(task), result)
-                lost.append(task)
-            else:
-                yield task, result
+def warn_of_lost(name: str, lost: ProcessLostError) -> None:
+    """Say that the process of a task was lost, which will be tried once more."""
+    logger.warning("%s: its process was lost (%s)", name, lost)
 
 
 def tell_lost(n_tried: int) -> str:

@@ -1,5 +1,5 @@
 """
-Processes of ours: how they start, and that they end.
+Processes of ours: how they start, what they say of a failure, and that they end.
 
 They are spawned, as neither GDAL nor torch survives a fork, deaf to Ctrl-C and SIGHUP,
 which are their parent's to hear, and end with their parent, however it ends.
@@ -50,10 +50,10 @@ def start_worker(work: Callable[..., object], *arguments: Any) -> Worker:
         The system lets none begin.
     """
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_begin, args=(theirs,), daemon=True)
-    # a process whose start is interrupted would complain
     try:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_begin, args=(theirs,), daemon=True)
+        # a process whose start is interrupted would complain
         with postponing(), _masked():
             process.start()
     except OSError as error:
@@ -104,7 +104,10 @@ def _masked() -> Iterator[None]:
 
 def _begin(connection: Connection) -> None:
     """Begin a process: it ends with the one that asked, and hears SIGTERM alone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    except RuntimeError:  # there are as many as there may be: it would be printed
+        os._exit(1)
     for number in _SIGNALS:
         # SIGTERM is not ignored for a moment either: one that came before would be lost
         to_end = number == signal.SIGTERM

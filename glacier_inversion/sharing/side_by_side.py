@@ -11,8 +11,9 @@ from glacier_inversion.sharing.attempts import PACKAGE, keeping_logs, pass_on
 from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
-    setting_lost_aside,
+    ProcessLostError,
     tell_lost,
+    warn_of_lost,
 )
 
 Task = TypeVar("Task")
@@ -49,9 +50,13 @@ def do_side_by_side(
     left = [*tasks]
     for _ in range(MOST_TRIES):
         lost: list[Task] = []
-        doing = each(_do, (work, given, level), left, jobs)
-        with closing(setting_lost_aside(doing, lost, str)) as done:
-            for task, (result, records) in done:
+        with closing(each(_do, (work, given, level), left, jobs)) as doing:
+            for task, answer in doing:
+                if isinstance(answer, ProcessLostError):
+                    warn_of_lost(str(task), answer)
+                    lost.append(task)
+                    continue
+                result, records = answer
                 pass_on(records)
                 yield task, result
         left = lost

@@ -50,10 +50,10 @@ class Pace:
         self._busy = 0.0  # seconds of those that do not work any more
         self._n_done = 0
 
-    def note_start(self, process: Hashable) -> None:
-        """Note that a process begins, or opens what its tasks need."""
-        self.note_lost(process)
-        self._beginning[process] = time.perf_counter()
+    def note_start(self, process: Hashable, since: float) -> None:
+        """Note since when a process begins, or opens what its tasks need."""
+        self._rest(process)
+        self._beginning[process] = since
 
     def note_ready(self, process: Hashable) -> None:
         """Note that a process works at its tasks."""
@@ -64,10 +64,14 @@ class Pace:
             self._start += seconds
 
     def note_lost(self, process: Hashable) -> None:
-        """Note that a process works no longer."""
+        """Note that a process is no more."""
+        self._rest(process)
+        if self._beginning.pop(process, None) is not None and process == self._first:
+            self._first, self._start = None, 0.0  # the next one opens all anew
+
+    def _rest(self, process: Hashable) -> None:
         now = time.perf_counter()
         self._busy += now - self._working.pop(process, now)
-        self._beginning.pop(process, None)
 
     def note_done(self) -> None:
         """Note that a task is done."""

@@ -132,8 +132,8 @@ class _Crew:
 
     def train(self, n_processes: int) -> None:
         """Train what is left; where a process dies, another takes its place."""
-        for _ in range(n_processes):
-            self._hire()
+        while len(self.trainers) < n_processes and self._hire():
+            pass
         told = False
         while self.trainers:
             if self.stop.is_set() and not told:
@@ -152,16 +152,18 @@ class _Crew:
         """End what is still running, whatever it does."""
         dismiss([trainer.worker for trainer in self.trainers])
 
-    def _hire(self) -> None:
+    def _hire(self) -> bool:
+        """Start a process, and tell whether it could begin; others go on without it."""
         level = _PACKAGE.getEffectiveLevel()
         try:
             worker = start_worker(_work, self.experiment, self.folder, level)
         except ProcessLostError as lost:
             go_on_without(lost, len(self.trainers))
-            return
+            return False
         trainer = _Trainer(worker)
         self.trainers.append(trainer)
         self._hand_on(trainer)
+        return True
 
     def _hand_on(self, trainer: _Trainer) -> None:
         """Give a process the next member, or nothing, upon which it ends."""

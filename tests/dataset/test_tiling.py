@@ -170,7 +170,7 @@ def test_a_process_that_cannot_begin_is_a_message(run, monkeypatch):
     assert built.exit_code == 1
     assert re.search(
         r"datasets/region: a process could not begin \(Resource temporarily "
-        r"unavailable\).* is kept\. Run it again, with fewer --jobs\.",
+        r"unavailable\).* is kept\. Close other programs.* fewer --jobs",
         built.stderr,
     )
 

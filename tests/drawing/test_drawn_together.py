@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sys
 
 import pytest
 
@@ -10,9 +11,13 @@ from glacier_inversion.drawing import models
 from glacier_inversion.training.network.devices import CPU
 from tests.helpers import copy_of, read_all
 
+FLOCK = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+
 
 @pytest.mark.usefixtures("without_processes")
-@pytest.mark.parametrize("options", [["--jobs", "2"], ["--shard", "1/1"]])
+@pytest.mark.parametrize(
+    "options", [["--jobs", "2"], pytest.param(["--shard", "1/1"], marks=FLOCK)]
+)
 def test_a_process_opens_the_model_that_it_draws(
     finished, tmp_path, monkeypatch, options
 ):
@@ -45,7 +50,7 @@ def test_a_process_opens_the_model_that_it_draws(
 
 
 @pytest.mark.usefixtures("without_processes")
-@pytest.mark.parametrize("options", [{}, {"shard": "1/1"}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"shard": "1/1"}, marks=FLOCK)])
 def test_a_process_draws_on_the_device_that_is_given(
     finished, tmp_path, monkeypatch, options
 ):

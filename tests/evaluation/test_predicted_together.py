@@ -1,6 +1,7 @@
 """Features that other processes predict: what those open for it."""
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -9,9 +10,11 @@ from glacier_inversion.evaluation import predicted_together
 from glacier_inversion.training.network.devices import CPU
 from tests.helpers import copy_of
 
+FLOCK = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+
 
 @pytest.mark.usefixtures("without_processes")
-@pytest.mark.parametrize("options", [{}, {"shard": "1/1"}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"shard": "1/1"}, marks=FLOCK)])
 def test_a_process_predicts_on_the_device_that_is_given(
     finished, tmp_path, monkeypatch, options
 ):

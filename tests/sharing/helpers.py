@@ -79,3 +79,17 @@ def square_of_opened(offset: int, number: int) -> int:
     """Do a task at once, by what takes a second to open."""
     once("what tasks need", lambda: time.sleep(1.0))
     return offset + number**2
+
+
+def square_of_opened_once(folder: Path, number: int) -> int:
+    """Do a task, by what one process alone can open: others are killed."""
+    once("what tasks need", lambda: _open_alone(folder))
+    time.sleep(0.05)
+    return number**2
+
+
+def _open_alone(folder: Path) -> None:
+    try:
+        (folder / "opened").touch(exist_ok=False)
+    except FileExistsError:
+        os.kill(os.getpid(), signal.SIGKILL)

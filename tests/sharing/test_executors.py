@@ -21,7 +21,7 @@ from tests.processes import (
     square,
     wait_until,
 )
-from tests.sharing.helpers import square_of_opened
+from tests.sharing.helpers import square_of_opened, square_of_opened_once
 
 
 def test_each_task_is_done_once():
@@ -116,11 +116,43 @@ def test_one_that_cannot_begin_is_no_harm_where_others_have_begun(
         monkeypatch.setattr(executors, "start_worker", start_and_kill)
     assert len(dict(each(square, (0,), range(16, 400), 3))) == 384
     assert len(begun) == 1 + 2 * is_begun  # the third began before one was missed
-    how = "ended as it began (signal 9)"
+    how = "ended as it began (signal 9), perhaps for want of memory"
     if not is_begun:
         how = "could not begin (Resource temporarily unavailable)"
-    assert f"a process {how}, perhaps for want of memory: work goes" in caplog.text
-    assert f"work goes on with {1 + is_begun}" in caplog.text
+    assert f"a process {how}: work goes on with {1 + is_begun}" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_one_that_dies_as_it_opens_costs_no_task(tmp_path, monkeypatch, caplog):
+    "As where memory holds what one opens, and not two: the first does all."
+    monkeypatch.setattr(task_shares, "_WORTHWHILE", 1e-6)
+    done = dict(each(square_of_opened_once, (tmp_path,), range(16, 36), 3))
+    assert done == {n: n**2 for n in range(16, 36)}
+    assert caplog.text.count("ended as it began (signal 9)") >= 1
+    assert "its process was lost" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_what_none_can_open_is_an_error(tmp_path):
+    "Once, and not for each task."
+    (tmp_path / "opened").touch()
+    with pytest.raises(ProcessLostError, match="ended as it began"):
+        list(each(square_of_opened_once, (tmp_path,), range(16, 36), 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads of a user")
+def test_a_process_without_a_thread_of_its_own_ends_in_silence():
+    "Who started it says that it ended as it began."
+    code = """
+import threading
+from glacier_inversion.sharing import processes
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+processes._begin(None)
+"""
+    done = run_code(code)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
 @pytest.mark.parametrize("way", ["close", "terminate"])

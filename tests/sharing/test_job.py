@@ -13,6 +13,7 @@ from glacier_inversion.locks import locked, shared_work_of, working_in
 from glacier_inversion.progress import Silent
 from glacier_inversion.sharing.attempts import attempt
 from glacier_inversion.sharing.job import names_at_work, working_together
+from glacier_inversion.sharing.lost_processes import ProcessLostError
 from tests.helpers import read_all
 from tests.sharing.helpers import Here, done, square
 
@@ -25,9 +26,8 @@ def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square
     """Take part in a job, and return the results."""
     (folder / "here").mkdir(exist_ok=True)
     tasks = dict(list(TASKS.items())[:number])
-    with working_together(
-        folder / "here", "drawing into", Here(hands), key, prepare
-    ) as job:
+    hands = Here(hands) if isinstance(hands, str) else hands
+    with working_together(folder / "here", "drawing into", hands, key, prepare) as job:
         return job.do(do, folder, tasks, Silent())
 
 
@@ -243,3 +243,19 @@ def test_logs_are_kept_as_they_are_wanted(tmp_path, caplog):
     caplog.set_level(logging.DEBUG, "glacier_inversion")
     work(tmp_path, 1, do=tell)
     assert [record.message for record in caplog.records] == ["detail 3"]
+
+
+def test_who_dies_between_a_result_and_its_word_has_done_the_task(tmp_path, caplog):
+    "What is on the disk counts: nobody begins it again."
+
+    class Mute(Here):
+        """Does tasks, and dies before it can say so."""
+
+        def each(self, place, work, given, tasks):
+            """Attempt each task."""
+            for task, _ in super().each(place, work, given, tasks):
+                yield task, ProcessLostError("signal 9")
+
+    assert work(tmp_path, 3, hands=Mute("one")) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert "its process was lost" not in caplog.text

@@ -28,7 +28,7 @@ def test_as_many_processes_as_are_worth_their_start(monkeypatch, n_done, n_left,
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     pace = Pace()
     assert pace.n_worthwhile(10**6) == 1
-    pace.note_start("first")
+    pace.note_start("first", now[0])
     now[0] = 102.0
     pace.note_ready("first")
     now[0] = 112.0
@@ -42,14 +42,14 @@ def test_what_is_opened_counts_as_start_and_who_is_lost_no_longer(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     pace = Pace()
-    pace.note_start("first")
+    pace.note_start("first", now[0])
     now[0] = 2.0
     pace.note_ready("first")
-    pace.note_start("first")
+    pace.note_start("first", now[0])
     now[0] = 20.0
     assert pace.n_worthwhile(10**6) == 1
     pace.note_ready("first")
-    pace.note_start("second")
+    pace.note_start("second", now[0])
     now[0] = 25.0
     pace.note_done()
     assert pace.n_worthwhile(8) == 1  # 40 seconds of work, of a start of 20
@@ -58,3 +58,22 @@ def test_what_is_opened_counts_as_start_and_who_is_lost_no_longer(monkeypatch):
     pace.note_lost("second")
     now[0] = 1000.0
     assert pace.n_worthwhile(16) == 2
+
+
+def test_who_dies_as_it_begins_tells_nothing(monkeypatch):
+    "The next one has to open the same, which takes as long."
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    pace = Pace()
+    pace.note_start("first", now[0])
+    now[0] = 1.0
+    pace.note_ready("first")
+    pace.note_start("first", now[0])
+    pace.note_lost("first")
+    assert pace.n_worthwhile(10**6) == 1
+    pace.note_start("second", now[0])
+    now[0] = 21.0
+    pace.note_ready("second")
+    now[0] = 26.0
+    pace.note_done()
+    assert pace.n_worthwhile(8) == 1  # 40 seconds of work, of a start of 20

@@ -106,13 +106,17 @@ class Device:
         return [function(item) for item in items]
 
     def jobs(self, jobs: int | None) -> int:
-        """Return how many processes work on features: on the GPU, and for None, one."""
+        """Return how many processes draw or predict: one on the GPU, and for None."""
         return 1 if self.torch_device.type == "cuda" else jobs or 1
 
     @property
     def elsewhere(self) -> Device | DeviceName:
-        """What another process opens as this one, on its own machine."""
-        # how much a GPU is given at once follows from the memory that is free there
+        """
+        What another process opens in its place, which may be on another machine.
+
+        Of a GPU no more than that: which, and how much it is given at once, is found
+        out there.
+        """
         return "cuda" if self.torch_device.type == "cuda" else self
 
     def smaller(self) -> Device | None:
