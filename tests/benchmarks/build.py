@@ -13,7 +13,7 @@ products are, in one run, each way in a process of its own:
 - torchgeo: its RasterDataset, which reads the same windows and writes nothing, as each
   epoch of a training on the fly does (if it is installed).
 
-All write the same blocks, compressed alike. Prints CPU and wall seconds with all that the
+All write the same blocks, which just fill small tiles, compressed alike. Prints CPU and wall seconds with all that the
 process does from its start, for a tile CPU milliseconds without the start (of a build of
 one feature, or of an import), and the peak memory of a process.
 
@@ -43,13 +43,14 @@ from rasterio.transform import Affine
 from rasterio.warp import reproject
 from rasterio.windows import Window
 
+from glacier_inversion.geodata.layouts import tile_profile
+from glacier_inversion.grid import Grid
 from tests import synthetic
 
 FINE, COARSE, BUFFER = 10.0, 20.0, 250.0
 RASTERS = {"slope": FINE, "speed": COARSE, "thickness": FINE}
 TILE = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": float("nan")}
 TILE |= {"compress": "deflate", "predictor": 3, "tiled": True}
-TILE |= {"blockxsize": 256, "blockysize": 256}
 N_PROCESSES = 50  # tiles that gdalwarp makes, a process each
 
 
@@ -171,6 +172,12 @@ def work_of(root: Path) -> list[tuple[str, str, list[float]]]:
     ]
 
 
+def blocks_of(bounds: list[float], resolution: float) -> dict[str, int]:
+    """Return the blocks that ours have, as options of GDAL."""
+    profile = tile_profile(Grid.from_bounds(tuple(bounds), resolution), synthetic.EPSG)
+    return {key: profile[key] for key in ("blockxsize", "blockysize")}
+
+
 def loop(root: Path) -> None:
     """Make all tiles by rasterio alone."""
     crs = CRS.from_epsg(synthetic.EPSG)
@@ -192,6 +199,7 @@ def loop(root: Path) -> None:
         out = root / "loop" / path
         out.parent.mkdir(parents=True, exist_ok=True)
         shape = {"height": tile.shape[0], "width": tile.shape[1]}
+        shape |= blocks_of([left, bottom, right, top], r)
         with rasterio.open(
             out, "w", crs=crs, transform=transform, **shape, **TILE
         ) as dst:
@@ -204,8 +212,9 @@ from osgeo import gdal
 gdal.UseExceptions()
 root, work, resolutions = sys.argv[1], json.load(sys.stdin), json.loads(sys.argv[2])
 sources = {name: gdal.Open(f"{root}/data/{name}.tif") for name in resolutions}
-options = ["COMPRESS=DEFLATE", "PREDICTOR=3", "TILED=YES"]
-for name, path, bounds in work:
+for name, path, bounds, blocks in work:
+    options = ["COMPRESS=DEFLATE", "PREDICTOR=3", "TILED=YES"]
+    options += [f"{key.upper()}={side}" for key, side in blocks.items()]
     out, r = f"{root}/gdal/{path}", resolutions[name]
     os.makedirs(os.path.dirname(out), exist_ok=True)
     gdal.Warp(out, sources[name], outputBounds=bounds, xRes=r, yRes=r, dstNodata="nan",
@@ -216,7 +225,8 @@ for name, path, bounds in work:
 def gdal_in_one_process(root: Path, python: str) -> Cost:
     """Make all tiles by GDAL alone, through its own bindings."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(work_of(root), file)
+        work = [(n, p, b, blocks_of(b, RASTERS[n])) for n, p, b in work_of(root)]
+        json.dump(work, file)
         file.flush()
         call = [python, "-c", GDAL_LOOP, str(root), json.dumps(RASTERS)]
         return cost(["sh", "-c", 'exec "$@" < "$0"', file.name, *call])
@@ -232,6 +242,8 @@ def gdalwarp(root: Path) -> tuple[Cost, int]:
         words = ["gdalwarp", "-q", "-overwrite", "-et", "0", "-r", "bilinear"]
         words += ["-te", *map(str, bounds), "-tr", r, r, "-dstnodata", "nan"]
         words += ["-co", "COMPRESS=DEFLATE", "-co", "PREDICTOR=3", "-co", "TILED=YES"]
+        for key, side in blocks_of(bounds, RASTERS[name]).items():
+            words += ["-co", f"{key.upper()}={side}"]
         lines.append(" ".join([*words, str(root / f"data/{name}.tif"), str(out)]))
     return cost(["sh", "-ec", "\n".join(lines)]), len(work)
 

@@ -119,7 +119,7 @@ def end_build(experiment: Experiment, workspace: Workspace) -> None:
                 "columns": outline.columns,
                 "bounds": plan.ownership.bounds[outline.feature],
                 "area_km2": 0.02,
-                "repaired": [],
+                "repairs": [],
                 "rasters": {
                     raster.name: {"valid": 1.0, "sha256": "0" * 64}
                     for raster in plan.description.rasters
