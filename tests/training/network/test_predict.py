@@ -54,20 +54,26 @@ def test_both_ways_equal_patches_cut_out_by_hand(architecture):
         assert_same(patches[name], truth, 1e-12)
 
 
+@pytest.fixture
+def pools(monkeypatch):
+    """The pools of threads that were started."""
+    started = []
+
+    def note(*given, **more):
+        started.append(ThreadPoolExecutor(*given, **more))
+        return started[-1]
+
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", note)
+    return started
+
+
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("method", ["auto", "dense", "patches"])
 @pytest.mark.parametrize("is_worth_threads", [False, True])
 def test_members_and_pieces_keep_their_places(
-    monkeypatch, n_members, method, is_worth_threads
+    monkeypatch, pools, n_members, method, is_worth_threads
 ):
     "Wanted points are scattered and compact; memory allows but small pieces."
-    pools = []
-
-    def note(*given, **more):
-        pools.append(ThreadPoolExecutor(*given, **more))
-        return pools[-1]
-
-    monkeypatch.setattr(threads, "ThreadPoolExecutor", note)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     if is_worth_threads:
         monkeypatch.setattr(predict, "_WORTH_THREADS", 0)
@@ -98,15 +104,8 @@ def test_members_and_pieces_keep_their_places(
 
 
 @pytest.mark.parametrize("method", ["auto", "dense", "patches"])
-def test_threads_share_work_that_is_worth_it(monkeypatch, method):
+def test_threads_share_work_that_is_worth_it(monkeypatch, pools, method):
     "As much as is counted while it is done: dense parts, gathered and own patches."
-    shared = []
-
-    def note(*given, **more):
-        shared.append(ThreadPoolExecutor(*given, **more))
-        return shared[-1]
-
-    monkeypatch.setattr(threads, "ThreadPoolExecutor", note)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     checked = experiment(TWO, [CONCATENATION, conv(5), DOWN], {"h": [denses(6, 1)]})
     layout, tiles = Layout.of(checked), tiles_for(checked, 50, 3)
@@ -126,10 +125,10 @@ def test_threads_share_work_that_is_worth_it(monkeypatch, method):
         predict_all()
     monkeypatch.setattr(predict, "_WORTH_THREADS", counted.total + 1)
     predict_all()
-    assert not shared
+    assert not pools
     monkeypatch.setattr(predict, "_WORTH_THREADS", counted.total)
     predict_all()
-    assert len(shared) == 1
+    assert len(pools) == 1
 
 
 @pytest.mark.parametrize("method", ["dense", "patches"])
