@@ -22,7 +22,6 @@ the check, the plan and the end of a build, what opens its dataset, and a mosaic
 import argparse
 import json
 import logging
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -153,13 +152,16 @@ def write_maps(root: Path) -> None:
 def measure(
     root: Path, n_features: int, steps: list[str]
 ) -> Iterator[tuple[str, Cost]]:
-    """Yield what each step costs, one after the other."""
+    """
+    Yield what each step costs, one after the other.
+
+    Nothing is removed before the end, for `put_away`'s reason.
+    """
     write_region(root, n_features)
     if "mosaic" in steps:
         write_maps(root)
     for step in steps:
         yield step, run(step, root)
-    shutil.rmtree(root)
 
 
 def main() -> None:
@@ -181,7 +183,7 @@ def main() -> None:
         start = dict(measure(Path(folder) / "few", FEW, steps))
         print("features  step           CPU s   CPU ms a feature   peak MiB")
         for n in map(int, given.features.split(",")):
-            for step, own in measure(Path(folder) / "many", n, steps):
+            for step, own in measure(Path(folder) / f"of-{n}", n, steps):
                 each = (own.cpu - start[step].cpu) / (n - FEW) * 1e3
                 print(
                     f"{n:8}  {step:<12} {own.cpu:7.1f}   {each:16.2f}   "

@@ -22,7 +22,6 @@ import copy
 import json
 import logging
 import math
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -37,7 +36,7 @@ from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.benchmarks.build import Cost, cost
+from tests.benchmarks.build import Cost, cost, put_away
 from tests.benchmarks.draw import FINE, NETWORKS, describe, write_members
 
 N_PX, MEMBERS, SPACING = 131, 3, 700.0
@@ -123,7 +122,7 @@ def write_empty(root: Path) -> None:
 
 def empty(root: Path) -> Cost:
     """Write the files in a process of its own."""
-    shutil.rmtree(root / "empty", ignore_errors=True)
+    put_away(root / "empty")
     call = ["-m", "tests.benchmarks.many", "--empty", str(root)]
     return cost([sys.executable, *call])
 
@@ -136,7 +135,7 @@ def compare(network: str, n_features: int) -> None:
         start = draw(root / "one.json")
         costs = {}
         for way, jobs in ("draw 2", 2), ("draw", 1):
-            shutil.rmtree(root / "drawings")
+            put_away(root / "drawings")
             costs[way] = draw(file, jobs)
         costs["kept"] = draw(file)
         synthetic.write_json(root / "files.json", [])
