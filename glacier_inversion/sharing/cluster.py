@@ -134,7 +134,8 @@ class Cluster:
         """Wait for a worker, and check that those that are there can do the work."""
         if not client.scheduler_info()["workers"]:
             logger.info("%s: has no worker yet: waiting for one", self.address)
-            client.wait_for_workers(1)
+            # by a task: a cluster that adapts starts none before there is something
+            client.submit(int, pure=False).result()
         seen = client.run(_look, place, on_error="return")
         for worker, said in list(seen.items()):
             if isinstance(said, GlacierInversionError):

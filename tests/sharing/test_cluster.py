@@ -118,6 +118,17 @@ print(results)
 """
 
 
+ADAPTS = """
+from distributed import LocalCluster
+with LocalCluster(
+    n_workers=0, threads_per_worker=1, processes=False, protocol="tcp",
+    dashboard_address=None,
+) as cluster:
+    cluster.adapt(maximum=1, interval="100ms")
+    {job}
+"""
+
+
 @pytest.fixture
 def tiles(run, cluster):
     """A workspace, and one whose tiles one process made."""
@@ -145,6 +156,16 @@ def test_a_worker_is_killed_half_way(tmp_path, cluster):
     assert "done: 15" in ended.stderr  # what workers log comes back
     codes = [w.poll() for w in (worker, *cluster.workers)]
     assert sorted(c is None for c in codes) == [False, True, True]
+
+
+def test_workers_that_are_started_as_they_are_needed(tmp_path, cluster):
+    "As by dask-jobqueue: there is none before something is to be done."
+    job = JOB.format(
+        folder=str(tmp_path), address="X", numbers=[1, 2], work="square"
+    ).replace("'X'", "cluster.scheduler_address")
+    ended = cluster.run(ADAPTS.format(job=job.replace("\n", "\n    ")))
+    assert ended.returncode == 0, ended.stderr
+    assert "{'1': {'square': 1}, '2': {'square': 4}}" in ended.stdout
 
 
 @pytest.mark.parametrize("before", ["run", "submit", "replicate"])
