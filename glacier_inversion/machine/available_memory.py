@@ -39,7 +39,7 @@ def _built_in() -> Iterator[int]:
 def _limits(proc: Path, cgroups: Path) -> Iterator[int]:
     """Yield the bytes that each control group around this process may use."""
     files = ["memory.max"], ["memory.limit_in_bytes"]
-    for words in read_settings("memory", *files, proc, cgroups):
+    for _, words in read_settings("memory", *files, proc, cgroups):
         if len(words) == 1 and words[0].isdecimal():
             yield int(words[0])
 

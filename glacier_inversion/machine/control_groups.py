@@ -15,9 +15,9 @@ def read_settings(
     names_1: Sequence[str],
     proc: Path = OWN_GROUPS,
     cgroups: Path = ALL_GROUPS,
-) -> Iterator[list[str]]:
+) -> Iterator[tuple[Path, list[str]]]:
     """
-    Yield what files say of each control group around this process, as words.
+    Yield each control group around this process, and what files say of it, as words.
 
     A group's path is that of the host; in a container the files of its own group may
     lie at the root. Of files that are not there nothing is said.
@@ -46,7 +46,7 @@ def read_settings(
         for place in (
             folder / at for folder in folders for at in (path, *path.parents)
         ):
-            yield " ".join(_read(place / name) for name in files).split()
+            yield place, " ".join(_read(place / name) for name in files).split()
 
 
 def _read(path: Path) -> str:

@@ -30,7 +30,7 @@ def available_cores(
     limits: list[float] = [os.cpu_count() or 1]
     if sys.platform == "linux":
         limits.append(len(os.sched_getaffinity(0)))
-        limits += _quotas(proc, cgroups)
+        limits += [quota for _, quota in _quotas(proc, cgroups)]
     given = environment.get("SLURM_CPUS_PER_TASK", "")
     if given.isdecimal() and int(given) > 0:
         limits.append(int(given))
@@ -38,24 +38,28 @@ def available_cores(
 
 
 def whose_cores(
-    proc: Path = OWN_GROUPS, environment: Mapping[str, str] = os.environ
+    proc: Path = OWN_GROUPS,
+    cgroups: Path = ALL_GROUPS,
+    environment: Mapping[str, str] = os.environ,
 ) -> str:
     """
     Return a name that processes of a machine have in common if they share their cores.
 
-    It follows from what `available_cores` does: the same affinity, control groups and
-    task of SLURM.
+    It follows from what `available_cores` does: the same affinity, the same control
+    group that sets the least limit, and the same task of SLURM.
     """
-    parts = [environment.get(name, "") for name in ("SLURM_JOB_ID", "SLURM_PROCID")]
+    names = "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID"
+    parts = [environment.get(name, "") for name in names]
     if sys.platform == "linux":
-        parts += [str(sorted(os.sched_getaffinity(0)))]
-        parts += [proc.read_text()] if proc.exists() else []
+        parts.append(str(sorted(os.sched_getaffinity(0))))
+        limits = sorted((quota, str(group)) for group, quota in _quotas(proc, cgroups))
+        parts += [group for _, group in limits[:1]]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
-    """Yield the cores that each control group around this process may use."""
+def _quotas(proc: Path, cgroups: Path) -> Iterator[tuple[Path, float]]:
+    """Yield the control groups around this process, and the cores each may use."""
     files = ["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-    for words in read_settings("cpu", *files, proc, cgroups):
+    for group, words in read_settings("cpu", *files, proc, cgroups):
         if len(words) == 2 and words[0].isdecimal() and int(words[1]) > 0:
-            yield int(words[0]) / int(words[1])
+            yield group, int(words[0]) / int(words[1])

@@ -34,4 +34,4 @@ def test_settings_of_all_groups_around(tmp_path, group, found):
         path.write_text(text)
     files = ["memory.max"], ["memory.limit_in_bytes"]
     read = read_settings("memory", *files, tmp_path / "proc", tmp_path / "groups")
-    assert sorted(words for words in read if words) == found
+    assert sorted(words for _, words in read if words) == found

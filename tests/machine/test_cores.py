@@ -77,15 +77,25 @@ def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="affinity is Linux's here")
 def test_who_shares_cores_has_one_name_for_them(tmp_path, monkeypatch):
-    "Not if bound to others, in another control group, or another task of SLURM."
-    write(tmp_path / "one", "0::/job/task_0")
-    write(tmp_path / "other", "0::/job/task_1")
+    "Not if bound to others, limited by another group, or in another task of SLURM."
+    groups = tmp_path / "groups"
+    for name, limit in (("job", "400000"), ("job/few", "200000"), ("job/more", "max")):
+        write(groups / name / "cpu.max", f"{limit} 100000")
+    for name in ("few", "more", "none"):
+        write(tmp_path / name, f"0::/job/{name}")
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"}
+
+    def name_of(group, **other):
+        return whose_cores(tmp_path / group, groups, {**slurm, **other})
+
+    shared = name_of("more")
+    assert name_of("none") == shared  # limited by the group around both
     names = [
-        whose_cores(tmp_path / group, {"SLURM_JOB_ID": "7", "SLURM_PROCID": task})
-        for group, task in (("one", "0"), ("one", "0"), ("other", "0"), ("one", "1"))
+        shared,
+        name_of("few"),
+        name_of("more", SLURM_PROCID="1"),
+        name_of("more", SLURM_STEP_ID="1"),
+        whose_cores(tmp_path / "missing", groups, {}),
     ]
-    assert names[0] == names[1]
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {97, 98})
-    names += [whose_cores(tmp_path / "one", {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"})]
-    assert len(set(names[1:])) == 4
-    assert whose_cores(tmp_path / "missing", {})
+    assert len({*names, name_of("more")}) == 6
