@@ -2,7 +2,9 @@
 Locks: a folder is held by one command, or by several that work together.
 
 Locks are the system's (`flock`), which lets go of those of processes that have ended,
-however they ended, on other machines too where these share a disk.
+however they ended, on other machines too where these share a disk. On a disk that knows
+none, a command that works alone holds a folder by a file that is there meanwhile, and
+that stays where it is killed.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from glacier_inversion.errors import WorkspaceError
@@ -24,14 +27,15 @@ from glacier_inversion.files import (
 )
 
 _PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
-_HELD = (errno.EACCES, errno.EAGAIN)  # the second is also EWOULDBLOCK
 
 
 def is_locked(folder: Path) -> bool:
     """Tell whether a process holds *folder*, or several that work together do."""
+    path = lock_of(folder)
+    if sys.platform != "win32":
+        return Lock(path).is_held()
     from filelock import FileLock, Timeout  # noqa: PLC0415
 
-    path = lock_of(folder)
     if path.is_symlink() or not path.exists():
         return False
     try:
@@ -39,7 +43,7 @@ def is_locked(folder: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # nobody can hold what cannot be written
+    except OSError:
         return False
 
 
@@ -56,7 +60,7 @@ def shared_work_of(folder: Path) -> Path:
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """
-    Hold *folder* for this process; a dead process holds nothing.
+    Hold *folder* for this process. Where disks know locks a dead one holds nothing.
 
     Raises
     ------
@@ -71,7 +75,10 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     try:
         make_folder(folder)
         lock = FileLock(path)
-        lock.acquire(timeout=_PATIENCE)
+        with warnings.catch_warnings():
+            # of a disk without locks it warns in words for programmers, or raises
+            warnings.simplefilter("ignore")
+            lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         message = (
             f"{folder}: another command is {doing} it. One at a time may. "
@@ -80,7 +87,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         raise WorkspaceError(message) from error
     except WorkspaceError:
         raise
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:
         raise unwritable(folder, error) from error
     try:
         yield
@@ -89,19 +96,18 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def working_in(folder: Path, doing: str, of_job: bool = False) -> Iterator[None]:
+def working_in(folder: Path, doing: str) -> Iterator[None]:
     """
     Hold *folder* as `locked` does, and leave nothing half-written in it.
 
     Who holds it alone writes there. So scratch files in it and in the folders in it,
     before and after the block, are those of processes that were killed, be it a run's
     own, which end when it fails: they are removed. What commands that worked together
-    have noted is forgotten, as this one does all of it; unless it ends that *of_job*.
+    have noted is forgotten, as this one does all of it.
     """
     with locked(folder, doing):
         remove_scratches(folder)
-        if not of_job:
-            remove(shared_work_of(folder))
+        remove(shared_work_of(folder))
         try:
             yield
         finally:
@@ -144,6 +150,34 @@ class Lock:
         if self._file is not None:
             os.close(self._file)  # which ends the lock
             self._file = None
+
+    def is_held(self) -> bool:
+        """
+        Tell whether somebody holds the file, nothing being made to find that out.
+
+        Files of other users may be looked at, too. False where it cannot be told.
+        """
+        if sys.platform == "win32":
+            return False
+        import fcntl  # noqa: PLC0415  not on Windows
+
+        file = self._open_to_look()
+        if file is None:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
+        finally:
+            os.close(file)
+        return False
+
+    def _open_to_look(self) -> int | None:
+        # on NFS who holds a file alone must be able to write
+        for access in (os.O_RDWR, os.O_RDONLY):
+            with suppress(OSError):
+                return os.open(self.path, access | os.O_NOFOLLOW)
+        return None
 
     def read(self) -> bytes:
         """Return what the file holds."""
@@ -188,13 +222,11 @@ class Lock:
             finally:
                 if file >= 0:
                     os.close(file)
-        except FileNotFoundError:
+        except (FileNotFoundError, BlockingIOError):  # just removed, or held
             return False
         except WorkspaceError:
             raise
         except OSError as error:
-            if error.errno in _HELD:
-                return False
             if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
                 message = (
                     f"{self.path}: the file system knows no locks ({error.strerror}). "

@@ -30,10 +30,12 @@ class Outcome:
 def serve(connection):
     """Run commands as they are asked for."""
     from glacier_inversion.cli import main  # noqa: PLC0415
-    from glacier_inversion.dataset import tiling  # noqa: PLC0415
+    from glacier_inversion.sharing import side_by_side  # noqa: PLC0415
 
     # this process has none of its own, and is ended as they are
-    tiling.each = lambda work, given, tasks, _: ((t, work(*given, t)) for t in tasks)
+    side_by_side.each = lambda work, given, tasks, _: (
+        (t, work(*given, t)) for t in tasks
+    )
     with tempfile.TemporaryFile("w+") as spoken:
         for stream in (1, 2):
             os.dup2(spoken.fileno(), stream)

@@ -80,7 +80,7 @@ def without_processes(monkeypatch):
     for module in ("shards", "side_by_side"):
         monkeypatch.setattr(f"glacier_inversion.sharing.{module}.each", do)
     # a process is of one command, and opens nothing for two
-    monkeypatch.setattr("glacier_inversion.sharing.attempts._opened", {})
+    monkeypatch.setattr("glacier_inversion.sharing.attempts._Here.opened", {})
     return asked
 
 

@@ -76,12 +76,50 @@ def test_nothing_is_held_through_a_link(linked):
         Lock(linked.parent / "file.lock").try_shared()
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_file_of_another_user(tmp_path, monkeypatch, is_held):
+    "It is looked at; to wait for it would be to wait for ever."
+    folder = tmp_path / "model"
+    owner = Lock(lock_of(folder))
+    assert owner.try_alone()
+    if not is_held:
+        owner.release()
+    real = os.open
+
+    def refuse(path, flags, *rest):
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert is_locked(folder) == is_held
+    for hold in (Lock(lock_of(folder)).try_alone, Lock(lock_of(folder)).try_shared):
+        with pytest.raises(
+            WorkspaceError, match=r"lock: cannot be written \(Permission"
+        ):
+            hold()
+    owner.release()
+
+
+def test_a_disk_without_locks(tmp_path, monkeypatch, recwarn):
+    "Who works alone does so in silence; several cannot. What is held cannot be told."
+
+    def fail(file, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with locked(tmp_path / "model", "training"):
+        pass
+    assert not recwarn.list
+    with pytest.raises(WorkspaceError, match="the file system knows no locks"):
+        Lock(lock_of(tmp_path / "model")).try_shared()
+    assert not is_locked(tmp_path / "model")
+
+
 def test_who_works_alone_forgets_what_others_shared(tmp_path):
-    "Unless it brings their job to an end."
+    "It does all of it."
     mark = shared_work_of(tmp_path / "model") / "job.json"
     write_bytes(mark, b"{}")
-    with working_in(tmp_path / "model", "training", of_job=True):
-        assert mark.exists()
     with working_in(tmp_path / "model", "training"):
         assert not mark.parent.exists()
 

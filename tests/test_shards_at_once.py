@@ -68,12 +68,12 @@ def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
     assert "3 tiles written, 12 kept" in built.stderr, built.output
     weights = run.root / "models/small/seed_000/best.safetensors"
     assert run("train", "--overwrite", "--shard", "1/2").exit_code == 0
-    before = weights.stat().st_ino
+    before = weights.stat().st_mtime_ns
     assert "nothing is left" in run("train", "--overwrite", "--shard", "1/3").stderr
     assert run("train", "--shard", "1/4").exit_code == 0
-    assert weights.stat().st_ino == before
+    assert weights.stat().st_mtime_ns == before
     assert run("train", "--overwrite", "--shard", "1/5").exit_code == 0
-    assert weights.stat().st_ino != before
+    assert weights.stat().st_mtime_ns != before
 
 
 @pytest.mark.usefixtures("without_processes")
@@ -96,12 +96,12 @@ def test_a_shard_that_is_run_again_overwrites_once(finished, tmp_path, monkeypat
         patch.setattr(train_one, stop)
         assert "stopped" in run("train", *options).stderr
     weights = run.root / "models/small/seed_000/best.safetensors"
-    before = weights.stat().st_ino
+    before = weights.stat().st_mtime_ns
     assert run("train", *options).exit_code == 0
-    assert weights.stat().st_ino == before
+    assert weights.stat().st_mtime_ns == before
     assert not (run.root / "models/small/samples").exists()
     assert run("train", *options).exit_code == 0
-    assert weights.stat().st_ino != before
+    assert weights.stat().st_mtime_ns != before
 
 
 @pytest.mark.usefixtures("without_processes")
@@ -132,6 +132,46 @@ def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path):
         assert ended.exit_code == 0, ended.output
     assert made(shared.root) == made(alone.root)
     assert not list(shared.root.rglob("samples"))
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize(
+    ("command", "at", "written"),
+    [
+        ("evaluate", "split_scores.score_outputs", "test/metrics.json"),
+        ("crossval --folds 3", "crossval.score_outputs", "crossval/metrics.json"),
+        ("train", "together.draw_curves", ""),
+    ],
+)
+def test_who_is_stopped_at_the_end_leaves_it_to_others(
+    finished, tmp_path, monkeypatch, command, at, written
+):
+    "Who finish; what has failed meanwhile is tried anew, on the samples that are there."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1)
+    run.write()
+    command = command.split()
+    if command[0] != "evaluate":
+        command.append("--overwrite")
+
+    def stop(*_):
+        message = "stopped"
+        raise KeyboardInterrupt(message)
+
+    package = "training" if command[0] == "train" else "evaluation"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"glacier_inversion.{package}.{at}", stop)
+        if command[0] == "train":
+            train_one = "glacier_inversion.training.together.train_one"
+            patch.setattr(train_one, lambda *_: {"failure": "its process was lost"})
+        assert run(*command, "--shard", "1/2").exit_code == 130
+    again = "1/2" if command[0] == "train" else "2/2"
+    ended = run(*command, "--shard", again)
+    assert ended.exit_code == 0, ended.output
+    if written:
+        assert (run.root / "evaluations/small" / written).exists()
+    assert len(list(run.root.glob("models/small/seed_*/best.safetensors"))) == 2
+    assert not list(run.root.rglob("samples"))
 
 
 @pytest.mark.slow

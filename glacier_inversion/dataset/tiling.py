@@ -32,9 +32,9 @@ from glacier_inversion.grid import Bounds, Grid
 from glacier_inversion.patches.tiles import digest, digest_strips
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Result
-from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.job import Job
 from glacier_inversion.sharing.lost_processes import ProcessLostError
+from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.workspace import tile_path
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,10 @@ class TilingJob:
     outline: Outline
     bounds: Bounds
     dataset: Path
+
+    def __str__(self) -> str:
+        """Return what it is called in messages."""
+        return self.outline.feature
 
     def tile(self, raster: str) -> Path:
         """Return the path of a tile."""
@@ -86,8 +90,9 @@ def tile_features(
     Yield each feature with its row, or why it has none, as its tiles are made.
 
     In *jobs* processes, one of which a file may crash, or in this one where it is None.
-    Features that lie near one another follow one another, so that what is read of files
-    for one, and is decompressed, serves the next.
+    A feature whose process dies is tried once more. Features that lie near one another
+    follow one another, so that what is read of files for one, and is decompressed,
+    serves the next.
 
     Raises
     ------
@@ -101,11 +106,12 @@ def tile_features(
                 yield job.outline.feature, _try_feature(rasters, job)
         return
     # Processes, since rasterio warps into arrays with a race between threads.
-    for job, result in each(_try_in_process, (rasters,), todo, jobs):
-        if isinstance(result, ProcessLostError):
-            yield job.outline.feature, _explain(rasters, result)
-        else:
-            yield job.outline.feature, result
+    with closing(do_side_by_side(_try_in_process, rasters, todo, jobs)) as doing:
+        for job, result in doing:
+            if isinstance(result, ProcessLostError):
+                yield job.outline.feature, _explain(rasters, result)
+            else:
+                yield job.outline.feature, result
 
 
 def tile_together(
@@ -145,13 +151,13 @@ def _by_place(todo: list[TilingJob]) -> list[TilingJob]:
 
 
 def _explain(rasters: Rasters, lost: ProcessLostError) -> RasterError:
-    """Say what may have become of a process, and what to do."""
+    """Say what may have become of a process, and of the next one, and what to do."""
     files = ", ".join(str(source.path) for source in rasters.sources.values())
     message = (
-        f"the process that made its tiles was lost ({lost}): memory did not suffice, "
-        f"or GDAL fails at a file: {files}. Run it again, with fewer --jobs; if it is "
-        "lost again, see at which file 'gdalinfo -checksum' fails, and put that there "
-        "again."
+        f"the process that made its tiles was lost ({lost}), and the next one, too: "
+        f"memory did not suffice, or GDAL fails at a file: {files}. Run it again, with "
+        "fewer --jobs; if it is lost again, see at which file 'gdalinfo -checksum' "
+        "fails, and put that there again."
     )
     return RasterError(message)
 

@@ -27,7 +27,11 @@ from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
 from glacier_inversion.sharing.job import working_together
-from glacier_inversion.sharing.lost_processes import needing_processes
+from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
+    needing_processes,
+    tell_lost,
+)
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.network.devices import Device, open_device
@@ -82,7 +86,10 @@ def draw_features(
         for feature, result in being_drawn:
             for _ in range(n_blocks[feature]):
                 progress.advance(feature)
-            yield feature, result
+            if isinstance(result, ProcessLostError):
+                yield feature, tell_lost()
+            else:
+                yield feature, result
 
 
 def _try_to_draw(

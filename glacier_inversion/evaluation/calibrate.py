@@ -16,7 +16,7 @@ from glacier_inversion.evaluation.evaluate import write_evaluation
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.model_now import model_now
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.split_scores import score_split
+from glacier_inversion.evaluation.split_scores import scoring_split
 from glacier_inversion.evaluation.subject import (
     find_experiments,
     join_models,
@@ -91,7 +91,7 @@ def calibrate(
     DatasetError, ModelError, DeviceError, WorkspaceError
         As `evaluate` raises them.
     """
-    scored = score_split(
+    scoring = scoring_split(
         experiment,
         workspace,
         split="validation",
@@ -99,7 +99,8 @@ def calibrate(
         device=device,
         progress=progress,
     )
-    calibrations = calibrate_outputs(experiment, scored.scores, scored.pixels, None)
+    with scoring as scored:
+        calibrations = calibrate_outputs(experiment, scored.scores, scored.pixels, None)
     written = None
     if calibrations:
         written = keep_calibration(

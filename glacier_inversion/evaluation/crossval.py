@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from glacier_inversion.evaluation.calibrate import (
     warn_of_other_models,
 )
 from glacier_inversion.evaluation.crossval_files import write_crossval
-from glacier_inversion.evaluation.fold_training import train_folds_together
+from glacier_inversion.evaluation.fold_training import training_folds_together
 from glacier_inversion.evaluation.folds import (
     CROSSVAL,
     Fold,
@@ -213,8 +214,9 @@ def crossval(
     logger.info(
         "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
     )
+    trained: AbstractContextManager[None] = nullcontext()
     if hands is not None:
-        train_folds_together(
+        trained = training_folds_together(
             experiment,
             workspace,
             dataset,
@@ -222,76 +224,80 @@ def crossval(
             kept_out,
             hands,
             overwrite,
+            method,
             "cuda" if of_gpu else "cpu",
             progress,
         )
-    failures: dict[str, str] = {}
-    done = []
-    for number, fold in enumerate(folds, 1):
-        logger.info(
-            "fold %d of %d, %s: trained on %d features, held out %s",
-            number,
-            len(folds),
-            fold.name,
-            len(fold.train),
-            name_some(fold.held_out),
+    with trained:
+        failures: dict[str, str] = {}
+        done = []
+        for number, fold in enumerate(folds, 1):
+            logger.info(
+                "fold %d of %d, %s: trained on %d features, held out %s",
+                number,
+                len(folds),
+                fold.name,
+                len(fold.train),
+                name_some(fold.held_out),
+            )
+            without = replace(dataset, splits=fold.splits(kept_out))
+            ensembles = []
+            for place, own in experiments.items():
+                folder = workspace.fold(last_part(place), fold.name)
+                if hands is None:
+                    train_members(
+                        own,
+                        read_training_tiles(without, own, progress),
+                        folder,
+                        overwrite=overwrite,
+                        jobs=jobs,
+                        progress=progress,
+                        device=device,
+                        test_features=without.select("test"),
+                        units=dataset.units,
+                    )
+                ensembles.append(Ensemble(folder, read_model(folder), method, device))
+            ensemble = ensembles[0]
+            if len(ensembles) > 1:
+                ensemble = Blend(workspace.fold(name, fold.name), ensembles)
+            done.append(
+                _predict(experiment, without, fold, ensemble, failures, progress)
+            )
+        for feature, why in failures.items():
+            logger.error("%s: %s", feature, why)
+        of_folds = workspace.model(name) / FOLDS
+        seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
+        pixels, methods = join_folds(done, seeds, dataset.resolutions)
+        scores = score_outputs(
+            experiment.losses_name,
+            experiment.evaluation_description.classes,
+            pixels,
+            seeds,
+            methods,
+            dataset.units,
+            f"{dataset.folder}: all folds",
+            groups,
         )
-        without = replace(dataset, splits=fold.splits(kept_out))
-        ensembles = []
-        for place, own in experiments.items():
-            folder = workspace.fold(last_part(place), fold.name)
-            if hands is None:
-                train_members(
-                    own,
-                    read_training_tiles(without, own, progress),
-                    folder,
-                    overwrite=overwrite,
-                    jobs=jobs,
-                    progress=progress,
-                    device=device,
-                    test_features=without.select("test"),
-                    units=dataset.units,
-                )
-            ensembles.append(Ensemble(folder, read_model(folder), method, device))
-        ensemble = ensembles[0]
-        if len(ensembles) > 1:
-            ensemble = Blend(workspace.fold(name, fold.name), ensembles)
-        done.append(_predict(experiment, without, fold, ensemble, failures, progress))
-    for feature, why in failures.items():
-        logger.error("%s: %s", feature, why)
-    of_folds = workspace.model(name) / FOLDS
-    seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
-    pixels, methods = join_folds(done, seeds, dataset.resolutions)
-    scores = score_outputs(
-        experiment.losses_name,
-        experiment.evaluation_description.classes,
-        pixels,
-        seeds,
-        methods,
-        dataset.units,
-        f"{dataset.folder}: all folds",
-        groups,
-    )
-    calibrations = calibrate_outputs(experiment, scores, pixels, groups)
-    metrics = {
-        "model": name,
-        "model_identity": identity_now(experiment, workspace, dataset),
-        "split": CROSSVAL,
-        "features": [feature for fold in folds for feature in fold.held_out],
-        "seeds": seeds,
-        "software": f"glacier_inversion {glacier_inversion.__version__}",
-        "folds": [part.describe() for part in done],
-        "outputs": scores,
-    }
-    written = write_crossval(
-        experiment, workspace, dataset, folds, pixels, metrics, hands is not None
-    )
-    calibration = keep_calibration(
-        experiment, workspace, dataset, calibrations, len(seeds), "crossval"
-    )
-    if calibration is not None:
-        written.append(calibration)
-    return CrossvalReport(written, metrics, folds, failures)
+        calibrations = calibrate_outputs(experiment, scores, pixels, groups)
+        metrics = {
+            "model": name,
+            "model_identity": identity_now(experiment, workspace, dataset),
+            "split": CROSSVAL,
+            "features": [feature for fold in folds for feature in fold.held_out],
+            "seeds": seeds,
+            "software": f"glacier_inversion {glacier_inversion.__version__}",
+            "folds": [part.describe() for part in done],
+            "outputs": scores,
+        }
+        written = write_crossval(
+            experiment, workspace, dataset, folds, pixels, metrics, hands is not None
+        )
+        calibration = keep_calibration(
+            experiment, workspace, dataset, calibrations, len(seeds), "crossval"
+        )
+        if calibration is not None:
+            written.append(calibration)
+        return CrossvalReport(written, metrics, folds, failures)
 
 
 def _predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,17 @@ def write_crossval(
     folds: Sequence[Fold],
     pixels: Mapping[str, KnownPixels],
     metrics: dict[str, Any],
-    of_job: bool,
+    is_held: bool,
 ) -> list[Path]:
-    """Write numbers, points and outlines, all of them or none; return their paths."""
+    """
+    Write numbers, points and outlines, all of them or none; return their paths.
+
+    The folder that they are written to may be held by the caller, if *is_held*.
+    """
     folder = workspace.evaluations(metrics["model"], CROSSVAL)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with working_in(folder, "cross-validating into", of_job):
+    with nullcontext() if is_held else working_in(folder, "cross-validating into"):
         residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
         fold_of = {feature: f.name for f in folds for feature in f.held_out}
         residuals.insert(2, "fold", residuals["feature"].map(fold_of))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from glacier_inversion.choices import DeviceName, DrawingMethod, FeatureGroup
 from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.split_scores import SplitScores, score_split
+from glacier_inversion.evaluation.split_scores import SplitScores, scoring_split
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.experiment import Experiment
@@ -122,7 +123,7 @@ def evaluate(
     device = open_device(device)
     n_jobs = device.jobs(jobs)
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
-    scored = score_split(
+    scoring = scoring_split(
         experiment,
         workspace,
         split=split,
@@ -132,28 +133,29 @@ def evaluate(
         hands=hands,
         jobs=n_jobs,
     )
-    calibrations = _read_calibrations(scored.ensemble)
-    for output, of_output in scored.scores.items():
-        if of_output["kind"] == REGRESSION.name:
-            of_output["uncertainty"] = score_calibration(
-                scored.pixels[output], calibrations.get(output)
-            )
-    return write_evaluation(experiment, workspace, scored, hands is not None)
+    with scoring as scored:
+        calibrations = _read_calibrations(scored.ensemble)
+        for output, of_output in scored.scores.items():
+            if of_output["kind"] == REGRESSION.name:
+                of_output["uncertainty"] = score_calibration(
+                    scored.pixels[output], calibrations.get(output)
+                )
+        return write_evaluation(experiment, workspace, scored, hands is not None)
 
 
 def write_evaluation(
     experiment: Experiment,
     workspace: Workspace,
     scored: SplitScores,
-    of_job: bool = False,
+    is_held: bool = False,
 ) -> EvaluationReport:
     """
     Write numbers and points into evaluations/MODEL/SPLIT, all of them or none.
 
     Parameters
     ----------
-    of_job : bool
-        As `locks.working_in` takes it.
+    is_held : bool
+        Whether the caller holds that folder.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def write_evaluation(
     folder = workspace.evaluations(name, scored.split)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with working_in(folder, "evaluating into", of_job):
+    with nullcontext() if is_held else working_in(folder, "evaluating into"):
         residuals = tabulate_residuals(scored.pixels, ensemble.seeds, epsg)
         files = (
             to_state(metrics, FORMAT),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from glacier_inversion.choices import DeviceName
+from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.training_tiles import (
     digest_of_training,
@@ -43,7 +44,8 @@ class _Given(NamedTuple):
     device: DeviceName
 
 
-def train_folds_together(
+@contextmanager
+def training_folds_together(
     experiment: Experiment,
     workspace: Workspace,
     dataset: BuiltDataset,
@@ -51,11 +53,15 @@ def train_folds_together(
     kept_out: list[str],
     hands: Hands,
     overwrite: bool,
+    method: DrawingMethod,
     device: DeviceName,
     progress: Progress,
-) -> None:
+) -> Iterator[None]:
     """
-    Train every member of every fold, with others that do so.
+    Hold the folder of a cross-validation, once all have trained every member.
+
+    Others wait until the block has ended, in which folds are predicted and files are
+    written.
 
     The samples of a fold are written by who trains its first member, and removed with
     its last one.
@@ -81,7 +87,7 @@ def train_folds_together(
     content = experiment.model_dump(mode="json")
     trained_on = digest_of_training(dataset, experiment)
     of_folds = [(fold.name, fold.splits(kept_out)) for fold in folds]
-    key = digest_of([content, trained_on, of_folds, overwrite])
+    key = digest_of([content, trained_on, of_folds, overwrite, method])
     evaluations = workspace.evaluations(name, CROSSVAL)
     with working_together(
         evaluations, "cross-validating into", hands, key, prepare
@@ -97,6 +103,7 @@ def train_folds_together(
             remove_samples(folder)
             draw_curves(experiment, folder)
             find_finished(folder, {seed: member_path(folder, seed) for seed in seeds})
+        yield
 
 
 def _train_task(given: _Given, what: tuple[Fold, int]) -> Result:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,11 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once, share_of_cores
 from glacier_inversion.sharing.job import working_together
-from glacier_inversion.sharing.lost_processes import needing_processes
+from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
+    needing_processes,
+    tell_lost,
+)
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -43,7 +47,8 @@ class _Given(NamedTuple):
     device: DeviceName | Device
 
 
-def predict_together(
+@contextmanager
+def predicting_together(
     experiment: Experiment,
     workspace: Workspace,
     ensemble: Ensemble,
@@ -53,9 +58,17 @@ def predict_together(
     rasters: dict[str, list[str]],
     hands: Hands,
     progress: Progress,
-) -> dict[str, Parts | str]:
+) -> Iterator[dict[str, Parts | str]]:
     """
-    Return what `read_feature` reads of each feature, or why it could not be read.
+    Hold the folder of an evaluation, once all have predicted the features.
+
+    Others wait until the block has ended, in which files are written from what they
+    have predicted.
+
+    Yields
+    ------
+    read : dict
+        What `read_feature` reads of each feature, or why it could not be read.
 
     Raises
     ------
@@ -73,10 +86,10 @@ def predict_together(
         given = _give(experiment, workspace, rasters, ensemble, job.token)
         tasks = {feature: feature for feature in features}
         results = job.do(_predict_task, given, tasks, progress)
-    return {
-        feature: result["failure"] if "failure" in result else _to_parts(result)
-        for feature, result in results.items()
-    }
+        yield {
+            feature: result["failure"] if "failure" in result else _to_parts(result)
+            for feature, result in results.items()
+        }
 
 
 def predict_side_by_side(
@@ -90,7 +103,7 @@ def predict_side_by_side(
     progress: Progress,
 ) -> dict[str, Parts | str]:
     """
-    Return what `predict_together` returns, by processes of this command.
+    Return what `predicting_together` yields, by processes of this command.
 
     Raises
     ------
@@ -104,7 +117,10 @@ def predict_side_by_side(
     predicting = closing(do_side_by_side(_predict_one, given, features, jobs))
     with needing_processes(folder, keeps=False), predicting as done:
         for feature, parts in done:
-            read[feature] = parts
+            if isinstance(parts, ProcessLostError):
+                read[feature] = tell_lost()
+            else:
+                read[feature] = parts
             progress.advance(feature)
     return read
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import get_args
 
@@ -17,9 +18,9 @@ from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.predicted_together import (
     predict_side_by_side,
-    predict_together,
+    predicting_together,
 )
-from glacier_inversion.evaluation.predictions import read_known_pixels
+from glacier_inversion.evaluation.predictions import Parts, read_known_pixels
 from glacier_inversion.evaluation.scores import Scores, score_outputs
 from glacier_inversion.evaluation.subject import open_subject
 from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
@@ -68,7 +69,8 @@ class SplitScores:
     maybe_seen: list[str]
 
 
-def score_split(
+@contextmanager
+def scoring_split(
     experiment: Experiment,
     workspace: Workspace,
     *,
@@ -78,9 +80,11 @@ def score_split(
     progress: Progress | None,
     hands: Hands | None = None,
     jobs: int = 1,
-) -> SplitScores:
+) -> Iterator[SplitScores]:
     """
     Predict what is known, and score it, as `evaluate` does before it writes.
+
+    With *hands* the folder of the evaluation is held for the block, in which it writes.
 
     Parameters
     ----------
@@ -154,9 +158,9 @@ def score_split(
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)
     progress.start("evaluating", len(features) + len(trained), "feature")
-    read = None
+    predicting: AbstractContextManager[dict[str, Parts | str] | None] = nullcontext()
     if hands is not None:
-        read = predict_together(
+        predicting = predicting_together(
             experiment,
             workspace,
             ensemble,
@@ -168,37 +172,41 @@ def score_split(
             progress,
         )
     elif min(jobs, len(features)) > 1:
-        read = predict_side_by_side(
+        predicted = predict_side_by_side(
             experiment, workspace, ensemble, split, features, rasters, jobs, progress
         )
-    training = read_known_pixels(own, dataset, trained, rasters, progress)
-    pixels = read_known_pixels(
-        own,
-        dataset,
-        features,
-        rasters,
-        progress if read is None else Silent(),
-        ensemble=ensemble,
-        failures=failures,
-        read=read,
-    )
-    failures |= _find_unpredicted(pixels)
-    for feature, why in failures.items():
-        logger.error("%s: %s", feature, why)
-    units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
-    units |= {output: unit for output, unit in dataset.units.items() if unit}
-    for message in find_other_units(description, units):
-        logger.warning("%s", message)
-    scores = score_outputs(
-        own.losses_name,
-        description.classes,
-        pixels,
-        ensemble.seeds,
-        fit_methods(experiment, training, pixels, units),
-        units,
-        f"{dataset.folder}: split {split}",
-    )
-    return SplitScores(split, ensemble, features, pixels, scores, failures, maybe_seen)
+        predicting = nullcontext(predicted)
+    with predicting as read:
+        training = read_known_pixels(own, dataset, trained, rasters, progress)
+        pixels = read_known_pixels(
+            own,
+            dataset,
+            features,
+            rasters,
+            progress if read is None else Silent(),
+            ensemble=ensemble,
+            failures=failures,
+            read=read,
+        )
+        failures |= _find_unpredicted(pixels)
+        for feature, why in failures.items():
+            logger.error("%s: %s", feature, why)
+        units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
+        units |= {output: unit for output, unit in dataset.units.items() if unit}
+        for message in find_other_units(description, units):
+            logger.warning("%s", message)
+        scores = score_outputs(
+            own.losses_name,
+            description.classes,
+            pixels,
+            ensemble.seeds,
+            fit_methods(experiment, training, pixels, units),
+            units,
+            f"{dataset.folder}: split {split}",
+        )
+        yield SplitScores(
+            split, ensemble, features, pixels, scores, failures, maybe_seen
+        )
 
 
 def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:

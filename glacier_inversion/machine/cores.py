@@ -51,9 +51,10 @@ def whose_cores(
     names = "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID"
     parts = [environment.get(name, "") for name in names]
     if sys.platform == "linux":
-        parts.append(str(sorted(os.sched_getaffinity(0))))
+        own = os.sched_getaffinity(0)
+        parts.append(str(sorted(own)))
         limits = sorted((quota, str(group)) for group, quota in _quotas(proc, cgroups))
-        parts += [group for _, group in limits[:1]]
+        parts += [group for quota, group in limits[:1] if quota < len(own)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -143,12 +143,14 @@ def heeding_signals() -> Iterator[Flag]:
 
 @contextmanager
 def postponing() -> Iterator[None]:
-    """Let a signal that comes meanwhile act afterwards."""
+    """Let a signal that comes meanwhile act afterwards, however the block ends."""
     came: list[int] = []
-    with _handled_by(lambda number, frame: came.append(number)):  # noqa: ARG005
-        yield
-    for number in came[:1]:
-        signal.raise_signal(number)
+    try:
+        with _handled_by(lambda number, frame: came.append(number)):  # noqa: ARG005
+            yield
+    finally:
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

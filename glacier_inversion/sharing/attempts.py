@@ -12,13 +12,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from glacier_inversion import __version__
 from glacier_inversion.errors import PackageError, WorkspaceError
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.machine.cores import available_cores, whose_cores
-from glacier_inversion.sharing.executors import n_side_by_side, opening
+from glacier_inversion.sharing.executors import (
+    is_one_of_several,
+    n_side_by_side,
+    opening,
+)
 from glacier_inversion.sharing.ledger import Ledger
 from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
@@ -43,24 +47,48 @@ Work = Callable[[Any, Any], Result]
 
 Opened = TypeVar("Opened")
 
-_here = {"n_processes": 1, "n_on_same_cores": 1}
 
+class _Here:
+    """What this process knows of others, has opened for its tasks, and is at."""
 
-_opened: dict[str, Any] = {}
+    n_on_machine = 1  # processes that work at the same thing, this one among them
+    n_on_same_cores = 1
+    opened: ClassVar[dict[str, Any]] = {}
+    ledger: Ledger | None = None
 
 
 def once(key: str, make: Callable[[], Opened]) -> Opened:
     """
     Return what this process has made for its tasks, made by the first of them.
 
-    What is logged meanwhile the command has logged already.
+    What is logged meanwhile the command has logged already. Where this is one of the
+    processes of a command, its end meanwhile is no try of the task.
     """
-    if key not in _opened:
-        _opened.clear()
-        with opening(), keeping_logs(logging.INFO):
-            _opened[key] = make()
-    opened: Opened = _opened[key]
+    if key not in _Here.opened:
+        _Here.opened.clear()
+        with opening(), _not_trying(), keeping_logs(logging.INFO):
+            _Here.opened[key] = make()
+    opened: Opened = _Here.opened[key]
     return opened
+
+
+@contextmanager
+def _not_trying() -> Iterator[None]:
+    """
+    Count a process that dies in a block as no try of the task in hand.
+
+    The command misses the process, and so comes to an end. A scheduler does not: it
+    gives the task to its workers, one after the other, until it was tried often enough.
+    """
+    ledger = _Here.ledger if is_one_of_several() else None
+    if ledger is None:
+        yield
+        return
+    ledger.take_back()
+    try:
+        yield
+    finally:
+        ledger.note_begin()
 
 
 def share_of_cores() -> int:
@@ -71,8 +99,8 @@ def share_of_cores() -> int:
     commands in one task of SLURM. All that work at the same thing on a machine divide
     the machine.
     """
-    own = available_cores() // max(n_side_by_side(), _here["n_on_same_cores"])
-    fair = (os.cpu_count() or 1) // _here["n_processes"]
+    own = available_cores() // max(n_side_by_side(), _Here.n_on_same_cores)
+    fair = (os.cpu_count() or 1) // _Here.n_on_machine
     return max(1, min(own, fair))
 
 
@@ -141,25 +169,16 @@ class Place:
             for lock in (ours, own):
                 while not lock.try_shared():
                     time.sleep(PATIENCE)
-            self.check()
+            self.check()  # again: another job may have begun meanwhile
             others = [p for p in folder.glob(f"{here}.*") if p != own.path]
-            held = [p.name for p in others if _is_held(p)]
-            _here["n_processes"] = 1 + len(held)
-            _here["n_on_same_cores"] = 1 + sum(
-                name.startswith(same_cores) for name in held
-            )
+            held = [p.name for p in others if Lock(p).is_held()]
+            on_same_cores = [name for name in held if name.startswith(same_cores)]
+            _Here.n_on_machine = 1 + len(held)
+            _Here.n_on_same_cores = 1 + len(on_same_cores)
             yield
         finally:
             own.release()
             ours.release()
-
-
-def _is_held(path: Path) -> bool:
-    lock = Lock(path)
-    if lock.try_alone():
-        lock.release()
-        return False
-    return True
 
 
 def attempt(
@@ -174,7 +193,7 @@ def attempt(
         This process does not see the job.
     """
     name, what = task
-    place.check()
+    place.check()  # before anything is made there: it may be another disk
     with place.present():
         ledger = place.ledger(name)
         with ledger.held() as is_ours:
@@ -185,12 +204,25 @@ def attempt(
                 ledger.note_result({"failure": tell_lost(entry.n_tried)})
                 return []
             ledger.note_begin()
-            with keeping_logs(place.level) as records, ExitStack() as unless_done:
+            with (
+                keeping_logs(place.level) as records,
+                _at(ledger),
+                ExitStack() as unless_done,
+            ):
                 unless_done.callback(ledger.take_back)
                 result = work(given, what)
                 unless_done.pop_all()
             ledger.note_result(result)
     return records
+
+
+@contextmanager
+def _at(ledger: Ledger) -> Iterator[None]:
+    _Here.ledger = ledger
+    try:
+        yield
+    finally:
+        _Here.ledger = None
 
 
 @contextmanager

@@ -135,7 +135,14 @@ class Cluster:
         if not client.scheduler_info()["workers"]:
             logger.info("%s: has no worker yet: waiting for one", self.address)
             # by a task: a cluster that adapts starts none before there is something
-            client.submit(int, pure=False).result()
+            said = _outcome(client.submit(int, pure=False))
+            if isinstance(said, ProcessLostError):
+                message = (
+                    f"--scheduler {self.address}: has no worker that works ({said}). "
+                    "Must have one at least. See what they and the scheduler print, "
+                    "and start them again."
+                )
+                raise GlacierInversionError(message)
         seen = client.run(_look, place, on_error="return")
         for worker, said in list(seen.items()):
             if isinstance(said, GlacierInversionError):
@@ -216,14 +223,13 @@ def _attempt(shared: tuple[Place, Work, Any], task: Task) -> list[logging.LogRec
         return attempt(*shared, task)
 
 
-def _outcome(future: Any) -> list[logging.LogRecord] | ProcessLostError:
-    """Return what was logged, or how the worker ended; raise what was raised."""
+def _outcome(future: Any) -> Any:
+    """Return a result, or a ProcessLostError that tells how the worker ended."""
     distributed = _import_distributed()
     # a worker that dies takes along what lies in its memory, also now
     try:
-        records: list[logging.LogRecord] = future.result()
+        return future.result()
     except distributed.CancelledError:
         return ProcessLostError("the scheduler lost it")
     except distributed.KilledWorker as error:
         return ProcessLostError(first_line(error))
-    return records

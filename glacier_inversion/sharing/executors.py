@@ -12,7 +12,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from glacier_inversion.machine.crashes import is_watched
-from glacier_inversion.sharing.lost_processes import ProcessLostError, go_on_without
+from glacier_inversion.sharing.lost_processes import (
+    ProcessLostError,
+    ended_as_it_began,
+    go_on_without,
+)
 from glacier_inversion.sharing.processes import (
     Failure,
     Worker,
@@ -59,6 +63,11 @@ _n_side_by_side = 0  # those that do tasks, this one among them
 def n_side_by_side() -> int:
     """Return the processes of a command that divide its cores, of which this is one."""
     return max(1, _n_side_by_side)
+
+
+def is_one_of_several() -> bool:
+    """Tell whether this process does tasks for another one, by `each`."""
+    return _parent is not None
 
 
 @contextmanager
@@ -145,13 +154,13 @@ def each(
         try:
             worker = start_worker(_serve, work, given)
         except ProcessLostError as lost:
-            miss(lost)
+            go_on_with_fewer(lost)
             return
         workers[worker.connection] = worker
         pace.note_start(worker.connection, begun)
         hand_on(worker.connection)
 
-    def miss(lost: ProcessLostError) -> None:
+    def go_on_with_fewer(lost: ProcessLostError) -> None:
         nonlocal n_processes
         n_processes = len(workers)
         go_on_without(lost, n_processes)
@@ -184,8 +193,7 @@ def each(
                         yield task, ProcessLostError(how)
                         continue
                     shares.give_back(connection, task)
-                    how = f"a process ended as it began ({how})"
-                    miss(ProcessLostError(f"{how}, perhaps for want of memory"))
+                    go_on_with_fewer(ended_as_it_began(how))
                     for idle in [c for c in workers if c not in at_work]:
                         hand_on(idle)
                     continue

@@ -8,11 +8,14 @@ job.json. Then each task is done by whoever holds its ledger first, and its resu
 written there. Who finds all tasks done, once it is alone again, brings the job to an
 end; the others leave it to that one.
 
-A process that dies holds nothing any more. Its task is tried once more by another, and
-after that its failure is the task's result. A command that takes part again when the
-others have ended goes on with what is done, and tries anew what has failed. A command
-that comes when all is done has nothing to do, unless it took part in that job: then it
-is run again, and begins a job anew, as all commands look anew at what is there.
+A process that dies holds nothing any more. Its task is tried once more, by whoever is
+left, and after that its failure is the task's result. A command that takes part again
+when the others have ended goes on with what is done, and tries anew what has failed; so
+it does where the end was an error. A command that comes when all is done has nothing to
+do, and says so; one that was stopped or killed, and comes back, neither. Only one that
+has come to the end of its part, or has said so, is run again: it begins a job anew, as
+all commands look anew at what is there. So does one that has others work for it, as it
+is the only one that a user starts.
 """
 
 from __future__ import annotations
@@ -27,7 +30,6 @@ from typing import Any
 
 from glacier_inversion import __version__
 from glacier_inversion.errors import (
-    GlacierInversionError,
     LeftToOthersError,
     WorkspaceError,
 )
@@ -62,6 +64,9 @@ from glacier_inversion.workspace import shared_file
 
 logger = logging.getLogger(__name__)
 
+_AT_WORK, _ENDED = b"at work", b"ended"
+"""What the file of a command that takes part says; "at work" of a dead one, too."""
+
 
 @contextmanager
 def working_together(
@@ -70,6 +75,7 @@ def working_together(
     hands: Hands,
     key: str,
     prepare: Callable[[], object] = lambda: None,
+    resume: Callable[[], object] = lambda: None,
 ) -> Iterator[Job]:
     """
     Take part in the job of a folder; in the block it is done, and brought to an end.
@@ -83,6 +89,9 @@ def working_together(
         that differ in it, or in that, do not take part in one job.
     prepare : callable
         What the first command does, alone.
+    resume : callable
+        What a command does, alone, that goes on with what others left, or that ended in
+        an error.
 
     Raises
     ------
@@ -93,30 +102,17 @@ def working_together(
     """
     job = Job(folder, doing, hands)
     try:
-        job.join(f"{__version__} {key}", prepare)
-        try:
-            yield job
-        except GlacierInversionError:
-            if job.is_done:  # it ends in an error: who is run again begins anew
-                job.finish()
-            raise
+        job.join(f"{__version__} {key}", prepare, resume)
+        yield job
         job.finish()
     finally:
         job.leave()
 
 
 class Job:
-    """
-    The part of a command in a job.
-
-    Attributes
-    ----------
-    is_done : bool
-        All tasks are, and this command holds the folder alone, to bring it to an end.
-    """
+    """The part of a command in a job."""
 
     def __init__(self, folder: Path, doing: str, hands: Hands) -> None:
-        self.is_done = False
         self._folder, self._doing, self._hands = folder, doing, hands
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
@@ -126,14 +122,16 @@ class Job:
         """What tells this job from others."""
         return self._place.token
 
-    def join(self, key: str, prepare: Callable[[], object]) -> None:
+    def join(
+        self, key: str, prepare: Callable[[], object], resume: Callable[[], object]
+    ) -> None:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
         make_folder(self._folder)
         token, is_told = "", False
         while True:
             if self._lock.try_alone():
-                token = self._begin(key, prepare)
+                token = self._begin(key, prepare, resume)
             if self._lock.try_shared():
                 job = read_job(self._folder)
                 is_open = job is not None and not job["finished"]
@@ -148,7 +146,7 @@ class Job:
                 if job is not None and is_open:
                     break
                 if job is not None and job["token"] == token:
-                    self._take_part()
+                    self._note_part(_ENDED)
                     raise self._done()
             elif not is_told:
                 is_told = True
@@ -158,20 +156,25 @@ class Job:
             self._lock.release()
             time.sleep(PATIENCE)
         self._place = Place(self._folder, job["token"], self._place.level)
-        self._take_part()
+        self._note_part(_AT_WORK)
 
-    def _begin(self, key: str, prepare: Callable[[], object]) -> str:
+    def _begin(
+        self, key: str, prepare: Callable[[], object], resume: Callable[[], object]
+    ) -> str:
         """Begin a job, or go on with one that others left; return its token."""
         job = read_job(self._folder)
         if job is not None and job["key"] == key:
-            took_part = self._part.exists()
             if not job["finished"]:
-                if took_part:
+                if self._part.exists():
                     self._forget_failures()
+                for part in self._part.parent.glob("*"):  # to its end comes who is left
+                    write_bytes(part, _AT_WORK)
                 remove_scratches(self._folder)  # those who left them are no more
+                resume()
                 return str(job["token"])
-            if not took_part:
-                self._take_part()
+            is_run_again = self._part.exists() and self._part.read_bytes() == _ENDED
+            if not self._hands.waits and not is_run_again:
+                self._note_part(_ENDED)
                 raise self._done()
         remove(shared_work_of(self._folder))
         remove_scratches(self._folder)
@@ -191,8 +194,8 @@ class Job:
     def _part(self) -> Path:
         return shared_file(shared_work_of(self._folder) / "parts", self._hands.name)
 
-    def _take_part(self) -> None:
-        write_bytes(self._part, b"")
+    def _note_part(self, what: bytes) -> None:
+        write_bytes(self._part, what)
 
     def _done(self) -> LeftToOthersError:
         message = (
@@ -225,11 +228,18 @@ class Job:
         """
         ledgers = {name: self._place.ledger(name) for name in tasks}
         left: list[Task] = []
+        untold = set(tasks)
+
+        def tell(name: str) -> None:
+            if name in untold:  # it may be looked at again
+                untold.remove(name)
+                progress.advance(name)
+
         for name, what in tasks.items():
             if ledgers[name].read().result is None:
                 left.append((name, what))
             else:
-                progress.advance(name)
+                tell(name)
         while left:
             lost: list[Task] = []
             doing = closing(self._hands.each(self._place, work, given, left))
@@ -241,8 +251,8 @@ class Job:
                         warn_of_lost(task[0], answer)
                         lost.append(task)
                         continue
-                    progress.advance(task[0])
-            left = lost or self._await_others(tasks, ledgers)
+                    tell(task[0])
+            left = lost or self._left_by_others(tasks, ledgers)
         results = {name: ledger.read().result for name, ledger in ledgers.items()}
         known = {name: r for name, r in results.items() if r is not None}
         if len(known) < len(results):
@@ -251,33 +261,43 @@ class Job:
                 f"are at {len(results) - len(known)} of {len(results)} tasks. The last "
                 "of them finishes; if it dies, run one of them again."
             )
+            self._note_part(_ENDED)
             raise LeftToOthersError(message)
         self._be_alone()
         return known
 
-    def _await_others(
+    def _left_by_others(
         self, tasks: Mapping[str, Any], ledgers: Mapping[str, Ledger]
     ) -> list[Task]:
-        """Wait for what others are at, if that is to be; return what they left."""
-        if not self._hands.waits:
-            return []
-        for ledger in ledgers.values():
-            while ledger.is_held():
-                time.sleep(PATIENCE)
+        """
+        Return the tasks that are not done, and that nobody is at any more.
+
+        A command that finishes anyway waits until nobody is at any.
+        """
+        if self._hands.waits:
+            for ledger in ledgers.values():
+                while ledger.is_held():
+                    time.sleep(PATIENCE)
         return [
             (name, what)
             for name, what in tasks.items()
-            if ledgers[name].read().result is None
+            if ledgers[name].read().result is None and not ledgers[name].is_held()
         ]
 
     def _be_alone(self) -> None:
         self._lock.release()
+        is_told = False
         while not self._lock.try_alone():
+            if not is_told:
+                is_told = True
+                logger.info("%s: another command finishes it: waiting", self._folder)
             time.sleep(PATIENCE)
         job = read_job(self._folder)
-        if job is None or job["token"] != self.token or job["finished"]:
+        if job is None or job["token"] != self.token:
             raise self._done()
-        self.is_done = True
+        if job["finished"]:
+            self._note_part(_ENDED)
+            raise self._done()
 
     def finish(self) -> None:
         """Note that all is done: results have served."""
@@ -287,6 +307,7 @@ class Job:
         write_job(self._folder, {**job, "finished": True})
         remove(shared / "tasks", shared / "processes")
         remove_scratches(self._folder)
+        self._note_part(_ENDED)
 
     def leave(self) -> None:
         """Let go of the folder."""

@@ -67,11 +67,7 @@ class Ledger:
 
     def is_held(self) -> bool:
         """Tell whether somebody is at the task; nothing is made to find that out."""
-        if not self._lock.path.exists():
-            return False
-        is_free = self._lock.try_alone()
-        self._lock.release()
-        return not is_free
+        return self._lock.is_held()
 
     def read(self) -> Entry:
         """Read what has become of the task; it need not be held."""

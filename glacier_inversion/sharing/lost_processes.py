@@ -49,6 +49,12 @@ def needing_processes(folder: Path, keeps: bool = True) -> Iterator[None]:
         raise GlacierInversionError(message) from error
 
 
+def ended_as_it_began(how: str) -> ProcessLostError:
+    """Say of a process that it ended before it could do anything, and how."""
+    message = f"a process ended as it began ({how}), perhaps for want of memory"
+    return ProcessLostError(message)
+
+
 def go_on_without(lost: ProcessLostError, n_left: int) -> None:
     """
     Say that work goes on with the processes that are left.
@@ -60,15 +66,16 @@ def go_on_without(lost: ProcessLostError, n_left: int) -> None:
     """
     if not n_left:
         raise lost
-    logger.warning("%s: work goes on with %d", lost, n_left)
+    processes = "process" if n_left == 1 else "processes"
+    logger.warning("%s: work goes on with %d %s", lost, n_left, processes)
 
 
 def warn_of_lost(name: str, lost: ProcessLostError) -> None:
-    """Say that the process of a task was lost, which will be tried once more."""
+    """Say that the process of a task was lost."""
     logger.warning("%s: its process was lost (%s)", name, lost)
 
 
-def tell_lost(n_tried: int) -> str:
+def tell_lost(n_tried: int = MOST_TRIES) -> str:
     """Say why there is no result of a task whose processes died, and what to do."""
     return (
         f"each of the {n_tried} processes that worked at it ended without a word. Must "

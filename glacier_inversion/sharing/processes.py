@@ -13,7 +13,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -53,9 +53,13 @@ def start_worker(work: Callable[..., object], *arguments: Any) -> Worker:
     try:
         ours, theirs = context.Pipe()
         process = context.Process(target=_begin, args=(theirs,), daemon=True)
-        # a process whose start is interrupted would complain
-        with postponing(), _masked():
-            process.start()
+        with ExitStack() as unless_begun:  # one that is not told its work would wait
+            unless_begun.callback(ours.close)
+            unless_begun.callback(theirs.close)
+            # a process whose start is interrupted would complain
+            with postponing(), _masked():
+                process.start()
+            unless_begun.pop_all()
     except OSError as error:
         message = f"a process could not begin ({error.strerror or error})"
         raise ProcessLostError(message) from error
@@ -82,7 +86,9 @@ def dismiss(workers: Sequence[Worker]) -> None:
 def how_it_ended(worker: Worker) -> str:
     """Say how a process ended that should not have."""
     worker.process.join(_LONGEST_END)
-    code = worker.process.exitcode or 0
+    code = worker.process.exitcode
+    if code is None:
+        return "it says nothing any more"
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 

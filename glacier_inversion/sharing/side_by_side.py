@@ -12,7 +12,6 @@ from glacier_inversion.sharing.executors import each
 from glacier_inversion.sharing.lost_processes import (
     MOST_TRIES,
     ProcessLostError,
-    tell_lost,
     warn_of_lost,
 )
 
@@ -26,18 +25,21 @@ def do_side_by_side(
     given: Given,
     tasks: Sequence[Task],
     jobs: int,
-) -> Generator[tuple[Task, Result | str], None, None]:
+) -> Generator[tuple[Task, Result | ProcessLostError], None, None]:
     """
     Yield each task with its result, as it is done; what it logs is logged here.
 
-    A task whose process dies is tried once more; if that one dies, too, what tells the
-    user so is yielded. The processes have ended when this has, or is closed.
+    A task whose process dies is tried once more, when the others are done, by one
+    process at a time, which has more memory; if that one dies, too, how it ended is
+    yielded. The processes have ended when this has, or is closed.
 
     Parameters
     ----------
     work : callable
         A function of a module, which processes import: takes what is given for all
         tasks, and a task. Its share of the cores is `share_of_cores`.
+    tasks : sequence
+        Messages name them as `str` does.
     jobs : int
         Processes at most; others than the first begin where there is enough to do.
 
@@ -48,20 +50,20 @@ def do_side_by_side(
     """
     level = PACKAGE.getEffectiveLevel()
     left = [*tasks]
-    for _ in range(MOST_TRIES):
-        lost: list[Task] = []
-        with closing(each(_do, (work, given, level), left, jobs)) as doing:
+    for n_tries in range(MOST_TRIES):
+        lost: list[tuple[Task, ProcessLostError]] = []
+        n_processes = 1 if n_tries else jobs
+        with closing(each(_do, (work, given, level), left, n_processes)) as doing:
             for task, answer in doing:
                 if isinstance(answer, ProcessLostError):
                     warn_of_lost(str(task), answer)
-                    lost.append(task)
+                    lost.append((task, answer))
                     continue
                 result, records = answer
                 pass_on(records)
                 yield task, result
-        left = lost
-    for task in left:
-        yield task, tell_lost(MOST_TRIES)
+        left = [task for task, _ in lost]
+    yield from lost
 
 
 def _do(

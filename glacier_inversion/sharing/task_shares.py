@@ -59,8 +59,9 @@ class Pace:
         """Note that a process works at its tasks."""
         self._working[process] = now = time.perf_counter()
         seconds = now - self._beginning.pop(process)
-        if self._first in (None, process):
+        if self._first is None:
             self._first = process
+        if process == self._first:
             self._start += seconds
 
     def note_lost(self, process: Hashable) -> None:

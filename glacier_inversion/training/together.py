@@ -89,7 +89,10 @@ def train_members_together(
         _prepare(experiment, tiles, folder, overwrite, test_features, units)
         tell_of_kept(folders)
 
-    with working_together(folder, "training", hands, key, prepare) as job:
+    def resume() -> None:  # samples may be there, or a part of them
+        _prepare(experiment, tiles, folder, False, test_features, units)
+
+    with working_together(folder, "training", hands, key, prepare, resume) as job:
         progress.start("training", len(folders), "member")
         tasks = {member_task(seed): seed for seed in folders}
         given = experiment, folder, device

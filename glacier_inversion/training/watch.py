@@ -58,6 +58,7 @@ class Watch:
         self._events = _Events(folder / "tensorboard") if tensorboard else None
         self._n_jobs = 1
         self._n_epochs: dict[int, int] = {}
+        self._n_shown: dict[int, int] = {}  # of them, by the progress
         self._best: dict[int, tuple[int, float]] = {}
         self._training: set[int] = set()
         self._times: dict[int, list[float]] = {}
@@ -72,7 +73,11 @@ class Watch:
         self._progress.start("training", n_epochs, "epoch")
 
     def on_begin(self, seed: int) -> None:
-        """Hear that a member is begun, or gone on with."""
+        """Hear that a member is begun, or gone on with: all its epochs follow."""
+        self._n_epochs.pop(seed, None)
+        self._best.pop(seed, None)
+        if self._events is not None:
+            self._events.begin(seed)
         self._training.add(seed)
         self._write_status(0.0)
 
@@ -85,7 +90,9 @@ class Watch:
         _, best = self._best.get(seed, (0, math.nan))
         if criterion.score(value) < criterion.score(best):
             self._best[seed] = epoch, value
-        self._progress.advance(f"seed {seed} {criterion.name} {value:.4g}")
+        if epoch >= self._n_shown.get(seed, 0):
+            self._n_shown[seed] = epoch + 1
+            self._progress.advance(f"seed {seed} {criterion.name} {value:.4g}")
         self._write_event(seed, log)
         if seconds > 0:
             self._times.setdefault(seed, []).append(seconds)
@@ -96,7 +103,7 @@ class Watch:
         if failure is not None:
             logger.error("%s", failure)
         self._log_details(seed)
-        for _ in range(self._experiment.epochs - self._n_epochs.get(seed, 0)):
+        for _ in range(self._experiment.epochs - self._n_shown.get(seed, 0)):
             self._progress.advance()  # early stopping
         self._training.discard(seed)
         self._write_status(0.0)
@@ -199,6 +206,10 @@ class _Events:
         self._records: Any = RecordWriter
         self._scalar: Any = summary.scalar
         self._begun: set[int] = set()
+
+    def begin(self, seed: int) -> None:
+        """Let the next epoch of a member be its first."""
+        self._begun.discard(seed)
 
     def add(self, seed: int, log: Log) -> None:
         """

@@ -12,6 +12,7 @@ import logging
 import math
 import queue
 import signal
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from glacier_inversion.errors import StoppedError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.sharing.lost_processes import (
+    MOST_TRIES,
     ProcessLostError,
+    ended_as_it_began,
     go_on_without,
     needing_processes,
+    warn_of_lost,
 )
 from glacier_inversion.sharing.processes import (
     Failure,
@@ -58,6 +62,10 @@ def best_number(n_members: int, n_cores: int, seconds_each: float) -> int:
     return min(range(1, max(1, min(n_members, n_cores)) + 1), key=seconds)
 
 
+class _Ready:
+    """A process has begun, and opened the samples."""
+
+
 @dataclass(frozen=True)
 class _End:
     """A member has ended, well or not."""
@@ -77,7 +85,8 @@ def train_side_by_side(
     Train members in several processes.
 
     They end with this one, however it ends; what they have not finished goes on from
-    its last checkpoint when it is trained again.
+    its last checkpoint when it is trained again. So does, at once, a member whose
+    process dies; if the next one dies, too, it has failed.
 
     Parameters
     ----------
@@ -105,9 +114,10 @@ def train_side_by_side(
 
 @dataclass
 class _Trainer:
-    """A process that trains members, and the seed of that in hand."""
+    """A process that trains members, once it is ready, and the seed of that in hand."""
 
     worker: Worker
+    is_ready: bool = False
     seed: int | None = None
 
 
@@ -128,6 +138,7 @@ class _Crew:
         self.stop = stop
         self.listener = listener
         self.left = list(members)
+        self.n_lost: Counter[int] = Counter()  # processes, by the seed in hand
         self.trainers: list[_Trainer] = []
 
     def train(self, n_processes: int) -> None:
@@ -144,7 +155,7 @@ class _Crew:
             heard = wait([t.worker.connection for t in self.trainers], _PATIENCE)
             for trainer in [t for t in self.trainers if t.worker.connection in heard]:
                 self._hear(trainer)
-        if told:
+        if self.stop.is_set():
             message = "stopped. Run it again to go on."
             raise StoppedError(message)
 
@@ -160,9 +171,7 @@ class _Crew:
         except ProcessLostError as lost:
             go_on_without(lost, len(self.trainers))
             return False
-        trainer = _Trainer(worker)
-        self.trainers.append(trainer)
-        self._hand_on(trainer)
+        self.trainers.append(_Trainer(worker))
         return True
 
     def _hand_on(self, trainer: _Trainer) -> None:
@@ -186,6 +195,9 @@ class _Crew:
             logging.getLogger(event.name).handle(event)
         elif isinstance(event, Failure):
             raise event.error
+        elif isinstance(event, _Ready):
+            trainer.is_ready = True
+            self._hand_on(trainer)
         elif isinstance(event, _End) and trainer.seed is not None:
             self.listener.on_end(trainer.seed, event.failure)
             self._hand_on(trainer)
@@ -193,20 +205,37 @@ class _Crew:
             self.listener.on_epoch(trainer.seed, *event)
 
     def _bury(self, trainer: _Trainer) -> None:
-        """Strike out a process that has ended; if it died, put another in its place."""
+        """
+        Strike out a process that has ended; if it died, put another in its place.
+
+        Which goes on with its member, once. Where it died as it began another would,
+        too: those that are left do all.
+        """
         self.trainers.remove(trainer)
         how = how_it_ended(trainer.worker)
-        if trainer.seed is not None and not self.stop.is_set():
-            self.listener.on_end(trainer.seed, _lost(trainer.seed, how))
-            if self.left:
-                self._hire()
+        dismiss([trainer.worker])
+        if self.stop.is_set():
+            return
+        if (seed := trainer.seed) is not None:
+            self.n_lost[seed] += 1
+            if self.n_lost[seed] < MOST_TRIES:
+                warn_of_lost(f"seed {seed}", ProcessLostError(how))
+                self.left.insert(0, seed)
+            else:
+                self.listener.on_end(seed, _lost(seed, how))
+        if not self.left:
+            return
+        if not trainer.is_ready:
+            go_on_without(ended_as_it_began(how), len(self.trainers))
+        elif len(self.left) > sum(not t.is_ready for t in self.trainers):
+            self._hire()
 
 
 def _lost(seed: int, how: str) -> str:
     return (
-        f"seed {seed}: its process ended without a word ({how}). Must have enough "
-        "memory, and not be killed. Run it again, with fewer --jobs: it goes on where "
-        "it was."
+        f"seed {seed}: its process ended without a word ({how}), as did the one "
+        "before. Must have enough memory, and not be killed. Run it again, with fewer "
+        "--jobs: it goes on where it was."
     )
 
 
@@ -218,8 +247,9 @@ class _Sender(QueueHandler):
         self._connection = connection
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record."""
-        self._connection.send(record)
+        """Send a record, if the other one is still there."""
+        with suppress(OSError):
+            self._connection.send(record)
 
 
 class _Line:
@@ -252,11 +282,13 @@ def _work(
 
     try:
         data = map_samples(folder)
+        connection.send(_Ready())
         while (task := connection.recv()) is not None:
             seed, folder = task
             member = {seed: folder}
             train_together(experiment, data, member, 1, stop, _Line(connection))
-    except (StoppedError, EOFError, BrokenPipeError):
+    except (StoppedError, EOFError, BrokenPipeError, ConnectionResetError):
         return  # the other one knows, or is no more
     except Exception as error:  # whatever it is, it is for the other process
-        connection.send(Failure.of(error))
+        with suppress(OSError):  # which may be no more
+            connection.send(Failure.of(error))

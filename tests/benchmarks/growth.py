@@ -155,7 +155,7 @@ def measure(
     """
     Yield what each step costs, one after the other.
 
-    Nothing is removed before the end, for `put_away`'s reason.
+    Nothing is removed before the end, for the reason of `tests.benchmarks.build.put_away`.
     """
     write_region(root, n_features)
     if "mosaic" in steps:

@@ -79,17 +79,20 @@ def test_cores_by_affinity_and_slurm(tmp_path, monkeypatch, given, cores):
 def test_who_shares_cores_has_one_name_for_them(tmp_path, monkeypatch):
     "Not if bound to others, limited by another group, or in another task of SLURM."
     groups = tmp_path / "groups"
-    for name, limit in (("job", "400000"), ("job/few", "200000"), ("job/more", "max")):
+    limits = ("job", "400000"), ("job/few", "200000"), ("job/more", "max")
+    for name, limit in (*limits, ("job/many", "6400000")):
         write(groups / name / "cpu.max", f"{limit} 100000")
-    for name in ("few", "more", "none"):
+    for name in ("few", "more", "many", "none"):
         write(tmp_path / name, f"0::/job/{name}")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     slurm = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"}
 
     def name_of(group, **other):
         return whose_cores(tmp_path / group, groups, {**slurm, **other})
 
     shared = name_of("more")
-    assert name_of("none") == shared  # limited by the group around both
+    # limited by the group around them
+    assert name_of("none") == name_of("many") == shared
     names = [
         shared,
         name_of("few"),
@@ -97,5 +100,7 @@ def test_who_shares_cores_has_one_name_for_them(tmp_path, monkeypatch):
         name_of("more", SLURM_STEP_ID="1"),
         whose_cores(tmp_path / "missing", groups, {}),
     ]
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {97, 98})
-    assert len({*names, name_of("more")}) == 6
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {97, 98, 99})
+    assert len({*names, name_of("more"), name_of("few")}) == 7
+    write(groups / "job/cpu.max", "800000 100000")
+    assert name_of("more") == name_of("many")  # limited by what it is bound to

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from glacier_inversion.machine.interrupts import postponing
 from tests.processes import is_listening, session_of, start, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -260,3 +261,23 @@ def test_a_signal_while_the_entry_itself_is_imported_is_heard(number):
     exit_code, name = SIGNALS[number]
     assert (done.returncode, done.stdout) == (exit_code, "")
     assert done.stderr == f"ginv: stopped by {name}.\n"
+
+
+def test_a_signal_that_is_postponed_is_not_lost():
+    "Though what was done meanwhile fails."
+    heard = []
+
+    def fail():
+        with postponing():
+            signal.raise_signal(signal.SIGINT)
+            assert not heard
+            message = "no process"
+            raise OSError(message)
+
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    try:
+        with pytest.raises(OSError, match="no process"):
+            fail()
+        assert heard == [1]
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -48,6 +48,33 @@ def test_cores_are_divided_among_the_processes_of_a_machine(
     assert shares == expected
 
 
+@pytest.mark.parametrize("is_one_of_several", [True, False])
+def test_to_open_what_tasks_need_is_no_try(tmp_path, monkeypatch, is_one_of_several):
+    "But for the workers of a scheduler, which would take it up for ever."
+    monkeypatch.setattr(attempts, "is_one_of_several", lambda: is_one_of_several)
+    monkeypatch.setattr(attempts._Here, "opened", {})
+    place = Place(tmp_path / "here", "token", 20)
+    attempts.write_job(place.folder, {"key": "", "token": "token", "finished": False})
+    tries = []
+
+    def look():
+        tries.append(place.ledger("task").read().n_tried)
+
+    def work(given, what):
+        once("key", look)
+        look()
+        return {}
+
+    def fail(given, what):
+        once("another", lambda: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        attempts.attempt(place, fail, None, ("task", None))
+    attempts.attempt(place, work, None, ("task", None))
+    assert tries == [1 - is_one_of_several, 1]
+    assert place.ledger("task").read().result == {}
+
+
 def test_what_tasks_need_is_opened_once():
     "For those of one job that follow one another."
     opened = []

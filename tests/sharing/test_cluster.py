@@ -168,6 +168,23 @@ def test_workers_that_are_started_as_they_are_needed(tmp_path, cluster):
     assert "{'1': {'square': 1}, '2': {'square': 4}}" in ended.stdout
 
 
+def test_a_scheduler_that_goes_away_before_a_worker_comes(tmp_path, own_cluster):
+    "While the command waits for one."
+    for worker in own_cluster.workers:
+        worker.kill()
+    code = "import logging, threading, os; threading.Timer(8, os.kill, (%d, 9)).start()"
+    job = JOB.format(
+        folder=str(tmp_path / "x"),
+        address=own_cluster.address,
+        numbers=[1],
+        work="square",
+    )
+    (tmp_path / "x").mkdir()
+    ended = own_cluster.run(code % own_cluster.processes[0].pid + job)
+    assert "GlacierInversionError: --scheduler tcp" in ended.stderr
+    assert "has no worker that works (the scheduler lost it)" in ended.stderr
+
+
 @pytest.mark.parametrize("before", ["run", "submit", "replicate"])
 def test_a_worker_is_killed_as_the_work_begins(tmp_path, own_cluster, before):
     "The other one does all of it, though the scheduler still knows the dead one."

@@ -22,6 +22,16 @@ TASKS = {f"task {n}": n for n in (3, 1, 2)}
 RESULTS = {"task 3": {"square": 9}, "task 1": {"square": 1}, "task 2": {"square": 4}}
 
 
+class Counting(Silent):
+    """Counts what it hears of."""
+
+    n_done = 0
+
+    def advance(self, note=""):
+        """Count."""
+        self.n_done += 1
+
+
 def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square):
     """Take part in a job, and return the results."""
     (folder / "here").mkdir(exist_ok=True)
@@ -151,6 +161,57 @@ def test_what_is_done_stays_done_until_the_end(tmp_path):
     assert len(begun) == 1
 
 
+def test_who_was_stopped_does_not_begin_anew_what_others_have_done(tmp_path):
+    "As a shard that is killed, and that its cluster starts again; a third run does."
+    begun = []
+
+    def stop(folder, number):
+        message = "stopped"
+        raise StoppedError(message)
+
+    with pytest.raises(StoppedError):
+        work(tmp_path, 3, "one", do=stop)
+    assert work(tmp_path, 3, "two") == RESULTS
+    with pytest.raises(LeftToOthersError, match="nothing is left to do"):
+        work(tmp_path, 3, "one", prepare=lambda: begun.append(1))
+    assert not begun
+    assert work(tmp_path, 3, "one", prepare=lambda: begun.append(1)) == RESULTS
+    assert begun
+
+
+def test_who_has_others_work_begins_anew(tmp_path):
+    "A scheduler's command, though shards have done all: no other is started with it."
+    assert work(tmp_path, 3, "shard") == RESULTS
+    hands = Here("scheduler")
+    hands.waits = True
+    assert work(tmp_path, 3, hands) == RESULTS
+    assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+
+
+def test_what_a_dead_command_had_in_hand_is_taken_up(tmp_path):
+    "By one that is still at work, and has passed it."
+    held = []
+
+    def meet(folder, number):
+        """Do a task; another command holds the first one until the last is done."""
+        if number == TASKS["task 2"]:
+            held.pop().__exit__(None, None, None)
+        return square(folder, number)
+
+    class Passing(Here):
+        def each(self, place, work, given, tasks):
+            if not done(tmp_path):
+                held.append(place.ledger("task 3").held())
+                held[0].__enter__()
+            yield from super().each(place, work, given, tasks)
+
+    progress = Counting()
+    with working_together(tmp_path, "drawing into", Passing("one"), "key") as job:
+        assert job.do(meet, tmp_path, TASKS, progress) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert progress.n_done == 3
+
+
 def test_what_failed_is_tried_anew(tmp_path):
     "By a command that is run again; another one takes it as it is."
 
@@ -167,16 +228,70 @@ def test_what_failed_is_tried_anew(tmp_path):
     assert done(tmp_path) == {1: 2, 2: 1, 3: 1}
 
 
-def test_a_job_that_ends_in_an_error_has_ended(tmp_path):
-    "It is begun anew by who took part, with what has to be done once."
+@pytest.mark.parametrize("error", [WorkspaceError("why"), KeyboardInterrupt()])
+@pytest.mark.parametrize("who", ["one", "two"])
+def test_a_job_whose_end_fails_goes_on(tmp_path, error, who):
+    "With all that is done, and what has to be there, by whoever comes next."
+    said = []
+
+    def begin(hands, error=None):
+        with working_together(
+            tmp_path,
+            "training",
+            Here(hands),
+            "key",
+            lambda: said.append("prepare"),
+            lambda: said.append("resume"),
+        ) as job:
+            job.do(square, tmp_path, TASKS, Silent())
+            if error is not None:
+                raise error
+
+    with pytest.raises(type(error)):
+        begin("one", error)
+    begin(who)
+    assert said == ["prepare", "resume"]
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    assert read_all(shared_work_of(tmp_path)).keys() >= {"job.json"}
+    assert not (shared_work_of(tmp_path) / "tasks").exists()
+
+
+def test_who_ended_its_part_of_what_was_begun_again_does_not_begin_anew(tmp_path):
+    "An array that is submitted again, as one of it was killed: what is done is kept."
     begun = []
-    for n in (1, 2):
-        with pytest.raises(WorkspaceError, match="why"):
-            work_but_not_end(
-                tmp_path, WorkspaceError("why"), prepare=lambda: begun.append(1)
-            )
-        assert len(begun) == n
-        assert read_all(shared_work_of(tmp_path)).keys() == {"job.json"}
+
+    def prepare():
+        begun.append(1)
+
+    def meet(folder, number):
+        """Do a task, while another command comes, and ends its part; then die."""
+        with pytest.raises(LeftToOthersError, match="others are at 1 of 3"):
+            work(folder, 3, "one")
+        message = "dead"
+        raise StoppedError(message)
+
+    with pytest.raises(StoppedError):
+        work(tmp_path, 3, "two", prepare=prepare, do=meet)
+    assert work(tmp_path, 3, "two", prepare=prepare) == RESULTS
+    with pytest.raises(LeftToOthersError, match="nothing is left to do"):
+        work(tmp_path, 3, "one", prepare=prepare)
+    assert len(begun) == 1
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+
+
+def test_who_is_killed_at_the_very_end_does_not_begin_anew(tmp_path, monkeypatch):
+    "It has noted that all is done."
+
+    def stop(*paths):
+        if any(path.name == "tasks" for path in paths):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("glacier_inversion.sharing.job.remove", stop)
+        with pytest.raises(KeyboardInterrupt):
+            work(tmp_path, 3)
+    with pytest.raises(LeftToOthersError, match="nothing is left to do"):
+        work(tmp_path, 3, prepare=lambda: 1 // 0)
 
 
 def test_a_command_that_works_alone_ends_a_job(tmp_path):

@@ -3,6 +3,9 @@
 import multiprocessing
 import shutil
 import sys
+import time
+from contextlib import contextmanager
+from unittest import mock
 
 import pytest
 
@@ -24,6 +27,41 @@ def test_a_process_that_is_ended_before_it_begins_ends():
     process.kill()
     ours.close()
     assert not is_alive
+
+
+def test_a_process_whose_start_is_interrupted_ends(monkeypatch):
+    "It waits to be told its work, which it never is."
+
+    @contextmanager
+    def interrupted():
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "postponing", interrupted)
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt) as caught:  # holds what the frames hold
+        processes.start_worker(print)
+    (process,) = set(multiprocessing.active_children()) - before
+    process.join(30)
+    is_alive = process.is_alive()
+    process.kill()
+    assert not is_alive
+    del caught
+
+
+def test_how_processes_ended():
+    "Or that they have not, but say no more."
+    context = multiprocessing.get_context("spawn")
+    ended = context.Process(target=sys.exit, args=(3,))
+    lasting = context.Process(target=time.sleep, args=(60,))
+    for process in (ended, lasting):
+        process.start()
+    ended.join()
+    assert processes.how_it_ended(processes.Worker(ended, None)) == "exit code 3"
+    with mock.patch.object(processes, "_LONGEST_END", 0.1):
+        how = processes.how_it_ended(processes.Worker(lasting, None))
+    lasting.kill()
+    assert how == "it says nothing any more"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

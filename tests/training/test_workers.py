@@ -1,5 +1,6 @@
 """Members trained side by side: the same bytes, whoever is killed and when."""
 
+import logging
 import os
 import random
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -15,13 +17,14 @@ from glacier_inversion.errors import (
     TrainingError,
     WorkspaceError,
 )
+from glacier_inversion.sharing import processes
+from glacier_inversion.training import workers
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.samples_on_disk import map_samples
 from glacier_inversion.training.workers import best_number
 from glacier_inversion.workspace import Workspace
 from tests.helpers import Run
 from tests.processes import (
-    children_of,
     refuse_processes,
     session_of,
     start,
@@ -90,37 +93,40 @@ def test_members_that_fail_are_named_and_the_others_trained(tmp_path, caplog):
     assert (place.member("small", 2) / FILES[0]).exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_process_that_is_killed_is_named_and_its_member_goes_on(tmp_path, caplog):
-    "Out of memory, for one; the others are trained, and a second run trains it."
-    checked = experiment(epochs=40, seeds_number=3)
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("n_kills", [1, 2])
+def test_a_member_whose_process_is_killed_goes_on_once(
+    tmp_path, monkeypatch, caplog, n_kills
+):
+    "Out of memory, for one; then it is named, the others are trained, and a run goes on."
+    checked = experiment(epochs=12, seeds_number=3)
+    model, progress = Workspace(tmp_path).model("small"), Listening()
+    checkpoint = model / "seed_000/checkpoint.pt"
     killed = []
+    hand_on = workers._Crew._hand_on
 
-    def kill(note):
-        if note.startswith("seed 0") and not killed:
-            for child in children_of(os.getpid()):
-                arguments = Path(f"/proc/{child}/cmdline").read_bytes()
-                if b"spawn_main" in arguments:
-                    killed.append(child)
-                    os.kill(child, signal.SIGKILL)
-                    return
+    def hand_on_and_kill(crew, trainer):
+        hand_on(crew, trainer)
+        if trainer.seed == 0 and len(killed) < n_kills:
+            wait_until(checkpoint.exists)
+            killed.append(trainer.worker.process.pid)
+            os.kill(killed[-1], signal.SIGKILL)
 
-    place = Workspace(tmp_path)
-    with pytest.raises(TrainingError, match="1 of 3 members could not"):
-        train_members(
-            checked,
-            some_tiles(),
-            place.model("small"),
-            jobs=2,
-            progress=Listening(kill),
-        )
-    assert "its process ended without a word (signal 9)" in caplog.text
-    n_trained = len(list(place.model("small").glob("*/best.safetensors")))
-    assert n_trained == 2  # another took its place
-    train_members(checked, some_tiles(), place.model("small"), jobs=2)
+    monkeypatch.setattr(workers._Crew, "_hand_on", hand_on_and_kill)
+    given = checked, some_tiles(), model
+    if n_kills == 2:
+        with pytest.raises(TrainingError, match="1 of 3 members could not"):
+            train_members(*given, jobs=2, progress=progress)
+        assert "seed 0: its process ended without a word (signal 9)" in caplog.text
+        assert len(list(model.glob("*/best.safetensors"))) == 2
+        train_members(checked, some_tiles(), model, jobs=2)
+    else:
+        train_members(*given, jobs=2, progress=progress)
+    assert progress.n_epochs == progress.total
+    assert caplog.text.count("seed 0: its process was lost (signal 9)") == 1
     whole = Workspace(tmp_path / "whole")
     train_members(checked, some_tiles(), whole.model("small"), jobs=1)
-    assert read_members(place.model("small")) == read_members(whole.model("small"))
+    assert read_members(model) == read_members(whole.model("small"))
 
 
 @pytest.mark.parametrize("n_begun", [1, 0])
@@ -138,6 +144,55 @@ def test_processes_that_cannot_begin(tmp_path, monkeypatch, caplog, n_begun):
         with pytest.raises(GlacierInversionError, match=r"small: a process could not"):
             train_members(*members, model, jobs=2)
     assert len(begun) == n_begun
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("n_spared", [1, 0])
+def test_processes_that_end_as_they_begin(tmp_path, monkeypatch, caplog, n_spared):
+    "They cost no member: the others train all; where there is none, it is an error."
+    begun = []
+
+    def start_and_kill(*given):
+        worker = processes.start_worker(*given)
+        begun.append(worker)
+        if len(begun) > n_spared:
+            worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(workers, "start_worker", start_and_kill)
+    members = experiment(epochs=1, seeds_number=4), some_tiles()
+    model = Workspace(tmp_path).model("small")
+    if n_spared:
+        train_members(*members, model, jobs=3)
+        assert caplog.text.count("a process ended as it began (signal 9)") == 2
+        assert len(list(model.glob("*/best.safetensors"))) == 4
+    else:
+        with pytest.raises(GlacierInversionError, match="small: a process ended as it"):
+            train_members(*members, model, jobs=2)
+    assert len(begun) == 2 + n_spared
+
+
+def test_a_process_that_nobody_hears_any_more_ends_in_silence(capfd):
+    "As where the command ends it in the midst of a message."
+
+    class Broken:
+        def send(self, what):
+            raise BrokenPipeError
+
+        def recv(self):
+            raise ConnectionResetError
+
+    signals = signal.getsignal(signal.SIGTERM)
+    package = logging.getLogger("glacier_inversion")
+    state = package.level, package.propagate, package.handlers[:]
+    try:
+        for map_samples in (package.warning, lambda folder: 1 // 0):
+            with mock.patch.object(workers, "map_samples", map_samples):
+                workers._work(Broken(), None, Path(), logging.INFO)
+    finally:
+        signal.signal(signal.SIGTERM, signals)
+        package.level, package.propagate, package.handlers = state
+    assert capfd.readouterr().err == ""
 
 
 def command_of(root: Path, jobs: int) -> list[str]:
