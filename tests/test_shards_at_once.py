@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from glacier_inversion.errors import StoppedError
+from glacier_inversion.files import write_bytes
 from glacier_inversion.training import together
 from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
@@ -74,6 +75,10 @@ def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
     assert weights.stat().st_mtime_ns == before
     assert run("train", "--overwrite", "--shard", "1/5").exit_code == 0
     assert weights.stat().st_mtime_ns != before
+    assert run("evaluate", "--shard", "1/2").exit_code == 0
+    assert "nothing is left" in run("evaluate", "--shard", "1/3").stderr
+    write_bytes(run.root / "models/small/calibration.json", b"no calibration")
+    assert "It is left aside" in run("evaluate", "--shard", "1/4").stderr
 
 
 @pytest.mark.usefixtures("without_processes")

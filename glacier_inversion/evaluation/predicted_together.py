@@ -31,6 +31,7 @@ from glacier_inversion.sharing.lost_processes import (
 )
 from glacier_inversion.sharing.side_by_side import do_side_by_side
 from glacier_inversion.state_files import digest_of
+from glacier_inversion.training.model.calibration_file import CALIBRATION
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
@@ -79,9 +80,10 @@ def predicting_together(
     """
     folder = workspace.evaluations(ensemble.name, split)
     content = experiment.model_dump(mode="json")
-    key = digest_of(
-        [content, dataset.digest, ensemble.digest, [*features], ensemble.method]
-    )
+    calibration = ensemble.folder / CALIBRATION  # what is predicted is scored with it
+    calibrated = calibration.read_bytes().hex() if calibration.exists() else None
+    of_model = [ensemble.digest, ensemble.method, calibrated]
+    key = digest_of([content, dataset.digest, of_model, [*features]])
     with working_together(folder, "evaluating into", hands, key) as job:
         given = _give(experiment, workspace, rasters, ensemble, job.token)
         tasks = {feature: feature for feature in features}
