@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from glacier_inversion.machine.crashes import is_watched
 from glacier_inversion.sharing.lost_processes import (
@@ -144,75 +144,113 @@ def each(
         A process could not begin, or ended as it began, and there is no other. What
         *work* raises is raised, too.
     """
-    shares, pace = Shares(tasks), Pace()
-    workers: dict[Connection, Worker] = {}
-    at_work: dict[Connection, Task] = {}
-    ready: set[Connection] = set()
+    processes = _Processes(work, given, tasks, n_processes)
+    try:
+        yield from processes.do()
+    finally:
+        processes.dismiss()
 
-    def start() -> None:
+
+class _Processes(Generic[Task, Result]):
+    """Processes that do tasks, and what each of them has in hand."""
+
+    def __init__(
+        self,
+        work: Callable[..., Result],
+        given: tuple[Any, ...],
+        tasks: Sequence[Task],
+        n_most: int,
+    ) -> None:
+        self._work = work
+        self._given = given
+        self._left = Shares(tasks)
+        self._n_most = n_most
+        self._pace = Pace()
+        self._workers: dict[Connection, Worker] = {}
+        self._ready: set[Connection] = set()
+        self._in_hand: dict[Connection, Task] = {}
+
+    def do(self) -> Iterator[tuple[Task, Result | ProcessLostError]]:
+        """Yield each task with its result, or how its process ended."""
+        while self._in_hand or self._left:
+            while self._left and self._is_another_worthwhile():
+                self._start()
+            may_start = self._left and len(self._workers) < self._n_most
+            heard = wait(list(self._in_hand), _PATIENCE if may_start else None)
+            for connection in [c for c in self._in_hand if c in heard]:
+                done = self._hear(connection)
+                if done is not None:
+                    yield done
+
+    def dismiss(self) -> None:
+        """End all processes, whatever they do."""
+        dismiss(list(self._workers.values()))
+
+    def _is_another_worthwhile(self) -> bool:
+        n = min(self._n_most, self._pace.n_worthwhile(len(self._left)))
+        return len(self._workers) < n
+
+    def _start(self) -> None:
         begun = time.perf_counter()
         try:
-            worker = start_worker(_serve, work, given)
+            worker = start_worker(_serve, self._work, self._given)
         except ProcessLostError as lost:
-            go_on_with_fewer(lost)
+            self._go_on_with_fewer(lost)
             return
-        workers[worker.connection] = worker
-        pace.note_start(worker.connection, begun)
-        hand_on(worker.connection)
+        self._workers[worker.connection] = worker
+        self._pace.note_start(worker.connection, begun)
+        self._hand_on(worker.connection)
 
-    def go_on_with_fewer(lost: ProcessLostError) -> None:
-        nonlocal n_processes
-        n_processes = len(workers)
-        go_on_without(lost, n_processes)
+    def _hand_on(self, connection: Connection) -> None:
+        """Give a process its next task, if there is one."""
+        if not self._left:
+            return
+        self._in_hand[connection] = task = self._left.take(connection)
+        # not more than there are tasks, nor those that were missed
+        n_at_once = min(self._n_most, len(self._in_hand) + len(self._left))
+        with suppress(OSError):  # it has gone, which is heard soon
+            connection.send((n_at_once, task))
 
-    def hand_on(connection: Connection) -> None:
-        if shares:
-            at_work[connection] = task = shares.take(connection)
-            # not more than there are tasks, nor those that were missed
-            n_at_once = min(n_processes, len(at_work) + len(shares))
-            with suppress(OSError):  # it has gone, which is heard below
-                connection.send((n_at_once, task))
+    def _hear(
+        self, connection: Connection
+    ) -> tuple[Task, Result | ProcessLostError] | None:
+        """Receive what a process says, or that it has ended; return a task if done."""
+        try:
+            answer = connection.recv()
+        except (EOFError, OSError):
+            return self._miss(connection)
+        if isinstance(answer, _Opening):
+            self._ready.discard(connection)
+            self._pace.note_start(connection, time.perf_counter())
+            return None
+        if isinstance(answer, _Ready):
+            self._ready.add(connection)
+            self._pace.note_ready(connection)
+            return None
+        if isinstance(answer, Failure):
+            raise answer.error
+        task = self._in_hand.pop(connection)
+        self._pace.note_done()
+        self._hand_on(connection)
+        return task, answer
 
-    try:
-        while at_work or shares:
-            while shares and len(workers) < min(
-                n_processes, pace.n_worthwhile(len(shares))
-            ):
-                start()
-            may_start = shares and len(workers) < n_processes
-            heard = wait(list(at_work), _PATIENCE if may_start else None)
-            for connection in [c for c in at_work if c in heard]:
-                try:
-                    answer = connection.recv()
-                except (EOFError, OSError):
-                    task = at_work.pop(connection)
-                    pace.note_lost(connection)
-                    how = how_it_ended(workers[connection])
-                    dismiss([workers.pop(connection)])
-                    if connection in ready:
-                        yield task, ProcessLostError(how)
-                        continue
-                    shares.give_back(connection, task)
-                    go_on_with_fewer(ended_as_it_began(how))
-                    for idle in [c for c in workers if c not in at_work]:
-                        hand_on(idle)
-                    continue
-                if isinstance(answer, _Ready):
-                    ready.add(connection)
-                    pace.note_ready(connection)
-                    continue
-                if isinstance(answer, _Opening):
-                    ready.discard(connection)
-                    pace.note_start(connection, time.perf_counter())
-                    continue
-                if isinstance(answer, Failure):
-                    raise answer.error
-                task = at_work.pop(connection)
-                pace.note_done()
-                hand_on(connection)
-                yield task, answer
-    finally:
-        dismiss(list(workers.values()))
+    def _miss(self, connection: Connection) -> tuple[Task, ProcessLostError] | None:
+        """Take leave of a process that has ended; return its task if that began."""
+        task = self._in_hand.pop(connection)
+        self._pace.note_lost(connection)
+        how = how_it_ended(self._workers[connection])
+        dismiss([self._workers.pop(connection)])
+        if connection in self._ready:
+            return task, ProcessLostError(how)
+        self._left.give_back(connection, task)
+        self._go_on_with_fewer(ended_as_it_began(how))
+        for idle in [c for c in self._workers if c not in self._in_hand]:
+            self._hand_on(idle)
+        return None
+
+    def _go_on_with_fewer(self, lost: ProcessLostError) -> None:
+        self._n_most = len(self._workers)
+        go_on_without(lost, self._n_most)
 
 
 def _serve(
