@@ -124,35 +124,7 @@ def scoring_split(
         len(features),
         describe_way(ensemble),
     )
-    if split in ("train", "all"):
-        logger.warning(
-            "%s: was trained on features of these. Errors on others are larger", name
-        )
-    elif split == "validation" and any(
-        part.model.experiment.best_by.of_validation for part in parts_of(ensemble)
-    ):
-        logger.warning(
-            "%s: its best epochs were chosen by these features. Errors on others may "
-            "be larger: 'ginv crossval' predicts features that had no say",
-            name,
-        )
-    maybe_seen: list[str] = []
-    if split in ("test", "validation"):
-        seen = {
-            feature
-            for part in parts_of(ensemble)
-            for feature in find_maybe_seen(part.model, dataset, features)
-        }
-        maybe_seen = [feature for feature in features if feature in seen]
-    if maybe_seen:
-        logger.warning(
-            "%s: its networks may have been trained on the places of: %s. By their "
-            "ids they were kept apart, but their outlines overlap with those of "
-            "training, or the features of training are others now. Give the ids and "
-            "data back, or train anew",
-            name,
-            name_some(maybe_seen),
-        )
+    maybe_seen = _warn_of_what_it_saw(ensemble, dataset, split, features)
     for part in parts_of(ensemble):
         _warn_of_targets(part, dataset)
     rasters = rasters_by_output(experiment)
@@ -191,22 +163,35 @@ def scoring_split(
         failures |= _find_unpredicted(pixels)
         for feature, why in failures.items():
             logger.error("%s: %s", feature, why)
-        units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
-        units |= {output: unit for output, unit in dataset.units.items() if unit}
-        for message in find_other_units(description, units):
-            logger.warning("%s", message)
-        scores = score_outputs(
-            own.losses_name,
-            description.classes,
-            pixels,
-            ensemble.seeds,
-            fit_methods(experiment, training, pixels, units),
-            units,
-            f"{dataset.folder}: split {split}",
-        )
+        scores = _score(experiment, dataset, ensemble, split, training, pixels)
         yield SplitScores(
             split, ensemble, features, pixels, scores, failures, maybe_seen
         )
+
+
+def _score(
+    experiment: Experiment,
+    dataset: BuiltDataset,
+    ensemble: Ensemble,
+    split: str,
+    training: Mapping[str, KnownPixels],
+    pixels: Mapping[str, KnownPixels],
+) -> dict[str, Scores]:
+    """Score what was predicted, beside methods that are fitted to *training*."""
+    own, description = ensemble.model.experiment, experiment.evaluation_description
+    units = {v.name: ensemble.model.units.get(v.name) for v in own.outputs}
+    units |= {output: unit for output, unit in dataset.units.items() if unit}
+    for message in find_other_units(description, units):
+        logger.warning("%s", message)
+    return score_outputs(
+        own.losses_name,
+        description.classes,
+        pixels,
+        ensemble.seeds,
+        fit_methods(experiment, training, pixels, units),
+        units,
+        f"{dataset.folder}: split {split}",
+    )
 
 
 def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:
@@ -221,6 +206,50 @@ def _find_unpredicted(pixels: Mapping[str, KnownPixels]) -> dict[str, str]:
         for feature, n in known.items()
         if n and not predicted[feature]
     }
+
+
+def _warn_of_what_it_saw(
+    ensemble: Ensemble, dataset: BuiltDataset, split: str, features: list[str]
+) -> list[str]:
+    """
+    Say that features had a part in training, as far as they had one.
+
+    Returns
+    -------
+    maybe_seen : list of str
+        As `SplitScores` has it.
+    """
+    if split in ("train", "all"):
+        logger.warning(
+            "%s: was trained on features of these. Errors on others are larger",
+            ensemble.name,
+        )
+    elif split == "validation" and any(
+        part.model.experiment.best_by.of_validation for part in parts_of(ensemble)
+    ):
+        logger.warning(
+            "%s: its best epochs were chosen by these features. Errors on others may "
+            "be larger: 'ginv crossval' predicts features that had no say",
+            ensemble.name,
+        )
+    if split not in ("test", "validation"):
+        return []
+    seen = {
+        feature
+        for part in parts_of(ensemble)
+        for feature in find_maybe_seen(part.model, dataset, features)
+    }
+    maybe_seen = [feature for feature in features if feature in seen]
+    if maybe_seen:
+        logger.warning(
+            "%s: its networks may have been trained on the places of: %s. By their "
+            "ids they were kept apart, but their outlines overlap with those of "
+            "training, or the features of training are others now. Give the ids and "
+            "data back, or train anew",
+            ensemble.name,
+            name_some(maybe_seen),
+        )
+    return maybe_seen
 
 
 def _warn_of_targets(ensemble: Ensemble, dataset: BuiltDataset) -> None:
