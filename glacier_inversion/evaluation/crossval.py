@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import glacier_inversion
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
-from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.dataset.training_tiles import read_training_tiles
 from glacier_inversion.errors import ModelError, name_some
-from glacier_inversion.evaluation.calibrate import (
-    calibrate_outputs,
-    keep_calibration,
-    warn_of_other_models,
-)
+from glacier_inversion.evaluation.calibrate import calibrate_outputs, keep_calibration
 from glacier_inversion.evaluation.crossval_files import write_crossval
+from glacier_inversion.evaluation.fold_plan import FoldPlan, plan_folds
 from glacier_inversion.evaluation.fold_training import training_folds_together
-from glacier_inversion.evaluation.folds import (
-    CROSSVAL,
-    Fold,
-    check_known,
-    make_folds,
-    name_options,
-    read_groups,
-)
+from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.evaluation.model_now import identity_now
 from glacier_inversion.evaluation.out_of_fold import (
     OutOfFold,
@@ -38,22 +26,16 @@ from glacier_inversion.evaluation.out_of_fold import (
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
-from glacier_inversion.evaluation.subject import (
-    check_fold_folders,
-    find_experiments,
-    name_subject,
-)
-from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.shards import find_hands
-from glacier_inversion.training.engine import check_network, train_members
+from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import FOLDS, SPLITS, Workspace, last_part
+from glacier_inversion.workspace import FOLDS, Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -175,141 +157,88 @@ def crossval(
             "then the blend without: what was trained serves again."
         )
         raise ModelError(message)
-    check_fold_folders(experiment, workspace)
-    experiments = find_experiments(experiment, workspace)
-    for own in experiments.values():
-        check_network(own)
-        check_serves(experiment.dataset_description, own)
-    read = [v.name for own in experiments.values() for v in own.inputs]
-    description = experiment.evaluation_description
-    dataset = open_dataset(experiment, workspace, [*description.rasters, *read])
-    for message in find_other_units(description, dataset.units):
-        logger.warning("%s", message)
-    warn_of_other_models(experiments, workspace, dataset)
-    splits = SPLITS if with_test else SPLITS[:-1]
-    features = [f for f in dataset.rows if dataset.splits.get(f) in splits]
-    kept_out = [f for f in dataset.select("test") if f not in features]
-    nested = nested or any(own.best_by.of_validation for own in experiments.values())
-    grouping = None
-    if group is not None:  # before pixels are read: there may be no such column
-        grouping = read_groups(experiment, workspace, dataset, group)
-    truths = filter(dataset.has_truth, experiment.outputs)
-    variables = [variable.name for variable in (*experiment.inputs, *truths)]
-    dataset.check_features(features, [*variables, *description.rasters])
-    progress.start("reading", len(features), "feature")
-    found = read_known_pixels(experiment, dataset, features, {}, progress)
-    known = {output: pixels.count_by_feature() for output, pixels in found.items()}
-    n_known = {f: sum(counts[f] for counts in known.values()) for f in features}
-    groups = None if grouping is None else grouping.of_known(n_known)
-    folds = make_folds(
-        n_known,
+    plan = plan_folds(
+        experiment,
+        workspace,
         n_folds=n_folds,
-        groups=groups,
+        group=group,
         nested=nested,
-        suffix=name_options(group, nested, with_test),
-    )
-    for own in experiments.values():
-        check_known(folds, known, own.criterion)
-    name = name_subject(experiment)
-    logger.info(
-        "%s: %d folds, %s", name, len(folds), "nested" if nested else "no validation"
+        with_test=with_test,
+        progress=progress,
     )
     trained: AbstractContextManager[None] = nullcontext()
     if hands is not None:
+        of_device: DeviceName = "cuda" if of_gpu else "cpu"
         trained = training_folds_together(
-            experiment,
-            workspace,
-            dataset,
-            folds,
-            kept_out,
-            hands,
-            overwrite,
-            method,
-            "cuda" if of_gpu else "cpu",
-            progress,
+            plan, hands, overwrite, method, of_device, progress
         )
     with trained:
         failures: dict[str, str] = {}
         done = []
-        for number, fold in enumerate(folds, 1):
+        for number, fold in enumerate(plan.folds, 1):
             logger.info(
                 "fold %d of %d, %s: trained on %d features, held out %s",
                 number,
-                len(folds),
+                len(plan.folds),
                 fold.name,
                 len(fold.train),
                 name_some(fold.held_out),
             )
-            without = replace(dataset, splits=fold.splits(kept_out))
-            ensembles = []
-            for place, own in experiments.items():
-                folder = workspace.fold(last_part(place), fold.name)
-                if hands is None:
-                    train_members(
-                        own,
-                        read_training_tiles(without, own, progress),
-                        folder,
-                        overwrite=overwrite,
-                        jobs=jobs,
-                        progress=progress,
-                        device=device,
-                        test_features=without.select("test"),
-                        units=dataset.units,
-                    )
-                ensembles.append(Ensemble(folder, read_model(folder), method, device))
-            ensemble = ensembles[0]
-            if len(ensembles) > 1:
-                ensemble = Blend(workspace.fold(name, fold.name), ensembles)
-            done.append(
-                _predict(experiment, without, fold, ensemble, failures, progress)
-            )
+            if hands is None:
+                _train(plan, fold, overwrite, jobs, device, progress)
+            ensemble = _open(plan, fold, method, device)
+            done.append(_predict(plan, fold, ensemble, failures, progress))
         for feature, why in failures.items():
             logger.error("%s: %s", feature, why)
-        of_folds = workspace.model(name) / FOLDS
-        seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
-        pixels, methods = join_folds(done, seeds, dataset.resolutions)
-        scores = score_outputs(
-            experiment.losses_name,
-            experiment.evaluation_description.classes,
-            pixels,
-            seeds,
-            methods,
-            dataset.units,
-            f"{dataset.folder}: all folds",
-            groups,
+        metrics, written = _score(plan, done, hands is not None)
+        return CrossvalReport(written, metrics, plan.folds, failures)
+
+
+def _train(
+    plan: FoldPlan,
+    fold: Fold,
+    overwrite: bool,
+    jobs: int | None,
+    device: Device,
+    progress: Progress,
+) -> None:
+    """Train each model without a fold."""
+    without = plan.without(fold)
+    for place, own in plan.models.items():
+        train_members(
+            own,
+            read_training_tiles(without, own, progress),
+            plan.folder(place, fold),
+            overwrite=overwrite,
+            jobs=jobs,
+            progress=progress,
+            device=device,
+            test_features=without.select("test"),
+            units=without.units,
         )
-        calibrations = calibrate_outputs(experiment, scores, pixels, groups)
-        metrics = {
-            "model": name,
-            "model_identity": identity_now(experiment, workspace, dataset),
-            "split": CROSSVAL,
-            "features": [feature for fold in folds for feature in fold.held_out],
-            "seeds": seeds,
-            "software": f"glacier_inversion {glacier_inversion.__version__}",
-            "folds": [part.describe() for part in done],
-            "outputs": scores,
-        }
-        written = write_crossval(
-            experiment, workspace, dataset, folds, pixels, metrics, hands is not None
-        )
-        calibration = keep_calibration(
-            experiment, workspace, dataset, calibrations, len(seeds), "crossval"
-        )
-        if calibration is not None:
-            written.append(calibration)
-        return CrossvalReport(written, metrics, folds, failures)
+
+
+def _open(
+    plan: FoldPlan, fold: Fold, method: DrawingMethod, device: Device
+) -> Ensemble:
+    """Open what was trained without a fold: of a blend all, which predict together."""
+    folders = [plan.folder(place, fold) for place in plan.models]
+    ensembles = [Ensemble(f, read_model(f), method, device) for f in folders]
+    if len(ensembles) == 1:
+        return ensembles[0]
+    return Blend(plan.folder(plan.name, fold), ensembles)
 
 
 def _predict(
-    experiment: Experiment,
-    dataset: BuiltDataset,
+    plan: FoldPlan,
     fold: Fold,
     ensemble: Ensemble,
     failures: dict[str, str],
     progress: Progress,
 ) -> OutOfFold:
     """Predict what is held out, and fit the baselines to what was trained on."""
-    rasters = rasters_by_output(experiment)
+    rasters = rasters_by_output(plan.experiment)
+    dataset = plan.without(fold)
     progress.start("predicting", len(fold.held_out) + len(fold.train), "feature")
     own = ensemble.model.experiment
     pixels = read_known_pixels(
@@ -322,5 +251,45 @@ def _predict(
         failures=failures,
     )
     training = read_known_pixels(own, dataset, fold.train, rasters, progress)
-    methods = fit_methods(experiment, training, pixels, dataset.units)
+    methods = fit_methods(plan.experiment, training, pixels, dataset.units)
     return OutOfFold(fold, ensemble.seeds, pixels, methods)
+
+
+def _score(
+    plan: FoldPlan, done: list[OutOfFold], is_held: bool
+) -> tuple[dict[str, Any], list[Path]]:
+    """Score all folds as one, calibrate by their errors, and write what is found."""
+    experiment, workspace, dataset = plan.experiment, plan.workspace, plan.dataset
+    of_folds = workspace.model(plan.name) / FOLDS
+    seeds = find_common_seeds(of_folds, done, experiment.seeds_number)
+    pixels, methods = join_folds(done, seeds, dataset.resolutions)
+    scores = score_outputs(
+        experiment.losses_name,
+        experiment.evaluation_description.classes,
+        pixels,
+        seeds,
+        methods,
+        dataset.units,
+        f"{dataset.folder}: all folds",
+        plan.groups,
+    )
+    calibrations = calibrate_outputs(experiment, scores, pixels, plan.groups)
+    metrics = {
+        "model": plan.name,
+        "model_identity": identity_now(experiment, workspace, dataset),
+        "split": CROSSVAL,
+        "features": [feature for fold in plan.folds for feature in fold.held_out],
+        "seeds": seeds,
+        "software": f"glacier_inversion {glacier_inversion.__version__}",
+        "folds": [part.describe() for part in done],
+        "outputs": scores,
+    }
+    written = write_crossval(
+        experiment, workspace, dataset, plan.folds, pixels, metrics, is_held
+    )
+    calibration = keep_calibration(
+        experiment, workspace, dataset, calibrations, len(seeds), "crossval"
+    )
+    if calibration is not None:
+        written.append(calibration)
+    return metrics, written

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
+from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.dataset.training_tiles import (
     digest_of_training,
     read_training_tiles,
 )
+from glacier_inversion.evaluation.fold_plan import FoldPlan
 from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.locks import working_in
@@ -46,11 +47,7 @@ class _Given(NamedTuple):
 
 @contextmanager
 def training_folds_together(
-    experiment: Experiment,
-    workspace: Workspace,
-    dataset: BuiltDataset,
-    folds: Sequence[Fold],
-    kept_out: list[str],
+    plan: FoldPlan,
     hands: Hands,
     overwrite: bool,
     method: DrawingMethod,
@@ -75,9 +72,10 @@ def training_folds_together(
     GlacierInversionError
         As `engine.train_members` raises it.
     """
+    experiment, workspace, folds = plan.experiment, plan.workspace, plan.folds
     name = experiment.model_name
     seeds = range(experiment.seeds_number)
-    folders = {fold.name: workspace.fold(name, fold.name) for fold in folds}
+    folders = {fold.name: plan.folder(name, fold) for fold in folds}
 
     def prepare() -> None:
         for folder in folders.values() if overwrite else ():
@@ -85,8 +83,8 @@ def training_folds_together(
                 remove_model(folder)
 
     content = experiment.model_dump(mode="json")
-    trained_on = digest_of_training(dataset, experiment)
-    of_folds = [(fold.name, fold.splits(kept_out)) for fold in folds]
+    trained_on = digest_of_training(plan.dataset, experiment)
+    of_folds = [(fold.name, fold.splits(plan.kept_out)) for fold in folds]
     key = digest_of([content, trained_on, of_folds, overwrite, method])
     evaluations = workspace.evaluations(name, CROSSVAL)
     with working_together(
@@ -95,7 +93,7 @@ def training_folds_together(
         tasks = {
             f"{fold.name} seed {seed}": (fold, seed) for fold in folds for seed in seeds
         }
-        given = _Given(job.token, experiment, workspace, kept_out, device)
+        given = _Given(job.token, experiment, workspace, plan.kept_out, device)
         progress.start("training", len(tasks), "member")
         log_failures(job.do(_train_task, given, tasks, progress))
         for fold in folds:
