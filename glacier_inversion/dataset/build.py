@@ -19,7 +19,7 @@ from glacier_inversion.dataset.recorded_sources import (
 )
 from glacier_inversion.dataset.summary import SUMMARY, refuse_newer, write_summary
 from glacier_inversion.dataset.tiling import (
-    TilingJob,
+    PlannedTiles,
     TilingResult,
     points_path,
     tile_features,
@@ -121,7 +121,7 @@ def build_dataset(
         logger.warning("%s", warning)
     folder, bounds = plan.folder, plan.ownership.bounds
     todo = [
-        TilingJob(outline, bounds[outline.feature], folder)
+        PlannedTiles(outline, bounds[outline.feature], folder)
         for outline in plan.outlines
         if outline.feature in bounds
     ]
@@ -158,7 +158,7 @@ def build_dataset(
         return _finish(experiment, plan, results)
 
 
-def _prepare(folder: Path, todo: list[TilingJob], record: dict[str, Any]) -> None:
+def _prepare(folder: Path, todo: list[PlannedTiles], record: dict[str, Any]) -> None:
     """Put away what is not wanted any more, and put the files on record."""
     # Tiles of other files go before the files of today are put on record: so
     # those that are there were made from these, whenever a build is killed.
@@ -214,7 +214,7 @@ def _of_splits(folder: Path) -> list[Path]:
 
 
 def _clear(
-    folder: Path, todo: list[TilingJob], rasters: list[str], changed: list[str]
+    folder: Path, todo: list[PlannedTiles], rasters: list[str], changed: list[str]
 ) -> None:
     """
     Remove the summary, the tiles of changed rasters, and those not wanted any more.
@@ -222,7 +222,7 @@ def _clear(
     Of the tiles that are not wanted those are removed that a build made, which their
     tags tell. All or nothing: what cannot be removed, or is a link, is found before.
     """
-    wanted = {job.tile(raster) for job in todo for raster in rasters}
+    wanted = {planned.tile(raster) for planned in todo for raster in rasters}
     for feature in {path.parent for path in wanted}:
         refuse_links(feature)
     stale = [
@@ -231,7 +231,7 @@ def _clear(
         if path not in wanted
         and (is_scratch(path) or "GINV_FINGERPRINT" in read_tags(path))
     ]
-    outdated = [job.tile(raster) for job in todo for raster in changed]
+    outdated = [planned.tile(raster) for planned in todo for raster in changed]
     if (folder / SUMMARY).is_dir():
         message = (
             f"{folder / SUMMARY}: is a folder. Must be the file that a build writes. "

@@ -50,7 +50,7 @@ _LARGE = 2**24  # pixels
 
 
 @dataclass(frozen=True)
-class TilingJob:
+class PlannedTiles:
     """The tiles of one feature, to be made."""
 
     outline: Outline
@@ -84,7 +84,7 @@ TilingResult = TiledFeature | RasterError
 
 
 def tile_features(
-    rasters: Rasters, todo: list[TilingJob], jobs: int | None
+    rasters: Rasters, todo: list[PlannedTiles], jobs: int | None
 ) -> Generator[tuple[str, TilingResult], None, None]:
     """
     Yield each feature with its row, or why it has none, as its tiles are made.
@@ -102,23 +102,23 @@ def tile_features(
     todo = _by_place(todo)
     if jobs is None:
         with closing(rasters.files):
-            for job in todo:
-                yield job.outline.feature, _try_feature(rasters, job)
+            for planned in todo:
+                yield planned.outline.feature, _try_feature(rasters, planned)
         return
     # Processes, since rasterio warps into arrays with a race between threads.
     with closing(do_side_by_side(_try_in_process, rasters, todo, jobs)) as doing:
-        for job, result in doing:
+        for planned, result in doing:
             if isinstance(result, ProcessLostError):
-                yield job.outline.feature, _explain(rasters, result)
+                yield planned.outline.feature, _explain(rasters, result)
             else:
-                yield job.outline.feature, result
+                yield planned.outline.feature, result
 
 
 def tile_together(
-    job: Job, rasters: Rasters, todo: list[TilingJob], progress: Progress
+    job: Job, rasters: Rasters, todo: list[PlannedTiles], progress: Progress
 ) -> dict[str, TilingResult]:
     """Return of each feature what `tile_features` yields, by commands that share it."""
-    tasks = {tiling.outline.feature: tiling for tiling in _by_place(todo)}
+    tasks = {planned.outline.feature: planned for planned in _by_place(todo)}
     results = job.do(_tile_task, rasters, tasks, progress)
     return {
         feature: RasterError(result["failure"])
@@ -128,18 +128,18 @@ def tile_together(
     }
 
 
-def _tile_task(rasters: Rasters, job: TilingJob) -> Result:
-    result = _try_in_process(rasters, job)
+def _tile_task(rasters: Rasters, planned: PlannedTiles) -> Result:
+    result = _try_in_process(rasters, planned)
     if isinstance(result, RasterError):
         return {"failure": str(result)}
     return asdict(result)
 
 
-def _by_place(todo: list[TilingJob]) -> list[TilingJob]:
+def _by_place(todo: list[PlannedTiles]) -> list[PlannedTiles]:
     """Put features into the order of a Z curve through the middles of their tiles."""
     if not todo:
         return []
-    sides = np.array([job.bounds for job in todo])
+    sides = np.array([planned.bounds for planned in todo])
     middles = (sides[:, :2] + sides[:, 2:]) * [1, -1]  # from the north, as files are
     extent = max(float(np.ptp(middles, axis=0).max()), 1.0)
     cells = (middles - middles.min(axis=0)) / extent * (2**16 - 1)
@@ -162,16 +162,16 @@ def _explain(rasters: Rasters, lost: ProcessLostError) -> RasterError:
     return RasterError(message)
 
 
-def _try_in_process(rasters: Rasters, job: TilingJob) -> TilingResult:
+def _try_in_process(rasters: Rasters, planned: PlannedTiles) -> TilingResult:
     """Make the tiles of a feature in a process that does nothing else."""
     with reading_many():
-        return _try_feature(rasters, job)
+        return _try_feature(rasters, planned)
 
 
-def _try_feature(rasters: Rasters, job: TilingJob) -> TilingResult:
+def _try_feature(rasters: Rasters, planned: PlannedTiles) -> TilingResult:
     try:
         with gdal_ready():
-            return _tile_feature(rasters, job)
+            return _tile_feature(rasters, planned)
     except RasterError as error:
         return error
     except MemoryError:
@@ -181,38 +181,38 @@ def _try_feature(rasters: Rasters, job: TilingJob) -> TilingResult:
         return RasterError(message)
 
 
-def _tile_feature(rasters: Rasters, job: TilingJob) -> TiledFeature:
+def _tile_feature(rasters: Rasters, planned: PlannedTiles) -> TiledFeature:
     """Make the tiles of one feature."""
     begun = time.perf_counter()
     tiles: dict[str, dict[str, Any]] = {}
     n_written = 0
     for raster in rasters.description.rasters:
-        tags, written = _build_tile(rasters, raster, job)
+        tags, written = _build_tile(rasters, raster, planned)
         tiles[raster.name] = {
             "valid": float(tags["GINV_VALID"]),
             "sha256": tags["GINV_SHA256"],
         }
         n_written += written
-    polygon = job.outline.polygon
+    polygon = planned.outline.polygon
     assert polygon is not None  # only those with one have bounds
     row = {
-        "feature": job.outline.feature,
-        "columns": job.outline.columns,
-        "bounds": list(job.bounds),
+        "feature": planned.outline.feature,
+        "columns": planned.outline.columns,
+        "bounds": list(planned.bounds),
         "area_km2": round(polygon.area / 1e6, 6),
-        "repairs": list(job.outline.repairs),
+        "repairs": list(planned.outline.repairs),
         "rasters": tiles,
     }
     return TiledFeature(row, n_written, time.perf_counter() - begun)
 
 
 def _build_tile(
-    rasters: Rasters, raster: Raster, job: TilingJob
+    rasters: Rasters, raster: Raster, planned: PlannedTiles
 ) -> tuple[dict[str, str], bool]:
-    path = job.tile(raster.name)
+    path = planned.tile(raster.name)
     epsg = rasters.description.epsg
-    grid = Grid.from_bounds(job.bounds, raster.resolution)
-    feature = job.outline.feature
+    grid = Grid.from_bounds(planned.bounds, raster.resolution)
+    feature = planned.outline.feature
     fingerprint = _fingerprint(rasters, raster.name, grid, feature, {})
     if path.exists():
         tags, is_whole = _look_at(path, grid, fingerprint)

@@ -151,7 +151,9 @@ def test_a_feature_that_ends_its_process_fails_alone(run, jobs, end, how):
     checked = check_experiment(run.raw, "exp")
     plan = plan_dataset(checked, Workspace(run.root))
     todo = [
-        tiling.TilingJob(outline, plan.ownership.bounds[outline.feature], plan.folder)
+        tiling.PlannedTiles(
+            outline, plan.ownership.bounds[outline.feature], plan.folder
+        )
         for outline in plan.outlines
     ]
     fragile = Fragile(plan.rasters, "west", end)
@@ -198,7 +200,9 @@ def test_features_near_one_another_follow_one_another(run):
     plan = plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
     places = [(col, row) for col in range(8) for row in range(8)]
     todo = [
-        tiling.TilingJob(plan.outlines[0], (100.0 * x, -y, 100.0 * x + 9, 9 - y), "d")
+        tiling.PlannedTiles(
+            plan.outlines[0], (100.0 * x, -y, 100.0 * x + 9, 9 - y), "d"
+        )
         for x, y in ((col, 100.0 * row) for col, row in places)
     ]
     ordered = [places[todo.index(job)] for job in tiling._by_place(todo)]
