@@ -267,8 +267,11 @@ def _raise(error: OSError) -> None:
 
 
 def _unremovable(path: Path, error: OSError) -> WorkspaceError:
+    # what is in a folder is named without the folder by some that remove it
+    name = Path(error.filename or path)
+    name = name if name.is_absolute() else path
     message = (
-        f"{error.filename or path}: cannot be removed, nor what is in it "
+        f"{name}: cannot be removed, nor what is in it "
         f"({error.strerror}). Must be yours to change. Change its permissions, or "
         "choose another workspace."
     )

@@ -354,6 +354,20 @@ def test_what_is_removed_at_last_may_fail_all_the_same(tmp_path, monkeypatch):
         remove(tmp_path / "a")
 
 
+def test_what_another_one_removes_meanwhile_is_told_by_the_folder(
+    tmp_path, monkeypatch
+):
+    "Which the system names without where it lies, as it goes through the folder."
+
+    def rmtree(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "parts")
+
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(WorkspaceError, match=re.escape(f"{tmp_path / 'a'}: cannot be")):
+        remove(tmp_path / "a")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
 def test_a_process_that_is_killed_while_it_writes_leaves_nothing(tmp_path):
     "Nothing of its own runs then: who asked for its work puts it away."

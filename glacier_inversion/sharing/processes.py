@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from glacier_inversion.errors import GlacierInversionError
+from glacier_inversion.errors import GlacierInversionError, first_line
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.sharing.lost_processes import ProcessLostError
 
@@ -145,4 +145,5 @@ class Failure:
         """Keep what a user can mend; of anything else the traceback must be told."""
         if isinstance(error, GlacierInversionError | OSError | MemoryError):
             return cls(error)
-        return cls(RuntimeError(traceback.format_exc()))
+        what = f"{type(error).__name__}: {first_line(error)}"
+        return cls(RuntimeError(f"{what}\n{traceback.format_exc()}"))

@@ -53,7 +53,7 @@ def test_processes_begin_where_they_are_worth_it(monkeypatch):
     ("number", "error", "words"),
     [
         (13, RasterError, "13: is unlucky"),
-        (14, RuntimeError, "Traceback(.|\n)*KeyError: 'a slip'"),
+        (14, RuntimeError, r"KeyError: 'a slip'\nTraceback(.|\n)*KeyError: 'a slip'"),
     ],
 )
 def test_what_goes_wrong_in_a_process_is_raised_here(number, error, words):
