@@ -98,20 +98,30 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 @contextmanager
 def working_in(folder: Path, doing: str) -> Iterator[None]:
     """
-    Hold *folder* as `locked` does, and leave nothing half-written in it.
+    Hold *folder* as `locked` does, and write in it as `writing_alone` does.
 
-    Who holds it alone writes there. So scratch files in it and in the folders in it,
-    before and after the block, are those of processes that were killed, be it a run's
-    own, which end when it fails: they are removed. What commands that worked together
-    have noted is forgotten, as this one does all of it.
+    Who may yet refuse to write takes the two one after the other.
     """
-    with locked(folder, doing):
+    with locked(folder, doing), writing_alone(folder):
+        yield
+
+
+@contextmanager
+def writing_alone(folder: Path) -> Iterator[None]:
+    """
+    Leave nothing half-written in a folder that this process holds alone.
+
+    Scratch files in it and in the folders in it, before and after the block, are those
+    of processes that were killed, be it a run's own, which end when it fails: they are
+    removed. What commands that worked together have noted is forgotten, as this one
+    does all of it.
+    """
+    remove_scratches(folder)
+    remove(shared_work_of(folder))
+    try:
+        yield
+    finally:
         remove_scratches(folder)
-        remove(shared_work_of(folder))
-        try:
-            yield
-        finally:
-            remove_scratches(folder)
 
 
 class Lock:
@@ -153,10 +163,19 @@ class Lock:
 
     def is_held(self) -> bool:
         """
-        Tell whether somebody holds the file, nothing being made to find that out.
+        Tell whether somebody holds the file, alone or with others.
 
-        Files of other users may be looked at, too. False where it cannot be told.
+        Nothing is made to find that out, but the file is held alone for that moment:
+        who wants it then must try twice. Files of other users may be looked at, too.
+        False where it cannot be told.
         """
+        return self._cannot_be_held(is_shared=False)
+
+    def is_held_alone(self) -> bool:
+        """Tell the same of who holds it alone; others may look at the same moment."""
+        return self._cannot_be_held(is_shared=True)
+
+    def _cannot_be_held(self, *, is_shared: bool) -> bool:
         if sys.platform == "win32":
             return False
         import fcntl  # noqa: PLC0415  not on Windows
@@ -164,8 +183,9 @@ class Lock:
         file = self._open_to_look()
         if file is None:
             return False
+        how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, how | fcntl.LOCK_NB)
         except OSError as error:
             return isinstance(error, BlockingIOError)
         finally:

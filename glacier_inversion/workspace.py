@@ -203,9 +203,9 @@ def tile_path(dataset: Path, feature: str, raster: str) -> Path:
     return _below(dataset, feature, raster).with_name(f"{raster}.tif")
 
 
-def shared_file(folder: Path, name: str) -> Path:
+def shared_file(folder: Path, name: str, ending: str = ".lock") -> Path:
     """Return the file of a task or process in a folder of what commands share."""
-    return _below(folder, name).with_name(f"{name}.lock")
+    return _below(folder, name).with_name(f"{name}{ending}")
 
 
 def mosaic_path(drawings: Path, output: str, statistic: str) -> Path:

@@ -14,17 +14,18 @@ from tests.helpers import copy_of, new_run, read_all
 from tests.processes import start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
-# how far they were when, and what commands that share their work note
-OF_A_MOMENT = {"status.json", "job.json"}
+OF_A_MOMENT = {"status.json"}
+"""Files that say how far something was when."""
 
 
 def made(root: Path) -> dict[str, bytes]:
-    """Return the bytes of all that commands made, but for what is of a moment."""
-    files = read_all(root)
+    """Return the bytes of all that commands made, but for what they note meanwhile."""
     return {
         name: content
-        for name, content in files.items()
-        if Path(name).name not in OF_A_MOMENT and not name.startswith("data/")
+        for name, content in read_all(root).items()
+        if Path(name).name not in OF_A_MOMENT
+        and ".shared" not in Path(name).parts
+        and not name.startswith("data/")
     }
 
 
@@ -48,7 +49,11 @@ def test_four_shards_build_at_once(run):
     left = "others are at", "nothing is left to do"
     assert sum(any(words in text for words in left) for text in said) == 3
     now = read_all(run.root / "datasets")
-    assert now.keys() - expected.keys() == {"region/.shared/job.json"}
+    added = now.keys() - expected.keys()
+    assert added == {
+        "region/.shared/job.json",
+        *(f"region/.shared/parts/shard {i} of 4.txt" for i in range(1, 5)),
+    }
     assert {name: now[name] for name in expected} == expected
     (run.root / "datasets/region/west/slope.tif").unlink()
     again = run("build-dataset", "--shard", "4/4", "--jobs", "1")
@@ -59,7 +64,7 @@ def test_four_shards_build_at_once(run):
 
 @pytest.mark.usefixtures("without_processes")
 def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
-    "Though another one, of another number, has done all that was asked for before."
+    "Though another one has done all that was asked for before; one of its array not."
     run = copy_of(finished, tmp_path)
     assert "0 tiles written" in run("build-dataset", "--shard", "1/2").stderr
     features = [*synthetic.FEATURES]
@@ -70,20 +75,82 @@ def test_a_shard_of_other_outlines_or_options_begins_anew(finished, tmp_path):
     weights = run.root / "models/small/seed_000/best.safetensors"
     assert run("train", "--overwrite", "--shard", "1/2").exit_code == 0
     before = weights.stat().st_mtime_ns
-    assert "nothing is left" in run("train", "--overwrite", "--shard", "1/3").stderr
+    assert "nothing is left" in run("train", "--overwrite", "--shard", "2/2").stderr
     assert run("train", "--shard", "1/4").exit_code == 0
     assert weights.stat().st_mtime_ns == before
     assert run("train", "--overwrite", "--shard", "1/5").exit_code == 0
     assert weights.stat().st_mtime_ns != before
-    assert run("evaluate", "--shard", "1/2").exit_code == 0
-    assert "nothing is left" in run("evaluate", "--shard", "1/3").stderr
+    assert run("evaluate", "--shard", "1/3").exit_code == 0
+    assert "nothing is left" in run("evaluate", "--shard", "2/3").stderr
     write_bytes(run.root / "models/small/calibration.json", b"no calibration")
-    assert "It is left aside" in run("evaluate", "--shard", "1/4").stderr
+    assert "It is left aside" in run("evaluate", "--shard", "3/3").stderr
 
 
 @pytest.mark.usefixtures("without_processes")
-def test_a_shard_that_is_run_again_overwrites_once(finished, tmp_path, monkeypatch):
-    "What was trained before it was killed is what it was told to train."
+def test_a_shard_of_other_profiles_draws_them(finished, tmp_path):
+    "They are drawn by the last one, though all maps are there."
+    run = copy_of(finished, tmp_path)
+    shutil.rmtree(run.root / "drawings")
+    profiles = run.raw["drawing_description"]["profiles"]
+    run.raw["drawing_description"]["profiles"] = []
+    run.write()
+    assert run("draw", "--shard", "1/3").exit_code == 0
+    assert "nothing is left" in run("draw", "--shard", "2/3").stderr
+    assert not list(run.root.glob("drawings/small/**/*along*"))
+    run.raw["drawing_description"]["profiles"] = profiles
+    run.write()
+    drawn = run("draw", "--shard", "3/3")
+    assert drawn.exit_code == 0, drawn.output
+    assert list(run.root.glob("drawings/small/**/*along*"))
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_a_shard_reports_the_models_that_it_has_finished(finished, tmp_path):
+    "With what failed of them, though another one has finished the others."
+    run = copy_of(finished, tmp_path)
+    shutil.rmtree(run.root / "drawings")
+    shutil.copytree(run.root / "models/small", run.root / "models/other")
+    (run.root / "datasets/region/west/slope.tif").unlink()
+    description = run.raw["drawing_description"]
+    description |= {"features": ["south", "west"], "profiles": []}
+    run.write()
+    assert run("draw", "--shard", "1/2").exit_code == 3
+    description["models"] = ["small", "other"]
+    run.write()
+    drawn = run("draw", "--shard", "2/2")
+    assert drawn.exit_code == 3, drawn.output
+    assert "drawings/small: nothing is left to do" in drawn.stderr
+    assert "ERROR: west" in drawn.stderr
+    assert "drawings/other/south" in drawn.stdout
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_folds_that_are_trained_are_looked_at_once(finished, tmp_path, monkeypatch):
+    "Their samples are prepared to see whether members may stay, not for each member."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1)
+    run.write()
+    command = "crossval", "--folds", "3", "--shard", "1/1"
+    assert run(*command).exit_code == 0
+    prepared = []
+    write = together.write_samples
+
+    def count(*given):
+        prepared.append(given)
+        write(*given)
+
+    monkeypatch.setattr(together, "write_samples", count)
+    assert run(*command).exit_code == 0
+    assert len(prepared) == 3
+    assert not list(run.root.rglob("samples"))
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("slip", [None, [], ["--shard", "1/2"]])
+def test_a_shard_that_is_run_again_overwrites_once(
+    finished, tmp_path, monkeypatch, slip
+):
+    "What was trained before it was killed stays, whatever was refused meanwhile."
     run = copy_of(finished, tmp_path)
     run.raw["seeds_number"] = 2
     run.write()
@@ -102,6 +169,14 @@ def test_a_shard_that_is_run_again_overwrites_once(finished, tmp_path, monkeypat
         assert "stopped" in run("train", *options).stderr
     weights = run.root / "models/small/seed_000/best.safetensors"
     before = weights.stat().st_mtime_ns
+    if slip is not None:
+        epochs = run.raw["epochs"]
+        run.raw["epochs"] = epochs + 1
+        run.write()
+        assert "take the change back" in run("train", *slip).stderr
+        run.raw["epochs"] = epochs
+    run.raw["drawing_description"]["features"] = []  # which trains nothing else
+    run.write()
     assert run("train", *options).exit_code == 0
     assert weights.stat().st_mtime_ns == before
     assert not (run.root / "models/small/samples").exists()

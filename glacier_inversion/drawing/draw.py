@@ -196,7 +196,7 @@ def draw(
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
     written: list[Path] = []
-    left: LeftToOthersError | None = None
+    left: list[LeftToOthersError] = []
     for ensemble in ensembles:
         try:
             written += _draw_model(
@@ -212,9 +212,11 @@ def draw(
                 progress,
             )
         except LeftToOthersError as error:
-            left = error
-    if left is not None:
-        raise left
+            left.append(error)
+    if left and len(left) == len(ensembles):
+        raise left[0]
+    for by_others in left:  # beside what this command has finished, and reports
+        logger.info("%s", by_others)
     return DrawingReport(written, failures)
 
 
@@ -247,7 +249,7 @@ def _draw_model(
     calibrations = read_calibrations(ensemble, thicknesses)
     asked = {output: calibrations.get(output) for output in thicknesses}
     planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
-    drawing = drawing_into(folder, planned, maps, hands, progress)
+    drawing = drawing_into(folder, planned, maps, lines, hands, progress)
     with drawing as failed, gdal_ready():
         if hands is not None:  # which told of it
             progress = Silent()

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import shapely
 import torch
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
@@ -118,11 +119,17 @@ def drawing_into(
     folder: Path,
     planned: PlannedMaps,
     maps: Sequence[Map],
+    lines: Mapping[str, list[shapely.LineString]],
     hands: Hands | None,
     progress: Progress,
 ) -> Iterator[Mapping[str, str]]:
     """
     Hold a folder of drawings; where others draw, too, once all have drawn the features.
+
+    Parameters
+    ----------
+    lines : mapping of list of LineString
+        The profiles, which the last one draws.
 
     Yields
     ------
@@ -141,7 +148,12 @@ def drawing_into(
         with working_in(folder, "drawing into"):
             yield {}
         return
-    key = digest_of([planned.made_from(drawn.feature) for drawn in maps])
+    made_from = {drawn.feature: planned.made_from(drawn.feature) for drawn in maps}
+    asked = planned.experiment.drawing_description.model_dump(
+        mode="json", exclude={"models"}
+    )
+    profiles = {name: [line.wkb_hex for line in own] for name, own in lines.items()}
+    key = digest_of([made_from, asked, profiles])
     with working_together(folder, "drawing into", hands, key) as job:
         given = _give(planned, job.token)
         progress.start("drawing", len(maps), "feature")

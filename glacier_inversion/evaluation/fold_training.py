@@ -82,7 +82,7 @@ def training_folds_together(
             with working_in(folder, "training"):
                 remove_model(folder)
 
-    content = experiment.model_dump(mode="json")
+    content = experiment.model_dump(mode="json", exclude={"drawing_description"})
     trained_on = digest_of_training(plan.dataset, experiment)
     of_folds = [(fold.name, fold.splits(plan.kept_out)) for fold in folds]
     key = digest_of([content, trained_on, of_folds, overwrite, method])

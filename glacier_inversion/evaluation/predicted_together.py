@@ -79,7 +79,7 @@ def predicting_together(
         The folder of the evaluation is held by another command, or cannot be written.
     """
     folder = workspace.evaluations(ensemble.name, split)
-    content = experiment.model_dump(mode="json")
+    content = experiment.model_dump(mode="json", exclude={"drawing_description"})
     calibration = ensemble.folder / CALIBRATION  # what is predicted is scored with it
     calibrated = calibration.read_bytes().hex() if calibration.exists() else None
     of_model = [ensemble.digest, ensemble.method, calibrated]

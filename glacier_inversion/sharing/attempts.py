@@ -256,6 +256,10 @@ class Hands(Protocol):
         """What this command is called in a job."""
 
     @property
+    def array(self) -> str:
+        """How the names end of all that a user starts together with it."""
+
+    @property
     def waits(self) -> bool:
         """Whether it waits for tasks that others are at, to finish the job."""
 

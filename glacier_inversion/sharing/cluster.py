@@ -47,6 +47,7 @@ class Cluster:
 
     address: str
     name: str = "scheduler"
+    array: str = "scheduler"
     waits: bool = True  # workers that the scheduler has lost may be at them
 
     def __post_init__(self) -> None:

@@ -9,13 +9,15 @@ written there. Who finds all tasks done, once it is alone again, brings the job 
 end; the others leave it to that one.
 
 A process that dies holds nothing any more. Its task is tried once more, by whoever is
-left, and after that its failure is the task's result. A command that takes part again
-when the others have ended goes on with what is done, and tries anew what has failed; so
-it does where the end was an error. A command that comes when all is done has nothing to
-do, and says so; one that was stopped or killed, and comes back, neither. Only one that
-has come to the end of its part, or has said so, is run again: it begins a job anew, as
-all commands look anew at what is there. So does one that has others work for it, as it
-is the only one that a user starts.
+left, and after that its failure is the task's result.
+
+Commands that a user starts together are an array. One that finds a job that did not
+come to its end, and nobody at work, goes on with what is done; where it took part
+before, or is of another array, it tries anew what has failed. One that comes when all
+is done, late or because it was stopped or killed, has nothing to do, and says so. But a
+user may run it all again, to have all looked at anew: so a command that had come to the
+end of its part begins a new job, and so does one of another array, and one that has
+others work for it, which is started alone.
 """
 
 from __future__ import annotations
@@ -38,7 +40,6 @@ from glacier_inversion.files import (
     refuse_links,
     remove,
     remove_scratches,
-    write_bytes,
 )
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.progress import Progress
@@ -60,12 +61,9 @@ from glacier_inversion.sharing.lost_processes import (
     needing_processes,
     warn_of_lost,
 )
-from glacier_inversion.workspace import shared_file
+from glacier_inversion.sharing.parts import Parts
 
 logger = logging.getLogger(__name__)
-
-_AT_WORK, _ENDED = b"at work", b"ended"
-"""What the file of a command that takes part says; "at work" of a dead one, too."""
 
 
 @contextmanager
@@ -76,9 +74,13 @@ def working_together(
     key: str,
     prepare: Callable[[], object] = lambda: None,
     resume: Callable[[], object] = lambda: None,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[Job]:
     """
-    Take part in the job of a folder; in the block it is done, and brought to an end.
+    Take part in the job of a folder, for a block that calls `Job.do`.
+
+    What stands behind that in the block brings the job to its end: it is done by the
+    last command alone, which holds the folder. In all others `Job.do` raises.
 
     Parameters
     ----------
@@ -90,8 +92,11 @@ def working_together(
     prepare : callable
         What the first command does, alone.
     resume : callable
-        What a command does, alone, that goes on with what others left, or that ended in
-        an error.
+        What a command does, alone, that goes on with a job that did not come to its
+        end.
+    check : callable
+        What the first command does before *prepare*: it may refuse to begin, and leaves
+        what was made by others as it is.
 
     Raises
     ------
@@ -100,9 +105,9 @@ def working_together(
     WorkspaceError
         Commands with another key are at work, or files cannot be written.
     """
-    job = Job(folder, doing, hands)
+    job = Job(folder, doing, hands, f"{__version__} {key}")
     try:
-        job.join(f"{__version__} {key}", prepare, resume)
+        job.join(check, prepare, resume)
         yield job
         job.finish()
     finally:
@@ -112,10 +117,13 @@ def working_together(
 class Job:
     """The part of a command in a job."""
 
-    def __init__(self, folder: Path, doing: str, hands: Hands) -> None:
+    def __init__(self, folder: Path, doing: str, hands: Hands, key: str) -> None:
         self._folder, self._doing, self._hands = folder, doing, hands
+        self._key = key
+        self._parts = Parts(folder, hands)
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
+        self._n_failed = 0  # tasks whose result is a failure
 
     @property
     def token(self) -> str:
@@ -123,19 +131,23 @@ class Job:
         return self._place.token
 
     def join(
-        self, key: str, prepare: Callable[[], object], resume: Callable[[], object]
+        self,
+        check: Callable[[], object],
+        prepare: Callable[[], object],
+        resume: Callable[[], object],
     ) -> None:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
         make_folder(self._folder)
-        token, is_told = "", False
+        seen, is_told = "", False  # the token of a job that this command has known open
         while True:
             if self._lock.try_alone():
-                token = self._begin(key, prepare, resume)
-            if self._lock.try_shared():
-                job = read_job(self._folder)
-                is_open = job is not None and not job["finished"]
-                if job is not None and is_open and job["key"] != key:
+                seen = self._go_on_or_begin(seen, check, prepare, resume)
+            is_held = self._lock.try_shared()
+            job = read_job(self._folder)
+            is_open = job is not None and not job["finished"]
+            if job is not None and is_held:
+                if is_open and job["key"] != self._key:
                     message = (
                         f"{self._folder}: other commands are {self._doing} it, by "
                         "another experiment or version, other files or options. Must "
@@ -143,12 +155,13 @@ class Job:
                         "ended, or stop them."
                     )
                     raise WorkspaceError(message)
-                if job is not None and is_open:
+                if is_open:
                     break
-                if job is not None and job["token"] == token:
-                    self._note_part(_ENDED)
-                    raise self._done()
-            elif not is_told:
+                if job["token"] == seen:
+                    raise self._done(job)
+            elif job is not None and is_open and job["key"] == self._key:
+                seen = job["token"]  # somebody brings it to its end
+            if not is_told:
                 is_told = True
                 logger.info(
                     "%s: another command is %s it: waiting", self._folder, self._doing
@@ -156,32 +169,44 @@ class Job:
             self._lock.release()
             time.sleep(PATIENCE)
         self._place = Place(self._folder, job["token"], self._place.level)
-        self._note_part(_AT_WORK)
+        self._parts.note_at_work()
 
-    def _begin(
-        self, key: str, prepare: Callable[[], object], resume: Callable[[], object]
+    def _go_on_or_begin(
+        self,
+        seen: str,
+        check: Callable[[], object],
+        prepare: Callable[[], object],
+        resume: Callable[[], object],
     ) -> str:
-        """Begin a job, or go on with one that others left; return its token."""
+        """
+        Go on with a job that others left, or begin one, alone; return its token.
+
+        Parameters
+        ----------
+        seen : str
+            The token of a job that others were bringing to its end a moment ago.
+        """
         job = read_job(self._folder)
-        if job is not None and job["key"] == key:
+        if job is not None and job["key"] == self._key:
             if not job["finished"]:
-                if self._part.exists():
-                    self._forget_failures()
-                for part in self._part.parent.glob("*"):  # to its end comes who is left
-                    write_bytes(part, _AT_WORK)
-                remove_scratches(self._folder)  # those who left them are no more
-                resume()
+                self._go_on(resume)
                 return str(job["token"])
-            is_run_again = self._part.exists() and self._part.read_bytes() == _ENDED
-            if not self._hands.waits and not is_run_again:
-                self._note_part(_ENDED)
-                raise self._done()
+            if job["token"] == seen or not self._parts.is_run_again():
+                raise self._done(job)
+        check()
         remove(shared_work_of(self._folder))
         remove_scratches(self._folder)
         prepare()
         token = secrets.token_hex(8)
-        write_job(self._folder, {"key": key, "token": token, "finished": False})
+        write_job(self._folder, {"key": self._key, "token": token, "finished": False})
         return token
+
+    def _go_on(self, resume: Callable[[], object]) -> None:
+        if self._parts.is_back():
+            self._forget_failures()
+        self._parts.reopen()
+        remove_scratches(self._folder)  # those who left them are no more
+        resume()
 
     def _forget_failures(self) -> None:
         """Let all tasks be tried anew that have no result, or one that says why."""
@@ -190,17 +215,13 @@ class Job:
             if result is None or "failure" in result:
                 remove(path)
 
-    @property
-    def _part(self) -> Path:
-        return shared_file(shared_work_of(self._folder) / "parts", self._hands.name)
-
-    def _note_part(self, what: bytes) -> None:
-        write_bytes(self._part, what)
-
-    def _done(self) -> LeftToOthersError:
+    def _done(self, job: Mapping[str, Any]) -> LeftToOthersError:
+        """Note that this command has ended its part, and say that nothing is left."""
+        self._parts.note_end()
+        failed = f" but {n} that failed" if (n := job.get("n_failed", 0)) else ""
         message = (
-            f"{self._folder}: nothing is left to do, others have done it all. Run it "
-            "again to have all looked at anew."
+            f"{self._folder}: nothing is left to do, others have done it all{failed}. "
+            "Run it again to have all looked at anew."
         )
         return LeftToOthersError(message)
 
@@ -261,9 +282,10 @@ class Job:
                 f"are at {len(results) - len(known)} of {len(results)} tasks. The last "
                 "of them finishes; if it dies, run one of them again."
             )
-            self._note_part(_ENDED)
+            self._parts.note_end()
             raise LeftToOthersError(message)
         self._be_alone()
+        self._n_failed = sum("failure" in result for result in known.values())
         return known
 
     def _left_by_others(
@@ -293,21 +315,24 @@ class Job:
                 logger.info("%s: another command finishes it: waiting", self._folder)
             time.sleep(PATIENCE)
         job = read_job(self._folder)
-        if job is None or job["token"] != self.token:
-            raise self._done()
-        if job["finished"]:
-            self._note_part(_ENDED)
-            raise self._done()
+        if job is None or job["key"] != self._key:
+            message = (
+                f"{self._folder}: another command came between, before this one could "
+                "finish. Must be one at a time, or the same command. Run it again."
+            )
+            raise WorkspaceError(message)
+        if job["token"] != self.token or job["finished"]:
+            raise self._done(job)
 
     def finish(self) -> None:
         """Note that all is done: results have served."""
         job = read_job(self._folder)
         assert job is not None  # this command holds the folder alone
         shared = shared_work_of(self._folder)
-        write_job(self._folder, {**job, "finished": True})
+        write_job(self._folder, {**job, "finished": True, "n_failed": self._n_failed})
         remove(shared / "tasks", shared / "processes")
         remove_scratches(self._folder)
-        self._note_part(_ENDED)
+        self._parts.note_end()
 
     def leave(self) -> None:
         """Let go of the folder."""

@@ -67,7 +67,7 @@ class Ledger:
 
     def is_held(self) -> bool:
         """Tell whether somebody is at the task; nothing is made to find that out."""
-        return self._lock.is_held()
+        return self._lock.is_held_alone()
 
     def read(self) -> Entry:
         """Read what has become of the task; it need not be held."""

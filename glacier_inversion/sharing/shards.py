@@ -40,7 +40,12 @@ class Shard:
     @property
     def name(self) -> str:
         """What this command is called in a job."""
-        return f"shard {self.number} of {self.of}"
+        return f"shard {self.number} {self.array}"
+
+    @property
+    def array(self) -> str:
+        """How the names end of all that a user starts together with it."""
+        return f"of {self.of}"
 
     def each(
         self, place: Place, work: Work, given: Any, tasks: Sequence[Task]

@@ -11,7 +11,7 @@ import torch
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
-from glacier_inversion.locks import working_in
+from glacier_inversion.locks import locked
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
@@ -22,7 +22,7 @@ from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.ensemble_folder import (
     check_seeds,
-    claim,
+    claiming,
     draw_curves,
     find_finished,
     sort_by_state,
@@ -128,10 +128,10 @@ def train_members(
     check_network(experiment)
     watch = Watch(experiment, folder, progress or Silent(), tensorboard)
     with (
-        working_in(folder, "training"),
+        locked(folder, "training"),
         samples_on_disk(experiment, tiles, folder, test_features, units) as data,
+        claiming(data.model(experiment), data, folder, overwrite),
     ):
-        claim(data.model(experiment), data, folder, overwrite)
         folders = {seed: member_path(folder, seed) for seed in seeds}
         states = sort_by_state(folders)
         tell_of_kept(folders)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ from glacier_inversion.errors import ModelError, TrainingError, WorkspaceError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.extra_training import n_mixed_in
 from glacier_inversion.files import remove
+from glacier_inversion.locks import writing_alone
 from glacier_inversion.training.curves import draw_training_curves
 from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.model.applicability import APPLICABILITY
@@ -47,17 +49,63 @@ def check_seeds(experiment: Experiment, seeds: list[int] | None) -> list[int]:
     return seeds
 
 
-def claim(model: Model, data: TrainingData, folder: Path, overwrite: bool) -> None:
+def refuse_others(model: Model, folder: Path) -> None:
     """
-    Make a folder the model's own, with what it is trained on.
+    Check that members of a model may join what is in a folder; nothing is changed.
 
     Raises
     ------
     ModelError
         It is another model's, or holds weights that are not those of this one.
+    """
+    if (message := describe_orphans(folder)) is not None:
+        raise ModelError(message)
+    if (folder / "model.json").exists():
+        differing = read_model(folder).differing(model)
+        if differing:
+            raise ModelError(describe_differing(folder, differing))
+    problems = find_unusable_members(folder, model)
+    if problems:
+        raise ModelError("\n".join(problems))
+
+
+@contextmanager
+def claiming(
+    model: Model, data: TrainingData, folder: Path, overwrite: bool
+) -> Iterator[None]:
+    """
+    Make a folder that this process holds alone the model's own, and write in it.
+
+    Raises
+    ------
+    ModelError
+        As from `refuse_others`; nothing is changed then.
     WorkspaceError
         It cannot be written.
     """
+    if not overwrite:
+        refuse_others(model, folder)
+    with writing_alone(folder):
+        claim(model, data, folder, overwrite)
+        yield
+
+
+def claim(model: Model, data: TrainingData, folder: Path, overwrite: bool) -> None:
+    """
+    Make a folder the model's own, with what it is trained on.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Remove what is there; else it has passed `refuse_others`.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be written.
+    """
+    if overwrite:
+        remove_model(folder)
     logger.info(
         "%d training and %d validation samples an epoch, from %d and %d points",
         len(data.train),
@@ -73,24 +121,14 @@ def claim(model: Model, data: TrainingData, folder: Path, overwrite: bool) -> No
             len(data.extra.points),
             len(data.extra_features),
         )
-    _claim(model, folder, overwrite)
+    _write_if_other(model, folder)
     keep_training_points(data.train, folder, model)
-    problems = find_unusable_members(folder, model)
-    if problems:
-        raise ModelError("\n".join(problems))
 
 
-def _claim(model: Model, folder: Path, overwrite: bool) -> None:
-    """Make *folder* the model's own, or refuse a folder that is another's."""
-    if overwrite:
-        remove_model(folder)
-    if (message := describe_orphans(folder)) is not None:
-        raise ModelError(message)
+def _write_if_other(model: Model, folder: Path) -> None:
+    """Write model.json, unless it says the same."""
     if (folder / "model.json").exists():
         there = read_model(folder)
-        differing = there.differing(model)
-        if differing:
-            raise ModelError(describe_differing(folder, differing))
         is_same = (there.splits, there.units) == (model.splits, model.units)
         if is_same and there.experiment.seeds_number == model.experiment.seeds_number:
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import write_bytes
+from glacier_inversion.files import remove, write_bytes
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
@@ -22,6 +22,7 @@ from glacier_inversion.training.ensemble_folder import (
     claim,
     draw_curves,
     find_finished,
+    refuse_others,
     tell_of_kept,
 )
 from glacier_inversion.training.model.logs import Log
@@ -85,14 +86,20 @@ def train_members_together(
         seed: member_path(folder, seed) for seed in check_seeds(experiment, seeds)
     }
 
+    def check() -> None:
+        _write_samples(experiment, tiles, folder, overwrite, test_features, units)
+
     def prepare() -> None:
-        _prepare(experiment, tiles, folder, overwrite, test_features, units)
+        _claim(experiment, folder, overwrite)
         tell_of_kept(folders)
 
     def resume() -> None:  # samples may be there, or a part of them
-        _prepare(experiment, tiles, folder, False, test_features, units)
+        _write_samples(experiment, tiles, folder, False, test_features, units)
+        _claim(experiment, folder, False)
 
-    with working_together(folder, "training", hands, key, prepare, resume) as job:
+    with working_together(
+        folder, "training", hands, key, prepare, resume, check
+    ) as job:
         progress.start("training", len(folders), "member")
         tasks = {member_task(seed): seed for seed in folders}
         given = experiment, folder, device
@@ -110,7 +117,7 @@ def log_failures(results: Mapping[str, Result]) -> None:
             logger.error("%s: %s", name, why)
 
 
-def _prepare(
+def _write_samples(
     experiment: Experiment,
     tiles: Mapping[str, Iterable[Tiles]],
     folder: Path,
@@ -118,12 +125,25 @@ def _prepare(
     test_features: Collection[str],
     units: Mapping[str, str | None],
 ) -> None:
-    """Write samples for all who train, and make the folder the model's own."""
-    with ExitStack() as unless_done:
-        unless_done.callback(remove_samples, folder)
+    """Write samples for all who train, unless the folder is another model's."""
+    with _removing_samples_unless_done(folder):
         write_samples(experiment, tiles, folder, test_features, units)
+        if not overwrite:
+            refuse_others(map_samples(folder).model(experiment), folder)
+
+
+def _claim(experiment: Experiment, folder: Path, overwrite: bool) -> None:
+    """Make a folder the model's own, by the samples that were written."""
+    with _removing_samples_unless_done(folder):
         data = map_samples(folder)
         claim(data.model(experiment), data, folder, overwrite)
+
+
+@contextmanager
+def _removing_samples_unless_done(folder: Path) -> Iterator[None]:
+    with ExitStack() as unless_done:
+        unless_done.callback(remove_samples, folder)
+        yield
         unless_done.pop_all()
 
 
@@ -136,6 +156,11 @@ def train_one(
 ) -> Result:
     """
     Train a member that is not finished, on the samples in its model's folder.
+
+    Returns
+    -------
+    result : dict
+        With a "failure", which says why, where the member does not learn.
 
     Raises
     ------
@@ -180,7 +205,8 @@ def sharing_samples(
     """
     Let samples lie in a model's folder for a block, written by who needs them first.
 
-    They stay for other members, until all of the experiment's are trained.
+    They stay for other members, until all of the experiment's are trained; that they
+    were there is marked until the folder of samples is removed, at the end of the job.
 
     Parameters
     ----------
@@ -193,7 +219,8 @@ def sharing_samples(
     try:
         while True:
             if lock.try_alone() and not _holds(mark, token):
-                _prepare(experiment, read(), folder, False, test_features, units)
+                _write_samples(experiment, read(), folder, False, test_features, units)
+                _claim(experiment, folder, False)
                 write_bytes(mark, token.encode())
             if lock.try_shared() and _holds(mark, token):
                 break
@@ -202,7 +229,7 @@ def sharing_samples(
         members = (member_path(folder, s) for s in range(experiment.seeds_number))
         states = {member_state(member) for member in members}
         if states <= {"finished", "failed"} and lock.try_alone():
-            remove_samples(folder)
+            remove(*(path for path in mark.parent.iterdir() if path != mark))
     finally:
         lock.release()
 

@@ -20,6 +20,7 @@ from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.engine import check_network, train_members
+from glacier_inversion.training.model.model import training_part
 from glacier_inversion.training.needed_memory import (
     estimate_memory,
     find_lack_in_training,
@@ -134,7 +135,7 @@ def train(
     _warn_of_memory(experiment, bounds, opened)
     folder = workspace.model(experiment.model_name)
     if hands is not None:
-        content = experiment.model_dump(mode="json")
+        content = training_part(experiment), experiment.seeds_number
         trained_on = digest_of_training(dataset, experiment)
         members = train_members_together(
             experiment,

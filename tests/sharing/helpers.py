@@ -21,6 +21,7 @@ class Here:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.array = ""  # all are of one
         self.waits = False
 
     def each(self, place, work, given, tasks):

@@ -2,22 +2,34 @@
 
 import logging
 import os
-import sys
 import threading
 
 import pytest
 
-from glacier_inversion.errors import LeftToOthersError, StoppedError, WorkspaceError
+from glacier_inversion.errors import (
+    LeftToOthersError,
+    ModelError,
+    StoppedError,
+    WorkspaceError,
+)
 from glacier_inversion.files import write_bytes
-from glacier_inversion.locks import locked, shared_work_of, working_in
+from glacier_inversion.locks import (
+    Lock,
+    lock_of,
+    locked,
+    shared_work_of,
+    working_in,
+)
 from glacier_inversion.progress import Silent
-from glacier_inversion.sharing.attempts import attempt
-from glacier_inversion.sharing.job import names_at_work, working_together
+from glacier_inversion.sharing.attempts import Place, attempt
+from glacier_inversion.sharing.job import Job, names_at_work, working_together
 from glacier_inversion.sharing.lost_processes import ProcessLostError
+from glacier_inversion.sharing.shards import Shard
+from glacier_inversion.workspace import shared_file
 from tests.helpers import read_all
 from tests.sharing.helpers import Here, done, square
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+fcntl = pytest.importorskip("fcntl", reason="flock is Unix's")
 TASKS = {f"task {n}": n for n in (3, 1, 2)}
 RESULTS = {"task 3": {"square": 9}, "task 1": {"square": 1}, "task 2": {"square": 4}}
 
@@ -43,7 +55,8 @@ def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square
 
 def work_but_not_end(folder, error, hands="one", do=square, prepare=lambda: None):
     """Take part in a job, whose end is an error."""
-    with working_together(folder, "training", Here(hands), "key", prepare) as job:
+    hands = Here(hands) if isinstance(hands, str) else hands
+    with working_together(folder, "training", hands, "key", prepare) as job:
         job.do(do, folder, TASKS, Silent())
         raise error
 
@@ -57,7 +70,7 @@ def test_one_command_does_all(tmp_path, caplog):
     assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
     assert len(begun) == 2
     left = read_all(shared_work_of(tmp_path / "here"))
-    assert left.keys() == {"job.json"}
+    assert left.keys() == {"job.json", "parts/one.txt"}
 
 
 def test_tasks_are_shared_and_the_last_one_finishes(tmp_path):
@@ -226,6 +239,133 @@ def test_what_failed_is_tried_anew(tmp_path):
     with pytest.raises(ZeroDivisionError):
         work_but_not_end(tmp_path, ZeroDivisionError(), "one", square)
     assert done(tmp_path) == {1: 2, 2: 1, 3: 1}
+
+
+def fail_at_one(folder, number):
+    """Do a task; one of them has no result."""
+    square(folder, number)
+    return {"failure": "why"} if number == 1 else {}
+
+
+def test_another_array_tries_anew_what_has_failed(tmp_path):
+    "Though the job came to its end; who is late of the same array does not, and is told."
+    with working_together(tmp_path, "drawing into", Shard(1, 4, 1), "key") as job:
+        job.do(fail_at_one, tmp_path, TASKS, Silent())
+    late = (
+        r"nothing is left to do, others have done it all but 1 that failed\. Run it ag"
+    )
+    with (
+        pytest.raises(LeftToOthersError, match=late),
+        working_together(tmp_path, "drawing into", Shard(2, 4, 1), "key"),
+    ):
+        pass
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+    with working_together(tmp_path, "drawing into", Shard(1, 2, 1), "key") as job:
+        assert job.do(square, tmp_path, TASKS, Silent()) == RESULTS
+    assert done(tmp_path) == {1: 2, 2: 2, 3: 2}
+
+
+def test_another_array_tries_anew_what_failed_in_a_job_that_is_open(tmp_path):
+    "And nothing else; one of the same array that comes first takes it as it is."
+    for shard, n_tries in ((1, 4), 1), ((2, 4), 1), ((1, 2), 2):
+        hands = Shard(*shard, 1)
+        with pytest.raises(ZeroDivisionError):
+            work_but_not_end(tmp_path, ZeroDivisionError(), hands, fail_at_one)
+        assert done(tmp_path) == {1: n_tries, 2: 1, 3: 1}
+
+
+def test_who_is_run_again_while_the_last_one_finishes_has_nothing_to_do(tmp_path):
+    "It waits to see whether that comes to its end, and begins nothing anew."
+    said = []
+
+    def run_again():
+        try:
+            work(tmp_path, 3, "one", prepare=lambda: said.append("prepared"))
+        except LeftToOthersError as error:
+            said.append(str(error))
+
+    def meet(folder, number):
+        """Do a task, while another command comes to the end of its part."""
+        if number == 1:
+            with pytest.raises(LeftToOthersError, match="others are at 1 of 3"):
+                work(folder, 3, "one")
+        return square(folder, number)
+
+    (tmp_path / "here").mkdir()
+    hands = Here("two")
+    with working_together(tmp_path / "here", "drawing into", hands, "key") as job:
+        job.do(meet, tmp_path, TASKS, Silent())
+        again = threading.Thread(target=run_again)
+        again.start()
+        again.join(0.5)
+        assert again.is_alive()
+        assert not said
+    again.join(20)
+    assert len(said) == 1
+    assert "nothing is left to do" in said[0]
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+
+
+def test_what_may_not_begin_leaves_what_others_have_done(tmp_path):
+    "A command with another key that is refused, as it would mix two models."
+
+    def refuse():
+        message = "must not be mixed"
+        raise ModelError(message)
+
+    with pytest.raises(ZeroDivisionError):
+        work_but_not_end(tmp_path, ZeroDivisionError())
+    with (
+        pytest.raises(ModelError),
+        working_together(
+            tmp_path, "training", Here("one"), "another", lambda: 1 // 0, check=refuse
+        ),
+    ):
+        pass
+    with working_together(
+        tmp_path, "training", Here("one"), "key", lambda: 1 // 0
+    ) as job:
+        assert job.do(square, tmp_path, TASKS, Silent()) == RESULTS
+    assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
+
+
+def test_who_only_looks_keeps_no_task_from_being_taken_up(tmp_path):
+    "`ginv train --status` may look at the moment at which a shard looks, too."
+    with working_together(tmp_path, "training", Here("one"), "key") as job:
+        ledger = Place(tmp_path, job.token, logging.INFO).ledger("task 1")
+        with ledger.held():
+            assert names_at_work(tmp_path, list(TASKS)) == {"task 1"}
+        path = shared_file(shared_work_of(tmp_path) / "tasks", "task 1")
+        with path.open() as looked_at:
+            fcntl.flock(looked_at, fcntl.LOCK_SH)
+            assert not names_at_work(tmp_path, list(TASKS))
+        job.do(square, tmp_path, TASKS, Silent())
+
+
+def test_who_waits_says_so(tmp_path, caplog):
+    "For commands that hold the folder together without a job that it can read, too."
+    caplog.set_level(logging.INFO, "glacier_inversion")
+    others = Lock(lock_of(tmp_path / "here"))
+    assert others.try_shared()
+    threading.Timer(0.5, others.release).start()
+    assert work(tmp_path, 3) == RESULTS
+    said = [r.message for r in caplog.records if "waiting" in r.message]
+    assert said == [f"{tmp_path / 'here'}: another command is drawing into it: waiting"]
+
+
+def test_another_command_that_comes_before_the_end_is_told_of(tmp_path, monkeypatch):
+    "It takes the folder in the moment in which that changes hands."
+    be_alone = Job._be_alone
+
+    def be_alone_later(job):
+        job.leave()
+        with working_in(tmp_path / "here", "drawing into"):
+            pass
+        be_alone(job)
+
+    monkeypatch.setattr(Job, "_be_alone", be_alone_later)
+    with pytest.raises(WorkspaceError, match="here: another command came between"):
+        work(tmp_path, 3)
 
 
 @pytest.mark.parametrize("error", [WorkspaceError("why"), KeyboardInterrupt()])

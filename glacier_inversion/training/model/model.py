@@ -80,14 +80,14 @@ class Model:
     def differing(self, other: Model) -> list[str]:
         """Name the keys of experiment and dataset in which another model differs."""
         mine, others = (
-            {**_flat(_training_part(_dump(model.experiment))), **model._fitted()}
+            {**_flat(training_part(model.experiment)), **model._fitted()}
             for model in (self, other)
         )
         if self.splits is not None and other.splits is not None:
             moved = [s for s in _TRAINED if set(self.splits[s]) != set(other.splits[s])]
             if moved:  # all that is fitted differs then, and says nothing more
-                mine = _flat(_training_part(_dump(self.experiment)))
-                others = _flat(_training_part(_dump(other.experiment)))
+                mine = _flat(training_part(self.experiment))
+                others = _flat(training_part(other.experiment))
                 mine[f"dataset_description.split ({' and '.join(moved)})"] = True
         return sorted(
             key
@@ -103,7 +103,7 @@ class Model:
         Values that are the defaults, and the name, are left out: keys that are added
         later, with a default that changes nothing, do not change it.
         """
-        part = _training_part(_dump(self.experiment, exclude_defaults=True))
+        part = training_part(self.experiment, exclude_defaults=True)
         del part["model_name"]
         content = json.dumps({**_flat(part), **self._fitted()}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -118,15 +118,14 @@ class Model:
         return {**self.contents, **scales}
 
 
-def _dump(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
-    return experiment.model_dump(
-        mode="json", by_alias=True, exclude_defaults=exclude_defaults
-    )
+def _dump(experiment: Experiment, **options: Any) -> dict[str, Any]:
+    return experiment.model_dump(mode="json", by_alias=True, **options)
 
 
-def _training_part(experiment: dict[str, Any]) -> dict[str, Any]:
-    """Return what training depends on, entries without effect left out."""
-    part = {k: v for k, v in experiment.items() if k not in _MAY_CHANGE}
+def training_part(experiment: Experiment, **options: Any) -> dict[str, Any]:
+    """Return what training depends on, as JSON has it, without what has no effect."""
+    whole = _dump(experiment, **options)
+    part = {k: v for k, v in whole.items() if k not in _MAY_CHANGE}
     inputs = {variable["name"] for variable in part["inputs"]}
     outputs = {variable["name"] for variable in part["outputs"]}
     for key in ("losses_name", "metrics_name", "loss_weights"):
