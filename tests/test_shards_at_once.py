@@ -8,6 +8,7 @@ import pytest
 
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.files import write_bytes
+from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.training import together
 from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
@@ -122,6 +123,23 @@ def test_a_shard_reports_the_models_that_it_has_finished(finished, tmp_path):
     assert "drawings/small: nothing is left to do" in drawn.stderr
     assert "ERROR: west" in drawn.stderr
     assert "drawings/other/south" in drawn.stdout
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("command", ["crossval --folds 3", "evaluate"])
+def test_a_command_that_works_alone_is_refused_at_once(finished, tmp_path, command):
+    "Before it has trained or predicted anything, while shards are at work."
+    run = copy_of(finished, tmp_path)
+    split = "test" if command == "evaluate" else "crossval"
+    shard = Lock(lock_of(run.root / "evaluations/small" / split))
+    assert shard.try_shared()
+    try:
+        ended = run(*command.split())
+    finally:
+        shard.release()
+    assert ended.exit_code == 1
+    assert "another command is" in ended.stderr
+    assert not list(run.root.rglob("folds"))
 
 
 @pytest.mark.usefixtures("without_processes")

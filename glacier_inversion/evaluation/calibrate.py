@@ -24,7 +24,7 @@ from glacier_inversion.evaluation.subject import (
 )
 from glacier_inversion.evaluation.uncertainty import calibrate_output, score_calibration
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.locks import working_in
+from glacier_inversion.locks import locked
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.calibration import (
     Calibration,
@@ -101,28 +101,29 @@ def calibrate(
     )
     with scoring as scored:
         calibrations = calibrate_outputs(experiment, scored.scores, scored.pixels, None)
-    written = None
-    if calibrations:
-        written = keep_calibration(
-            experiment,
-            workspace,
-            open_dataset(experiment, workspace),
-            calibrations,
-            len(scored.ensemble.seeds),
-            "validation",
+        written = None
+        if calibrations:
+            written = keep_calibration(
+                experiment,
+                workspace,
+                open_dataset(experiment, workspace),
+                calibrations,
+                len(scored.ensemble.seeds),
+                "validation",
+            )
+        if written is None:
+            folder = workspace.model(name_subject(experiment))
+            message = (
+                f"{folder}: cannot be calibrated. Must be trained from this experiment "
+                "and dataset, and have four validation features at least of which a "
+                "measured output is known. Run 'ginv crossval', which takes those of "
+                "training, too."
+            )
+            raise DatasetError(message)
+        evaluated = write_evaluation(experiment, workspace, scored)
+        return CalibrationReport(
+            [written, *evaluated.written], evaluated.metrics, evaluated.failures
         )
-    if written is None:
-        folder = workspace.model(name_subject(experiment))
-        message = (
-            f"{folder}: cannot be calibrated. Must be trained from this experiment and "
-            "dataset, and have four validation features at least of which a measured "
-            "output is known. Run 'ginv crossval', which takes those of training, too."
-        )
-        raise DatasetError(message)
-    evaluated = write_evaluation(experiment, workspace, scored)
-    return CalibrationReport(
-        [written, *evaluated.written], evaluated.metrics, evaluated.failures
-    )
 
 
 def calibrate_outputs(
@@ -231,7 +232,7 @@ def keep_calibration(
                 own,
             )
             return None
-    with working_in(folder, "training or calibrating"):
+    with locked(folder, "training or calibrating"):
         models = []
         for place, own in folders.items():
             model = read_model(own)

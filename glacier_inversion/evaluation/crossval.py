@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.locks import working_in
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.shards import find_hands
@@ -166,7 +166,8 @@ def crossval(
         with_test=with_test,
         progress=progress,
     )
-    trained: AbstractContextManager[None] = nullcontext()
+    folder = workspace.evaluations(plan.name, CROSSVAL)
+    trained = working_in(folder, "cross-validating into")
     if hands is not None:
         of_device: DeviceName = "cuda" if of_gpu else "cpu"
         trained = training_folds_together(
@@ -190,7 +191,7 @@ def crossval(
             done.append(_predict(plan, fold, ensemble, failures, progress))
         for feature, why in failures.items():
             logger.error("%s: %s", feature, why)
-        metrics, written = _score(plan, done, hands is not None)
+        metrics, written = _score(plan, done)
         return CrossvalReport(written, metrics, plan.folds, failures)
 
 
@@ -255,9 +256,7 @@ def _predict(
     return OutOfFold(fold, ensemble.seeds, pixels, methods)
 
 
-def _score(
-    plan: FoldPlan, done: list[OutOfFold], is_held: bool
-) -> tuple[dict[str, Any], list[Path]]:
+def _score(plan: FoldPlan, done: list[OutOfFold]) -> tuple[dict[str, Any], list[Path]]:
     """Score all folds as one, calibrate by their errors, and write what is found."""
     experiment, workspace, dataset = plan.experiment, plan.workspace, plan.dataset
     of_folds = workspace.model(plan.name) / FOLDS
@@ -285,7 +284,7 @@ def _score(
         "outputs": scores,
     }
     written = write_crossval(
-        experiment, workspace, dataset, plan.folds, pixels, metrics, is_held
+        experiment, workspace, dataset, plan.folds, pixels, metrics
     )
     calibration = keep_calibration(
         experiment, workspace, dataset, calibrations, len(seeds), "crossval"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from glacier_inversion.evaluation.tables import (
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
-from glacier_inversion.locks import working_in
 from glacier_inversion.state_files import to_state
 from glacier_inversion.workspace import Workspace
 
@@ -41,30 +39,28 @@ def write_crossval(
     folds: Sequence[Fold],
     pixels: Mapping[str, KnownPixels],
     metrics: dict[str, Any],
-    is_held: bool,
 ) -> list[Path]:
     """
     Write numbers, points and outlines, all of them or none; return their paths.
 
-    The folder that they are written to may be held by the caller, if *is_held*.
+    The caller holds the folder that they are written to.
     """
     folder = workspace.evaluations(metrics["model"], CROSSVAL)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with nullcontext() if is_held else working_in(folder, "cross-validating into"):
-        residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
-        fold_of = {feature: f.name for f in folds for feature in f.held_out}
-        residuals.insert(2, "fold", residuals["feature"].map(fold_of))
-        kinds = {output: kind_of(experiment.losses_name[output]) for output in pixels}
-        outlines = tabulate_folds(dataset, fold_of, pixels, kinds, epsg)
-        contents = (
-            to_state(metrics, FORMAT),
-            format_csv(metrics).encode(),
-            format_predictions(residuals).encode(),
-            to_geopackage(residuals, "residuals"),
-            to_geopackage(outlines, "folds"),
-        )
-        with replacing_all(written) as scratches:
-            for scratch, content in zip(scratches, contents, strict=True):
-                scratch.write_bytes(content)
+    residuals = tabulate_residuals(pixels, metrics["seeds"], epsg)
+    fold_of = {feature: f.name for f in folds for feature in f.held_out}
+    residuals.insert(2, "fold", residuals["feature"].map(fold_of))
+    kinds = {output: kind_of(experiment.losses_name[output]) for output in pixels}
+    outlines = tabulate_folds(dataset, fold_of, pixels, kinds, epsg)
+    contents = (
+        to_state(metrics, FORMAT),
+        format_csv(metrics).encode(),
+        format_predictions(residuals).encode(),
+        to_geopackage(residuals, "residuals"),
+        to_geopackage(outlines, "folds"),
+    )
+    with replacing_all(written) as scratches:
+        for scratch, content in zip(scratches, contents, strict=True):
+            scratch.write_bytes(content)
     return written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import replacing_all
 from glacier_inversion.geodata.vectors import to_geopackage
-from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.shards import find_hands
@@ -140,27 +138,21 @@ def evaluate(
                 of_output["uncertainty"] = score_calibration(
                     scored.pixels[output], calibrations.get(output)
                 )
-        return write_evaluation(experiment, workspace, scored, hands is not None)
+        return write_evaluation(experiment, workspace, scored)
 
 
 def write_evaluation(
-    experiment: Experiment,
-    workspace: Workspace,
-    scored: SplitScores,
-    is_held: bool = False,
+    experiment: Experiment, workspace: Workspace, scored: SplitScores
 ) -> EvaluationReport:
     """
     Write numbers and points into evaluations/MODEL/SPLIT, all of them or none.
 
-    Parameters
-    ----------
-    is_held : bool
-        Whether the caller holds that folder.
+    Within the block of `scoring_split`, which holds that folder.
 
     Raises
     ------
     WorkspaceError
-        They cannot be written, or another command is writing them.
+        They cannot be written.
     """
     ensemble, name = scored.ensemble, scored.ensemble.name
     metrics = {
@@ -177,16 +169,15 @@ def write_evaluation(
     folder = workspace.evaluations(name, scored.split)
     written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
-    with nullcontext() if is_held else working_in(folder, "evaluating into"):
-        residuals = tabulate_residuals(scored.pixels, ensemble.seeds, epsg)
-        files = (
-            to_state(metrics, FORMAT),
-            format_csv(metrics).encode(),
-            to_geopackage(residuals, "residuals"),
-        )
-        with replacing_all(written) as scratches:
-            for scratch, content in zip(scratches, files, strict=True):
-                scratch.write_bytes(content)
+    residuals = tabulate_residuals(scored.pixels, ensemble.seeds, epsg)
+    files = (
+        to_state(metrics, FORMAT),
+        format_csv(metrics).encode(),
+        to_geopackage(residuals, "residuals"),
+    )
+    with replacing_all(written) as scratches:
+        for scratch, content in zip(scratches, files, strict=True):
+            scratch.write_bytes(content)
     return EvaluationReport(written, metrics, scored.pixels, scored.failures)
 
 

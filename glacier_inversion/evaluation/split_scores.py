@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import get_args
 
@@ -25,6 +25,7 @@ from glacier_inversion.evaluation.scores import Scores, score_outputs
 from glacier_inversion.evaluation.subject import open_subject
 from glacier_inversion.experiment.evaluation import find_other_units, rasters_of
 from glacier_inversion.experiment.experiment import Experiment
+from glacier_inversion.locks import working_in
 from glacier_inversion.patches.tiles import Tiles, contents
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.attempts import Hands
@@ -84,7 +85,7 @@ def scoring_split(
     """
     Predict what is known, and score it, as `evaluate` does before it writes.
 
-    With *hands* the folder of the evaluation is held for the block, in which it writes.
+    The folder of the evaluation is held for the block, in which it writes.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def scoring_split(
 
     Raises
     ------
-    DatasetError, ModelError, DeviceError, LeftToOthersError
+    DatasetError, ModelError, DeviceError, LeftToOthersError, WorkspaceError
         As `evaluate` raises them.
     """
     for name, value, allowed in (
@@ -130,25 +131,35 @@ def scoring_split(
     rasters = rasters_by_output(experiment)
     own, failures = ensemble.model.experiment, dataset.find_failed(split)
     progress.start("evaluating", len(features) + len(trained), "feature")
-    predicting: AbstractContextManager[dict[str, Parts | str] | None] = nullcontext()
-    if hands is not None:
-        predicting = predicting_together(
-            experiment,
-            workspace,
-            ensemble,
-            dataset,
-            split,
-            features,
-            rasters,
-            hands,
-            progress,
-        )
-    elif min(jobs, len(features)) > 1:
-        predicted = predict_side_by_side(
-            experiment, workspace, ensemble, split, features, rasters, jobs, progress
-        )
-        predicting = nullcontext(predicted)
-    with predicting as read:
+    read: dict[str, Parts | str] | None = None  # None: here, one after the other
+    with ExitStack() as held:
+        if hands is not None:
+            predicting = predicting_together(
+                experiment,
+                workspace,
+                ensemble,
+                dataset,
+                split,
+                features,
+                rasters,
+                hands,
+                progress,
+            )
+            read = held.enter_context(predicting)
+        else:
+            folder = workspace.evaluations(ensemble.name, split)
+            held.enter_context(working_in(folder, "evaluating into"))
+            if min(jobs, len(features)) > 1:
+                read = predict_side_by_side(
+                    experiment,
+                    workspace,
+                    ensemble,
+                    split,
+                    features,
+                    rasters,
+                    jobs,
+                    progress,
+                )
         training = read_known_pixels(own, dataset, trained, rasters, progress)
         pixels = read_known_pixels(
             own,
