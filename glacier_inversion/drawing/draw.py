@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import shapely
-
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.dataset.profile_lines import (
     find_stray_profiles,
     read_profiles,
 )
-from glacier_inversion.drawing.applicability import tell_unlike
-from glacier_inversion.drawing.drawn_features import DrawnFeature
-from glacier_inversion.drawing.drawn_together import draw_features, drawing_into
-from glacier_inversion.drawing.holes import tell_holes, write_holes
-from glacier_inversion.drawing.maps import Map, lay_map
+from glacier_inversion.drawing.maps import lay_map
+from glacier_inversion.drawing.model_drawing import draw_model
 from glacier_inversion.drawing.models import (
-    describe_way,
     features_of,
     open_ensembles,
 )
-from glacier_inversion.drawing.planned_maps import PlannedMaps
-from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.published_volumes import find_published, warn_of_units
-from glacier_inversion.drawing.shown_together import remove_outdated, show_together
-from glacier_inversion.drawing.styles import (
-    DrawnMaps,
-    style_path,
-)
-from glacier_inversion.drawing.volume_tables import (
-    find_thicknesses,
-    read_calibrations,
-    write_volumes,
-)
-from glacier_inversion.drawing.volumes import MeanThickness
+from glacier_inversion.drawing.planning import open_drawn_dataset
 from glacier_inversion.errors import (
     DatasetError,
     LeftToOthersError,
     ModelError,
-    OutlineError,
-    RasterError,
 )
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove
-from glacier_inversion.geodata.geotiffs import gdal_ready
-from glacier_inversion.geodata.map_files import auxiliary_path
 from glacier_inversion.progress import Progress, Silent
-from glacier_inversion.sharing.attempts import Hands
 from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.shards import find_hands
-from glacier_inversion.training.model.calibration import OutputCalibration
-from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import Device, open_device
 from glacier_inversion.workspace import Workspace
 
@@ -162,9 +131,7 @@ def draw(
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     progress = progress or Silent()
     description = experiment.drawing_description
-    surfaces = [description.bed.surface] if description.bed else []
-    published = itertools.chain.from_iterable(find_published(experiment).values())
-    dataset = open_dataset(experiment, workspace, [*surfaces, *published])
+    dataset = open_drawn_dataset(experiment, workspace)
     problems: list[str] = []
     named: list[str] = []
     try:
@@ -199,7 +166,7 @@ def draw(
     left: list[LeftToOthersError] = []
     for ensemble in ensembles:
         try:
-            written += _draw_model(
+            written += draw_model(
                 experiment,
                 workspace,
                 ensemble,
@@ -218,126 +185,3 @@ def draw(
     for by_others in left:  # beside what this command has finished, and reports
         logger.info("%s", by_others)
     return DrawingReport(written, failures)
-
-
-def _draw_model(
-    experiment: Experiment | Application,
-    workspace: Workspace,
-    ensemble: Ensemble,
-    dataset: BuiltDataset,
-    maps: Sequence[Map],
-    lines: Mapping[str, list[shapely.LineString]],
-    hands: Hands | None,
-    jobs: int,
-    failures: dict[str, str],
-    progress: Progress,
-) -> list[Path]:
-    """Draw all of one model, and note why features and profiles could not be drawn."""
-    logger.info(
-        "%s: drawing with %d members on %s, %s",
-        ensemble.name,
-        len(ensemble.seeds),
-        ensemble.device,
-        describe_way(ensemble),
-    )
-    folder = workspace.drawings(ensemble.name)
-    thicknesses = []
-    if maps:
-        bed = experiment.drawing_description.bed
-        thicknesses = find_thicknesses(ensemble, dataset, bed)
-        warn_of_units(ensemble.name, experiment, thicknesses, dataset.units)
-    calibrations = read_calibrations(ensemble, thicknesses)
-    asked = {output: calibrations.get(output) for output in thicknesses}
-    planned = PlannedMaps(experiment, workspace, ensemble, dataset, asked)
-    drawing = drawing_into(folder, planned, maps, lines, hands, progress)
-    with drawing as failed, gdal_ready():
-        if hands is not None:  # which told of it
-            progress = Silent()
-        found: dict[str, DrawnFeature] = {}
-        problems: dict[str, str] = {}
-        with closing(
-            draw_features(planned, maps, failed, jobs, progress)
-        ) as being_drawn:
-            for feature, of_feature in being_drawn:
-                if isinstance(of_feature, str):
-                    logger.error("%s: %s", feature, of_feature)
-                    problems[feature] = of_feature
-                    continue
-                tell_holes(of_feature.holes)
-                if not found:
-                    remove_outdated(folder, ensemble)
-                paths = of_feature.maps.values()
-                remove(*map(style_path, paths))
-                # what GDAL or QGIS found out of the map that was there
-                remove(*map(auxiliary_path, paths))
-                found[feature] = of_feature
-                if not of_feature.holes.n_drawn:  # which is logged, with its causes
-                    problems[feature] = "nothing could be drawn"
-        # in the order of the maps, whichever was drawn first
-        names = [own.feature for own in maps]
-        failures |= {name: problems[name] for name in names if name in problems}
-        done = {name: found[name] for name in names if name in found}
-        written = [path for of in done.values() for path in of.maps.values()]
-        of_run: DrawnMaps = {}
-        for of_feature in done.values():
-            for of_what, path in of_feature.maps.items():
-                of_run.setdefault(of_what, []).append(path)
-        n_kept = sum(of_feature.is_kept for of_feature in done.values())
-        if n_kept and hands is None:  # else others have drawn them just now
-            logger.info(
-                "%s: kept the maps of %d of %d features, which would be the same",
-                ensemble.name,
-                n_kept,
-                len(maps),
-            )
-        try:
-            extremes = {p: e for of in done.values() for p, e in of.extremes.items()}
-            grids = {drawn.feature: drawn.grid for drawn in maps}
-            written += show_together(
-                experiment, ensemble.name, folder, of_run, extremes, grids, dataset
-            )
-        except RasterError as error:  # a map that was drawn is gone
-            logger.error("%s: %s", ensemble.name, error)
-            failures[f"mosaics of {ensemble.name}"] = str(error)
-        if done:
-            tell_unlike(ensemble.name, [of.holes for of in done.values()])
-            every = (done.get(f) or planned.find_drawn(f) for f in dataset.rows)
-            written += _write_tables(
-                folder,
-                ensemble.name,
-                [of_feature for of_feature in every if of_feature is not None],
-                calibrations,
-                dataset,
-                experiment.dataset_description.epsg,
-            )
-        for name, profile in lines.items():
-            try:
-                written += draw_profile(
-                    experiment, workspace, ensemble, dataset, profile, name
-                )
-            except (DatasetError, OutlineError, RasterError) as error:
-                logger.error("profile %s: %s", name, error)
-                failures[f"profile {name}"] = str(error)
-            progress.advance(name)
-    return written
-
-
-def _write_tables(
-    folder: Path,
-    model: str,
-    features: Sequence[DrawnFeature],
-    calibrations: Mapping[str, OutputCalibration],
-    dataset: BuiltDataset,
-    epsg: int,
-) -> list[Path]:
-    """Write the tables of holes and of volumes, of all that is drawn."""
-    written = [write_holes(folder, [of_feature.holes for of_feature in features])]
-    means: dict[str, list[MeanThickness]] = {}
-    for of_feature in features:
-        for output, mean in of_feature.thicknesses.items():
-            means.setdefault(output, []).append(mean)
-    if means:
-        written += write_volumes(
-            folder, model, means, calibrations, dataset.outlines, epsg
-        )
-    return written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,14 +11,12 @@ import shapely
 import torch
 
 from glacier_inversion.choices import DeviceName, DrawingMethod
-from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.drawn_features import DrawnFeature
 from glacier_inversion.drawing.feature_maps import draw_feature
 from glacier_inversion.drawing.maps import Map, lay_map
 from glacier_inversion.drawing.models import open_ensembles
 from glacier_inversion.drawing.planned_maps import PlannedMaps
-from glacier_inversion.drawing.published_volumes import find_published
-from glacier_inversion.drawing.volume_tables import find_thicknesses, read_calibrations
+from glacier_inversion.drawing.planning import open_drawn_dataset, plan_maps
 from glacier_inversion.errors import DatasetError, ModelError, RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -40,7 +37,12 @@ from glacier_inversion.workspace import Workspace
 
 
 class _Given(NamedTuple):
-    """What a process must know to draw features of a model."""
+    """
+    What a process must know to draw features of a model.
+
+    All that maps depend on: what `draw` is told and is not here has no effect on maps
+    that other processes draw.
+    """
 
     token: str
     experiment: Experiment | Application
@@ -186,15 +188,13 @@ def _draw_one(given: _Given, feature: str) -> DrawnFeature | str:
 
 def _plan(given: _Given) -> PlannedMaps:
     """Open what `draw` opens, but for other models."""
-    experiment, description = given.experiment, given.experiment.drawing_description
-    surfaces = [description.bed.surface] if description.bed else []
-    published = itertools.chain.from_iterable(find_published(experiment).values())
-    dataset = open_dataset(experiment, given.workspace, [*surfaces, *published])
+    experiment, workspace = given.experiment, given.workspace
+    dataset = open_drawn_dataset(experiment, workspace)
     problems: list[str] = []
     ensembles = open_ensembles(
         experiment,
         dataset,
-        given.workspace,
+        workspace,
         given.method,
         open_device(given.device),
         problems,
@@ -203,7 +203,4 @@ def _plan(given: _Given) -> PlannedMaps:
     if problems:
         raise ModelError("\n".join(problems))
     (ensemble,) = ensembles
-    thicknesses = find_thicknesses(ensemble, dataset, description.bed)
-    calibrations = read_calibrations(ensemble, thicknesses)
-    asked = {output: calibrations.get(output) for output in thicknesses}
-    return PlannedMaps(experiment, given.workspace, ensemble, dataset, asked)
+    return plan_maps(experiment, workspace, ensemble, dataset, with_volumes=True)
