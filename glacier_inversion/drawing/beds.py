@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.grid import exact
 from glacier_inversion.patches.interpolation import interpolate
@@ -17,7 +17,11 @@ from glacier_inversion.patches.lattice import Layout
 
 
 def with_bed(
-    values: PredictedBlock, bed: Bed, dataset: BuiltDataset, drawn: Map, layout: Layout
+    values: PredictedBlock,
+    bed: Bed,
+    dataset: BuiltDataset,
+    extent: MapExtent,
+    layout: Layout,
 ) -> PredictedBlock:
     """
     Add the bed of every member to what is predicted within a block.
@@ -33,7 +37,7 @@ def with_bed(
     DatasetError
         The tile of the surface is missing or damaged.
     """
-    everywhere = read_raster_at(bed.surface, values, dataset, drawn, layout)
+    everywhere = read_raster_at(bed.surface, values, dataset, extent, layout)
     surface = everywhere[values.predicted]
     of_members = surface - np.maximum(values.values[bed.thickness], 0)
     targets = dict(values.targets)
@@ -61,7 +65,7 @@ def read_raster_at(
     raster: str,
     values: PredictedBlock,
     dataset: BuiltDataset,
-    drawn: Map,
+    extent: MapExtent,
     layout: Layout,
 ) -> NDArray[np.float32]:
     """
@@ -71,17 +75,17 @@ def read_raster_at(
     there, too.
     """
     resolution = dataset.resolutions[raster]
-    grid = dataset.grid(drawn.feature, resolution)
+    grid = dataset.grid(extent.feature, resolution)
     # pixels of the raster in a finest one of the model's: whole numbers, so that what
     # lies half-way between pixels does so exactly
     per_pixel = exact(layout.resolution) / exact(resolution)
     places, windows = [], []
-    for points, n_px in zip(drawn.points(values.block), grid.shape, strict=True):
+    for points, n_px in zip(extent.points(values.block), grid.shape, strict=True):
         doubled = (2 * points + layout.window_px) * per_pixel.numerator
         place = doubled / (2 * per_pixel.denominator) - 0.5
         first, last = math.floor(place[0]), math.floor(place[-1]) + 1
         start = min(max(first, 0), n_px - 1)
         windows.append(slice(start, min(max(last, start), n_px - 1) + 1))
         places.append(place - start)
-    tile = dataset.read_raster(drawn.feature, raster, *windows)
+    tile = dataset.read_raster(extent.feature, raster, *windows)
     return interpolate(tile, *places)

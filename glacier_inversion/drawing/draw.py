@@ -142,7 +142,7 @@ def draw(
     ensembles = open_ensembles(experiment, dataset, workspace, method, device, problems)
     if problems:
         raise ModelError("\n".join(dict.fromkeys(problems)))
-    maps = {
+    extents = {
         ensemble.name: [
             lay_map(experiment, ensemble, dataset, feature, description.clip_to_outline)
             for feature in features_of(ensemble, dataset, description.features, named)
@@ -156,10 +156,10 @@ def draw(
         drawable = {feature: dataset.outlines[feature] for feature in dataset.rows}
         for stray in find_stray_profiles(lines, drawable):
             logger.warning("%s", stray)
-    laid = [drawn for of_model in maps.values() for drawn in of_model]
+    laid = [extent for of_model in extents.values() for extent in of_model]
     if not laid and not failures and not description.profiles:
         logger.warning("drawing_description: names no feature and no profile")
-    n_blocks = sum(len(drawn.blocks(device.block_px)) for drawn in laid)
+    n_blocks = sum(len(extent.blocks(device.block_px)) for extent in laid)
     n_steps = n_blocks + len(lines) * len(ensembles)
     progress.start("drawing", n_steps, "block")
     written: list[Path] = []
@@ -171,7 +171,7 @@ def draw(
                 workspace,
                 ensemble,
                 dataset,
-                maps[ensemble.name],
+                extents[ensemble.name],
                 lines,
                 hands,
                 1 if hands is not None else n_jobs,

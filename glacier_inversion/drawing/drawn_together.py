@@ -13,7 +13,7 @@ import torch
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.drawing.drawn_features import DrawnFeature
 from glacier_inversion.drawing.feature_maps import draw_feature
-from glacier_inversion.drawing.maps import Map, lay_map
+from glacier_inversion.drawing.maps import MapExtent, lay_map
 from glacier_inversion.drawing.models import open_ensembles
 from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.planning import open_drawn_dataset, plan_maps
@@ -54,7 +54,7 @@ class _Given(NamedTuple):
 
 def draw_features(
     planned: PlannedMaps,
-    maps: Sequence[Map],
+    extents: Sequence[MapExtent],
     failed: Mapping[str, str],
     jobs: int,
     progress: Progress,
@@ -76,13 +76,13 @@ def draw_features(
         raised.
     """
     yield from failed.items()
-    maps = [drawn for drawn in maps if drawn.feature not in failed]
-    if min(jobs, len(maps)) <= 1:
-        for drawn in maps:
-            yield drawn.feature, _try_to_draw(planned, drawn, progress)
+    extents = [extent for extent in extents if extent.feature not in failed]
+    if min(jobs, len(extents)) <= 1:
+        for extent in extents:
+            yield extent.feature, _try_to_draw(planned, extent, progress)
         return
     block_px = planned.ensemble.device.block_px
-    n_blocks = {drawn.feature: len(drawn.blocks(block_px)) for drawn in maps}
+    n_blocks = {extent.feature: len(extent.blocks(block_px)) for extent in extents}
     folder = planned.workspace.drawings(planned.ensemble.name)
     drawing = closing(do_side_by_side(_draw_one, _give(planned), [*n_blocks], jobs))
     with needing_processes(folder), drawing as being_drawn:
@@ -96,10 +96,10 @@ def draw_features(
 
 
 def _try_to_draw(
-    planned: PlannedMaps, drawn: Map, progress: Progress
+    planned: PlannedMaps, extent: MapExtent, progress: Progress
 ) -> DrawnFeature | str:
     try:
-        return draw_feature(planned, drawn, progress)
+        return draw_feature(planned, extent, progress)
     except (DatasetError, RasterError) as error:
         return str(error)
 
@@ -120,7 +120,7 @@ def _give(planned: PlannedMaps, token: str = "") -> _Given:
 def drawing_into(
     folder: Path,
     planned: PlannedMaps,
-    maps: Sequence[Map],
+    extents: Sequence[MapExtent],
     lines: Mapping[str, list[shapely.LineString]],
     hands: Hands | None,
     progress: Progress,
@@ -136,8 +136,8 @@ def drawing_into(
     Yields
     ------
     failures : mapping of str
-        Why features could not be drawn by others, by id. All else of *maps* is drawn,
-        and to be kept.
+        Why features could not be drawn by others, by id. All others of *extents* are
+        drawn, and to be kept.
 
     Raises
     ------
@@ -150,7 +150,9 @@ def drawing_into(
         with working_in(folder, "drawing into"):
             yield {}
         return
-    made_from = {drawn.feature: planned.made_from(drawn.feature) for drawn in maps}
+    made_from = {
+        extent.feature: planned.made_from(extent.feature) for extent in extents
+    }
     asked = planned.experiment.drawing_description.model_dump(
         mode="json", exclude={"models"}
     )
@@ -158,8 +160,8 @@ def drawing_into(
     key = digest_of([made_from, asked, profiles])
     with working_together(folder, "drawing into", hands, key) as job:
         given = _give(planned, job.token)
-        progress.start("drawing", len(maps), "feature")
-        tasks = {drawn.feature: drawn.feature for drawn in maps}
+        progress.start("drawing", len(extents), "feature")
+        tasks = {extent.feature: extent.feature for extent in extents}
         results = job.do(_draw_task, given, tasks, progress)
         yield {f: r["failure"] for f, r in results.items() if "failure" in r}
 
@@ -175,7 +177,7 @@ def _draw_one(given: _Given, feature: str) -> DrawnFeature | str:
     torch.set_num_threads(share_of_cores())
     planned = once(f"{given.token} {given.model}", lambda: _plan(given))
     description = planned.experiment.drawing_description
-    drawn = lay_map(
+    extent = lay_map(
         planned.experiment,
         planned.ensemble,
         planned.dataset,
@@ -183,7 +185,7 @@ def _draw_one(given: _Given, feature: str) -> DrawnFeature | str:
         description.clip_to_outline,
     )
     with gdal_ready():
-        return _try_to_draw(planned, drawn, Silent())
+        return _try_to_draw(planned, extent, Silent())
 
 
 def _plan(given: _Given) -> PlannedMaps:

@@ -14,7 +14,7 @@ from glacier_inversion.drawing.beds import read_raster_at, with_bed
 from glacier_inversion.drawing.drawn_features import DrawnFeature, write_record
 from glacier_inversion.drawing.holes import HoleCounter
 from glacier_inversion.drawing.map_grids import NO_POINTS
-from glacier_inversion.drawing.maps import Map, Window, predict_blocks
+from glacier_inversion.drawing.maps import MapExtent, Window, predict_blocks
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.published_volumes import PublishedCounter
@@ -28,7 +28,9 @@ from glacier_inversion.progress import Progress, duration
 logger = logging.getLogger(__name__)
 
 
-def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnFeature:
+def draw_feature(
+    planned: PlannedMaps, extent: MapExtent, progress: Progress
+) -> DrawnFeature:
     """
     Draw the maps of a feature, all of them or none.
 
@@ -46,28 +48,28 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
     experiment, ensemble = planned.experiment, planned.ensemble
     dataset, thicknesses = planned.dataset, planned.thicknesses
     description = experiment.drawing_description
-    if 0 in drawn.grid.shape:
+    if 0 in extent.grid.shape:
         raise DatasetError(NO_POINTS)
-    dataset.check_tiles(drawn.feature, planned.rasters)
-    blocks = drawn.blocks(ensemble.device.block_px)
-    if (kept := planned.find_drawn(drawn.feature)) is not None:
+    dataset.check_tiles(extent.feature, planned.rasters)
+    blocks = extent.blocks(ensemble.device.block_px)
+    if (kept := planned.find_drawn(extent.feature)) is not None:
         for _ in blocks:
-            progress.advance(drawn.feature)
+            progress.advance(extent.feature)
         return kept
-    outline, bed = dataset.outlines[drawn.feature], description.bed
+    outline, bed = dataset.outlines[extent.feature], description.bed
 
     def wanted_in(block: Window) -> NDArray[np.bool_]:
-        part = drawn.grid.window(*block)
+        part = extent.grid.window(*block)
         if description.clip_to_outline:
             return inside([outline], part)
         return np.ones(part.shape, dtype=np.bool_)
 
-    maps, files = planned.maps(drawn.feature), planned.files(drawn.feature)
+    maps, files = planned.maps(extent.feature), planned.files(extent.feature)
     epsg = experiment.dataset_description.epsg
-    counter = HoleCounter(experiment, ensemble, dataset, drawn)
+    counter = HoleCounter(experiment, ensemble, dataset, extent)
     volumes = {
         variable.name: ThicknessCounter(
-            drawn,
+            extent,
             outline,
             variable.name,
             len(ensemble.seeds),
@@ -78,27 +80,27 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         if variable.name in thicknesses
     }
     published = {
-        (output, raster): PublishedCounter(drawn, outline, output)
+        (output, raster): PublishedCounter(extent, outline, output)
         for output, raster in planned.compared
     }
     extremes: dict[Path, Extremes] = dict.fromkeys(maps.values())
     n_drawn, begun = 0, time.perf_counter()
-    with map_writers(files, drawn.grid, epsg) as writers:
-        for values in predict_blocks(ensemble, dataset, drawn, wanted_in):
-            progress.advance(drawn.feature)
+    with map_writers(files, extent.grid, epsg) as writers:
+        for values in predict_blocks(ensemble, dataset, extent, wanted_in):
+            progress.advance(extent.feature)
             if values is None:
                 continue
             n_drawn += int(values.predicted.sum())
             shown = values
             if bed is not None:
-                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
+                shown = with_bed(values, bed, dataset, extent, ensemble.layout)
             counter.add(shown)
             for volume in volumes.values():
                 volume.add(shown)
             for (_, raster), other in published.items():
                 other.add(
                     shown,
-                    read_raster_at(raster, shown, dataset, drawn, ensemble.layout),
+                    read_raster_at(raster, shown, dataset, extent, ensemble.layout),
                 )
             for what, write in zip(maps, writers, strict=True):
                 image = shown.image(*what)
@@ -108,9 +110,9 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
     logger.debug(
         "%s: %s: %d of %d pixels drawn in %d blocks, %s; %s",
         ensemble.name,
-        drawn.feature,
+        extent.feature,
         n_drawn,
-        drawn.grid.n_rows * drawn.grid.n_cols,
+        extent.grid.n_rows * extent.grid.n_cols,
         len(blocks),
         describe_way(ensemble),
         duration(time.perf_counter() - begun),
@@ -127,5 +129,5 @@ def draw_feature(planned: PlannedMaps, drawn: Map, progress: Progress) -> DrawnF
         for output, volume in volumes.items()
     }
     done = DrawnFeature(maps, counter.holes, means, extremes)
-    write_record(done, planned.made_from(drawn.feature))
+    write_record(done, planned.made_from(extent.feature))
     return done

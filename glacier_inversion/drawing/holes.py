@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.drawing.maps import Map, PredictedBlock, lay_map
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock, lay_map
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
@@ -68,7 +68,7 @@ class HoleCounter:
 
     Parameters
     ----------
-    drawn : Map
+    extent : MapExtent
         What is drawn; more than the pixels inside the outline where nothing is clipped.
     """
 
@@ -77,16 +77,16 @@ class HoleCounter:
         experiment: Experiment | Application,
         ensemble: Ensemble,
         dataset: BuiltDataset,
-        drawn: Map,
+        extent: MapExtent,
     ) -> None:
         description, layout = experiment.drawing_description, ensemble.layout
-        self._drawn, self._clips = drawn, description.clip_to_outline
-        self._outline = dataset.outlines[drawn.feature]
+        self._extent, self._clips = extent, description.clip_to_outline
+        self._outline = dataset.outlines[extent.feature]
         self._bed = description.bed
-        covering = drawn  # the outline, as far as it may reach beyond the lattice
+        covering = extent  # the outline, as far as it may reach beyond the lattice
         if not self._clips:
-            covering = lay_map(experiment, ensemble, dataset, drawn.feature, clip=True)
-        tile = dataset.grid(drawn.feature, layout.resolution)
+            covering = lay_map(experiment, ensemble, dataset, extent.feature, clip=True)
+        tile = dataset.grid(extent.feature, layout.resolution)
         points = lattice(tile, layout.window_px)
         n_beyond = 0
         for block in covering.blocks(ensemble.device.block_px):
@@ -97,7 +97,7 @@ class HoleCounter:
         n_lacking = {variable.name: 0 for variable in ensemble.model.experiment.inputs}
         n_without_bed = None if self._bed is None else 0
         self.holes = Holes(
-            drawn.feature, n_beyond, 0, n_beyond, n_lacking, n_without_bed
+            extent.feature, n_beyond, 0, n_beyond, n_lacking, n_without_bed
         )
         if ensemble.applicability is not None:
             self.holes.n_compared = self.holes.n_unlike = 0
@@ -106,7 +106,7 @@ class HoleCounter:
         """Count a block, the bed among its outputs."""
         within = values.wanted
         if not self._clips:
-            part = self._drawn.grid.window(*values.block)
+            part = self._extent.grid.window(*values.block)
             within = within & inside([self._outline], part)
         holes, counted = self.holes, within[values.wanted]
         holes.n_pixels += int(counted.sum())

@@ -25,7 +25,7 @@ Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class Map:
+class MapExtent:
     """
     A map of a feature: some points of its lattice.
 
@@ -75,7 +75,7 @@ def lay_map(
     dataset: BuiltDataset,
     feature: str,
     clip: bool,
-) -> Map:
+) -> MapExtent:
     """
     Lay the map of a feature.
 
@@ -91,7 +91,7 @@ def lay_map(
     points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
     within = dataset.outlines[feature].bounds if clip else None
     grid, row, col = map_grid(points, step, within)
-    return Map(feature, grid, row, col, step)
+    return MapExtent(feature, grid, row, col, step)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class PredictedBlock:
 def predict_blocks(
     ensemble: Ensemble,
     dataset: BuiltDataset,
-    drawn: Map,
+    extent: MapExtent,
     wanted_in: Callable[[Window], NDArray[np.bool_]],
     with_targets: bool = False,
 ) -> Iterator[PredictedBlock | None]:
@@ -170,19 +170,19 @@ def predict_blocks(
         A tile is not the one that was built.
     """
     inputs = [variable.name for variable in ensemble.model.experiment.inputs]
-    dataset.check_tiles(drawn.feature, inputs)
-    tile = dataset.grid(drawn.feature, ensemble.layout.resolution)
+    dataset.check_tiles(extent.feature, inputs)
+    tile = dataset.grid(extent.feature, ensemble.layout.resolution)
     points = lattice(tile, ensemble.layout.window_px)
     calibration = ensemble.calibration
     calibrations = calibration.outputs if calibration is not None else {}
-    for block in drawn.blocks(ensemble.device.block_px):
-        rows, cols = drawn.points(block)
-        wanted = wanted_in(block) & drawn.is_on(points, block)
+    for block in extent.blocks(ensemble.device.block_px):
+        rows, cols = extent.points(block)
+        wanted = wanted_in(block) & extent.is_on(points, block)
         if not wanted.any():
             yield None
             continue
         of_block = predict_window(
-            ensemble, dataset, drawn.feature, rows, cols, wanted, with_targets
+            ensemble, dataset, extent.feature, rows, cols, wanted, with_targets
         )
         yield PredictedBlock(
             block,

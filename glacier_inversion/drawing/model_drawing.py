@@ -14,7 +14,7 @@ from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.drawn_features import DrawnFeature
 from glacier_inversion.drawing.drawn_together import draw_features, drawing_into
 from glacier_inversion.drawing.holes import tell_holes, write_holes
-from glacier_inversion.drawing.maps import Map
+from glacier_inversion.drawing.maps import MapExtent
 from glacier_inversion.drawing.models import (
     describe_way,
 )
@@ -54,7 +54,7 @@ def draw_model(
     workspace: Workspace,
     ensemble: Ensemble,
     dataset: BuiltDataset,
-    maps: Sequence[Map],
+    extents: Sequence[MapExtent],
     lines: Mapping[str, list[shapely.LineString]],
     hands: Hands | None,
     jobs: int,
@@ -66,7 +66,7 @@ def draw_model(
 
     Parameters
     ----------
-    maps : sequence of Map
+    extents : sequence of MapExtent
         Of the features.
     lines : mapping of list of LineString
         The profiles.
@@ -95,13 +95,13 @@ def draw_model(
     )
     folder = workspace.drawings(ensemble.name)
     planned = plan_maps(
-        experiment, workspace, ensemble, dataset, with_volumes=bool(maps)
+        experiment, workspace, ensemble, dataset, with_volumes=bool(extents)
     )
-    drawing = drawing_into(folder, planned, maps, lines, hands, progress)
+    drawing = drawing_into(folder, planned, extents, lines, hands, progress)
     with drawing as failed, gdal_ready():
         if hands is not None:  # which told of it
             progress = Silent()
-        done = _draw_maps(planned, maps, failed, jobs, failures, progress)
+        done = _draw_maps(planned, extents, failed, jobs, failures, progress)
         written = [path for of in done.values() for path in of.maps.values()]
         of_run: DrawnMaps = {}
         for of_feature in done.values():
@@ -113,11 +113,11 @@ def draw_model(
                 "%s: kept the maps of %d of %d features, which would be the same",
                 ensemble.name,
                 n_kept,
-                len(maps),
+                len(extents),
             )
         try:
             extremes = {p: e for of in done.values() for p, e in of.extremes.items()}
-            grids = {drawn.feature: drawn.grid for drawn in maps}
+            grids = {extent.feature: extent.grid for extent in extents}
             written += show_together(
                 experiment, ensemble.name, folder, of_run, extremes, grids, dataset
             )
@@ -141,17 +141,19 @@ def draw_model(
 
 def _draw_maps(
     planned: PlannedMaps,
-    maps: Sequence[Map],
+    extents: Sequence[MapExtent],
     failed: Mapping[str, str],
     jobs: int,
     failures: dict[str, str],
     progress: Progress,
 ) -> dict[str, DrawnFeature]:
-    """Draw features; return them in the order of *maps*, and note those that failed."""
+    """Draw features; return them in order, and note those that failed."""
     folder = planned.workspace.drawings(planned.ensemble.name)
     found: dict[str, DrawnFeature] = {}
     problems: dict[str, str] = {}
-    with closing(draw_features(planned, maps, failed, jobs, progress)) as being_drawn:
+    with closing(
+        draw_features(planned, extents, failed, jobs, progress)
+    ) as being_drawn:
         for feature, of_feature in being_drawn:
             if isinstance(of_feature, str):
                 logger.error("%s: %s", feature, of_feature)
@@ -167,7 +169,7 @@ def _draw_maps(
             found[feature] = of_feature
             if not of_feature.holes.n_drawn:  # which is logged, with its causes
                 problems[feature] = "nothing could be drawn"
-    names = [own.feature for own in maps]  # whichever was drawn first
+    names = [own.feature for own in extents]  # whichever was drawn first
     failures |= {name: problems[name] for name in names if name in problems}
     return {name: found[name] for name in names if name in found}
 

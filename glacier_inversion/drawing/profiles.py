@@ -112,10 +112,10 @@ def _predict(
         if bed is not None:
             dataset.check_tiles(feature, [bed.surface])
         # a place near the margin may lie in a pixel whose centre is beyond the outline
-        drawn = lay_map(experiment, ensemble, dataset, feature, clip=False)
-        row, col = drawn.grid.index(profile.x, profile.y)
-        within &= (row >= 0) & (row < drawn.grid.n_rows)
-        within &= (col >= 0) & (col < drawn.grid.n_cols)
+        extent = lay_map(experiment, ensemble, dataset, feature, clip=False)
+        row, col = extent.grid.index(profile.x, profile.y)
+        within &= (row >= 0) & (row < extent.grid.n_rows)
+        within &= (col >= 0) & (col < extent.grid.n_cols)
 
         def wanted_in(
             block: Window,
@@ -131,12 +131,12 @@ def _predict(
             wanted[row[here] - rows.start, col[here] - cols.start] = True
             return wanted
 
-        for values in predict_blocks(ensemble, dataset, drawn, wanted_in, True):
+        for values in predict_blocks(ensemble, dataset, extent, wanted_in, True):
             if values is None:
                 continue
             shown = values
             if bed is not None:
-                shown = with_bed(values, bed, dataset, drawn, ensemble.layout)
+                shown = with_bed(values, bed, dataset, extent, ensemble.layout)
             predicted.fill(shown, row, col, within)
     return predicted
 

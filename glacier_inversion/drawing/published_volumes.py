@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.evaluation import PublishedBaseline
 from glacier_inversion.experiment.experiment import Experiment
@@ -45,14 +45,16 @@ class PublishedCounter:
 
     Parameters
     ----------
-    drawn : Map
+    extent : MapExtent
     outline : Polygon or MultiPolygon
     output : str
         The thickness, metres.
     """
 
-    def __init__(self, drawn: Map, outline: shapely.Geometry, output: str) -> None:
-        self._drawn, self._outline, self._output = drawn, outline, output
+    def __init__(
+        self, extent: MapExtent, outline: shapely.Geometry, output: str
+    ) -> None:
+        self._extent, self._outline, self._output = extent, outline, output
         self._n, self._published, self._ours = 0, 0.0, 0.0
 
     def add(self, values: PredictedBlock, published: NDArray[np.float32]) -> None:
@@ -64,7 +66,7 @@ class PublishedCounter:
         published : float32 array, shape of the block, metres
             NaN where it is not known.
         """
-        part = self._drawn.grid.window(*values.block)
+        part = self._extent.grid.window(*values.block)
         within = values.predicted & inside([self._outline], part)
         within &= np.isfinite(published)
         members = values.values[self._output][:, within[values.predicted]]

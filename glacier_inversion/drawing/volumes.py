@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from glacier_inversion.drawing.correlated_sums import CorrelatedSum
 from glacier_inversion.drawing.error_cells import ErrorCells, shared_by_neighbours
 from glacier_inversion.drawing.holes import Holes
-from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock
 from glacier_inversion.drawing.published_volumes import PublishedMean
 from glacier_inversion.geodata.areas import ellipsoidal_area
 from glacier_inversion.geodata.rasterizing import inside
@@ -105,7 +105,7 @@ class ThicknessCounter:
 
     Parameters
     ----------
-    drawn : Map
+    extent : MapExtent
         What is drawn; more than the pixels inside the outline where nothing is clipped.
     outline : Polygon or MultiPolygon
     output : str
@@ -118,17 +118,17 @@ class ThicknessCounter:
 
     def __init__(
         self,
-        drawn: Map,
+        extent: MapExtent,
         outline: shapely.Geometry,
         output: str,
         n_members: int,
         calibration: OutputCalibration | None,
         truth_resolution: float,
     ) -> None:
-        self._drawn, self._outline, self._output = drawn, outline, output
+        self._extent, self._outline, self._output = extent, outline, output
         self._members = np.zeros(n_members)
         self._n_drawn, self._sigma = 0, 0.0
-        grid = drawn.grid
+        grid = extent.grid
         self._errors = CorrelatedSum(grid.shape, grid.resolution, truth_resolution)
         self._cells = ErrorCells.of_map(grid)
         self._calibration, self._covariogram = calibration, None
@@ -137,7 +137,7 @@ class ThicknessCounter:
 
     def add(self, values: PredictedBlock) -> None:
         """Add the pixels of a block whose centre is inside the outline."""
-        part = self._drawn.grid.window(*values.block)
+        part = self._extent.grid.window(*values.block)
         within = values.predicted & inside([self._outline], part)
         members = values.values[self._output][:, within[values.predicted]]
         thickness = np.maximum(members, 0).astype(np.float64)
@@ -152,7 +152,7 @@ class ThicknessCounter:
         down, along = values.block
         rows, cols = rows + down.start, cols + along.start
         self._errors.add(rows, cols, tau)
-        self._cells.add(self._drawn.grid, rows, cols, tau)
+        self._cells.add(self._extent.grid, rows, cols, tau)
         shared = self._covariogram
         variance = (shared.nugget + shared.partial_sill + shared.plateau) * tau**2
         if own.b and len(members) > 1:
@@ -167,7 +167,7 @@ class ThicknessCounter:
             variance = self._errors.variance(self._covariogram) / n_drawn**2
             tau, sigma = self._errors.total / n_drawn, self._sigma / n_drawn
         return MeanThickness(
-            self._drawn.feature,
+            self._extent.feature,
             ellipsoidal_area(self._outline, epsg),
             holes.n_pixels,
             self._n_drawn,

@@ -9,7 +9,7 @@ import rasterio
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing import profiles
 from glacier_inversion.drawing.beds import with_bed
-from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock
 from glacier_inversion.drawing.profile_pictures import draw_lines
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.experiment import check_experiment
@@ -69,19 +69,19 @@ def surveyed(finished, tmp_path_factory):
 def test_a_bed_is_the_surface_minus_the_thickness_of_each_member(surveyed, statistic):
     "Then the statistics; NaN where either is; the surface's unit."
     folder = surveyed.root / "drawings/small"
-    drawn, transform = read(folder / f"south/thickness_bed_{statistic}.tif")
+    extent, transform = read(folder / f"south/thickness_bed_{statistic}.tif")
     thickness = read(folder / f"south/thickness_{statistic}.tif")[0]
     points, members = by_patches(surveyed, "south")
-    x, y = Grid(transform.c, transform.f, 50.0, *drawn.shape).centres()
+    x, y = Grid(transform.c, transform.f, 50.0, *extent.shape).centres()
     tile = surveyed.root / "datasets/region/south/dem.tif"
     surface = read_at(read_tile(tile), read_grid(tile), x, y)
     rows, cols = points.index(x, y)
     beds = surface - np.maximum(members[:, rows, cols], 0)
     expected = STATISTICS[statistic](beds)
     expected[np.isnan(thickness)] = np.nan
-    assert 0 < np.isnan(drawn[np.isfinite(thickness)]).sum() < drawn.size / 2
+    assert 0 < np.isnan(extent[np.isfinite(thickness)]).sum() < extent.size / 2
     # float32 at 2,500 m, and a member's own rounding
-    np.testing.assert_allclose(drawn, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(extent, expected, rtol=0, atol=1e-3)
     with rasterio.open(folder / f"south/thickness_bed_{statistic}.tif") as src:
         assert src.units == ("m",)
 
@@ -178,7 +178,7 @@ def test_surfaces_of_any_resolution_are_read_where_the_drawn_points_lie(
         n_rows,
         n_cols,
     )
-    drawn = Map("south", grid, first, first, step)
+    extent = MapExtent("south", grid, first, first, step)
     block = slice(1, n_rows - 1), slice(2, n_cols)
     x, y = grid.window(*block).centres()
     everywhere = np.ones(x.shape, dtype=bool)
@@ -187,7 +187,7 @@ def test_surfaces_of_any_resolution_are_read_where_the_drawn_points_lie(
         block, everywhere, everywhere, {"thickness": members}, {}, {}
     )
     bed = Bed(surface=surface, thickness="thickness")
-    mean = with_bed(values, bed, dataset, drawn, layout).image(bed.output, "mean")
+    mean = with_bed(values, bed, dataset, extent, layout).image(bed.output, "mean")
     tile = place.dataset("region") / f"south/{surface}.tif"
     expected = read_at(read_tile(tile), read_grid(tile), x, y)
     np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-3)  # of float32
@@ -202,12 +202,12 @@ def test_a_thickness_below_zero_leaves_the_surface(surveyed):
     dataset = open_dataset(check_experiment(surveyed.raw, "exp"), place)
     layout = Layout(50.0, 8, {"slope": 1}, {}, {"thickness": 1}, 0.5)
     points = lattice(dataset.grid("west", 50.0), 8)
-    drawn = Map("west", points, 0, 0, 1)
+    extent = MapExtent("west", points, 0, 0, 1)
     block = slice(2, 3), slice(3, 7)
     wanted = np.array([[True, True, False, True]])
     thickness = np.array([[-5, -1, 10], [-7, 3, np.nan]], dtype="f4")
     values = PredictedBlock(block, wanted, wanted, {"thickness": thickness}, {}, {})
-    made = with_bed(values, BED, dataset, drawn, layout)
+    made = with_bed(values, BED, dataset, extent, layout)
     x, y = points.window(*block).centres()
     surface = elevation_m(x, y)[wanted]
     expected = surface - [[0, 0, 10], [0, 3, np.nan]]
@@ -233,7 +233,7 @@ def test_the_noise_of_a_bed_is_that_of_its_thickness(surveyed):
     values = PredictedBlock(
         whole, everywhere, everywhere, members, {}, {}, noise={"thickness": variance}
     )
-    made = with_bed(values, BED, dataset, Map("south", points, 0, 0, 1), layout)
+    made = with_bed(values, BED, dataset, MapExtent("south", points, 0, 0, 1), layout)
     of_thickness = np.sqrt(variance).reshape(points.shape)
     np.testing.assert_array_equal(made.image("thickness", "noise"), of_thickness)
     is_known = np.isfinite(made.image("thickness_bed", "mean"))

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glacier_inversion.drawing.maps import Map, statistic
+from glacier_inversion.drawing.maps import MapExtent, statistic
 from glacier_inversion.grid import Grid
 from glacier_inversion.training.network.devices import CPU
 from tests import synthetic
@@ -30,24 +30,24 @@ def test_maps_equal_the_prediction_of_each_patch(finished):
         ("mean", values.mean(axis=0)),
         ("std", values.std(axis=0, ddof=1)),
     ):
-        drawn, transform = read(
+        extent, transform = read(
             finished.root / f"drawings/small/south/thickness_{name}.tif"
         )
         n_known = 0
-        for row in range(drawn.shape[0]):
-            for col in range(drawn.shape[1]):
+        for row in range(extent.shape[0]):
+            for col in range(extent.shape[1]):
                 x, y = transform * (col + 0.5, row + 0.5)
                 i, j = (int(k) for k in points.index(x, y))
                 # pixel centres are the points of the lattice
                 assert (float(points.x(j)), float(points.y(i))) == pytest.approx((x, y))
                 if not outline.contains(shapely.Point(x, y)):
-                    assert np.isnan(drawn[row, col])
+                    assert np.isnan(extent[row, col])
                     continue
                 # batches reorder float32 sums; the std is a difference of such
                 np.testing.assert_allclose(
-                    drawn[row, col], expected[i, j], rtol=1e-4, atol=1e-3
+                    extent[row, col], expected[i, j], rtol=1e-4, atol=1e-3
                 )
-                n_known += np.isfinite(drawn[row, col])
+                n_known += np.isfinite(extent[row, col])
         assert n_known > 200
 
 
@@ -147,8 +147,8 @@ def test_coordinates_come_back_where_they_are(
     pick[0, -2] = pick[1, -1] = 1
     weights = {f"outputs.{i}.0.layers.0.weight": pick[i : i + 1] for i in range(2)}
     train_by_hand(run, raw, {k: v.clone() for k, v in weights.items()})
-    drawn = run("draw")
-    assert drawn.exit_code == 0, drawn.output
+    extent = run("draw")
+    assert extent.exit_code == 0, extent.output
     for properties, outline in features:
         folder = run.root / "drawings" / "coordinates" / properties["id"]
         for axis in "xy":
@@ -215,12 +215,12 @@ def test_statistics_and_the_whole_tile(finished, tmp_path):
     assert run("draw").exit_code == 0
     _, values = by_patches(run, "south")
     for name in names:
-        drawn, _ = read(run.root / f"drawings/small/south/thickness_{name}.tif")
-        assert drawn.shape == values.shape[1:]
+        extent, _ = read(run.root / f"drawings/small/south/thickness_{name}.tif")
+        assert extent.shape == values.shape[1:]
         known = np.isfinite(values[0])
-        np.testing.assert_array_equal(np.isfinite(drawn), known)
+        np.testing.assert_array_equal(np.isfinite(extent), known)
         expected = statistic(name, values[:, known].astype("f4"))
-        np.testing.assert_allclose(drawn[known], expected, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(extent[known], expected, rtol=1e-4, atol=1e-3)
 
 
 def test_blocks_do_not_show(finished, tmp_path, monkeypatch):
@@ -250,8 +250,8 @@ def test_one_member_has_no_std(finished, tmp_path, caplog):
 
 def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
     "A coarse map of a large glacier does not read all of it at once."
-    drawn = Map("a", Grid(0.0, 0.0, 800.0, 50, 50), 0, 0, 64)
-    rows, cols = drawn.blocks(CPU.block_px)[0]
+    extent = MapExtent("a", Grid(0.0, 0.0, 800.0, 50, 50), 0, 0, 64)
+    rows, cols = extent.blocks(CPU.block_px)[0]
     assert (rows.stop - rows.start) * 64 <= CPU.block_px
     assert (cols.stop - cols.start) * 64 <= CPU.block_px
 
@@ -259,7 +259,9 @@ def test_blocks_are_bounded_by_the_lattice_not_by_the_map():
 @given(st.integers(0, 90), st.integers(0, 90), st.integers(1, 9), st.integers(1, 50))
 def test_blocks_hold_every_pixel_once(n_rows, n_cols, step, block_px):
     "Of a map of any shape, or of none; each spans no more points than it may."
-    blocks = Map("a", Grid(0.0, 0.0, 50.0, n_rows, n_cols), 0, 0, step).blocks(block_px)
+    blocks = MapExtent("a", Grid(0.0, 0.0, 50.0, n_rows, n_cols), 0, 0, step).blocks(
+        block_px
+    )
     n_drawn = np.zeros((n_rows, n_cols), dtype=int)
     for block in blocks:
         n_drawn[block] += 1

@@ -11,7 +11,7 @@ from shapely.affinity import translate
 
 from glacier_inversion.drawing.error_cells import find_touching
 from glacier_inversion.drawing.holes import Holes
-from glacier_inversion.drawing.maps import Map, PredictedBlock
+from glacier_inversion.drawing.maps import MapExtent, PredictedBlock
 from glacier_inversion.drawing.volumes import ThicknessCounter, add_volumes
 from glacier_inversion.geodata.areas import ellipsoidal_area
 from glacier_inversion.grid import Grid
@@ -58,10 +58,10 @@ def centres_inside():
 
 def counted(members, is_predicted, calibration=CALIBRATION, side=12, feature="g"):
     """Count block by block, as draw does."""
-    drawn = Map(feature, GRID, 0, 0, 1)
+    extent = MapExtent(feature, GRID, 0, 0, 1)
     n_members = len(members)
-    counter = ThicknessCounter(drawn, OUTLINE, "ice", n_members, calibration, 50.0)
-    for block in drawn.blocks(side):
+    counter = ThicknessCounter(extent, OUTLINE, "ice", n_members, calibration, 50.0)
+    for block in extent.blocks(side):
         there = is_predicted[block]
         values = {"ice": members[(slice(None), *block)][:, there]}
         wanted = np.ones(there.shape, dtype=bool)
@@ -207,8 +207,8 @@ def evenly(outline, resolution, calibration):
     left, bottom, right, top = (round(edge / 600) * 600 for edge in outline.bounds)
     shape = ((top - bottom) / resolution, (right - left) / resolution)
     grid = Grid(left, top, resolution, *map(int, shape))
-    drawn = Map("g", grid, 0, 0, 1)
-    counter = ThicknessCounter(drawn, outline, "ice", 2, calibration, 50.0)
+    extent = MapExtent("g", grid, 0, 0, 1)
+    counter = ThicknessCounter(extent, outline, "ice", 2, calibration, 50.0)
     everywhere = np.ones(grid.shape, dtype=bool)
     values = {"ice": np.full((2, everywhere.size), 100, dtype=np.float32)}
     block = slice(0, grid.n_rows), slice(0, grid.n_cols)
@@ -290,8 +290,8 @@ def test_noise_that_the_calibration_counts_is_a_part_of_tau():
     members, is_predicted = predicted(n_members=1)
     counting = replace(CALIBRATION, counts_noise=True)
     noise = np.linspace(0, 900, is_predicted.sum()).astype(np.float32)
-    drawn = Map("g", GRID, 0, 0, 1)
-    counter = ThicknessCounter(drawn, OUTLINE, "ice", 1, counting, 50.0)
+    extent = MapExtent("g", GRID, 0, 0, 1)
+    counter = ThicknessCounter(extent, OUTLINE, "ice", 1, counting, 50.0)
     block = slice(0, GRID.n_rows), slice(0, GRID.n_cols)
     wanted, values = np.ones(GRID.shape, dtype=bool), {"ice": members[:, is_predicted]}
     counter.add(
