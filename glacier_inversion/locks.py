@@ -26,7 +26,7 @@ from glacier_inversion.files import (
     unwritable,
 )
 
-_PATIENCE = 1.0  # seconds to wait for who only looks whether a folder is held
+_LONGEST_LOOK = 1.0  # seconds to wait for who only looks whether a folder is held
 
 
 def is_locked(folder: Path) -> bool:
@@ -78,7 +78,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         with warnings.catch_warnings():
             # of a disk without locks it warns in words for programmers, or raises
             warnings.simplefilter("ignore")
-            lock.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=_LONGEST_LOOK)
     except Timeout as error:
         message = (
             f"{folder}: another command is {doing} it. One at a time may. "

@@ -288,7 +288,7 @@ def test_what_is_removed_is_gone_as_far_as_it_was_there(tmp_path, linked):
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path, monkeypatch):
     "Who looks whether it is makes nothing, and is not stopped by what is in the way."
-    monkeypatch.setattr("glacier_inversion.locks._PATIENCE", 0.1)
+    monkeypatch.setattr("glacier_inversion.locks._LONGEST_LOOK", 0.1)
     folder = tmp_path / "new" / "deep"
     assert not is_locked(folder)
     assert list(tmp_path.iterdir()) == []

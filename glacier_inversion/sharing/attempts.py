@@ -34,8 +34,8 @@ from glacier_inversion.workspace import shared_file
 
 PACKAGE = logging.getLogger("glacier_inversion")
 
-PATIENCE = 0.1
-"""Seconds until it is looked again whether a folder is free."""
+POLL_SECONDS = 0.1
+"""Until it is looked again whether a folder is free."""
 _FORMAT = 1  # of job.json
 
 Task = tuple[str, Any]
@@ -168,7 +168,7 @@ class Place:
         try:
             for lock in (ours, own):
                 while not lock.try_shared():
-                    time.sleep(PATIENCE)
+                    time.sleep(POLL_SECONDS)
             self.check()  # again: another job may have begun meanwhile
             others = [p for p in folder.glob(f"{here}.*") if p != own.path]
             held = [p.name for p in others if Lock(p).is_held()]

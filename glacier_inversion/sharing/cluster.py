@@ -24,7 +24,7 @@ from glacier_inversion.sharing.lost_processes import ProcessLostError
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 30  # seconds to wait for an answer of the scheduler
+_LONGEST_ANSWER = 30  # seconds to wait for the scheduler
 # GDAL and torch compute in one thread of a process at a time.
 _alone = threading.Lock()
 
@@ -95,7 +95,7 @@ class Cluster:
                 self._warn_that_it_is_gone()
             finally:
                 client.cancel(list(futures), force=True)
-                client.close(timeout=_PATIENCE)
+                client.close(timeout=_LONGEST_ANSWER)
 
     def _warn_that_it_is_gone(self) -> None:
         logger.warning("%s: has gone away", self.address)
@@ -120,7 +120,7 @@ class Cluster:
         try:
             # no default of the process, which may be a notebook with a client
             return _import_distributed().Client(
-                self.address, timeout=_PATIENCE, set_as_default=False
+                self.address, timeout=_LONGEST_ANSWER, set_as_default=False
             )
         except (OSError, ValueError) as error:
             cause = first_line(error) or type(error).__name__

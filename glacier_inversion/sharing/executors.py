@@ -26,7 +26,7 @@ from glacier_inversion.sharing.processes import (
 )
 from glacier_inversion.sharing.task_shares import Pace, Shares
 
-_PATIENCE = 0.2  # seconds until it is looked again whether another process is worth it
+_POLL_SECONDS = 0.2  # until it is looked again whether another process is worth it
 LONGEST_READING = 600
 """Seconds that a process may compute on a part of a raster, which takes a few."""
 
@@ -176,7 +176,7 @@ class _Processes(Generic[Task, Result]):
             while self._left and self._is_another_worthwhile():
                 self._start()
             may_start = self._left and len(self._workers) < self._n_most
-            heard = wait(list(self._in_hand), _PATIENCE if may_start else None)
+            heard = wait(list(self._in_hand), _POLL_SECONDS if may_start else None)
             for connection in [c for c in self._in_hand if c in heard]:
                 done = self._hear(connection)
                 if done is not None:

@@ -45,7 +45,7 @@ from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import (
     PACKAGE,
-    PATIENCE,
+    POLL_SECONDS,
     Hands,
     Place,
     Result,
@@ -167,7 +167,7 @@ class Job:
                     "%s: another command is %s it: waiting", self._folder, self._doing
                 )
             self._lock.release()
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
         self._place = Place(self._folder, job["token"], self._place.level)
         self._parts.note_at_work()
 
@@ -299,7 +299,7 @@ class Job:
         if self._hands.waits:
             for ledger in ledgers.values():
                 while ledger.is_held():
-                    time.sleep(PATIENCE)
+                    time.sleep(POLL_SECONDS)
         return [
             (name, what)
             for name, what in tasks.items()
@@ -313,7 +313,7 @@ class Job:
             if not is_told:
                 is_told = True
                 logger.info("%s: another command finishes it: waiting", self._folder)
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
         job = read_job(self._folder)
         if job is None or job["key"] != self._key:
             message = (

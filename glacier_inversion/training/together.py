@@ -15,7 +15,7 @@ from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress
-from glacier_inversion.sharing.attempts import PATIENCE, Hands, Result
+from glacier_inversion.sharing.attempts import POLL_SECONDS, Hands, Result
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.training.ensemble_folder import (
     check_seeds,
@@ -170,14 +170,14 @@ def train_one(
     member = member_path(folder, seed)
     if member_state(member) in ("finished", "failed"):
         return {}
-    opened, end = open_device(device), _End()
+    opened, ending = open_device(device), _Ending()
     with watching_gpu(_NEED), heeding_signals() as stop:
         data = map_samples(folder).to(opened.torch_device)
-        train_together(experiment, data, {seed: member}, 1, stop, end)
-    return {} if end.failure is None else {"failure": end.failure}
+        train_together(experiment, data, {seed: member}, 1, stop, ending)
+    return {} if ending.failure is None else {"failure": ending.failure}
 
 
-class _End:
+class _Ending:
     """Remembers how a member ended; how far it is its log tells."""
 
     failure: str | None = None
@@ -224,7 +224,7 @@ def sharing_samples(
                 write_bytes(mark, token.encode())
             if lock.try_shared() and _holds(mark, token):
                 break
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
         yield
         members = (member_path(folder, s) for s in range(experiment.seeds_number))
         states = {member_state(member) for member in members}

@@ -45,7 +45,7 @@ from glacier_inversion.training.stacked import Listener, train_together
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
 _START_SECONDS = 4.0
-_PATIENCE = 0.2  # seconds after which it is seen that training should stop
+_POLL_SECONDS = 0.2  # after which it is seen that training should stop
 
 
 def best_number(n_members: int, n_cores: int, seconds_each: float) -> int:
@@ -152,7 +152,7 @@ class _Crew:
                 self.left.clear()
                 for trainer in self.trainers:
                     trainer.worker.process.terminate()  # heard between two steps
-            heard = wait([t.worker.connection for t in self.trainers], _PATIENCE)
+            heard = wait([t.worker.connection for t in self.trainers], _POLL_SECONDS)
             for trainer in [t for t in self.trainers if t.worker.connection in heard]:
                 self._hear(trainer)
         if self.stop.is_set():
@@ -284,9 +284,9 @@ def _work(
         data = map_samples(folder)
         connection.send(_Ready())
         while (task := connection.recv()) is not None:
-            seed, folder = task
-            member = {seed: folder}
-            train_together(experiment, data, member, 1, stop, _Line(connection))
+            seed, member = task
+            line = _Line(connection)
+            train_together(experiment, data, {seed: member}, 1, stop, line)
     except (StoppedError, EOFError, BrokenPipeError, ConnectionResetError):
         return  # the other one knows, or is no more
     except Exception as error:  # whatever it is, it is for the other process

@@ -75,7 +75,7 @@ def fail(future):
     raise distributed.comm.CommClosedError("reset by peer")
 
 logging.basicConfig(format="%(message)s")
-cluster._PATIENCE = 2
+cluster._LONGEST_ANSWER = 2
 if {while_it_answers}:
     cluster._outcome = fail
 folder, hands = Path({folder!r}), cluster.Cluster({address!r})
@@ -300,7 +300,7 @@ def test_a_scheduler_that_goes_away(tmp_path, own_cluster, while_it_answers):
 
 def test_a_scheduler_that_is_not_there(run, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("glacier_inversion.sharing.cluster._PATIENCE", 1)
+    monkeypatch.setattr("glacier_inversion.sharing.cluster._LONGEST_ANSWER", 1)
     ended = run("build-dataset", "--scheduler", "tcp://127.0.0.1:1")
     assert ended.exit_code == 1
     assert "--scheduler tcp://127.0.0.1:1: does not answer" in ended.stderr
