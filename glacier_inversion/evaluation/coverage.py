@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from glacier_inversion.evaluation.metrics import (
+from glacier_inversion.evaluation.bootstrap import (
     LEAST_FEATURES,
     interval,
     resample,

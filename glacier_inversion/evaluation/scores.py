@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.baselines import Method
-from glacier_inversion.evaluation.metrics import (
-    CLASSIFICATION,
+from glacier_inversion.evaluation.bootstrap import (
     LEAST_FEATURES,
     LEVEL,
     N_RESAMPLES,
-    REGRESSION,
-    Kind,
     compare,
     find_intervals,
+)
+from glacier_inversion.evaluation.metrics import (
+    CLASSIFICATION,
+    REGRESSION,
+    Kind,
     measure,
     reliability,
 )

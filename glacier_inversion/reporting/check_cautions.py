@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from glacier_inversion.evaluation.metrics import LEAST_FEATURES
+from glacier_inversion.evaluation.bootstrap import LEAST_FEATURES
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.reporting.caution import Caution
 from glacier_inversion.reporting.quantities import (

@@ -1,5 +1,6 @@
-"""Workspaces whose model has been evaluated, and cross-validated."""
+"""Pixels, and workspaces whose model has been evaluated, and cross-validated."""
 
+import numpy as np
 import pytest
 
 from tests.evaluation.helpers import small
@@ -10,6 +11,25 @@ BASELINES = [
     {"name": "velocity_slope", "speed": "speed", "slope": "slope"},
     {"name": "published", "raster": "speed"},
 ]
+
+
+@pytest.fixture
+def pixels():
+    """Observed and predicted thickness of 300 pixels, and the number of a feature."""
+    rng = np.random.default_rng(7)
+    observed = rng.gamma(2.0, 80.0, 300)
+    feature = rng.integers(0, 6, 300) * 3  # features need not all have pixels
+    predicted = 0.7 * observed + 20 + 5 * feature + rng.normal(0, 25, 300)
+    return observed, predicted, feature
+
+
+@pytest.fixture
+def classes():
+    """Observed 0 and 1, predicted probabilities, and the number of a feature."""
+    rng = np.random.default_rng(8)
+    predicted = rng.uniform(0, 1, 400)
+    observed = (rng.uniform(0, 1, 400) < predicted**2).astype(float)
+    return observed, predicted, rng.integers(0, 9, 400)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from glacier_inversion.evaluation.baselines import Method
-from glacier_inversion.evaluation.metrics import REGRESSION, compare, find_intervals
+from glacier_inversion.evaluation.bootstrap import compare, find_intervals
+from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.scores import score_output
 
