@@ -116,7 +116,7 @@ def compare(
     by_feature = [sum_by_feature(sums, feature) for sums in both]
 
     def skill(of_one: Floats, of_other: Floats) -> Floats:
-        errors = [kind.of_sums(sums)[kind.error] for sums in (of_one, of_other)]
+        errors = [kind.of_sums(sums)[kind.error.name] for sums in (of_one, of_other)]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(1 - errors[0] / errors[1])
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import geopandas
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from glacier_inversion.errors import WorkspaceError, first_line
 from glacier_inversion.evaluation.baselines import is_published
 from glacier_inversion.evaluation.evaluate import FORMAT
+from glacier_inversion.evaluation.metrics import METRICS_BY_NAME
 from glacier_inversion.json_files import write_path
 from glacier_inversion.state_files import NewerFileError, read_state
 
@@ -21,29 +30,38 @@ METRICS, RESIDUALS = "metrics.json", "residuals.gpkg"
 Limits = tuple[float, float]
 _COLUMNS = ("output", "feature", "observed", "mean", "std", "residual")
 _NOISE = "noise"
+_CONFIG = ConfigDict(allow_inf_nan=False)
+_NUMBERS = TypeAdapter(dict[str, float | None], config=_CONFIG)
 
 
 class _Part(BaseModel):
     """A part of metrics.json: what is read of it, and what that must be."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
+    model_config = _CONFIG
 
 
 class Errors(_Part):
-    """Errors on some pixels; None for what they do not tell."""
+    """
+    Errors on some pixels, by the name of a metric; None for what they do not tell.
+
+    In the file they stand beside *n*.
+    """
 
     n: int = Field(ge=0)
-    rmse: float | None = None
-    mae: float | None = None
-    bias: float | None = None
-    nmad: float | None = None
-    r2: float | None = None
-    slope: float | None = None
-    accuracy: float | None = None
-    precision: float | None = None
-    recall: float | None = None
-    iou: float | None = None
-    brier: float | None = None
+    metrics: dict[str, float | None]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_metrics(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            return content  # and refused
+        found = {name: content.get(name) for name in METRICS_BY_NAME}
+        # what is wrong here is told by its place in the file
+        return {**content, "metrics": _NUMBERS.validate_python(found)}
+
+    def __getitem__(self, metric: str) -> float | None:
+        """Return a metric by its name."""
+        return self.metrics[metric]
 
 
 class FeatureErrors(Errors):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
-
-_KINDS = {kind.name: kind for kind in (REGRESSION, CLASSIFICATION)}
+from glacier_inversion.evaluation.metrics import KINDS
 
 
 def pick_scores(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def pick_scores(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """
     outputs = {}
     for output, scores in metrics["outputs"].items():
-        error, ensemble = _KINDS[scores["kind"]].error, scores["ensemble"]
+        error, ensemble = KINDS[scores["kind"]].error.name, scores["ensemble"]
         outputs[output] = {
             "score": error,
             "value": ensemble.get(error),

@@ -11,24 +11,9 @@ from glacier_inversion.evaluation.coverage_table import (
     list_pit,
     tell_calibration,
 )
-from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
+from glacier_inversion.evaluation.metrics import KINDS, METRICS_BY_NAME
 from glacier_inversion.evaluation.scores import Scores
 
-_KINDS = {kind.name: kind for kind in (REGRESSION, CLASSIFICATION)}
-_TITLES = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "nmad": "NMAD",
-    "r2": "R2",
-    "iou": "IoU",
-    "brier": "Brier",
-}
-_OF_PARTS = {  # what is told of features and classes
-    REGRESSION.name: ("rmse", "mae", "bias"),
-    CLASSIFICATION.name: CLASSIFICATION.metrics,
-}
-_OF_UNIT = ("rmse", "mae", "bias", "nmad")
-_DECIMALS = {"brier": 3}  # where 2 leave one digit, or none
 _MOST_FEATURES = 20  # that are printed
 
 Rows = list[list[str]]
@@ -56,7 +41,7 @@ def _format_output(output: str, metrics: Mapping[str, Any], scores: Scores) -> s
     if uncertainty := scores.get("uncertainty"):
         one = "feature" if scores["n_groups"] is None else "group"
         tables += [
-            list_coverage(uncertainty, lambda e: write.number("mae", e), one),
+            list_coverage(uncertainty, write.error, one),
             list_pit(uncertainty),
         ]
     parts = [
@@ -86,9 +71,10 @@ def _head(output: str, metrics: Mapping[str, Any], scores: Scores) -> str:
 
 def _list_methods(scores: Scores, write: _Numbers) -> Rows:
     """Return the rows of the ensemble, of its members and of simpler methods."""
-    kind, ensemble = _KINDS[scores["kind"]], scores["ensemble"]
+    kind, ensemble = KINDS[scores["kind"]], scores["ensemble"]
     members, best = scores["members"], scores["best_baseline"] or {}
-    columns = [*kind.metrics, "skill"]
+    names = [metric.name for metric in kind.metrics]
+    columns = [*names, "skill"]
     called = f"mean of {len(members)} members" if len(members) > 1 else "one member"
     with_skill = {**ensemble, "skill": best.get("skill")}
     rows = [
@@ -101,7 +87,7 @@ def _list_methods(scores: Scores, write: _Numbers) -> Rows:
             of_side = {name: ends and ends[i] for name, ends in limits.items()}
             rows.append(write.row(f"  bootstrap, {side}", columns, of_side))
     if len(members) > 1:
-        known = {m: [member[m] for member in members] for m in kind.metrics}
+        known = {m: [member[m] for member in members] for m in names}
         for side, of in (("least", min), ("greatest", max)):
             of_side = {m: None if None in v else of(v) for m, v in known.items()}
             rows.append(write.row(f"  {side} of a member", columns, of_side))
@@ -114,11 +100,11 @@ def _list_classes(output: str, scores: Scores, write: _Numbers) -> Rows:
     """Return the rows by class of the observed, or by predicted probability."""
     ensemble, rows = scores["ensemble"], Rows()
     if "classes" in ensemble:
-        columns = _OF_PARTS[scores["kind"]]
+        columns = KINDS[scores["kind"]].names_of_parts
         rows += [[], [f"by {output}, observed", "n", *map(_title, columns)]]
         rows += [write.row(name_class(c), columns, c) for c in ensemble["classes"]]
     if "reliability" in ensemble:
-        columns = ("predicted", "observed")
+        columns = ["predicted", "observed"]
         rows += [[], ["by predicted probability", "n", *columns]]
         rows += [write.row(name_class(b), columns, b) for b in ensemble["reliability"]]
     return rows
@@ -126,7 +112,8 @@ def _list_classes(output: str, scores: Scores, write: _Numbers) -> Rows:
 
 def _list_features(scores: Scores, write: _Numbers) -> Rows:
     """Return the rows of features, the one with the largest error first."""
-    error, columns = _KINDS[scores["kind"]].error, _OF_PARTS[scores["kind"]]
+    kind = KINDS[scores["kind"]]
+    error, columns = kind.error.name, kind.names_of_parts
     features = sorted(
         scores["ensemble"]["features"], key=lambda f: f[error] or 0, reverse=True
     )
@@ -138,8 +125,7 @@ def _list_features(scores: Scores, write: _Numbers) -> Rows:
 
 def _explain(scores: Scores, *, of_folds: bool) -> list[str]:
     """Say what skill is, what the intervals are of, and what is calibrated."""
-    is_class = scores["kind"] == CLASSIFICATION.name
-    error = "Brier score" if is_class else "RMSE"
+    error = KINDS[scores["kind"]].error.title
     best = scores["best_baseline"]
     said = []
     if best:
@@ -169,15 +155,13 @@ def _features(scores: Scores) -> str:
     return f"{n_features:,} feature{'s' * (n_features != 1)}"
 
 
-def _title(metric: str) -> str:
-    return _TITLES.get(metric, metric)
+def _title(column: str) -> str:
+    return METRICS_BY_NAME[column].column if column in METRICS_BY_NAME else column
 
 
 class _Numbers:
     """
-    Writes errors to three digits of the RMSE, and what has no unit to two decimals.
-
-    The Brier score, which is small, has three.
+    Writes errors to three digits of the RMSE, and what has no unit to its decimals.
 
     >>> _Numbers(62.16).number("bias", -0.04), _Numbers(0.0123).number("mae", 0.01)
     ('0.0', '0.0100')
@@ -194,16 +178,24 @@ class _Numbers:
 
     def number(self, column: str, value: float | None) -> str:
         """Write a number of a column, nothing for None."""
-        if value is None:
-            return ""
-        decimals = self._decimals if column in _OF_UNIT else _DECIMALS.get(column, 2)
-        return f"{round(value, decimals) + 0.0:.{decimals}f}"
+        metric = METRICS_BY_NAME.get(column)  # None of the skill and of probabilities
+        if metric is not None and metric.has_unit:
+            return self.error(value)
+        return _fixed(value, 2 if metric is None else metric.decimals)
+
+    def error(self, value: float | None) -> str:
+        """Write what is in the unit of the output, nothing for None."""
+        return _fixed(value, self._decimals)
 
     def row(self, name: str, columns: Sequence[str], scores: Scores) -> list[str]:
         """Write a row of a table; what the scores lack is left empty."""
         n_pixels = f"{scores['n']:,}" if "n" in scores else ""
         numbers = [self.number(column, scores.get(column)) for column in columns]
         return [name, n_pixels, *numbers]
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def name_class(limits: Mapping[str, Any]) -> str:

@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 Scores = dict[str, Any]
 
-_OF_CLASSES = ("rmse", "mae", "bias")  # the others say little of a narrow range
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -249,7 +248,7 @@ def _by_class(
                 "from": limits[i],
                 "to": limits[i + 1],
                 "n": int(part.sum()),
-                **_plain({name: values[name] for name in _OF_CLASSES}),
+                **_plain({name: values[name] for name in kind.names_of_parts}),
             }
         )
     return classes

@@ -14,21 +14,10 @@ import pandas as pd
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.evaluation.coverage_table import COLUMNS, list_scores
-from glacier_inversion.evaluation.metrics import (
-    CLASSIFICATION,
-    REGRESSION,
-    Kind,
-    measure,
-)
+from glacier_inversion.evaluation.metrics import METRICS_BY_NAME, Kind, measure
 from glacier_inversion.evaluation.pixels import KnownPixels
 from glacier_inversion.evaluation.score_table import name_class
 from glacier_inversion.evaluation.scores import Scores
-
-_COLUMNS = (*REGRESSION.metrics, *CLASSIFICATION.metrics)
-_OF_OUTLINES = {
-    REGRESSION.name: ("rmse", "bias"),
-    CLASSIFICATION.name: ("accuracy", "iou", "brier"),
-}
 
 
 def format_csv(metrics: Mapping[str, Any]) -> str:
@@ -40,8 +29,9 @@ def format_csv(metrics: Mapping[str, Any]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [*_COLUMNS, "skill_of_ensemble"]
-    limited = [name for name in names if name != "nmad"]
+    names = [*METRICS_BY_NAME, "skill_of_ensemble"]
+    without = {m.name for m in METRICS_BY_NAME.values() if m.of_errors is not None}
+    limited = [name for name in names if name not in without]
     limits = [f"{name}_{side}" for name in limited for side in ("low", "high")]
     columns = [*names, *limits, *COLUMNS]
     writer.writerow(["output", "method", "pixels", "of", "n", *columns])
@@ -147,7 +137,8 @@ def tabulate_folds(
             own = (known.feature == number) & np.isfinite(known.mean)
             errors = measure(kinds[output], known.observed[own], known.mean[own])
             found[feature] = {"n": int(own.sum()), **errors}
-        for key in ("n", *_OF_OUTLINES[kinds[output].name]):
+        main = [metric.name for metric in kinds[output].metrics if metric.is_main]
+        for key in ("n", *main):
             columns[f"{output}_{key}"] = [found.get(f, {}).get(key) for f in features]
     return geopandas.GeoDataFrame(
         columns, geometry=[dataset.outlines[f] for f in features], crs=epsg

@@ -160,16 +160,17 @@ def _of_classes(sources: Sources, output: str) -> Iterator[Caution]:
     scores = _best_scores(sources, output)
     if scores is None:
         return
-    known = [c for c in scores.ensemble.classes if c.n and c.bias is not None]
-    if len(known) < 2 or not scores.ensemble.rmse:
+    known = [c for c in scores.ensemble.classes if c.n and c["bias"] is not None]
+    if len(known) < 2 or not scores.ensemble["rmse"]:
         return
     first, last, unit = known[0], known[-1], sources.unit(output)
-    some = 0.25 * scores.ensemble.rmse
-    if (first.bias or 0) > some and (last.bias or 0) < -some:
+    of_first, of_last = first["bias"] or 0.0, last["bias"] or 0.0
+    some = 0.25 * scores.ensemble["rmse"]
+    if of_first > some and of_last < -some:
         yield Caution(
             f"{output}: low values come out too high, and high ones too low",
-            f"By {signed(first.bias, unit)} on average below "
-            f"{exact(first.high or 0, unit, 4)}, and by {signed(last.bias, unit)} from "
+            f"By {signed(of_first, unit)} on average below "
+            f"{exact(first.high or 0, unit, 4)}, and by {signed(of_last, unit)} from "
             f"{exact(last.low or 0, unit, 4)} on.",
             "Do not read the extremes of the maps as they are.",
         )

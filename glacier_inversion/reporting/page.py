@@ -13,6 +13,11 @@ from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.reporting import quantities
 from glacier_inversion.reporting.maps import ERROR, RESIDUAL, stops
+from glacier_inversion.reporting.metric_columns import (
+    explain_metrics,
+    write_metric,
+    write_with_interval,
+)
 from glacier_inversion.reporting.rows import number_in
 
 
@@ -42,6 +47,9 @@ def render(contents: Mapping[str, Any]) -> str:
         "span": quantities.span,
         "count": quantities.count,
         "as_number": number_in,
+        "metric_text": write_metric,
+        "metric_with_interval": write_with_interval,
+        "explained_metrics": explain_metrics(),
         "names_of_ways": name_ways,
         "version": glacier_inversion.__version__,
         "style": f"{_read('page.css')}\n{_colour_bars()}",

@@ -16,7 +16,7 @@ import numpy as np
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.coverage_table import name_ways
-from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
@@ -30,6 +30,7 @@ from glacier_inversion.reporting.charts import (
     chart_pit,
     chart_training,
 )
+from glacier_inversion.reporting.metric_columns import order_metrics
 from glacier_inversion.reporting.page import render
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
 from glacier_inversion.reporting.pit import tell_pit
@@ -178,6 +179,9 @@ def _tell_output(
     sources: Sources, output: str, rows: Sequence[FeatureRow]
 ) -> dict[str, Any]:
     scores = sources.scores(output)
+    is_measured = all(own.kind == REGRESSION.name for own in scores.values())
+    kind = REGRESSION if is_measured else CLASSIFICATION
+    metrics = order_metrics(kind)
     return {
         "name": output,
         "unit": sources.unit(output),
@@ -189,7 +193,10 @@ def _tell_output(
         "answers": summarise(sources, output, rows),
         "best": sources.best(output),
         "scores": scores,
-        "is_measured": all(own.kind == REGRESSION.name for own in scores.values()),
+        "is_measured": is_measured,
+        "error": kind.error,
+        "metrics": metrics,
+        "main_metrics": [metric for metric in metrics if metric.is_main],
         "calibration": sources.calibrated(output),
         "published": _find_published(sources.volume_of_all(output) or {}),
         "volume": tell_volume(sources, output),

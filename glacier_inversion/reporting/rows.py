@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from glacier_inversion.evaluation.metrics import REGRESSION
+from glacier_inversion.evaluation.metrics import KINDS
 from glacier_inversion.reporting.sources import Row, Sources
 from glacier_inversion.training.model.member_statistics import total_spread
 
@@ -72,9 +72,8 @@ def tell_features(sources: Sources, output: str) -> list[FeatureRow]:
             if row is None or row.checked_by:  # by an evaluation that says more
                 continue
             row.checked_by, row.n_known = name, of_feature.n
-            is_measured = scores.kind == REGRESSION.name
-            row.error = of_feature.rmse if is_measured else of_feature.brier
-            row.bias = of_feature.bias
+            row.error = of_feature[KINDS[scores.kind].error.name]
+            row.bias = of_feature["bias"]
     for feature, share in covered(sources, output).items():
         if feature in rows:
             rows[feature].coverage = share

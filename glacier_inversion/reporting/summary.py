@@ -88,15 +88,16 @@ def _goodness(sources: Sources, output: str, name: str) -> str:
         f"{count(scores.n_features, 'feature')} ({sources.describe(name)})"
     )
     if scores.kind != REGRESSION.name:
+        accuracy, brier = ensemble["accuracy"], ensemble["brier"]
         said = (
-            f"{where}, {percent(ensemble.accuracy, 1)} are classified as measured; the "
-            f"Brier score is {number(ensemble.brier)} (0 is perfect)."
+            f"{where}, {percent(accuracy, 1)} are classified as measured; the Brier "
+            f"score is {number(brier)} (0 is perfect)."
         )
         return _with_limits(sources, name, scores, said)
+    rmse, bias = ensemble["rmse"], ensemble["bias"] or 0.0
     within = ""
     if limits := intervals.get("rmse"):
-        within = f" (95 % interval {span(limits, unit, like=ensemble.rmse)})"
-    bias = ensemble.bias or 0.0
+        within = f" (95 % interval {span(limits, unit, like=rmse)})"
     side = "too high" if bias > 0 else "too low"
     table, mean = sources.residuals(output, name), ""
     if table is not None and len(table):
@@ -104,8 +105,8 @@ def _goodness(sources: Sources, output: str, name: str) -> str:
         mean = f" The measured values are {value} on average."
     said = (
         f"{where}, predictions differ from what was measured by "
-        f"{number(ensemble.rmse, unit)}{within}, as the root mean square (RMSE); on "
-        f"average they are {number(abs(bias), unit, like=ensemble.rmse)} {side}.{mean}"
+        f"{number(rmse, unit)}{within}, as the root mean square (RMSE); on "
+        f"average they are {number(abs(bias), unit, like=rmse)} {side}.{mean}"
     )
     return _with_limits(sources, name, scores, said)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.evaluation.metrics import METRICS_BY_NAME
 from glacier_inversion.evaluation.metrics_file import read_metrics, read_residuals
 
 
@@ -30,12 +31,25 @@ def test_numbers_are_read_as_they_were_written(evaluated):
             *zip(method.features, expected["features"], strict=True),
             *zip(method.classes, expected["classes"], strict=True),
         ):
-            for name in ("n", "rmse", "bias"):
-                assert getattr(part, name) == of_part[name]
+            assert part.n == of_part["n"]
+            assert part.metrics == {name: of_part.get(name) for name in METRICS_BY_NAME}
     assert [c.low for c in own.ensemble.classes][1:] == scores["classes"]
     spread = scores["uncertainty"]["spread"]
     for level, told in own.uncertainty.spread.levels.items():
         assert told.coverage == spread["levels"][str(level)]["coverage"]
+
+
+@pytest.mark.parametrize("written", ['"much"', "1e999", "[1.0]"])
+def test_a_metric_that_is_no_number_is_refused(evaluated, tmp_path, written):
+    "By its place in the file."
+    path = evaluated.root / "evaluations/small/all/metrics.json"
+    content = json.loads(path.read_text())
+    content["outputs"]["thickness"]["ensemble"]["features"][2]["mae"] = "HERE"
+    text = json.dumps(content).replace('"HERE"', written)
+    (tmp_path / "metrics.json").write_text(text)
+    where = r"\(outputs\.thickness\.ensemble\.features\[2\]\.mae: Input should be a "
+    with pytest.raises(WorkspaceError, match=where):
+        read_metrics(tmp_path)
 
 
 def test_residuals_are_those_that_could_be_predicted(evaluated, tmp_path):

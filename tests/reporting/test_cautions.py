@@ -183,11 +183,11 @@ def test_errors_of_this_model_come_before_better_ones_of_an_earlier_one(
 def test_thick_ice_that_comes_out_thin(sources):
     "With the limits of the classes and the unit."
     first, *_, last = scores_of(sources).ensemble.classes
-    first.bias, last.bias = 90.0, -50.0
+    first.metrics["bias"], last.metrics["bias"] = 90.0, -50.0
     first.high, last.low = 50.0, 400.0
     text = said(sources)
     assert "By +90.0 m on average below 50 m, and by -50.0 m from 400 m on" in text
-    last.bias = 90.0
+    last.metrics["bias"] = 90.0
     assert "come out too high, and high ones too low" not in said(sources)
 
 

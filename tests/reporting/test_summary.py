@@ -23,13 +23,14 @@ def scores_of(sources):
 
 def test_the_side_of_the_bias_is_said_in_words(sources):
     ensemble = scores_of(sources).ensemble
-    ensemble.rmse, ensemble.bias, ensemble.intervals = 64.56, -8.452, None
+    ensemble.metrics |= {"rmse": 64.56, "bias": -8.452}
+    ensemble.intervals = None
     said = answers(sources)["How good is it?"]
     assert (
         "by 64.6 m, as the root mean square (RMSE); on average they are 8.5 m too low"
         in (said)
     )
-    ensemble.bias = 8.0
+    ensemble.metrics["bias"] = 8.0
     assert "8.0 m too high" in answers(sources)["How good is it?"]
 
 
@@ -113,7 +114,7 @@ def test_a_group_is_not_called_a_feature(sources):
 def test_probabilities_have_scores_of_their_own(sources):
     scores = scores_of(sources)
     scores.kind = "classification"
-    scores.ensemble.accuracy, scores.ensemble.brier = 0.913, 0.0612
+    scores.ensemble.metrics |= {"accuracy": 0.913, "brier": 0.0612}
     said = answers(sources)
     assert (
         "91.3 % are classified as measured; the Brier score is 0.0612"
