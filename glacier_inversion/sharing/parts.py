@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from glacier_inversion.files import write_bytes
+from glacier_inversion.files import append_bytes
 from glacier_inversion.locks import shared_work_of
 from glacier_inversion.sharing.attempts import Hands
 from glacier_inversion.workspace import shared_file
 
-_AT_WORK, _ENDED = b"at work", b"ended"
-"""What a note says; "at work" of a command that died, too."""
+_AT_WORK, _ENDED = b"at work\n", b"ended\n"
+"""The last line of a note; "at work" of a command that died, too."""
 
 
 class Parts:
     """
     The notes of all that took part in the job of a folder, by name.
+
+    A note grows by a line, since one that is replaced goes by a file of another name:
+    a command that is started twice at once would take it away from itself.
 
     Parameters
     ----------
@@ -30,16 +33,16 @@ class Parts:
 
     def note_at_work(self) -> None:
         """Note that this command takes part."""
-        write_bytes(self._own, _AT_WORK)
+        append_bytes(self._own, _AT_WORK)
 
     def note_end(self) -> None:
         """Note that this command has come to the end of its part."""
-        write_bytes(self._own, _ENDED)
+        append_bytes(self._own, _ENDED)
 
     def reopen(self) -> None:
         """Note of all that the end of their parts was not that of the job."""
         for part in self._folder.glob("*"):
-            write_bytes(part, _AT_WORK)
+            append_bytes(part, _AT_WORK)
 
     def is_back(self) -> bool:
         """Tell whether this command took part before, or comes with another array."""
@@ -50,7 +53,7 @@ class Parts:
         if self._hands.waits:  # nobody else is started with it, who would be late
             return True
         if self._own.exists():
-            return self._own.read_bytes() == _ENDED
+            return self._own.read_bytes().endswith(_ENDED)
         return self._is_of_another_array()
 
     def _is_of_another_array(self) -> bool:
