@@ -69,7 +69,7 @@ DOORS = {
     "ends the process": (
         {"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill"},
         {
-            *("commands.console", "__main__", "cli"),
+            *("commands.console", "commands.preparing", "__main__"),
             *("machine.interrupts", "machine.crashes"),
             *("sharing.executors", "sharing.processes"),
         },

@@ -1,1 +1,1 @@
-"""The command line: options, messages and exit codes; commands beside those of cli."""
+"""The commands of the command line, their options, messages and exit codes."""

@@ -76,8 +76,6 @@ class FriendlyCommand(click.Command):
 class FriendlyGroup(click.Group):
     """Print errors that were foreseen as messages; others keep their traceback."""
 
-    command_class = FriendlyCommand
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; end with the exit code of the error that it raises."""
         try:
