@@ -87,10 +87,10 @@ def every_point(n):
     return row, col, block
 
 
-def assert_same(actual, expected, tolerance):
-    """Compare within a tolerance relative to the largest of the values."""
+def assert_same(actual, expected, tolerance, least=0.0):
+    """Compare within a tolerance relative to the largest of the values, or to *least*."""
     assert actual.shape == expected.shape
-    scale = np.abs(expected).max() or 1.0
+    scale = max(np.abs(expected).max(), least) or 1.0
     np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=tolerance)
 
 
