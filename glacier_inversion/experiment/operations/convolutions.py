@@ -13,14 +13,13 @@ Padding = Annotated[
     Literal["same", "valid"] | None,
     Field(
         description="'same' pads with zeros, 'valid' shrinks the image by "
-        "kernel_size - 1 per convolution. Default: the architecture's own, same for "
-        "resnet and valid for vggnet."
+        "kernel_size - 1 per convolution. Default: the architecture's own."
     ),
 ]
 
 
 class Convolutions(Operation):
-    """Convolutions: a residual block (resnet) or plain ones (vggnet)."""
+    """Convolutions: a residual block or plain ones, as the architecture says."""
 
     name: Literal["convolutions"]
     filters: list[Channels] = Field(

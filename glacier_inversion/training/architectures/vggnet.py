@@ -1,8 +1,8 @@
 """
 Plain convolutional networks in the manner of VGG.
 
-Each `convolutions` is a row of convolutions, unpadded unless it says otherwise; dense
-layers have a bias, but for the last.
+Each `convolutions` is a row of convolutions, each with a ReLU, unpadded unless it says
+otherwise; dense layers have a bias, but for the last.
 """
 
 from glacier_inversion.training.network.conventions import Conventions

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from glacier_inversion.experiment.consistency import architectures
 from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.network import Network
@@ -34,7 +35,7 @@ def networks(draw):
     whole = int(np.lcm.reduce(factors))
     n_window = whole * draw(st.integers(1, max(1, 40 // whole)))
     hypothesis.assume(n_window <= 56)
-    architecture = draw(st.sampled_from(["resnet", "vggnet"]))
+    architecture = draw(st.sampled_from(architectures()))
 
     def some(side, most):
         """Return up to so many operations, and the side that they leave."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from glacier_inversion.experiment.consistency import architectures
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.training.network import predict, threads
@@ -31,7 +32,7 @@ from tests.training.network.helpers import (
 )
 
 
-@pytest.mark.parametrize("architecture", ["resnet", "vggnet"])
+@pytest.mark.parametrize("architecture", architectures())
 def test_both_ways_equal_patches_cut_out_by_hand(architecture):
     "Two resolutions, a pool of odd sizes, a scalar, two outputs, unknown pixels."
     checked = experiment(

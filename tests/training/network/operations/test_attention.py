@@ -8,6 +8,7 @@ import rasterio
 import torch
 
 from glacier_inversion.errors import ExperimentError
+from glacier_inversion.experiment.consistency import architectures
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.patches.lattice import Layout
@@ -162,7 +163,7 @@ def test_the_table_counts_it():
     assert row.multiply_adds == 7 * 8 * 14 + 2 * 8 * 7 * 7
 
 
-@pytest.mark.parametrize("architecture", ["resnet", "vggnet"])
+@pytest.mark.parametrize("architecture", architectures())
 def test_patches_are_gathered_where_it_begins(architecture):
     "What lies before is evaluated densely; all ways equal patches cut out by hand."
     checked = attentive(architecture=architecture)
