@@ -2,9 +2,13 @@
 
 import pytest
 
+from glacier_inversion.experiment.derivation import find_derivations
 from glacier_inversion.experiment.experiment import check_experiment
 from tests import synthetic
 from tests.experiment.helpers import problems
+
+# how messages begin to list the derivations that there are
+KNOWN = f"Known: {', '.join(list(find_derivations())[:3])}, "
 
 
 def with_rasters(*derived):
@@ -59,11 +63,11 @@ def smooth(of, **rest):
         (
             [("a", {"derive": {"name": "smoth", "of": "slope"}})],
             "rasters[3].derive: the derivation 'smoth' does not exist. Did you mean "
-            "'smooth'? Known: distance_to_margin, half_width, inside,",
+            f"'smooth'? {KNOWN}",
         ),
         (
             [("a", {"derive": {"of": "slope"}})],
-            "rasters[3].derive: has no name. Must name the derivation. Known: dist",
+            f"rasters[3].derive: has no name. Must name the derivation. {KNOWN}",
         ),
         (
             [("a", smooth("slope", sgima=3))],
