@@ -87,7 +87,9 @@ class Experiment(Section):
     )
     model_name: FolderName = Field(description="Folder in the workspace's models.")
     model_architecture: Text = Field(
-        description="Module of training/architectures that knows the operations."
+        description="Name of the settings that all layers share: whether convolutions "
+        "are residual blocks, whether they pad the image, whether dense layers have a "
+        "bias. The layers themselves are in model_description."
     )
     area_size: Length = Field(
         description="Side of the patch, in CRS units: a whole number of pixels of the "

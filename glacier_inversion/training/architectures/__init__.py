@@ -1,6 +1,7 @@
 """
 The architectures, one module each, found by name.
 
-A module offers ``CONVENTIONS``: what it decides of the operations of its networks, the
-`Conventions` of `glacier_inversion.training.network.conventions`.
+A module has no layers, which the experiment describes. It offers ``CONVENTIONS``, what
+it decides of their operations: the `Conventions` of
+`glacier_inversion.training.network.conventions`.
 """
