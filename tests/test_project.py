@@ -123,12 +123,29 @@ def test_shipped_experiment_loads(path, caplog):
 
 
 def test_what_contributors_look_for_is_where_they_are_told():
-    "Each path of the table, below the package."
+    "Each path, below the package or beside it; in the table of places below it."
     text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
-    _, table = text.split("## Where is it?")
+    told, table = text.split("## Where is it?")
     places = re.findall(r"`([\w/]+\.py)`", table)
     assert len(places) > 30
     assert [p for p in places if not (ROOT / "glacier_inversion" / p).exists()] == []
+    named = re.findall(r"`(\w+/[\w/]+\.py)`", told)
+    assert len(named) > 20
+    roots = ROOT, ROOT / "glacier_inversion"
+    assert [
+        p for p in named if "NAME" not in p and not any((r / p).exists() for r in roots)
+    ] == []
+
+
+def test_what_contributors_are_told_to_extend_is_there():
+    "Each test and each fixture that is named."
+    text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+    tests = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")
+    )
+    named = re.findall(r"`(test_\w+|without_\w+)`", text)
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
 
 
 def test_the_citation_is_of_this_version():
