@@ -1,7 +1,7 @@
 """
-What the commands have in common: exit codes, logging, options.
+What the commands have in common: exit codes and options.
 
-The only place that configures logging and catches errors.
+The only place that turns errors into messages and exit codes.
 """
 
 from __future__ import annotations
