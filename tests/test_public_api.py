@@ -1,6 +1,7 @@
 """The public names: lazily loaded, typed, of one form."""
 
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from glacier_inversion.errors import ModelError
 from glacier_inversion.patches.tiles import tiles_of_arrays
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import CPU
-from tests.helpers import read_all
+from tests.helpers import ROOT, read_all
 
 ENTRY_POINTS = [
     "build_dataset",
@@ -64,6 +65,13 @@ def test_entry_points_have_one_form(name):
     assert all(o.kind is o.KEYWORD_ONLY for o in options)
     assert all(o.default is not o.empty for o in options)
     assert str(signature.return_annotation).endswith("Report")
+
+
+def test_the_page_of_python_lists_the_entry_points():
+    "Those that have one form, all of them."
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"Each of (`[^.]*`) takes the experiment", page)
+    assert sorted(re.findall(r"`(\w+)`", listed)) == ENTRY_POINTS
 
 
 def test_a_model_is_opened_by_its_folder_or_its_workspace(finished):
