@@ -22,6 +22,7 @@ from glacier_inversion.files import (
     make_folder,
     refuse_links,
     remove,
+    remove_if_empty,
     remove_scratches,
     unwritable,
 )
@@ -62,6 +63,8 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     """
     Hold *folder* for this process. Where disks know locks a dead one holds nothing.
 
+    The folder is made where it is not there; it is removed if it stays empty.
+
     Raises
     ------
     WorkspaceError
@@ -72,6 +75,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     path = lock_of(folder)
     refuse_links(folder)
     refuse_links(path)
+    is_new = not folder.exists()
     try:
         make_folder(folder)
         lock = FileLock(path)
@@ -92,6 +96,9 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     try:
         yield
     finally:
+        if is_new:
+            with suppress(OSError, WorkspaceError):  # it may be gone, or not ours
+                remove_if_empty(folder)
         lock.release()
 
 

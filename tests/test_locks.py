@@ -198,3 +198,13 @@ def test_what_is_appended_may_take_several_writes(tmp_path, monkeypatch):
         lock.append(b"23456789")
     assert lock.read() == b"0123456789"
     lock.release()
+
+
+def test_a_folder_in_which_nothing_was_written_does_not_stay(tmp_path):
+    "But one that was there before."
+    (tmp_path / "old").mkdir()
+    for name in ("new", "old"):
+        with pytest.raises(ZeroDivisionError), working_in(tmp_path / name, "filling"):
+            assert 1 // 0
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "old").exists()

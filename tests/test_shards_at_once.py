@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from glacier_inversion.errors import StoppedError
+from glacier_inversion.errors import StoppedError, WorkspaceError
+from glacier_inversion.evaluation import fold_training
 from glacier_inversion.files import write_bytes
 from glacier_inversion.locks import Lock, lock_of
 from glacier_inversion.training import together
@@ -17,6 +18,8 @@ from tests.processes import start
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
 OF_A_MOMENT = {"status.json"}
 """Files that say how far something was when."""
+TRAINERS = fold_training, together
+"""The modules that train members for a job."""
 
 
 def made(root: Path) -> dict[str, bytes]:
@@ -165,41 +168,90 @@ def test_folds_that_are_trained_are_looked_at_once(finished, tmp_path, monkeypat
 
 @pytest.mark.usefixtures("without_processes")
 @pytest.mark.parametrize("slip", [None, [], ["--shard", "1/2"]])
+@pytest.mark.parametrize("command", ["train", "crossval --folds 3"])
 def test_a_shard_that_is_run_again_overwrites_once(
-    finished, tmp_path, monkeypatch, slip
+    finished, tmp_path, monkeypatch, command, slip
 ):
     "What was trained before it was killed stays, whatever was refused meanwhile."
     run = copy_of(finished, tmp_path)
-    run.raw["seeds_number"] = 2
+    run.raw.update(seeds_number=2, epochs=1)
     run.write()
-    train_one = "glacier_inversion.training.together.train_one"
-    do = together.train_one
+    do, n_trained = together.train_one, 0
 
     def stop(experiment, folder, device, seed):
-        if seed:
+        nonlocal n_trained
+        n_trained += 1
+        if n_trained > 1:
             message = "stopped"
             raise StoppedError(message)
         return do(experiment, folder, device, seed)
 
-    options = "--overwrite", "--shard", "1/2"
+    command = command.split()
+    options = *command, "--overwrite", "--shard", "1/2"
     with monkeypatch.context() as patch:
-        patch.setattr(train_one, stop)
-        assert "stopped" in run("train", *options).stderr
-    weights = run.root / "models/small/seed_000/best.safetensors"
+        for module in TRAINERS:
+            patch.setattr(module, "train_one", stop)
+        assert "stopped" in run(*options).stderr
+    folders = "seed_000" if command[0] == "train" else "folds/*1_of_3*/seed_000"
+    (weights,) = (run.root / "models/small").glob(f"{folders}/best.safetensors")
     before = weights.stat().st_mtime_ns
     if slip is not None:
-        epochs = run.raw["epochs"]
-        run.raw["epochs"] = epochs + 1
+        run.raw["epochs"] = 2
         run.write()
-        assert "take the change back" in run("train", *slip).stderr
-        run.raw["epochs"] = epochs
+        assert "take the change back" in run(*command, *slip).stderr
+        run.raw["epochs"] = 1
     run.raw["drawing_description"]["features"] = []  # which trains nothing else
     run.write()
-    assert run("train", *options).exit_code == 0
+    ended = run(*options)
+    assert ended.exit_code == 0, ended.output
     assert weights.stat().st_mtime_ns == before
-    assert not (run.root / "models/small/samples").exists()
-    assert run("train", *options).exit_code == 0
+    assert not list(run.root.rglob("samples"))
+    assert run(*options).exit_code == 0
     assert weights.stat().st_mtime_ns != before
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("command", ["train", "crossval --folds 3"])
+def test_a_member_that_is_gone_is_trained_by_who_comes_next(
+    finished, tmp_path, monkeypatch, command
+):
+    "Though shards have noted that it was trained."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(seeds_number=2, epochs=1)
+    run.write()
+    options = *command.split(), "--overwrite", "--shard", "1/1"
+    do = together.train_one
+
+    def train_and_lose(experiment, folder, device, seed):
+        result = do(experiment, folder, device, seed)
+        if seed:
+            shutil.rmtree(folder / "seed_000")
+        return result
+
+    with monkeypatch.context() as patch:
+        for module in TRAINERS:
+            patch.setattr(module, "train_one", train_and_lose)
+        assert "members could not be trained" in run(*options).stderr
+    ended = run(*options)
+    assert ended.exit_code == 0, ended.output
+    assert not list(run.root.rglob("samples"))
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("function", ["remove_scratches", "write_job"])
+def test_samples_do_not_stay_where_a_job_cannot_begin(
+    finished, tmp_path, monkeypatch, function
+):
+    "The disk that they have filled is to be freed, as the message says."
+    run = copy_of(finished, tmp_path)
+
+    def fail(*_):
+        message = "the disk is full"
+        raise WorkspaceError(message)
+
+    monkeypatch.setattr(f"glacier_inversion.sharing.job.{function}", fail)
+    assert "the disk is full" in run("train", "--shard", "1/1").stderr
+    assert not list(run.root.rglob("samples"))
 
 
 @pytest.mark.usefixtures("without_processes")

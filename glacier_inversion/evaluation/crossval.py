@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from glacier_inversion.evaluation.out_of_fold import (
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
+from glacier_inversion.evaluation.subject import name_subject
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.locks import working_in
+from glacier_inversion.locks import locked, writing_alone
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.shards import find_hands
@@ -157,23 +159,30 @@ def crossval(
             "then the blend without: what was trained serves again."
         )
         raise ModelError(message)
-    plan = plan_folds(
-        experiment,
-        workspace,
-        n_folds=n_folds,
-        group=group,
-        nested=nested,
-        with_test=with_test,
-        progress=progress,
-    )
-    folder = workspace.evaluations(plan.name, CROSSVAL)
-    trained = working_in(folder, "cross-validating into")
-    if hands is not None:
-        of_device: DeviceName = "cuda" if of_gpu else "cpu"
-        trained = training_folds_together(
-            plan, hands, overwrite, method, of_device, progress
+    folder = workspace.evaluations(name_subject(experiment), CROSSVAL)
+    with ExitStack() as held:
+        if hands is None:  # before data are read: shards may be at work
+            held.enter_context(locked(folder, "cross-validating into"))
+        plan = plan_folds(
+            experiment,
+            workspace,
+            n_folds=n_folds,
+            group=group,
+            nested=nested,
+            with_test=with_test,
+            progress=progress,
         )
-    with trained:
+        if hands is None:
+            if not overwrite:
+                plan.refuse_others()
+            held.enter_context(writing_alone(folder))
+        else:
+            of_device: DeviceName = "cuda" if of_gpu else "cpu"
+            held.enter_context(
+                training_folds_together(
+                    plan, hands, overwrite, method, of_device, progress
+                )
+            )
         failures: dict[str, str] = {}
         done = []
         for number, fold in enumerate(plan.folds, 1):

@@ -27,6 +27,7 @@ from glacier_inversion.experiment.evaluation import find_other_units
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.engine import check_network
+from glacier_inversion.training.ensemble_folder import refuse_other_experiment
 from glacier_inversion.workspace import SPLITS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,12 @@ class FoldPlan:
     def folder(self, place: str, fold: Fold) -> Path:
         """Return where a model's members lie that are trained without a fold."""
         return self.workspace.fold(last_part(place), fold.name)
+
+    def refuse_others(self) -> None:
+        """Refuse folders that hold folds of other experiments; ModelError."""
+        for place, own in self.models.items():
+            for fold in self.folds:
+                refuse_other_experiment(own, self.folder(place, fold))
 
     def without(self, fold: Fold) -> BuiltDataset:
         """Return the dataset, split for the training without a fold."""

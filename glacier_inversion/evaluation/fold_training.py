@@ -28,6 +28,7 @@ from glacier_inversion.training.ensemble_folder import (
 )
 from glacier_inversion.training.samples_on_disk import remove_samples
 from glacier_inversion.training.together import (
+    has_ended,
     log_failures,
     sharing_samples,
     train_one,
@@ -77,6 +78,10 @@ def training_folds_together(
     seeds = range(experiment.seeds_number)
     folders = {fold.name: plan.folder(name, fold) for fold in folds}
 
+    def check() -> None:
+        if not overwrite:
+            plan.refuse_others()
+
     def prepare() -> None:
         for folder in folders.values() if overwrite else ():
             with working_in(folder, "training"):
@@ -88,7 +93,7 @@ def training_folds_together(
     key = digest_of([content, trained_on, of_folds, overwrite, method])
     evaluations = workspace.evaluations(name, CROSSVAL)
     with working_together(
-        evaluations, "cross-validating into", hands, key, prepare
+        evaluations, "cross-validating into", hands, key, prepare, check=check
     ) as job:
         tasks = {
             f"{fold.name} seed {seed}": (fold, seed) for fold in folds for seed in seeds
@@ -96,6 +101,11 @@ def training_folds_together(
         given = _Given(job.token, experiment, workspace, plan.kept_out, device)
         progress.start("training", len(tasks), "member")
         log_failures(job.do(_train_task, given, tasks, progress))
+        job.forget(
+            name
+            for name, (fold, seed) in tasks.items()
+            if not has_ended(member_path(folders[fold.name], seed))
+        )
         for fold in folds:
             folder = folders[fold.name]
             remove_samples(folder)

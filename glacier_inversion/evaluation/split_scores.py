@@ -114,25 +114,28 @@ def scoring_split(
     dataset = open_dataset(experiment, workspace, description.rasters)
     ensemble = open_subject(experiment, dataset, workspace, method, device)
     name = ensemble.name
-    features, trained = (
-        features_of(ensemble, dataset, wanted, dataset.select(wanted))
-        for wanted in (split, "train")
-    )
-    logger.info(
-        "%s: evaluating %d members on %d features, %s",
-        name,
-        len(ensemble.seeds),
-        len(features),
-        describe_way(ensemble),
-    )
-    maybe_seen = _warn_of_what_it_saw(ensemble, dataset, split, features)
-    for part in parts_of(ensemble):
-        _warn_of_targets(part, dataset)
-    rasters = rasters_by_output(experiment)
-    own, failures = ensemble.model.experiment, dataset.find_failed(split)
-    progress.start("evaluating", len(features) + len(trained), "feature")
-    read: dict[str, Parts | str] | None = None  # None: here, one after the other
     with ExitStack() as held:
+        if hands is None:  # before data are read: shards may be at work
+            folder = workspace.evaluations(name, split)
+            held.enter_context(working_in(folder, "evaluating into"))
+        features, trained = (
+            features_of(ensemble, dataset, wanted, dataset.select(wanted))
+            for wanted in (split, "train")
+        )
+        logger.info(
+            "%s: evaluating %d members on %d features, %s",
+            name,
+            len(ensemble.seeds),
+            len(features),
+            describe_way(ensemble),
+        )
+        maybe_seen = _warn_of_what_it_saw(ensemble, dataset, split, features)
+        for part in parts_of(ensemble):
+            _warn_of_targets(part, dataset)
+        rasters = rasters_by_output(experiment)
+        own, failures = ensemble.model.experiment, dataset.find_failed(split)
+        progress.start("evaluating", len(features) + len(trained), "feature")
+        read: dict[str, Parts | str] | None = None  # None: here, one after the other
         if hands is not None:
             predicting = predicting_together(
                 experiment,
@@ -146,20 +149,17 @@ def scoring_split(
                 progress,
             )
             read = held.enter_context(predicting)
-        else:
-            folder = workspace.evaluations(ensemble.name, split)
-            held.enter_context(working_in(folder, "evaluating into"))
-            if min(jobs, len(features)) > 1:
-                read = predict_side_by_side(
-                    experiment,
-                    workspace,
-                    ensemble,
-                    split,
-                    features,
-                    rasters,
-                    jobs,
-                    progress,
-                )
+        elif min(jobs, len(features)) > 1:
+            read = predict_side_by_side(
+                experiment,
+                workspace,
+                ensemble,
+                split,
+                features,
+                rasters,
+                jobs,
+                progress,
+            )
         training = read_known_pixels(own, dataset, trained, rasters, progress)
         pixels = read_known_pixels(
             own,

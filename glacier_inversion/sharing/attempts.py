@@ -286,3 +286,11 @@ def read_job(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return job if job.keys() >= {"key", "token", "finished"} else None
+
+
+def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:
+    """Return the tasks of the job of a folder, if there is one, that somebody is at."""
+    place = Place(folder, "", logging.INFO)
+    if read_job(folder) is None:
+        return set()
+    return {name for name in names if place.ledger(name).is_held()}

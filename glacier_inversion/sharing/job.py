@@ -25,22 +25,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion import __version__
-from glacier_inversion.errors import (
-    LeftToOthersError,
-    WorkspaceError,
-)
-from glacier_inversion.files import (
-    make_folder,
-    refuse_links,
-    remove,
-    remove_scratches,
-)
+from glacier_inversion.errors import LeftToOthersError, WorkspaceError
+from glacier_inversion.files import make_folder, refuse_links, remove, remove_scratches
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import (
@@ -118,8 +110,8 @@ class Job:
     """The part of a command in a job."""
 
     def __init__(self, folder: Path, doing: str, hands: Hands, key: str) -> None:
-        self._folder, self._doing, self._hands = folder, doing, hands
-        self._key = key
+        self._folder, self._doing = folder, doing
+        self._hands, self._key = hands, key
         self._parts = Parts(folder, hands)
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
@@ -139,29 +131,26 @@ class Job:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
         make_folder(self._folder)
-        seen, is_told = "", False  # the token of a job that this command has known open
+        awaited, is_told, is_refused = "", False, False
         while True:
             if self._lock.try_alone():
-                seen = self._go_on_or_begin(seen, check, prepare, resume)
+                # once it is finished, by whomever, nothing is left to do
+                awaited = self._go_on_or_begin(awaited, check, prepare, resume)
             is_held = self._lock.try_shared()
             job = read_job(self._folder)
             is_open = job is not None and not job["finished"]
-            if job is not None and is_held:
-                if is_open and job["key"] != self._key:
-                    message = (
-                        f"{self._folder}: other commands are {self._doing} it, by "
-                        "another experiment or version, other files or options. Must "
-                        "be the same for all that work together. Wait until they have "
-                        "ended, or stop them."
-                    )
-                    raise WorkspaceError(message)
-                if is_open:
-                    break
-                if job["token"] == seen:
-                    raise self._done(job)
-            elif job is not None and is_open and job["key"] == self._key:
-                seen = job["token"]  # somebody brings it to its end
-            if not is_told:
+            is_ours = job is not None and job["key"] == self._key
+            if job is not None and is_held and is_open and is_ours:
+                break
+            if job is not None and is_held and job["token"] == awaited:
+                raise self._done(job)
+            if is_held and is_open:
+                if is_refused:  # once more, as who only looks may hold it for a moment
+                    raise self._refuse()
+                is_refused = True
+            elif job is not None and is_open and is_ours:
+                awaited = job["token"]  # somebody brings it to its end
+            if not is_told and not is_refused:
                 is_told = True
                 logger.info(
                     "%s: another command is %s it: waiting", self._folder, self._doing
@@ -171,9 +160,17 @@ class Job:
         self._place = Place(self._folder, job["token"], self._place.level)
         self._parts.note_at_work()
 
+    def _refuse(self) -> WorkspaceError:
+        message = (
+            f"{self._folder}: other commands are {self._doing} it, by another "
+            "experiment or version, other files or options. Must be the same for all "
+            "that work together. Wait until they have ended, or stop them."
+        )
+        return WorkspaceError(message)
+
     def _go_on_or_begin(
         self,
-        seen: str,
+        awaited: str,
         check: Callable[[], object],
         prepare: Callable[[], object],
         resume: Callable[[], object],
@@ -181,17 +178,14 @@ class Job:
         """
         Go on with a job that others left, or begin one, alone; return its token.
 
-        Parameters
-        ----------
-        seen : str
-            The token of a job that others were bringing to its end a moment ago.
+        Nothing is left to do if the job *awaited* is finished.
         """
         job = read_job(self._folder)
         if job is not None and job["key"] == self._key:
             if not job["finished"]:
                 self._go_on(resume)
                 return str(job["token"])
-            if job["token"] == seen or not self._parts.is_run_again():
+            if job["token"] == awaited or not self._parts.is_run_again():
                 raise self._done(job)
         check()
         remove(shared_work_of(self._folder))
@@ -261,32 +255,31 @@ class Job:
                 left.append((name, what))
             else:
                 tell(name)
-        while left:
-            lost: list[Task] = []
-            doing = closing(self._hands.each(self._place, work, given, left))
-            with needing_processes(self._folder), doing as answers:
-                for task, answer in answers:
-                    if not isinstance(answer, ProcessLostError):
-                        pass_on(answer)
-                    elif ledgers[task[0]].read().result is None:
-                        warn_of_lost(task[0], answer)
-                        lost.append(task)
-                        continue
-                    tell(task[0])
-            left = lost or self._left_by_others(tasks, ledgers)
-        results = {name: ledger.read().result for name, ledger in ledgers.items()}
-        known = {name: r for name, r in results.items() if r is not None}
-        if len(known) < len(results):
-            message = (
-                f"{self._folder}: {self._hands.name} has nothing left to do, others "
-                f"are at {len(results) - len(known)} of {len(results)} tasks. The last "
-                "of them finishes; if it dies, run one of them again."
-            )
-            self._parts.note_end()
-            raise LeftToOthersError(message)
-        self._be_alone()
-        self._n_failed = sum("failure" in result for result in known.values())
-        return known
+        while True:
+            while left:
+                lost: list[Task] = []
+                doing = closing(self._hands.each(self._place, work, given, left))
+                with needing_processes(self._folder), doing as answers:
+                    for task, answer in answers:
+                        if not isinstance(answer, ProcessLostError):
+                            pass_on(answer)
+                        elif ledgers[task[0]].read().result is None:
+                            warn_of_lost(task[0], answer)
+                            lost.append(task)
+                            continue
+                        tell(task[0])
+                left = lost or self._left_by_others(tasks, ledgers)
+            if n_left := sum(own.read().result is None for own in ledgers.values()):
+                raise self._leave_to_others(n_left, len(tasks))
+            self._take(self._lock.try_alone)
+            # only now: others that came back may have tried anew what had failed
+            results = {name: ledger.read().result for name, ledger in ledgers.items()}
+            known = {name: r for name, r in results.items() if r is not None}
+            left = [task for task in tasks.items() if task[0] not in known]
+            if not left:
+                self._n_failed = sum("failure" in result for result in known.values())
+                return known
+            self._take(self._lock.try_shared)  # and have died at it
 
     def _left_by_others(
         self, tasks: Mapping[str, Any], ledgers: Mapping[str, Ledger]
@@ -306,23 +299,37 @@ class Job:
             if ledgers[name].read().result is None and not ledgers[name].is_held()
         ]
 
-    def _be_alone(self) -> None:
+    def _leave_to_others(self, n_left: int, n_tasks: int) -> LeftToOthersError:
+        """Note that this command has ended its part, and say how far others are."""
+        self._parts.note_end()
+        message = (
+            f"{self._folder}: {self._hands.name} has nothing left to do, others are at "
+            f"{n_left} of {n_tasks} tasks. The last of them finishes; if it dies, run "
+            "one of them again."
+        )
+        return LeftToOthersError(message)
+
+    def _take(self, hold: Callable[[], bool]) -> None:
+        """Let go of the folder, and hold it in another way if the job is still open."""
         self._lock.release()
-        is_told = False
-        while not self._lock.try_alone():
-            if not is_told:
-                is_told = True
-                logger.info("%s: another command finishes it: waiting", self._folder)
-            time.sleep(POLL_SECONDS)
+        if not hold():
+            logger.info("%s: another command finishes it: waiting", self._folder)
+            while not hold():
+                time.sleep(POLL_SECONDS)
         job = read_job(self._folder)
-        if job is None or job["key"] != self._key:
+        is_ours = job is not None and job["key"] == self._key
+        if job is not None and is_ours and job["finished"]:
+            raise self._done(job)
+        if job is None or job["token"] != self.token:
             message = (
                 f"{self._folder}: another command came between, before this one could "
                 "finish. Must be one at a time, or the same command. Run it again."
             )
             raise WorkspaceError(message)
-        if job["token"] != self.token or job["finished"]:
-            raise self._done(job)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Let tasks be done anew by who comes next, as what they made is gone."""
+        remove(*(self._place.ledger(name).path for name in names))
 
     def finish(self) -> None:
         """Note that all is done: results have served."""
@@ -337,11 +344,3 @@ class Job:
     def leave(self) -> None:
         """Let go of the folder."""
         self._lock.release()
-
-
-def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:
-    """Return the tasks of the job of a folder, if there is one, that somebody is at."""
-    place = Place(folder, "", logging.INFO)
-    if read_job(folder) is None:
-        return set()
-    return {name for name in names if place.ledger(name).is_held()}

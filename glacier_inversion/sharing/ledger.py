@@ -47,6 +47,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = Lock(path)
 
     @contextmanager

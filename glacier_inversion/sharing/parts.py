@@ -57,6 +57,6 @@ class Parts:
         return self._is_of_another_array()
 
     def _is_of_another_array(self) -> bool:
-        """Tell whether none took part that is started together with this command."""
+        """Tell whether none took part that is started with this command, or nobody."""
         parts = self._folder.glob("*")
         return not any(part.stem.endswith(self._hands.array) for part in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -67,6 +68,15 @@ def refuse_others(model: Model, folder: Path) -> None:
     problems = find_unusable_members(folder, model)
     if problems:
         raise ModelError("\n".join(problems))
+
+
+def refuse_other_experiment(experiment: Experiment, folder: Path) -> None:
+    """Refuse as `refuse_others` does, but by the experiment alone: no data are read."""
+    if (folder / "model.json").exists():
+        there = read_model(folder)
+        differing = there.differing(replace(there, experiment=experiment))
+        if differing:
+            raise ModelError(describe_differing(folder, differing))
 
 
 @contextmanager

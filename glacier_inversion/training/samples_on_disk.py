@@ -104,6 +104,11 @@ def remove_samples(folder: Path) -> None:
     remove(folder / SAMPLES, folder / _EARLIER)
 
 
+def has_samples(folder: Path) -> bool:
+    """Tell whether samples lie whole in a model's folder."""
+    return (folder / SAMPLES / _DATA).exists()
+
+
 def map_samples(folder: Path) -> TrainingData:
     """Map what lies in a model's folder to memory; it is not to be written to."""
     place = folder / SAMPLES

@@ -30,6 +30,7 @@ from glacier_inversion.training.model.members import member_state
 from glacier_inversion.training.network.devices import open_device, watching_gpu
 from glacier_inversion.training.samples_on_disk import (
     SAMPLES,
+    has_samples,
     map_samples,
     remove_samples,
     write_samples,
@@ -86,7 +87,10 @@ def train_members_together(
         seed: member_path(folder, seed) for seed in check_seeds(experiment, seeds)
     }
 
+    unless_begun = ExitStack()
+
     def check() -> None:
+        unless_begun.callback(remove_samples, folder)
         _write_samples(experiment, tiles, folder, overwrite, test_features, units)
 
     def prepare() -> None:
@@ -94,16 +98,20 @@ def train_members_together(
         tell_of_kept(folders)
 
     def resume() -> None:  # samples may be there, or a part of them
+        unless_begun.callback(remove_samples, folder)
         _write_samples(experiment, tiles, folder, False, test_features, units)
         _claim(experiment, folder, False)
 
-    with working_together(
-        folder, "training", hands, key, prepare, resume, check
-    ) as job:
+    with (
+        unless_begun,
+        working_together(folder, "training", hands, key, prepare, resume, check) as job,
+    ):
+        unless_begun.pop_all()
         progress.start("training", len(folders), "member")
         tasks = {member_task(seed): seed for seed in folders}
         given = experiment, folder, device
         log_failures(job.do(_train_task, given, tasks, progress))
+        job.forget(name for name, seed in tasks.items() if not has_ended(folders[seed]))
         remove_samples(folder)
         draw_curves(experiment, folder)
         return find_finished(folder, folders)
@@ -126,25 +134,20 @@ def _write_samples(
     units: Mapping[str, str | None],
 ) -> None:
     """Write samples for all who train, unless the folder is another model's."""
-    with _removing_samples_unless_done(folder):
-        write_samples(experiment, tiles, folder, test_features, units)
-        if not overwrite:
-            refuse_others(map_samples(folder).model(experiment), folder)
+    write_samples(experiment, tiles, folder, test_features, units)
+    if not overwrite:
+        refuse_others(map_samples(folder).model(experiment), folder)
 
 
 def _claim(experiment: Experiment, folder: Path, overwrite: bool) -> None:
     """Make a folder the model's own, by the samples that were written."""
-    with _removing_samples_unless_done(folder):
-        data = map_samples(folder)
-        claim(data.model(experiment), data, folder, overwrite)
+    data = map_samples(folder)
+    claim(data.model(experiment), data, folder, overwrite)
 
 
-@contextmanager
-def _removing_samples_unless_done(folder: Path) -> Iterator[None]:
-    with ExitStack() as unless_done:
-        unless_done.callback(remove_samples, folder)
-        yield
-        unless_done.pop_all()
+def has_ended(member: Path) -> bool:
+    """Tell whether a member is trained, or does not learn."""
+    return member_state(member) in ("finished", "failed")
 
 
 def _train_task(given: tuple[Experiment, Path, DeviceName], seed: int) -> Result:
@@ -168,7 +171,7 @@ def train_one(
         A signal stopped it, between two steps; it goes on from its checkpoint.
     """
     member = member_path(folder, seed)
-    if member_state(member) in ("finished", "failed"):
+    if has_ended(member):
         return {}
     opened, ending = open_device(device), _Ending()
     with watching_gpu(_NEED), heeding_signals() as stop:
@@ -216,19 +219,29 @@ def sharing_samples(
         Of the job: samples of another one are made anew.
     """
     lock, mark = Lock(lock_of(folder)), folder / SAMPLES / "token"
+    members = [member_path(folder, seed) for seed in range(experiment.seeds_number)]
+
+    def is_ready() -> bool:
+        return _holds(mark, token) and (
+            has_samples(folder) or all(map(has_ended, members))
+        )
+
     try:
         while True:
-            if lock.try_alone() and not _holds(mark, token):
-                _write_samples(experiment, read(), folder, False, test_features, units)
-                _claim(experiment, folder, False)
-                write_bytes(mark, token.encode())
-            if lock.try_shared() and _holds(mark, token):
+            if lock.try_alone() and not is_ready():
+                with ExitStack() as unless_done:
+                    unless_done.callback(remove_samples, folder)
+                    _write_samples(
+                        experiment, read(), folder, False, test_features, units
+                    )
+                    _claim(experiment, folder, False)
+                    write_bytes(mark, token.encode())
+                    unless_done.pop_all()
+            if lock.try_shared() and is_ready():
                 break
             time.sleep(POLL_SECONDS)
         yield
-        members = (member_path(folder, s) for s in range(experiment.seeds_number))
-        states = {member_state(member) for member in members}
-        if states <= {"finished", "failed"} and lock.try_alone():
+        if all(map(has_ended, members)) and lock.try_alone():
             remove(*(path for path in mark.parent.iterdir() if path != mark))
     finally:
         lock.release()

@@ -21,8 +21,8 @@ from glacier_inversion.locks import (
     working_in,
 )
 from glacier_inversion.progress import Silent
-from glacier_inversion.sharing.attempts import Place, attempt
-from glacier_inversion.sharing.job import Job, names_at_work, working_together
+from glacier_inversion.sharing.attempts import Place, attempt, names_at_work
+from glacier_inversion.sharing.job import Job, working_together
 from glacier_inversion.sharing.lost_processes import ProcessLostError
 from glacier_inversion.sharing.shards import Shard
 from glacier_inversion.workspace import shared_file
@@ -353,17 +353,63 @@ def test_who_waits_says_so(tmp_path, caplog):
     assert said == [f"{tmp_path / 'here'}: another command is drawing into it: waiting"]
 
 
+def test_what_counts_is_what_lies_there_at_the_end(tmp_path, monkeypatch):
+    "A shard that comes back before the last one is alone tries anew what has failed."
+    take = Job._take
+
+    def take_later(job, hold):
+        monkeypatch.setattr(Job, "_take", take)
+        job.leave()
+        with (
+            pytest.raises(StoppedError),
+            working_together(tmp_path, "drawing into", Here("one"), "key") as other,
+        ):
+            other.do(stop, tmp_path, TASKS, Silent())
+        take(job, hold)
+
+    def stop(folder, number):
+        assert number == 1  # the others are done
+        message = "stopped"
+        raise StoppedError(message)
+
+    def fail_once(folder, number):
+        n_done = done(folder).get(number, 0)
+        return fail_at_one(folder, number) if not n_done else square(folder, number)
+
+    monkeypatch.setattr(Job, "_take", take_later)
+    with working_together(tmp_path, "drawing into", Here("one"), "key") as job:
+        results = job.do(fail_once, tmp_path, TASKS, Silent())
+    assert results["task 1"] == {"square": 1}
+    assert done(tmp_path) == {1: 2, 2: 1, 3: 1}
+
+
+def test_who_only_looks_refuses_nobody(tmp_path, monkeypatch):
+    "It may look at the moment at which a command wants the folder alone."
+    with pytest.raises(ZeroDivisionError):
+        work_but_not_end(tmp_path, ZeroDivisionError())
+    try_alone, n_tried = Lock.try_alone, 0
+
+    def try_later(lock):
+        nonlocal n_tried
+        n_tried += 1
+        return n_tried > 1 and try_alone(lock)
+
+    monkeypatch.setattr(Lock, "try_alone", try_later)
+    with working_together(tmp_path, "training", Here("one"), "another") as job:
+        assert job.do(square, tmp_path, TASKS, Silent())
+
+
 def test_another_command_that_comes_before_the_end_is_told_of(tmp_path, monkeypatch):
     "It takes the folder in the moment in which that changes hands."
-    be_alone = Job._be_alone
+    take = Job._take
 
-    def be_alone_later(job):
+    def take_later(job, hold):
         job.leave()
         with working_in(tmp_path / "here", "drawing into"):
             pass
-        be_alone(job)
+        take(job, hold)
 
-    monkeypatch.setattr(Job, "_be_alone", be_alone_later)
+    monkeypatch.setattr(Job, "_take", take_later)
     with pytest.raises(WorkspaceError, match="here: another command came between"):
         work(tmp_path, 3)
 
