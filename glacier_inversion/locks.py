@@ -83,6 +83,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             # of a disk without locks it warns in words for programmers, or raises
             warnings.simplefilter("ignore")
             lock.acquire(timeout=_LONGEST_LOOK)
+        make_folder(folder)  # who held it may have left it empty, and removed it
     except Timeout as error:
         message = (
             f"{folder}: another command is {doing} it. One at a time may. "

@@ -270,6 +270,22 @@ def test_a_member_that_fails_is_named(finished, tmp_path, monkeypatch, why):
 
 
 @pytest.mark.usefixtures("without_processes")
+def test_a_member_whose_process_was_lost_is_not_tried_by_who_is_late(
+    finished, tmp_path, monkeypatch
+):
+    "Of the same array: it would lose its process, too. One that is run again tries it."
+    run = copy_of(finished, tmp_path)
+    options = "train", "--overwrite", "--shard"
+    with monkeypatch.context() as patch:
+        lost = {"failure": "its process was lost"}
+        patch.setattr(together, "train_one", lambda *_: lost)
+        assert "could not be trained" in run(*options, "1/2").stderr
+    assert "could not be trained" in run(*options, "2/2").stderr
+    assert not list(run.root.glob("models/small/seed_*/best.safetensors"))
+    assert run(*options, "1/2").exit_code == 0
+
+
+@pytest.mark.usefixtures("without_processes")
 def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path):
     "Whichever of them does it, here without processes of its own."
     alone = copy_of(finished, tmp_path / "alone")

@@ -28,7 +28,7 @@ from glacier_inversion.training.ensemble_folder import (
 )
 from glacier_inversion.training.samples_on_disk import remove_samples
 from glacier_inversion.training.together import (
-    has_ended,
+    find_gone,
     log_failures,
     sharing_samples,
     train_one,
@@ -100,12 +100,13 @@ def training_folds_together(
         }
         given = _Given(job.token, experiment, workspace, plan.kept_out, device)
         progress.start("training", len(tasks), "member")
-        log_failures(job.do(_train_task, given, tasks, progress))
-        job.forget(
-            name
+        results = job.do(_train_task, given, tasks, progress)
+        log_failures(results)
+        members = {
+            name: member_path(folders[fold.name], seed)
             for name, (fold, seed) in tasks.items()
-            if not has_ended(member_path(folders[fold.name], seed))
-        )
+        }
+        job.forget(find_gone(results, members))
         for fold in folds:
             folder = folders[fold.name]
             remove_samples(folder)

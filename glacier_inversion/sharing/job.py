@@ -54,6 +54,7 @@ from glacier_inversion.sharing.lost_processes import (
     warn_of_lost,
 )
 from glacier_inversion.sharing.parts import Parts
+from glacier_inversion.sharing.steps import Steps
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def working_together(
     prepare: Callable[[], object] = lambda: None,
     resume: Callable[[], object] = lambda: None,
     check: Callable[[], object] = lambda: None,
+    undo: Callable[[], object] = lambda: None,
 ) -> Iterator[Job]:
     """
     Take part in the job of a folder, for a block that calls `Job.do`.
@@ -89,6 +91,8 @@ def working_together(
     check : callable
         What the first command does before *prepare*: it may refuse to begin, and leaves
         what was made by others as it is.
+    undo : callable
+        What is done, alone, where one of these fails.
 
     Raises
     ------
@@ -97,9 +101,10 @@ def working_together(
     WorkspaceError
         Commands with another key are at work, or files cannot be written.
     """
-    job = Job(folder, doing, hands, f"{__version__} {key}")
+    steps = Steps(check, prepare, resume, undo)
+    job = Job(folder, doing, hands, f"{__version__} {key}", steps)
     try:
-        job.join(check, prepare, resume)
+        job.join()
         yield job
         job.finish()
     finally:
@@ -109,9 +114,11 @@ def working_together(
 class Job:
     """The part of a command in a job."""
 
-    def __init__(self, folder: Path, doing: str, hands: Hands, key: str) -> None:
+    def __init__(
+        self, folder: Path, doing: str, hands: Hands, key: str, steps: Steps
+    ) -> None:
         self._folder, self._doing = folder, doing
-        self._hands, self._key = hands, key
+        self._hands, self._key, self._steps = hands, key, steps
         self._parts = Parts(folder, hands)
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
@@ -122,12 +129,7 @@ class Job:
         """What tells this job from others."""
         return self._place.token
 
-    def join(
-        self,
-        check: Callable[[], object],
-        prepare: Callable[[], object],
-        resume: Callable[[], object],
-    ) -> None:
+    def join(self) -> None:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
         make_folder(self._folder)
@@ -135,7 +137,7 @@ class Job:
         while True:
             if self._lock.try_alone():
                 # once it is finished, by whomever, nothing is left to do
-                awaited = self._go_on_or_begin(awaited, check, prepare, resume)
+                awaited = self._go_on_or_begin(awaited)
             is_held = self._lock.try_shared()
             job = read_job(self._folder)
             is_open = job is not None and not job["finished"]
@@ -168,39 +170,36 @@ class Job:
         )
         return WorkspaceError(message)
 
-    def _go_on_or_begin(
-        self,
-        awaited: str,
-        check: Callable[[], object],
-        prepare: Callable[[], object],
-        resume: Callable[[], object],
-    ) -> str:
+    def _go_on_or_begin(self, awaited: str) -> str:
         """
         Go on with a job that others left, or begin one, alone; return its token.
 
         Nothing is left to do if the job *awaited* is finished.
         """
+        make_folder(self._folder)  # another command may have left it empty, and removed
         job = read_job(self._folder)
-        if job is not None and job["key"] == self._key:
-            if not job["finished"]:
-                self._go_on(resume)
-                return str(job["token"])
-            if job["token"] == awaited or not self._parts.is_run_again():
+        if job is not None and job["key"] == self._key and job["finished"]:
+            is_done = job["token"] == awaited or not self._parts.is_run_again()
+            if is_done:
                 raise self._done(job)
-        check()
+        with self._steps.undoing():
+            if job is None or job["key"] != self._key or job["finished"]:
+                return self._begin()
+            if self._parts.is_back():
+                self._forget_failures()
+            self._parts.reopen()
+            remove_scratches(self._folder)  # those who left them are no more
+            self._steps.resume()
+            return str(job["token"])
+
+    def _begin(self) -> str:
+        self._steps.check()
         remove(shared_work_of(self._folder))
         remove_scratches(self._folder)
-        prepare()
+        self._steps.prepare()
         token = secrets.token_hex(8)
         write_job(self._folder, {"key": self._key, "token": token, "finished": False})
         return token
-
-    def _go_on(self, resume: Callable[[], object]) -> None:
-        if self._parts.is_back():
-            self._forget_failures()
-        self._parts.reopen()
-        remove_scratches(self._folder)  # those who left them are no more
-        resume()
 
     def _forget_failures(self) -> None:
         """Let all tasks be tried anew that have no result, or one that says why."""
@@ -279,6 +278,8 @@ class Job:
             if not left:
                 self._n_failed = sum("failure" in result for result in known.values())
                 return known
+            with self._steps.undoing():
+                self._steps.resume()
             self._take(self._lock.try_shared)  # and have died at it
 
     def _left_by_others(

@@ -87,10 +87,7 @@ def train_members_together(
         seed: member_path(folder, seed) for seed in check_seeds(experiment, seeds)
     }
 
-    unless_begun = ExitStack()
-
     def check() -> None:
-        unless_begun.callback(remove_samples, folder)
         _write_samples(experiment, tiles, folder, overwrite, test_features, units)
 
     def prepare() -> None:
@@ -98,20 +95,20 @@ def train_members_together(
         tell_of_kept(folders)
 
     def resume() -> None:  # samples may be there, or a part of them
-        unless_begun.callback(remove_samples, folder)
-        _write_samples(experiment, tiles, folder, False, test_features, units)
-        _claim(experiment, folder, False)
+        _prepare(experiment, tiles, folder, test_features, units)
 
-    with (
-        unless_begun,
-        working_together(folder, "training", hands, key, prepare, resume, check) as job,
-    ):
-        unless_begun.pop_all()
+    def undo() -> None:
+        remove_samples(folder)
+
+    with working_together(
+        folder, "training", hands, key, prepare, resume, check, undo
+    ) as job:
         progress.start("training", len(folders), "member")
         tasks = {member_task(seed): seed for seed in folders}
         given = experiment, folder, device
-        log_failures(job.do(_train_task, given, tasks, progress))
-        job.forget(name for name, seed in tasks.items() if not has_ended(folders[seed]))
+        results = job.do(_train_task, given, tasks, progress)
+        log_failures(results)
+        job.forget(find_gone(results, {n: folders[seed] for n, seed in tasks.items()}))
         remove_samples(folder)
         draw_curves(experiment, folder)
         return find_finished(folder, folders)
@@ -123,6 +120,24 @@ def log_failures(results: Mapping[str, Result]) -> None:
         if "failure" in result:
             why = result["failure"].removeprefix(f"{name}: ")
             logger.error("%s: %s", name, why)
+
+
+def find_gone(results: Mapping[str, Result], members: Mapping[str, Path]) -> list[str]:
+    """Name the tasks of members that were trained, and are not there any more."""
+    trained = [name for name, result in results.items() if "failure" not in result]
+    return [name for name in trained if not has_ended(members[name])]
+
+
+def _prepare(
+    experiment: Experiment,
+    tiles: Mapping[str, Iterable[Tiles]],
+    folder: Path,
+    test_features: Collection[str],
+    units: Mapping[str, str | None],
+) -> None:
+    """Write samples for all who train, and keep the members that are there."""
+    _write_samples(experiment, tiles, folder, False, test_features, units)
+    _claim(experiment, folder, False)
 
 
 def _write_samples(
@@ -231,10 +246,7 @@ def sharing_samples(
             if lock.try_alone() and not is_ready():
                 with ExitStack() as unless_done:
                     unless_done.callback(remove_samples, folder)
-                    _write_samples(
-                        experiment, read(), folder, False, test_features, units
-                    )
-                    _claim(experiment, folder, False)
+                    _prepare(experiment, read(), folder, test_features, units)
                     write_bytes(mark, token.encode())
                     unless_done.pop_all()
             if lock.try_shared() and is_ready():

@@ -377,10 +377,38 @@ def test_what_counts_is_what_lies_there_at_the_end(tmp_path, monkeypatch):
         return fail_at_one(folder, number) if not n_done else square(folder, number)
 
     monkeypatch.setattr(Job, "_take", take_later)
-    with working_together(tmp_path, "drawing into", Here("one"), "key") as job:
+    resumed = []
+    with working_together(
+        tmp_path, "drawing into", Here("one"), "key", resume=lambda: resumed.append(1)
+    ) as job:
         results = job.do(fail_once, tmp_path, TASKS, Silent())
+    assert resumed  # what a task needs may be gone
     assert results["task 1"] == {"square": 1}
     assert done(tmp_path) == {1: 2, 2: 1, 3: 1}
+
+
+def test_what_a_step_has_made_is_undone_while_nobody_else_is_there(tmp_path):
+    "Another command would make the same, and find it removed."
+    held = []
+
+    def fail():
+        message = "the disk is full"
+        raise WorkspaceError(message)
+
+    def undo():
+        held.append(not Lock(lock_of(tmp_path)).try_shared())
+
+    for step in "check", "prepare":
+        with (
+            pytest.raises(WorkspaceError, match="full"),
+            working_together(
+                tmp_path, "training", Here("one"), "key", **{step: fail}, undo=undo
+            ),
+        ):
+            pass
+    with working_together(tmp_path, "training", Here("one"), "key", undo=undo) as job:
+        job.do(square, tmp_path, TASKS, Silent())
+    assert held == [True, True]
 
 
 def test_who_only_looks_refuses_nobody(tmp_path, monkeypatch):
