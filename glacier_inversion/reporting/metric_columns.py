@@ -6,24 +6,24 @@ from itertools import groupby
 
 from glacier_inversion.evaluation.metrics import METRICS_BY_NAME, Kind, Metric
 from glacier_inversion.evaluation.metrics_file import Errors, MethodErrors
-from glacier_inversion.reporting.quantities import number, percent, signed, span
+from glacier_inversion.reporting.quantities import number, percent, signed
 
 
 def order_metrics(kind: Kind) -> list[Metric]:
     """
     Return the metrics of a kind in the order of their columns.
 
-    The one that skill compares is the first; others with their interval are next.
+    The one that skill compares is the first; others with an interval are next.
 
     >>> from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
     >>> [metric.title for metric in order_metrics(REGRESSION)]
     ['RMSE', 'bias', 'MAE', 'NMAD', 'R²', 'slope']
     >>> [metric.title for metric in order_metrics(CLASSIFICATION)]
-    ['Brier score', 'accuracy', 'precision', 'recall', 'IoU']
+    ['Brier score', 'accuracy', 'IoU', 'precision', 'recall']
     """
     return sorted(
         kind.metrics,
-        key=lambda metric: (metric is not kind.error, not _shows_interval(metric)),
+        key=lambda metric: (metric is not kind.error, not metric.is_main),
     )
 
 
@@ -33,23 +33,19 @@ def write_metric(metric: Metric, errors: Errors, like: float | None) -> str:
 
     What has the output's unit is written to the decimals of *like*, an error.
     """
-    value = errors[metric.name]
-    if metric.is_share:
-        return percent(value, 1)
-    if not metric.has_unit:
-        return number(value, digits=metric.decimals)
-    return (signed if metric.is_signed else number)(value, like=like)
+    return _write(metric, errors[metric.name], like)
 
 
 def write_with_interval(
     metric: Metric, errors: MethodErrors, like: float | None
 ) -> str:
-    """Write a metric as `write_metric` does, and in brackets its interval, if shown."""
+    """Write a metric as `write_metric` does, a main one with its interval behind it."""
     text = write_metric(metric, errors, like)
     limits = (errors.intervals or {}).get(metric.name)
-    if limits is None or not _shows_interval(metric):
+    if limits is None or not metric.is_main:
         return text
-    return f"{text} ({span(limits, like=like)})"
+    low, high = (_write(metric, limit, like) for limit in limits)
+    return f"{text} ({low} to {high})"
 
 
 def explain_metrics() -> list[tuple[str, str]]:
@@ -67,6 +63,9 @@ def explain_metrics() -> list[tuple[str, str]]:
     ]
 
 
-def _shows_interval(metric: Metric) -> bool:
-    """Say whether the table of all checks has its interval: mere numbers have none."""
-    return metric.is_main and metric.has_unit
+def _write(metric: Metric, value: float | None, like: float | None) -> str:
+    if metric.is_share:
+        return percent(value, 1)
+    if not metric.has_unit:
+        return number(value, digits=metric.decimals)
+    return (signed if metric.is_signed else number)(value, like=like)

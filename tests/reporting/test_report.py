@@ -155,12 +155,15 @@ def test_an_output_that_is_a_probability_has_a_page(reported, tmp_path):
         del scores["uncertainty"]
         scores["kind"] = "classification"
         scores["ensemble"] |= {"brier": 0.0612, "accuracy": 0.9, "iou": 0.7}
+        limits = {"brier": [0.05, 0.08], "accuracy": [0.85, 0.94], "iou": None}
+        scores["ensemble"]["intervals"] = limits
         path.write_text(json.dumps(metrics))
     (run.root / "models/small/calibration.json").unlink()
     result = run("report")
     assert result.exit_code == 0, result.output
     told = sections(page_of(run))
-    assert "0.0612 90.0 %" in told["errors"]
+    intervals = "0.0612 (0.0500 to 0.0800) 90.0 % (85.0 % to 94.0 %) 70.0 %"
+    assert intervals in told["errors"]
     assert "is a probability, which says itself how sure it is" in told["uncertainty"]
     assert "not calibrated" not in told["cautions"]
 
