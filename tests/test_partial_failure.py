@@ -7,7 +7,7 @@ import pytest
 from shapely.geometry import Polygon
 
 from glacier_inversion.dataset import tiling
-from glacier_inversion.drawing import drawn_together
+from glacier_inversion.drawing import drawing_tasks
 from tests import synthetic
 from tests.dataset.helpers import build
 from tests.helpers import new_run
@@ -115,8 +115,8 @@ def test_all_but_the_broken_features_are_done(region, monkeypatch):
             (run.root / "datasets/region/vanishing/speed.tif").unlink(missing_ok=True)
         return original(planned, drawn, progress)
 
-    original = drawn_together.draw_feature
-    monkeypatch.setattr(drawn_together, "draw_feature", draw_feature)
+    original = drawing_tasks.draw_feature
+    monkeypatch.setattr(drawing_tasks, "draw_feature", draw_feature)
     assert_named(run("draw"), CAUSES, BROKEN)
     drawn = whole_files(run, "drawings")
     assert len({path.parent for path in drawn}) == n_whole

@@ -10,7 +10,7 @@ from glacier_inversion.errors import StoppedError, WorkspaceError
 from glacier_inversion.evaluation import fold_training
 from glacier_inversion.files import write_bytes
 from glacier_inversion.locks import Lock, lock_of
-from glacier_inversion.training import together
+from glacier_inversion.training import member_tasks
 from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
 from tests.processes import start
@@ -18,7 +18,7 @@ from tests.processes import start
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
 OF_A_MOMENT = {"status.json"}
 """Files that say how far something was when."""
-TRAINERS = fold_training, together
+TRAINERS = fold_training, member_tasks
 """The modules that train members for a job."""
 
 
@@ -154,13 +154,13 @@ def test_folds_that_are_trained_are_looked_at_once(finished, tmp_path, monkeypat
     command = "crossval", "--folds", "3", "--shard", "1/1"
     assert run(*command).exit_code == 0
     prepared = []
-    write = together.write_samples
+    write = member_tasks.write_samples
 
     def count(*given):
         prepared.append(given)
         write(*given)
 
-    monkeypatch.setattr(together, "write_samples", count)
+    monkeypatch.setattr(member_tasks, "write_samples", count)
     assert run(*command).exit_code == 0
     assert len(prepared) == 3
     assert not list(run.root.rglob("samples"))
@@ -176,7 +176,7 @@ def test_a_shard_that_is_run_again_overwrites_once(
     run = copy_of(finished, tmp_path)
     run.raw.update(seeds_number=2, epochs=1)
     run.write()
-    do, n_trained = together.train_one, 0
+    do, n_trained = member_tasks.train_one, 0
 
     def stop(experiment, folder, device, seed):
         nonlocal n_trained
@@ -220,7 +220,7 @@ def test_a_member_that_is_gone_is_trained_by_who_comes_next(
     run.raw.update(seeds_number=2, epochs=1)
     run.write()
     options = *command.split(), "--overwrite", "--shard", "1/1"
-    do = together.train_one
+    do = member_tasks.train_one
 
     def train_and_lose(experiment, folder, device, seed):
         result = do(experiment, folder, device, seed)
@@ -262,7 +262,7 @@ def test_a_member_that_fails_is_named(finished, tmp_path, monkeypatch, why):
     "Once, whether or not the reason names it, which is known of a process no more."
     run = copy_of(finished, tmp_path)
     monkeypatch.setattr(
-        "glacier_inversion.training.together.train_one", lambda *_: {"failure": why}
+        "glacier_inversion.training.member_tasks.train_one", lambda *_: {"failure": why}
     )
     said = run("train", "--overwrite", "--shard", "1/1").stderr
     assert "seed 0: its process was lost\n" in said
@@ -278,7 +278,7 @@ def test_a_member_whose_process_was_lost_is_not_tried_by_who_is_late(
     options = "train", "--overwrite", "--shard"
     with monkeypatch.context() as patch:
         lost = {"failure": "its process was lost"}
-        patch.setattr(together, "train_one", lambda *_: lost)
+        patch.setattr(member_tasks, "train_one", lambda *_: lost)
         assert "could not be trained" in run(*options, "1/2").stderr
     assert "could not be trained" in run(*options, "2/2").stderr
     assert not list(run.root.glob("models/small/seed_*/best.safetensors"))
@@ -306,7 +306,7 @@ def test_shards_train_evaluate_and_draw_the_same(finished, tmp_path):
     [
         ("evaluate", "split_scores.score_outputs", "test/metrics.json"),
         ("crossval --folds 3", "crossval.score_outputs", "crossval/metrics.json"),
-        ("train", "together.draw_curves", ""),
+        ("train", "member_tasks.draw_curves", ""),
     ],
 )
 def test_who_is_stopped_at_the_end_leaves_it_to_others(
@@ -328,7 +328,7 @@ def test_who_is_stopped_at_the_end_leaves_it_to_others(
     with monkeypatch.context() as patch:
         patch.setattr(f"glacier_inversion.{package}.{at}", stop)
         if command[0] == "train":
-            train_one = "glacier_inversion.training.together.train_one"
+            train_one = "glacier_inversion.training.member_tasks.train_one"
             patch.setattr(train_one, lambda *_: {"failure": "its process was lost"})
         assert run(*command, "--shard", "1/2").exit_code == 130
     again = "1/2" if command[0] == "train" else "2/2"

@@ -11,8 +11,8 @@ import shapely
 from numpy.typing import NDArray
 
 from glacier_inversion.choices import Resampling
-from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.rasters import Rasters
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment

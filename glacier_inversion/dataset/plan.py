@@ -10,13 +10,13 @@ from typing import Any
 
 import shapely
 
-from glacier_inversion.dataset.derived import Rasters
 from glacier_inversion.dataset.outlines import (
     Outline,
     name_outlines,
     read_outlines,
 )
 from glacier_inversion.dataset.ownership import Ownership
+from glacier_inversion.dataset.rasters import Rasters
 from glacier_inversion.dataset.sources import (
     find_pictures,
     find_unlike_components,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from glacier_inversion.dataset.derived import Rasters, turned_with
+from glacier_inversion.dataset.rasters import Rasters, turned_with
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription

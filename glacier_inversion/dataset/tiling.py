@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from glacier_inversion.dataset.derived import Rasters, turned_with
 from glacier_inversion.dataset.large_tiles import LaidAside
 from glacier_inversion.dataset.outlines import Outline
+from glacier_inversion.dataset.rasters import Rasters, turned_with
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes

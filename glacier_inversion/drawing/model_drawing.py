@@ -11,8 +11,8 @@ import shapely
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.drawing.applicability import tell_unlike
+from glacier_inversion.drawing.drawing_tasks import draw_features, drawing_into
 from glacier_inversion.drawing.drawn_features import DrawnFeature
-from glacier_inversion.drawing.drawn_together import draw_features, drawing_into
 from glacier_inversion.drawing.holes import tell_holes, write_holes
 from glacier_inversion.drawing.maps import MapExtent
 from glacier_inversion.drawing.models import (
@@ -20,8 +20,8 @@ from glacier_inversion.drawing.models import (
 )
 from glacier_inversion.drawing.planned_maps import PlannedMaps
 from glacier_inversion.drawing.planning import plan_maps
+from glacier_inversion.drawing.presentation import remove_outdated, show_maps
 from glacier_inversion.drawing.profiles import draw_profile
-from glacier_inversion.drawing.shown_together import remove_outdated, show_together
 from glacier_inversion.drawing.styles import (
     DrawnMaps,
     style_path,
@@ -118,7 +118,7 @@ def draw_model(
         try:
             extremes = {p: e for of in done.values() for p, e in of.extremes.items()}
             grids = {extent.feature: extent.grid for extent in extents}
-            written += show_together(
+            written += show_maps(
                 experiment, ensemble.name, folder, of_run, extremes, grids, dataset
             )
         except RasterError as error:  # a map that was drawn is gone

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from glacier_inversion.dataset.derivation import Place, find_computation
+from glacier_inversion.dataset.computation import Place, find_computation
 from glacier_inversion.dataset.ice import Ice
 from glacier_inversion.errors import DatasetError
 from glacier_inversion.evaluation.pixels import KnownPixels

@@ -26,13 +26,13 @@ from glacier_inversion.training.ensemble_folder import (
     find_finished,
     remove_model,
 )
-from glacier_inversion.training.samples_on_disk import remove_samples
-from glacier_inversion.training.together import (
+from glacier_inversion.training.member_tasks import (
     find_gone,
     log_failures,
     sharing_samples,
     train_one,
 )
+from glacier_inversion.training.samples_on_disk import remove_samples
 from glacier_inversion.workspace import Workspace, member_path
 
 

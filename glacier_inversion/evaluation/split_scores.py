@@ -16,7 +16,7 @@ from glacier_inversion.errors import DatasetError, RasterError, name_some
 from glacier_inversion.evaluation.baselines import Method, fit_baselines
 from glacier_inversion.evaluation.maybe_seen import find_maybe_seen
 from glacier_inversion.evaluation.pixels import KnownPixels
-from glacier_inversion.evaluation.predicted_together import (
+from glacier_inversion.evaluation.prediction_tasks import (
     predict_side_by_side,
     predicting_together,
 )

@@ -18,7 +18,7 @@ from glacier_inversion.experiment.criterion import (
     find_colliding_columns,
     find_wrong_criterion,
 )
-from glacier_inversion.experiment.deriving import find_wrong_derivations
+from glacier_inversion.experiment.derived_from import find_wrong_derivations
 from glacier_inversion.experiment.drawing import find_wrong_drawing
 from glacier_inversion.experiment.evaluation import find_wrong_evaluation
 from glacier_inversion.experiment.layers import (

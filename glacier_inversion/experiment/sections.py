@@ -18,7 +18,7 @@ from pydantic import (
 
 from glacier_inversion.choices import FeatureGroup
 from glacier_inversion.experiment.beds import Bed
-from glacier_inversion.experiment.deriving import find_ancestors
+from glacier_inversion.experiment.derived_from import find_ancestors
 from glacier_inversion.experiment.operation import Operation, find_operations
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.raw import (

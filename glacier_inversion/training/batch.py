@@ -99,7 +99,7 @@ class Crops(Batch):
         )
 
 
-def predict_together(
+def predict_stacked(
     networks: Sequence[Network], batches: Sequence[Batch]
 ) -> list[dict[str, Tensor]]:
     """

@@ -31,7 +31,7 @@ from glacier_inversion.training.ensemble_folder import (
 from glacier_inversion.training.network.devices import CPU, Device, watching_gpu
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.samples_on_disk import samples_on_disk
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from glacier_inversion.training.watch import Watch
 from glacier_inversion.training.workers import best_number, train_side_by_side
 from glacier_inversion.workspace import member_path
@@ -177,7 +177,7 @@ def _train_unfinished(
             with watching_gpu(_need(data, 0)):
                 data = data.to(device.torch_device)
             with watching_gpu(_need(data, n_jobs)):
-                train_together(experiment, data, todo, n_jobs, stop, watch)
+                train_stacked(experiment, data, todo, n_jobs, stop, watch)
 
 
 def _need(data: TrainingData, n_at_once: int) -> str:

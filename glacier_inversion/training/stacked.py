@@ -26,7 +26,7 @@ from glacier_inversion.errors import (
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import is_full
 from glacier_inversion.machine.interrupts import Flag
-from glacier_inversion.training.batch import predict_together
+from glacier_inversion.training.batch import predict_stacked
 from glacier_inversion.training.data import TrainingData
 from glacier_inversion.training.member import Training
 from glacier_inversion.training.model.logs import Log
@@ -48,7 +48,7 @@ class Listener(Protocol):
 
 
 @one_thread()
-def train_together(
+def train_stacked(
     experiment: Experiment,
     data: TrainingData,
     members: Mapping[int, Path],
@@ -148,7 +148,7 @@ def _take_step(trainings: Sequence[Training]) -> bool:
     pairs = [(t, b) for t in trainings if (b := next(t.left, None)) is not None]
     if not pairs:
         return False
-    outputs = predict_together([t.network for t, _ in pairs], [b for _, b in pairs])
+    outputs = predict_stacked([t.network for t, _ in pairs], [b for _, b in pairs])
     losses = [
         training.tally.add(predictions, batch.targets)
         for (training, batch), predictions in zip(pairs, outputs, strict=True)

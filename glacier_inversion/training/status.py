@@ -12,10 +12,10 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.locks import is_locked
 from glacier_inversion.progress import duration
 from glacier_inversion.sharing.attempts import names_at_work
+from glacier_inversion.training.member_tasks import member_task
 from glacier_inversion.training.model.logs import read_logs
 from glacier_inversion.training.model.members import member_state
 from glacier_inversion.training.model.model import read_model
-from glacier_inversion.training.together import member_task
 from glacier_inversion.training.watch import STATUS, read_last_run
 from glacier_inversion.workspace import Workspace
 

@@ -20,13 +20,13 @@ from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.cost import measure_cost
 from glacier_inversion.training.engine import check_network, train_members
+from glacier_inversion.training.member_tasks import train_members_together
 from glacier_inversion.training.model.model import training_part
 from glacier_inversion.training.needed_memory import (
     estimate_memory,
     find_lack_in_training,
 )
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.training.together import train_members_together
 from glacier_inversion.workspace import SPLITS, Workspace
 
 logger = logging.getLogger(__name__)

@@ -40,7 +40,7 @@ from glacier_inversion.sharing.processes import (
 )
 from glacier_inversion.training.model.logs import Log
 from glacier_inversion.training.samples_on_disk import map_samples
-from glacier_inversion.training.stacked import Listener, train_together
+from glacier_inversion.training.stacked import Listener, train_stacked
 
 _PACKAGE = logging.getLogger("glacier_inversion")
 # What a process takes until it trains: imports, for the most part.
@@ -286,7 +286,7 @@ def _work(
         while (task := connection.recv()) is not None:
             seed, member = task
             line = _Line(connection)
-            train_together(experiment, data, {seed: member}, 1, stop, line)
+            train_stacked(experiment, data, {seed: member}, 1, stop, line)
     except (StoppedError, EOFError, BrokenPipeError, ConnectionResetError):
         return  # the other one knows, or is no more
     except Exception as error:  # whatever it is, it is for the other process

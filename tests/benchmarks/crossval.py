@@ -29,7 +29,7 @@ from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.training.data import prepare
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from glacier_inversion.workspace import Workspace, member_path
 
 
@@ -75,7 +75,7 @@ def main() -> None:
                 for seed in range(experiment.seeds_number)
             }
             begin, begin_cpu = time.perf_counter(), time.process_time()
-            train_together(experiment, data, members, 1, Flag(), _Silent())
+            train_stacked(experiment, data, members, 1, Flag(), _Silent())
             plain += time.perf_counter() - begin
             plain_cpu += time.process_time() - begin_cpu
         command = [sys.executable, "-m", "glacier_inversion", "crossval", str(file)]

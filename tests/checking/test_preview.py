@@ -3,7 +3,7 @@
 import pytest
 from pyproj import Transformer
 
-from glacier_inversion.dataset.derived import Rasters
+from glacier_inversion.dataset.rasters import Rasters
 from glacier_inversion.geodata import warping
 from tests.checking.helpers import report_of
 

@@ -175,7 +175,7 @@ def test_a_vector_is_warped_once_for_both_components(moving, monkeypatch):
         warped.append(source.path.name)
         return warp(source, grid, files)
 
-    monkeypatch.setattr("glacier_inversion.dataset.derived.warp", counted)
+    monkeypatch.setattr("glacier_inversion.dataset.rasters.warp", counted)
     build(moving)
     n_features = len(synthetic.FEATURES)
     assert warped.count("vx.tif") == warped.count("vy.tif") == n_features

@@ -133,7 +133,7 @@ def test_a_map_that_vanishes_is_a_failure_of_the_mosaics_alone(
         message = "east/thickness_mean.tif: does not exist"
         raise RasterError(message)
 
-    monkeypatch.setattr("glacier_inversion.drawing.shown_together.ranges_of", vanished)
+    monkeypatch.setattr("glacier_inversion.drawing.presentation.ranges_of", vanished)
     result = run("draw")
     assert result.exit_code == 3
     assert "mosaics of small" in result.stderr

@@ -16,7 +16,7 @@ from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import train_members
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
 
@@ -90,7 +90,7 @@ class Hearing:
 def train_member(checked, data, seed, folder, on_epoch, stop=None):
     """Train one member alone; raise what it fails of."""
     hearing, stop = Hearing(on_epoch), stop or Flag()
-    train_together(checked, data, {seed: folder}, 1, stop, hearing)
+    train_stacked(checked, data, {seed: folder}, 1, stop, hearing)
     if hearing.ended[seed] is not None:
         raise FailedError(hearing.ended[seed])
 

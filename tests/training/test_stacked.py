@@ -9,7 +9,7 @@ import torch
 from glacier_inversion.errors import DeviceMemoryError, StoppedError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.machine.interrupts import Flag
-from glacier_inversion.training.batch import Patches, predict_together
+from glacier_inversion.training.batch import Patches, predict_stacked
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.engine import train_members
@@ -17,7 +17,7 @@ from glacier_inversion.training.epoch_log import Tally
 from glacier_inversion.training.member import build_member
 from glacier_inversion.training.network.devices import open_device
 from glacier_inversion.training.network.network import Network
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from glacier_inversion.workspace import Workspace
 from tests.benchmarks.draw import NETWORKS, describe
 from tests.stand_in_gpu import StandInGpu
@@ -48,7 +48,7 @@ def test_stacked_networks_give_each_its_own_outputs_and_gradients(name):
     results = []
     for together in (False, True):
         if together:
-            outputs = predict_together(networks, batches)
+            outputs = predict_stacked(networks, batches)
         else:
             pairs = zip(networks, batches, strict=True)
             outputs = [batch.predict(network) for network, batch in pairs]
@@ -75,7 +75,7 @@ def test_members_trained_together_are_those_trained_alone(tmp_path):
     for n in (1, 3):
         hearing = Hearing()
         members = {seed: tmp_path / f"{n}/{seed}" for seed in range(5)}
-        train_together(checked, data, members, n, Flag(), hearing)
+        train_stacked(checked, data, members, n, Flag(), hearing)
         assert hearing.ended == dict.fromkeys(range(5))
     for seed in range(5):
         compare_members(tmp_path / f"1/{seed}", tmp_path / f"3/{seed}")
@@ -92,10 +92,10 @@ def test_a_group_that_is_stopped_goes_on(tmp_path):
         stop.set()
 
     with pytest.raises(StoppedError):
-        train_together(checked, data, members, 3, stop, Hearing(stop_in_second_epoch))
-    train_together(checked, data, members, 2, Flag(), Hearing())
+        train_stacked(checked, data, members, 3, stop, Hearing(stop_in_second_epoch))
+    train_stacked(checked, data, members, 2, Flag(), Hearing())
     alone = {seed: tmp_path / f"alone/{seed}" for seed in range(3)}
-    train_together(checked, data, alone, 1, Flag(), Hearing())
+    train_stacked(checked, data, alone, 1, Flag(), Hearing())
     for seed in range(3):
         compare_members(alone[seed], members[seed])
 
@@ -117,7 +117,7 @@ def test_crops_may_be_trained_together(tmp_path):
         next(batches.drawn(data.train, torch.Generator().manual_seed(seed)))
         for seed in range(2)
     ]
-    outputs = predict_together(networks, drawn)
+    outputs = predict_stacked(networks, drawn)
     for network, batch, output in zip(networks, drawn, outputs, strict=True):
         expected = batch.predict(network)["thickness"]
         assert torch.equal(output["thickness"], expected)
@@ -193,7 +193,7 @@ def test_what_trains_on_a_gpu_never_mixes_devices(tmp_path, kind, n_at_once):
     def run(name, data, n):
         seeds, hearing = range(checked.seeds_number), Hearing()
         members[name] = {seed: tmp_path / f"{name}/{seed}" for seed in seeds}
-        train_together(checked, data, members[name], n, Flag(), hearing)
+        train_stacked(checked, data, members[name], n, Flag(), hearing)
         assert hearing.ended == dict.fromkeys(seeds)
 
     run("cpu", data, 1)
@@ -234,13 +234,13 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path, kind, optimizer, fir
     checked = checked.model_copy(update=keys)
     data = prepare(checked, parts)
     alone = {0: tmp_path / "alone"}
-    train_together(checked, data, alone, 1, Flag(), Hearing())
+    train_stacked(checked, data, alone, 1, Flag(), Hearing())
     cut, stop = {0: tmp_path / "cut"}, Flag()
 
     def run(device):
         with StandInGpu() if device == "cuda" else nullcontext():
             own = data.to(torch.device(device))
-            train_together(checked, own, cut, 1, stop, hearing)
+            train_stacked(checked, own, cut, 1, stop, hearing)
 
     hearing = Hearing(lambda log, seconds: stop.set())
     with pytest.raises(StoppedError):
@@ -305,14 +305,14 @@ def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
 
     never = Flag()
     with pytest.raises(KeyboardInterrupt):
-        train_together(checked, data, members, 1, never, Hearing(stop_at_once))
+        train_stacked(checked, data, members, 1, never, Hearing(stop_at_once))
 
     def resume(fail_at):
         hearing, gpu = Hearing(stop_at_once), StandInGpu()
         with gpu:
             own = data.to(torch.device("cuda"))
             gpu.fail_at = gpu.n_made + fail_at
-            train_together(checked, own, members, 1, never, hearing)
+            train_stacked(checked, own, members, 1, never, hearing)
 
     n_refused = 0
     for place in range(1, 200, 9):
@@ -322,7 +322,7 @@ def test_a_checkpoint_that_a_gpu_does_not_hold_is_not_called_broken(tmp_path):
         n_refused += caught.type is not KeyboardInterrupt
     assert n_refused > 5
     hearing = Hearing()
-    train_together(checked, data, members, 1, never, hearing)
+    train_stacked(checked, data, members, 1, never, hearing)
     assert hearing.ended == {0: None}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glacier_inversion.dataset.derivation import Place, Values
+from glacier_inversion.dataset.computation import Place, Values
 from glacier_inversion.experiment.derivations.magnitude import Magnitude
 
 

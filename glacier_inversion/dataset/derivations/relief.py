@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glacier_inversion.dataset.derivation import Place, Values
+from glacier_inversion.dataset.computation import Place, Values
 from glacier_inversion.dataset.discs import highest_within
 from glacier_inversion.experiment.derivations.relief import Relief
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from glacier_inversion.dataset.derivation import Place, Values
+from glacier_inversion.dataset.computation import Place, Values
 from glacier_inversion.experiment.derivations.smooth import Smooth
 
 

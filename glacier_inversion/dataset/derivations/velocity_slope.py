@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glacier_inversion.dataset.derivation import Place, Values
+from glacier_inversion.dataset.computation import Place, Values
 from glacier_inversion.experiment.derivations.velocity_slope import VelocitySlope
 
 _SECONDS_PER_YEAR = 365.25 * 24 * 3600

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glacier_inversion.dataset.derivation import Place, find_computation
+from glacier_inversion.dataset.computation import Place, find_computation
 from glacier_inversion.dataset.ice import Ice
 from glacier_inversion.experiment.derivation import find_derivations
 from glacier_inversion.grid import Grid

@@ -12,14 +12,14 @@ from glacier_inversion.experiment.consistency import architectures
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.machine.interrupts import Flag
 from glacier_inversion.patches.lattice import Layout
-from glacier_inversion.training.batch import Patches, predict_together
+from glacier_inversion.training.batch import Patches, predict_stacked
 from glacier_inversion.training.batches import make_batches
 from glacier_inversion.training.data import prepare
 from glacier_inversion.training.network.dense import plan_dense
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.training.network.operation import ShapeError
 from glacier_inversion.training.network.operations.attention import Attention
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from tests import synthetic
 from tests.stand_in_gpu import StandInGpu
 from tests.training.helpers import Hearing, compare_members, some_tiles
@@ -210,7 +210,7 @@ def test_stacked_networks_give_each_its_own_outputs_and_gradients(device):
             batches.append(Patches(inputs, torch.rand(5, 2, device=device)))
         for together in (False, True):
             if together:
-                outputs = predict_together(networks, batches)
+                outputs = predict_stacked(networks, batches)
             else:
                 pairs = zip(networks, batches, strict=True)
                 outputs = [batch.predict(network) for network, batch in pairs]
@@ -249,7 +249,7 @@ def test_members_trained_together_on_a_gpu_are_those_trained_alone(tmp_path):
         with StandInGpu():
             own = data.to(torch.device(device))
             stop, n_at_once = Flag(), 1 + (device == "cuda")
-            train_together(checked, own, members[device], n_at_once, stop, hearing)
+            train_stacked(checked, own, members[device], n_at_once, stop, hearing)
         assert hearing.ended == dict.fromkeys(range(2))
     for seed, folder in members["cpu"].items():
         compare_members(folder, members["cuda"][seed])

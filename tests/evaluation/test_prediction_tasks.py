@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from glacier_inversion import Workspace, evaluate, load_experiment
-from glacier_inversion.evaluation import predicted_together
+from glacier_inversion.evaluation import prediction_tasks
 from glacier_inversion.training.network.devices import CPU
 from tests.helpers import copy_of
 
@@ -20,13 +20,13 @@ def test_a_process_predicts_on_the_device_that_is_given(
 ):
     "With as much at once as it says."
     run = copy_of(finished, tmp_path)
-    devices, open_one = [], predicted_together.open_subject
+    devices, open_one = [], prediction_tasks.open_subject
 
     def note(*given):
         devices.append(given[4])
         return open_one(*given)
 
-    monkeypatch.setattr(predicted_together, "open_subject", note)
+    monkeypatch.setattr(prediction_tasks, "open_subject", note)
     device = dataclasses.replace(CPU, most_bytes=1e6, most_patches=7)
     experiment, place = load_experiment(run.file), Workspace(run.root)
     evaluate(experiment, place, split="all", device=device, jobs=2, **options)

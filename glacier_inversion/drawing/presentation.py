@@ -30,7 +30,7 @@ def remove_outdated(folder: Path, ensemble: Ensemble) -> None:
     remove(*(path for path in together if path.is_file()))
 
 
-def show_together(
+def show_maps(
     experiment: Experiment | Application,
     model: str,
     folder: Path,

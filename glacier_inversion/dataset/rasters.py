@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glacier_inversion import choices
-from glacier_inversion.dataset.derivation import Place, Values, find_computation
+from glacier_inversion.dataset.computation import Place, Values, find_computation
 from glacier_inversion.dataset.ice import Ice
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.point_targets import PointTargets

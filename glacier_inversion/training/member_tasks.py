@@ -35,7 +35,7 @@ from glacier_inversion.training.samples_on_disk import (
     remove_samples,
     write_samples,
 )
-from glacier_inversion.training.stacked import train_together
+from glacier_inversion.training.stacked import train_stacked
 from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def train_one(
     opened, ending = open_device(device), _Ending()
     with watching_gpu(_NEED), heeding_signals() as stop:
         data = map_samples(folder).to(opened.torch_device)
-        train_together(experiment, data, {seed: member}, 1, stop, ending)
+        train_stacked(experiment, data, {seed: member}, 1, stop, ending)
     return {} if ending.failure is None else {"failure": ending.failure}
 
 
