@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -85,11 +86,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             lock.acquire(timeout=_LONGEST_LOOK)
         make_folder(folder)  # who held it may have left it empty, and removed it
     except Timeout as error:
-        message = (
-            f"{folder}: another command is {doing} it. One at a time may. "
-            "Wait until it has ended, or stop it."
-        )
-        raise WorkspaceError(message) from error
+        raise _held_by_another(folder, doing) from error
     except WorkspaceError:
         raise
     except (OSError, NotImplementedError) as error:
@@ -130,6 +127,35 @@ def writing_alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         remove_scratches(folder)
+
+
+@contextmanager
+def sharing(folder: Path, doing: str) -> Iterator[None]:
+    """
+    Hold *folder* together with others that hold it so, but with none that is alone.
+
+    Raises
+    ------
+    WorkspaceError
+        A process holds it as `locked` does, or it cannot be held.
+    """
+    lock = Lock(lock_of(folder))
+    if not lock.try_shared():
+        time.sleep(_LONGEST_LOOK)
+        if not lock.try_shared():
+            raise _held_by_another(folder, doing)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _held_by_another(folder: Path, doing: str) -> WorkspaceError:
+    message = (
+        f"{folder}: another command is {doing} it. One at a time may. Wait until it "
+        "has ended, or stop it."
+    )
+    return WorkspaceError(message)
 
 
 class Lock:

@@ -3,14 +3,17 @@
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from glacier_inversion.errors import StoppedError, WorkspaceError
+from glacier_inversion.errors import MemberError, StoppedError, WorkspaceError
 from glacier_inversion.evaluation import fold_training
 from glacier_inversion.files import write_bytes
-from glacier_inversion.locks import Lock, lock_of
-from glacier_inversion.training import member_tasks
+from glacier_inversion.locks import Lock, lock_of, locked, shared_work_of, sharing
+from glacier_inversion.sharing.job import Job
+from glacier_inversion.training import member_tasks, stacked
+from glacier_inversion.workspace import shared_file
 from tests import synthetic
 from tests.helpers import copy_of, new_run, read_all
 from tests.processes import start
@@ -252,6 +255,109 @@ def test_samples_do_not_stay_where_a_job_cannot_begin(
     monkeypatch.setattr(f"glacier_inversion.sharing.job.{function}", fail)
     assert "the disk is full" in run("train", "--shard", "1/1").stderr
     assert not list(run.root.rglob("samples"))
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_a_member_that_is_left_is_trained_by_the_shard_that_began(
+    finished, tmp_path, monkeypatch
+):
+    "Once it is alone, on samples that it writes again: others have removed the first."
+    run = copy_of(finished, tmp_path)
+    folder, take = run.root / "models/small", Job._take
+
+    def lose(job, hold):
+        monkeypatch.setattr(Job, "_take", take)
+        # another shard has forgotten a failure, and died at the task
+        shared_file(shared_work_of(folder) / "tasks", "seed 1").unlink()
+        shutil.rmtree(folder / "seed_001")
+        take(job, hold)
+
+    monkeypatch.setattr(Job, "_take", lose)
+    ended = run("train", "--overwrite", "--shard", "1/2")
+    assert ended.exit_code == 0, ended.output
+    assert (folder / "seed_001/best.safetensors").exists()
+    assert not list(run.root.rglob("samples"))
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_folds_are_of_shards_or_of_one_command(finished, tmp_path):
+    "Be it that of a blend, which works elsewhere; who is refused has changed nothing."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1, seeds_number=1)
+    run.write()
+    command = "crossval", "--folds", "3", "--overwrite"
+    assert run(*command, "--shard", "1/1").exit_code == 0
+    folds = run.root / "models/small/folds"
+    before = made(run.root)
+    said = f"{folds}: another command is cross-validating into it"
+    with sharing(folds, "cross-validating into"):
+        assert said in run(*command).stderr
+    with locked(folds, "cross-validating into"):
+        assert said in run(*command, "--shard", "1/1").stderr
+    assert made(run.root) == before
+
+
+@pytest.mark.usefixtures("without_processes")
+@pytest.mark.parametrize("command", ["train", "crossval --folds 3"])
+def test_a_training_in_which_none_learns_has_ended(
+    finished, tmp_path, monkeypatch, command
+):
+    "So it begins anew, as the message advises."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1, seeds_number=1)
+    run.write()
+    options = *command.split(), "--overwrite", "--shard", "1/1"
+
+    def fail(*_):
+        message = "seed 0: its loss is not finite"
+        raise MemberError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stacked, "Training", fail)
+        assert "none of the members learns" in run(*options).stderr
+    ended = run(*options)
+    assert ended.exit_code == 0, ended.output
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_no_samples_stay_where_a_fold_cannot_be_trained(
+    finished, tmp_path, monkeypatch
+):
+    "Those of the folds behind it neither."
+    run = copy_of(finished, tmp_path)
+    run.raw.update(epochs=1, seeds_number=2)
+    run.write()
+    do = fold_training.train_one
+
+    def lose_one(experiment, folder, device, seed):
+        return do(experiment, folder, device, seed) if seed else {"failure": "lost"}
+
+    monkeypatch.setattr(fold_training, "train_one", lose_one)
+    ended = run("crossval", "--folds", "3", "--shard", "1/1")
+    assert "could not be trained" in ended.stderr
+    assert not list(run.root.rglob("samples"))
+
+
+def test_who_waits_for_samples_holds_nothing(tmp_path, monkeypatch):
+    "Two that hold the folder together would keep each other from writing them."
+    folder, held = tmp_path / "fold", []
+    other, probe = Lock(lock_of(folder)), Lock(lock_of(folder))
+    assert other.try_shared()
+
+    def look(seconds):
+        other.release()
+        held.append(not probe.try_alone())
+        probe.release()
+
+    def write(experiment, tiles, folder, *_):
+        write_bytes(folder / "samples/data.pt", b"")
+
+    monkeypatch.setattr(member_tasks.time, "sleep", look)
+    monkeypatch.setattr(member_tasks, "_prepare", write)
+    experiment = SimpleNamespace(seeds_number=2)
+    with member_tasks.sharing_samples(experiment, dict, folder, "token", (), {}):
+        assert probe.try_shared()
+        assert held == [False]
 
 
 @pytest.mark.usefixtures("without_processes")

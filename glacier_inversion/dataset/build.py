@@ -47,6 +47,7 @@ from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.job import working_together
 from glacier_inversion.sharing.lost_processes import needing_processes
 from glacier_inversion.sharing.shards import find_hands
+from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.state_files import digest_of
 from glacier_inversion.workspace import SPLITS, Workspace
 
@@ -139,9 +140,8 @@ def build_dataset(
             for o in plan.outlines
         ]
         key = digest_of([plan.description.model_dump(mode="json"), record, outlines])
-        with working_together(
-            folder, "building", hands, key, lambda: _prepare(folder, todo, record)
-        ) as job:
+        steps = Steps(prepare=lambda: _prepare(folder, todo, record))
+        with working_together(folder, "building", hands, key, steps) as job:
             results = tile_together(job, plan.rasters, todo, progress)
             for result in results.values():
                 _log_details(result)

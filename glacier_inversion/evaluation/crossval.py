@@ -37,7 +37,7 @@ from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import FOLDS, Workspace
+from glacier_inversion.workspace import FOLDS, Workspace, last_part
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +173,9 @@ def crossval(
             progress=progress,
         )
         if hands is None:
+            for place in plan.models:  # shards of one may be at work
+                of_model = workspace.model(last_part(place)) / FOLDS
+                held.enter_context(locked(of_model, "cross-validating into"))
             if not overwrite:
                 plan.refuse_others()
             held.enter_context(writing_alone(folder))

@@ -16,24 +16,21 @@ from glacier_inversion.dataset.training_tiles import (
 from glacier_inversion.evaluation.fold_plan import FoldPlan
 from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.locks import working_in
+from glacier_inversion.locks import sharing, working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once
 from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.state_files import digest_of
-from glacier_inversion.training.ensemble_folder import (
-    draw_curves,
-    find_finished,
-    remove_model,
-)
+from glacier_inversion.training.ensemble_folder import remove_model
 from glacier_inversion.training.member_tasks import (
-    find_gone,
-    log_failures,
+    end_training,
     sharing_samples,
     train_one,
 )
-from glacier_inversion.training.samples_on_disk import remove_samples
-from glacier_inversion.workspace import Workspace, member_path
+from glacier_inversion.workspace import FOLDS, Workspace
+
+_DOING = "cross-validating into"
 
 
 class _Given(NamedTuple):
@@ -56,7 +53,7 @@ def training_folds_together(
     progress: Progress,
 ) -> Iterator[None]:
     """
-    Hold the folder of a cross-validation, once all have trained every member.
+    Hold the folders of a cross-validation, once all have trained every member.
 
     Others wait until the block has ended, in which folds are predicted and files are
     written.
@@ -92,26 +89,19 @@ def training_folds_together(
     of_folds = [(fold.name, fold.splits(plan.kept_out)) for fold in folds]
     key = digest_of([content, trained_on, of_folds, overwrite, method])
     evaluations = workspace.evaluations(name, CROSSVAL)
-    with working_together(
-        evaluations, "cross-validating into", hands, key, prepare, check=check
-    ) as job:
+    steps = Steps(check, prepare)
+    with (
+        sharing(workspace.model(name) / FOLDS, _DOING),
+        working_together(evaluations, _DOING, hands, key, steps) as job,
+    ):
         tasks = {
             f"{fold.name} seed {seed}": (fold, seed) for fold in folds for seed in seeds
         }
         given = _Given(job.token, experiment, workspace, plan.kept_out, device)
         progress.start("training", len(tasks), "member")
         results = job.do(_train_task, given, tasks, progress)
-        log_failures(results)
-        members = {
-            name: member_path(folders[fold.name], seed)
-            for name, (fold, seed) in tasks.items()
-        }
-        job.forget(find_gone(results, members))
-        for fold in folds:
-            folder = folders[fold.name]
-            remove_samples(folder)
-            draw_curves(experiment, folder)
-            find_finished(folder, {seed: member_path(folder, seed) for seed in seeds})
+        members = {n: (folders[fold.name], seed) for n, (fold, seed) in tasks.items()}
+        end_training(job, experiment, results, members)
         yield
 
 

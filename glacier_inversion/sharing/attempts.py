@@ -288,9 +288,10 @@ def read_job(folder: Path) -> dict[str, Any] | None:
     return job if job.keys() >= {"key", "token", "finished"} else None
 
 
-def names_at_work(folder: Path, names: Sequence[str]) -> set[str]:
-    """Return the tasks of the job of a folder, if there is one, that somebody is at."""
-    place = Place(folder, "", logging.INFO)
-    if read_job(folder) is None:
-        return set()
+def names_at_work(folder: Path, names: Sequence[str]) -> set[str] | None:
+    """Return the tasks that somebody is at; None where no job of a folder is open."""
+    job = read_job(folder)
+    if job is None or job["finished"]:
+        return None
+    place = Place(folder, job["token"], logging.INFO)
     return {name for name in names if place.ledger(name).is_held()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import secrets
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
@@ -78,11 +79,12 @@ class Cluster:
         with _without_tracebacks():
             client = self._connect()
             futures: dict[Any, Task] = {}
+            own = secrets.token_hex(4)  # another command may be at the same job
             try:
                 self._check_workers(client, place)
                 shared = self._give_to_all(client, (place, work, given))
                 for task in tasks:
-                    key = f"ginv-{place.token}-{task[0]}"
+                    key = f"ginv-{own}-{task[0]}"
                     futures[client.submit(_attempt, shared, task, key=key)] = task
                 done = _import_distributed().as_completed(futures, loop=client.loop)
                 for future in done:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from glacier_inversion.errors import StoppedError
 from glacier_inversion.machine.crashes import is_watched
 from glacier_inversion.sharing.lost_processes import (
     ProcessLostError,
@@ -279,6 +280,8 @@ def _serve_until_the_end(
             answer: object
             try:
                 answer = work(*given, task)
+            except StoppedError:  # it alone: its parent misses it, unless that ends
+                sys.exit(1)
             except Exception as error:  # whatever it is, it is for the other process
                 answer = Failure.of(error)
             connection.send(answer)

@@ -26,13 +26,19 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from glacier_inversion import __version__
 from glacier_inversion.errors import LeftToOthersError, WorkspaceError
-from glacier_inversion.files import make_folder, refuse_links, remove, remove_scratches
+from glacier_inversion.files import (
+    make_folder,
+    refuse_links,
+    remove,
+    remove_if_empty,
+    remove_scratches,
+)
 from glacier_inversion.locks import Lock, lock_of, shared_work_of
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import (
@@ -65,10 +71,7 @@ def working_together(
     doing: str,
     hands: Hands,
     key: str,
-    prepare: Callable[[], object] = lambda: None,
-    resume: Callable[[], object] = lambda: None,
-    check: Callable[[], object] = lambda: None,
-    undo: Callable[[], object] = lambda: None,
+    steps: Steps | None = None,
 ) -> Iterator[Job]:
     """
     Take part in the job of a folder, for a block that calls `Job.do`.
@@ -83,16 +86,8 @@ def working_together(
     key : str
         All that the results follow from, but for the version of the package: commands
         that differ in it, or in that, do not take part in one job.
-    prepare : callable
-        What the first command does, alone.
-    resume : callable
-        What a command does, alone, that goes on with a job that did not come to its
-        end.
-    check : callable
-        What the first command does before *prepare*: it may refuse to begin, and leaves
-        what was made by others as it is.
-    undo : callable
-        What is done, alone, where one of these fails.
+    steps : Steps, optional
+        What is done beside the tasks, by a command that is alone.
 
     Raises
     ------
@@ -101,8 +96,7 @@ def working_together(
     WorkspaceError
         Commands with another key are at work, or files cannot be written.
     """
-    steps = Steps(check, prepare, resume, undo)
-    job = Job(folder, doing, hands, f"{__version__} {key}", steps)
+    job = Job(folder, doing, hands, f"{__version__} {key}", steps or Steps())
     try:
         job.join()
         yield job
@@ -123,6 +117,7 @@ class Job:
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
         self._n_failed = 0  # tasks whose result is a failure
+        self._is_new = False  # the folder
 
     @property
     def token(self) -> str:
@@ -132,6 +127,7 @@ class Job:
     def join(self) -> None:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
+        self._is_new = not self._folder.exists()
         make_folder(self._folder)
         awaited, is_told, is_refused = "", False, False
         while True:
@@ -343,5 +339,8 @@ class Job:
         self._parts.note_end()
 
     def leave(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder; it is removed if it is new, and stays empty."""
+        if self._is_new:
+            with suppress(OSError, WorkspaceError):  # it may be gone, or not ours
+                remove_if_empty(self._folder)
         self._lock.release()

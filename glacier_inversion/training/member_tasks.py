@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from glacier_inversion.choices import DeviceName
+from glacier_inversion.errors import TrainingError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, write_bytes
 from glacier_inversion.locks import Lock, lock_of
@@ -16,7 +17,8 @@ from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import POLL_SECONDS, Hands, Result
-from glacier_inversion.sharing.job import working_together
+from glacier_inversion.sharing.job import Job, working_together
+from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.training.ensemble_folder import (
     check_seeds,
     claim,
@@ -40,6 +42,7 @@ from glacier_inversion.workspace import member_path
 
 logger = logging.getLogger(__name__)
 
+Read = Callable[[], Mapping[str, Iterable[Tiles]]]
 _NEED = "Must hold the samples and a step. Say --device cpu, or use fewer --jobs."
 
 
@@ -50,7 +53,7 @@ def member_task(seed: int) -> str:
 
 def train_members_together(
     experiment: Experiment,
-    tiles: Mapping[str, Iterable[Tiles]],
+    read: Read,
     folder: Path,
     hands: Hands,
     key: str,
@@ -69,6 +72,8 @@ def train_members_together(
 
     Parameters
     ----------
+    read : callable
+        Returns the tiles, as `engine.train_members` takes them; mostly called once.
     hands : Hands
         Who trains.
     key : str
@@ -83,49 +88,74 @@ def train_members_together(
     GlacierInversionError
         As `engine.train_members` raises it.
     """
-    folders = {
-        seed: member_path(folder, seed) for seed in check_seeds(experiment, seeds)
-    }
+    seeds = check_seeds(experiment, seeds)
 
     def check() -> None:
-        _write_samples(experiment, tiles, folder, overwrite, test_features, units)
+        _write_samples(experiment, read(), folder, overwrite, test_features, units)
 
     def prepare() -> None:
         _claim(experiment, folder, overwrite)
-        tell_of_kept(folders)
+        tell_of_kept({seed: member_path(folder, seed) for seed in seeds})
 
     def resume() -> None:  # samples may be there, or a part of them
-        _prepare(experiment, tiles, folder, test_features, units)
+        _prepare(experiment, read(), folder, test_features, units)
 
     def undo() -> None:
         remove_samples(folder)
 
-    with working_together(
-        folder, "training", hands, key, prepare, resume, check, undo
-    ) as job:
-        progress.start("training", len(folders), "member")
-        tasks = {member_task(seed): seed for seed in folders}
+    steps = Steps(check, prepare, resume, undo)
+    with working_together(folder, "training", hands, key, steps) as job:
+        progress.start("training", len(seeds), "member")
+        tasks = {member_task(seed): seed for seed in seeds}
         given = experiment, folder, device
         results = job.do(_train_task, given, tasks, progress)
-        log_failures(results)
-        job.forget(find_gone(results, {n: folders[seed] for n, seed in tasks.items()}))
-        remove_samples(folder)
-        draw_curves(experiment, folder)
-        return find_finished(folder, folders)
+        members = {name: (folder, seed) for name, seed in tasks.items()}
+        return end_training(job, experiment, results, members)
 
 
-def log_failures(results: Mapping[str, Result]) -> None:
-    """Say which members could not be trained, by the names of their tasks, and why."""
+def end_training(
+    job: Job,
+    experiment: Experiment,
+    results: Mapping[str, Result],
+    members: Mapping[str, tuple[Path, int]],
+) -> list[Path]:
+    """
+    Put away samples, draw curves, and return the members that are finished.
+
+    Parameters
+    ----------
+    results : dict of dict
+        As `Job.do` returns them.
+    members : dict of tuple
+        The model's folder and the seed, by the name of the task.
+
+    Raises
+    ------
+    TrainingError
+        Members could not be trained, which who comes next tries anew; or none of a
+        model learns, which ends the job.
+    """
+    paths = {name: member_path(*member) for name, member in members.items()}
+    gone = []
     for name, result in results.items():
         if "failure" in result:
             why = result["failure"].removeprefix(f"{name}: ")
             logger.error("%s: %s", name, why)
-
-
-def find_gone(results: Mapping[str, Result], members: Mapping[str, Path]) -> list[str]:
-    """Name the tasks of members that were trained, and are not there any more."""
-    trained = [name for name, result in results.items() if "failure" not in result]
-    return [name for name in trained if not has_ended(members[name])]
+        elif not has_ended(paths[name]):
+            gone.append(name)
+    job.forget(gone)
+    models: dict[Path, dict[int, Path]] = {}
+    for name, (folder, seed) in members.items():
+        models.setdefault(folder, {})[seed] = paths[name]
+    for folder in models:
+        remove_samples(folder)
+        draw_curves(experiment, folder)
+    try:
+        return [path for own in models.items() for path in find_finished(*own)]
+    except TrainingError:
+        if all(map(has_ended, paths.values())):
+            job.finish()  # to go on with it would change nothing
+        raise
 
 
 def _prepare(
@@ -214,7 +244,7 @@ class _Ending:
 @contextmanager
 def sharing_samples(
     experiment: Experiment,
-    read: Callable[[], Mapping[str, Iterable[Tiles]]],
+    read: Read,
     folder: Path,
     token: str,
     test_features: Collection[str],
@@ -229,7 +259,7 @@ def sharing_samples(
     Parameters
     ----------
     read : callable
-        Returns the tiles, as `prepare` takes them.
+        Returns the tiles, as `engine.train_members` takes them.
     token : str
         Of the job: samples of another one are made anew.
     """
@@ -251,6 +281,7 @@ def sharing_samples(
                     unless_done.pop_all()
             if lock.try_shared() and is_ready():
                 break
+            lock.release()  # else two that wait would keep each other from being alone
             time.sleep(POLL_SECONDS)
         yield
         if all(map(has_ended, members)) and lock.try_alone():

@@ -94,10 +94,11 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
         raise ModelError(message)
     run = read_last_run(folder / STATUS)
     is_running = is_locked(folder)
-    in_hand = set(run.training)
-    if is_running:
-        tasks = {member_task(seed): seed for seed in range(experiment.seeds_number)}
-        in_hand |= {tasks[name] for name in names_at_work(folder, list(tasks))}
+    in_hand, n_at_once = set(run.training), run.jobs
+    tasks = {member_task(seed): seed for seed in range(experiment.seeds_number)}
+    shared = names_at_work(folder, list(tasks)) if is_running else None
+    if shared is not None:  # else one command says in its file what it is at
+        in_hand, n_at_once = {tasks[name] for name in shared}, len(shared)
     folders = [workspace.member(name, s) for s in range(experiment.seeds_number)]
     best_by = experiment.best_by
     logs = read_logs(folders, best_by.column)
@@ -122,7 +123,7 @@ def read_status(experiment: Experiment, workspace: Workspace) -> Status:
     ]
     seconds_left = None
     if run.seconds:
-        seconds_left = _longest(left, run.jobs) * mean(run.seconds.values())
+        seconds_left = _longest(left, n_at_once) * mean(run.seconds.values())
     return Status(is_running, members, seconds_left)
 
 

@@ -139,7 +139,7 @@ def train(
         trained_on = digest_of_training(dataset, experiment)
         members = train_members_together(
             experiment,
-            read_training_tiles(dataset, experiment, progress),
+            lambda: read_training_tiles(dataset, experiment, progress),
             folder,
             hands,
             digest_of([content, trained_on, seeds, overwrite]),

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from glacier_inversion.errors import RasterError
+from glacier_inversion.errors import RasterError, StoppedError
+from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.sharing import attempts
 from glacier_inversion.sharing.attempts import attempt, once, share_of_cores
 
@@ -94,3 +95,14 @@ def _open_alone(folder: Path) -> None:
         (folder / "opened").touch(exist_ok=False)
     except FileExistsError:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stopped(_, number: int) -> int:
+    """Do a task; but 16 is stopped by a signal, as a training is."""
+    if number == 16:
+        with heeding_signals() as asked:
+            signal.raise_signal(signal.SIGTERM)
+            assert asked.is_set()
+        message = "stopped"
+        raise StoppedError(message)
+    return number**2

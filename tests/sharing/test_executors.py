@@ -21,7 +21,7 @@ from tests.processes import (
     square,
     wait_until,
 )
-from tests.sharing.helpers import square_of_opened, square_of_opened_once
+from tests.sharing.helpers import square_of_opened, square_of_opened_once, stopped
 
 
 def test_each_task_is_done_once():
@@ -72,6 +72,13 @@ def test_a_task_whose_process_is_lost_says_how():
     assert isinstance(lost, ProcessLostError)
     assert str(lost) == "signal 9"
     assert done == {1: 1, 2: 4, 3: 9}
+
+
+def test_a_process_that_is_stopped_is_missed():
+    "It alone was asked to end: those who do the other tasks, and this one, go on."
+    done = dict(each(stopped, (0,), [1, 16, 2], 1))
+    assert str(done.pop(16)) == "exit code 1"
+    assert done == {1: 1, 2: 4}
 
 
 def test_processes_that_cannot_begin_are_an_error():

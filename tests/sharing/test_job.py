@@ -25,6 +25,7 @@ from glacier_inversion.sharing.attempts import Place, attempt, names_at_work
 from glacier_inversion.sharing.job import Job, working_together
 from glacier_inversion.sharing.lost_processes import ProcessLostError
 from glacier_inversion.sharing.shards import Shard
+from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.workspace import shared_file
 from tests.helpers import read_all
 from tests.sharing.helpers import Here, done, square
@@ -49,14 +50,16 @@ def work(folder, number, hands="one", key="key", prepare=lambda: None, do=square
     (folder / "here").mkdir(exist_ok=True)
     tasks = dict(list(TASKS.items())[:number])
     hands = Here(hands) if isinstance(hands, str) else hands
-    with working_together(folder / "here", "drawing into", hands, key, prepare) as job:
+    steps = Steps(prepare=prepare)
+    with working_together(folder / "here", "drawing into", hands, key, steps) as job:
         return job.do(do, folder, tasks, Silent())
 
 
 def work_but_not_end(folder, error, hands="one", do=square, prepare=lambda: None):
     """Take part in a job, whose end is an error."""
     hands = Here(hands) if isinstance(hands, str) else hands
-    with working_together(folder, "training", hands, "key", prepare) as job:
+    steps = Steps(prepare=prepare)
+    with working_together(folder, "training", hands, "key", steps) as job:
         job.do(do, folder, TASKS, Silent())
         raise error
 
@@ -318,12 +321,16 @@ def test_what_may_not_begin_leaves_what_others_have_done(tmp_path):
     with (
         pytest.raises(ModelError),
         working_together(
-            tmp_path, "training", Here("one"), "another", lambda: 1 // 0, check=refuse
+            tmp_path,
+            "training",
+            Here("one"),
+            "another",
+            Steps(check=refuse, prepare=lambda: 1 // 0),
         ),
     ):
         pass
     with working_together(
-        tmp_path, "training", Here("one"), "key", lambda: 1 // 0
+        tmp_path, "training", Here("one"), "key", Steps(prepare=lambda: 1 // 0)
     ) as job:
         assert job.do(square, tmp_path, TASKS, Silent()) == RESULTS
     assert done(tmp_path) == {1: 1, 2: 1, 3: 1}
@@ -378,9 +385,8 @@ def test_what_counts_is_what_lies_there_at_the_end(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Job, "_take", take_later)
     resumed = []
-    with working_together(
-        tmp_path, "drawing into", Here("one"), "key", resume=lambda: resumed.append(1)
-    ) as job:
+    steps = Steps(resume=lambda: resumed.append(1))
+    with working_together(tmp_path, "drawing into", Here("one"), "key", steps) as job:
         results = job.do(fail_once, tmp_path, TASKS, Silent())
     assert resumed  # what a task needs may be gone
     assert results["task 1"] == {"square": 1}
@@ -398,17 +404,41 @@ def test_what_a_step_has_made_is_undone_while_nobody_else_is_there(tmp_path):
     def undo():
         held.append(not Lock(lock_of(tmp_path)).try_shared())
 
+    def stop(folder, number):
+        message = "stopped"
+        raise StoppedError(message)
+
+    def begin(**steps):
+        own = Steps(**steps, undo=undo)
+        with working_together(tmp_path, "training", Here("one"), "key", own) as job:
+            job.do(stop, tmp_path, TASKS, Silent())
+
     for step in "check", "prepare":
-        with (
-            pytest.raises(WorkspaceError, match="full"),
-            working_together(
-                tmp_path, "training", Here("one"), "key", **{step: fail}, undo=undo
-            ),
-        ):
-            pass
-    with working_together(tmp_path, "training", Here("one"), "key", undo=undo) as job:
-        job.do(square, tmp_path, TASKS, Silent())
+        with pytest.raises(WorkspaceError, match="full"):
+            begin(**{step: fail})
     assert held == [True, True]
+    with pytest.raises(StoppedError):
+        begin()  # what tasks need stays: others may be at some
+    assert held == [True, True]
+    with pytest.raises(WorkspaceError, match="full"):
+        begin(resume=fail)
+    assert held == [True, True, True]
+
+
+def test_who_cannot_begin_leaves_no_folder(tmp_path):
+    "None that it has made, and that is empty."
+
+    def refuse():
+        message = "there is no more space"
+        raise WorkspaceError(message)
+
+    folder = tmp_path / "here"
+    with (
+        pytest.raises(WorkspaceError),
+        working_together(folder, "training", Here("one"), "key", Steps(check=refuse)),
+    ):
+        pass
+    assert not folder.exists()
 
 
 def test_who_only_looks_refuses_nobody(tmp_path, monkeypatch):
@@ -454,8 +484,10 @@ def test_a_job_whose_end_fails_goes_on(tmp_path, error, who):
             "training",
             Here(hands),
             "key",
-            lambda: said.append("prepare"),
-            lambda: said.append("resume"),
+            Steps(
+                prepare=lambda: said.append("prepare"),
+                resume=lambda: said.append("resume"),
+            ),
         ) as job:
             job.do(square, tmp_path, TASKS, Silent())
             if error is not None:

@@ -1,13 +1,17 @@
 """What is told of a training: --status and status.json."""
 
 import json
+import logging
+import sys
 import threading
 from dataclasses import replace
 
 import pytest
 
-from glacier_inversion.locks import is_locked, locked
+from glacier_inversion.locks import is_locked, locked, sharing
+from glacier_inversion.sharing.attempts import Place, write_job
 from glacier_inversion.training.engine import train_members
+from glacier_inversion.training.member_tasks import member_task
 from glacier_inversion.training.status import format_status, read_status
 from glacier_inversion.workspace import Workspace
 from tests.helpers import Run
@@ -47,6 +51,31 @@ def test_status_tells_what_every_member_is_doing(tmp_path):
     text = format_status(checked, running)
     assert "1 of 4 members finished, a command is training" in text
     assert len(text.splitlines()) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is Unix's")
+def test_status_of_shards_is_told_by_what_they_hold(tmp_path):
+    "Not by the file of one command, which was killed before."
+    place = Workspace(tmp_path)
+    folder = place.model("small")
+    checked = experiment(epochs=4, seeds_number=3)
+    for seed in (0, 1):
+        stopping = Stopping(2)
+        with pytest.raises(KeyboardInterrupt):
+            train_members(
+                checked, some_tiles(), folder, seeds=[seed], progress=stopping
+            )
+    path = folder / "status.json"
+    content = json.loads(path.read_text()) | {"training": [1, 2], "jobs": 3}
+    path.write_text(json.dumps(content))
+    write_job(folder, {"key": "key", "token": "token", "finished": False})
+    ledger = Place(folder, "token", logging.INFO).ledger(member_task(0))
+    with sharing(folder, "training"), ledger.held():
+        status = read_status(checked, place)
+    assert [m.state for m in status.members] == ["training", "interrupted", "waiting"]
+    known = [m.seconds for m in status.members if m.seconds is not None]
+    # one at a time: two epochs of two members, and four of the last
+    assert status.seconds_left == pytest.approx(8 * sum(known) / len(known))
 
 
 def test_status_survives_what_is_broken(tmp_path):
