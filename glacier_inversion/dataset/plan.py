@@ -18,6 +18,7 @@ from glacier_inversion.dataset.outlines import (
 from glacier_inversion.dataset.ownership import Ownership
 from glacier_inversion.dataset.rasters import Rasters
 from glacier_inversion.dataset.sources import (
+    find_blurred_masks,
     find_pictures,
     find_unlike_components,
     find_unnamed_vectors,
@@ -184,6 +185,8 @@ def plan_dataset(
     of_sources += find_unlike_components(description, sources)
     warnings += find_unnamed_vectors(description, sources)
     warnings += find_pictures(description, sources)
+    if isinstance(experiment, Experiment):
+        warnings += find_blurred_masks(experiment, sources)
     polygons = {o.feature: o.polygon for o in outlines if o.polygon is not None}
     warnings += find_distortion(description.epsg, list(polygons.values()))
     step = common_multiple(raster.resolution for raster in description.rasters)

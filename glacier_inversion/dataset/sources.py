@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glacier_inversion.errors import RasterError
+from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.geodata.points import PointSource, open_points
 from glacier_inversion.geodata.rasters import Source, open_source
 from glacier_inversion.json_files import write_path
 from glacier_inversion.workspace import Workspace
+
+# Which keep numbers as they are: in between there are none.
+_OF_CLASSES = ("nearest", "mode", "min", "max")
 
 
 def open_sources(
@@ -100,3 +104,20 @@ def find_pictures(
                 "itself. Give the raster that the picture was made from; or, if the "
                 f"numbers are the quantity, say so with '{remedy}'"
             )
+
+
+def find_blurred_masks(
+    experiment: Experiment, sources: dict[str, Source]
+) -> Iterator[str]:
+    """Say which outputs are probabilities, and may get values between 0 and 1."""
+    for output in experiment.outputs:
+        is_class = experiment.losses_name[output.name].endswith("binary_crossentropy")
+        source = sources.get(output.name)
+        if not is_class or source is None or source.warping.method in _OF_CLASSES:
+            continue
+        yield (
+            f"outputs: {output.name} is a probability, and its raster, {source.path}, "
+            f"is resampled by {source.warping.method!r}, which makes values between 0 "
+            "and 1 of those of a mask. They are learnt as they are, and count as 1 "
+            'from 0.5 on in scores. If it is a mask, say "resampling": "nearest"'
+        )

@@ -15,7 +15,7 @@ from glacier_inversion.experiment.transforms import LogTransform
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.interpolation import Floats
 from glacier_inversion.patches.lattice import LatticeTiles, Layout
-from glacier_inversion.patches.target_ranges import find_out_of_reach
+from glacier_inversion.patches.target_ranges import ROUNDING, find_out_of_reach
 
 _MOST_RAISED = 0.1  # of the targets, to the floor of their logarithm
 
@@ -128,8 +128,8 @@ def check_targets(
     ------
     DatasetError
         There are no training samples, or none to mix in; no validation samples, with a
-        criterion that needs them; or unknown targets, with a loss or metric that needs
-        them all.
+        criterion that needs them; unknown targets, with a loss or metric that needs
+        them all; or targets of a crossentropy below 0 or above 1.
     """
     for split, needed in (
         ("train", True),
@@ -201,13 +201,15 @@ def _check_losses(
             )
             raise DatasetError(message)
         _check_transform(output, known, split, warn)
-        beyond = bool(((known < 0) | (known > 1)).any())
+        beyond = ((known < -ROUNDING) | (known > 1 + ROUNDING)).any()
         if beyond and any(name.endswith("binary_crossentropy") for name in used):
-            warn(
+            message = (
                 f"losses_name, metrics_name: {output.name}: a binary_crossentropy is "
                 f"for targets of 0 to 1, and those of {split} are {known.min():g} to "
-                f"{known.max():g}"
+                f"{known.max():g}. Must be probabilities, such as 0 and 1 of a mask. "
+                "Use another loss and metric, or correct the raster."
             )
+            raise DatasetError(message)
         needing = [name for name in used if not name.startswith(UNKNOWN_LEFT_OUT)]
         n_unknown = len(targets) - len(known)
         if needing and n_unknown:

@@ -11,7 +11,8 @@ from glacier_inversion.choices import RANGES
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.patches.interpolation import Floats
 
-_ROUNDING = 1e-6  # of float32 numbers, which warping may take beyond a bound
+ROUNDING = 1e-6
+"""Of float32 numbers, which warping may take beyond a bound."""
 
 
 def find_out_of_reach(
@@ -40,7 +41,7 @@ def find_out_of_reach(
             if experiment.extra_training is not None:
                 continue  # its targets, which are not read here, move the bound
             low *= _std(known[0])  # in which targets are learnt
-        margin = _ROUNDING * np.abs(values).max(initial=0.0)
+        margin = ROUNDING * np.abs(values).max(initial=0.0)
         n_beyond = int(((values < low - margin) | (values > high + margin)).sum())
         if not n_beyond:
             continue

@@ -61,6 +61,21 @@ def test_pictures_of_a_quantity_are_warned_of_once(run, caplog):
         assert "dataset_description.rasters[1]: speed is read from " in said
 
 
+@pytest.mark.parametrize("resampling", [None, "nearest"])
+def test_a_mask_that_is_interpolated_is_warned_of(run, caplog, resampling):
+    "What lies between 0 and 1 is learnt so, and scored as 0 or 1."
+    loss = "nan_binary_crossentropy"
+    run.raw.update(losses_name={"thickness": loss}, metrics_name={})
+    tail = run.raw["model_description"]["outputs"]["thickness"]["operations"]
+    tail[0]["last_activation"] = "sigmoid"
+    if resampling is not None:
+        for raster in run.raw["dataset_description"]["rasters"]:
+            raster["resampling"] = resampling
+    build(run)
+    said = "thickness is a probability, and its raster, " in caplog.text
+    assert said == (resampling is None)
+
+
 def test_every_raster_that_cannot_be_used_is_named(run):
     "At once, before anything is built."
     for name in ("slope", "speed"):

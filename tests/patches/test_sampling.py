@@ -62,15 +62,16 @@ def test_a_criterion_without_validation_targets_is_refused():
         prepare(check_experiment(raw, "exp"), tiles)
 
 
-def test_a_crossentropy_of_metres_is_warned_of(caplog):
-    "It is for targets of 0 to 1."
+def test_a_crossentropy_of_metres_is_refused():
+    "Its loss would fall below 0, and its scores mean nothing."
     raw = synthetic.experiment()
     raw["losses_name"] = {"thickness": "nan_binary_crossentropy"}
     raw["metrics_name"] = {}
     tail = raw["model_description"]["outputs"]["thickness"]["operations"]
     tail[0]["last_activation"] = "sigmoid"
-    prepare(check_experiment(raw, "exp"), some_tiles())
-    assert "is for targets of 0 to 1, and those of train are" in caplog.text
+    why = r"is for targets of 0 to 1, and those of train are .* Must be probabilities"
+    with pytest.raises(DatasetError, match=why):
+        prepare(check_experiment(raw, "exp"), some_tiles())
 
 
 def tiles_of_targets(change):
@@ -158,25 +159,22 @@ def test_a_criterion_needs_one_target_of_its_output(validation, criterion, outpu
 
 
 @pytest.mark.parametrize(
-    ("train", "split", "range_"),
+    ("split", "values", "range_"),
     [
-        ([0.0, 1.0, 0.5], None, None),
-        ([0.0, 1.5, 0.5], "train", "0 to 1.5"),
-        ([-0.25, 1.0, 0.5], "train", "-0.25 to 1"),
-        ([-0.25, -0.25, -0.25], "train", "-0.25 to -0.25"),
+        ("train", [0.0, 1.5, 0.5], "0 to 1.5"),
+        ("train", [-0.25, 1.0, 0.5], "-0.25 to 1"),
+        ("validation", [-0.25, -0.25, -0.25], "-0.25 to -0.25"),
     ],
 )
-def test_a_crossentropy_is_for_0_to_1_its_ends_included(train, split, range_):
-    "Which the message says of each split; other losses take any target."
-    targets = {"train": [[value, 7.0] for value in train], "validation": KNOWN}
+def test_a_crossentropy_is_for_0_to_1_its_ends_included(split, values, range_):
+    "Of each split; but for rounding. Other losses take any target."
     losses = ["nan_binary_crossentropy", "nan_mae"]
-    said = checked_of_two(losses, targets)
-    expected = [] if split is None else [f"those of {split} are {range_}"]
-    expected.append("those of validation are 1 to 5")
-    assert len(said) == len(expected)
-    for one, end in zip(said, expected, strict=True):
-        assert one.startswith("losses_name, metrics_name: thickness: a binary_cross")
-        assert one.endswith(end)
+    within = [[0.0, 7.0], [1.0 + 1e-7, 7.0], [0.5, 7.0]]
+    targets = {"train": within, "validation": within}
+    assert checked_of_two(losses, targets) == []
+    targets[split] = [[value, 7.0] for value in values]
+    with pytest.raises(DatasetError, match=f"those of {split} are {range_}. Must be"):
+        checked_of_two(losses, targets)
     said = checked_of_two(["nan_mae", "nan_mae"], targets)
     assert not any("crossentropy" in one for one in said)
 
@@ -208,20 +206,16 @@ MIXED = {"extra_training": {"dataset": "other", "share": 0.5}}
 
 def test_samples_to_mix_in_are_needed_where_they_are_asked_for():
     "With the targets that losses need, which is said of them; else nothing is."
-    targets = {"train": KNOWN, "validation": KNOWN}
+    targets = {"train": [[2.0, 0.5]], "validation": [[2.0, 0.5]]}
     losses = ["mse", "nan_binary_crossentropy"]
-    of_two = checked_of_two(losses, targets)
-    assert len(of_two) == 2
-    assert checked_of_two(losses, targets, **MIXED) == of_two
+    assert checked_of_two(losses, targets, **MIXED) == []
     nothing = {**targets, "extra": np.zeros((0, 2))}
-    assert checked_of_two(losses, nothing) == of_two  # nobody asks for them
+    assert checked_of_two(losses, nothing) == []  # nobody asks for them
     message = r"^extra_training\.dataset: the 1 training features of 'other' hold no"
     with pytest.raises(DatasetError, match=message):
         checked_of_two(losses, nothing, **MIXED)
-    one = checked_of_two(losses, {**targets, "extra": [[1.0, 3.5]]}, **MIXED)
-    assert [said for said in one if said not in of_two] == [
-        of_two[0].replace("train are 2 to 6", "extra are 3.5 to 3.5")
-    ]
+    with pytest.raises(DatasetError, match=r"those of extra are 3.5 to 3.5\. Must"):
+        checked_of_two(losses, {**targets, "extra": [[1.0, 3.5]]}, **MIXED)
     holes = {**targets, "extra": [[NAN, 1.0], [2.0, 1.0]]}
     with pytest.raises(DatasetError, match="'mse' needs every"):
         checked_of_two(losses, holes, **MIXED)
