@@ -12,14 +12,13 @@ mean, more or less its own factor times sigma, as errors need not be normal.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glacier_inversion.state_files import digest_of
 from glacier_inversion.training.model.covariogram import Covariogram
 
 LEVELS = (50, 68, 80, 95)
@@ -224,9 +223,35 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """All of it, as a digest."""
-        content = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        """All of it, as a digest: the "sha256" in calibration.json."""
+        return digest_of(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what calibration.json says, without its digest."""
+        outputs = {
+            name: {
+                "a": output.a,
+                "b": output.b,
+                "c": output.c,
+                "is_nonnegative": output.is_nonnegative,
+                "counts_noise": output.counts_noise,
+                "n_features": output.n_features,
+                "widest_guaranteed_level": output.widest_level,
+                "levels": {str(level): asdict(x) for level, x in output.levels.items()},
+                "n_errors": output.n_errors,
+                "features": output.features,
+                "groups": output.groups,
+                "covariogram": output.covariogram and output.covariogram.to_json(),
+                "constant": output.constant,
+            }
+            for name, output in self.outputs.items()
+        }
+        return {
+            "model": self.identity,
+            "source": self.source,
+            "n_members": self.n_members,
+            "outputs": outputs,
+        }
 
 
 def widest_level(n_features: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,33 +37,8 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
     WorkspaceError
         It cannot be written.
     """
-    outputs = {
-        name: {
-            "a": output.a,
-            "b": output.b,
-            "c": output.c,
-            "is_nonnegative": output.is_nonnegative,
-            "counts_noise": output.counts_noise,
-            "n_features": output.n_features,
-            "widest_guaranteed_level": output.widest_level,
-            "levels": {str(level): asdict(x) for level, x in output.levels.items()},
-            "n_errors": output.n_errors,
-            "features": output.features,
-            "groups": output.groups,
-            "covariogram": output.covariogram and output.covariogram.to_json(),
-            "constant": output.constant,
-        }
-        for name, output in calibration.outputs.items()
-    }
-    content = {
-        "model": calibration.identity,
-        "source": calibration.source,
-        "n_members": calibration.n_members,
-        "outputs": outputs,
-    }
-    write_state(
-        folder / CALIBRATION, {**content, "sha256": digest_of(content)}, _FORMAT
-    )
+    content = {**calibration.to_json(), "sha256": calibration.digest}
+    write_state(folder / CALIBRATION, content, _FORMAT)
 
 
 def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration:

@@ -138,8 +138,10 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
     read = read_calibration(tmp_path, CALIBRATION_OF_TWO.identity, 5)
     assert read == CALIBRATION_OF_TWO
     assert read.outputs["bed"].n_features == 4
-    content = json.loads((tmp_path / CALIBRATION).read_text())["outputs"]["bed"]
-    assert content["widest_guaranteed_level"] == content["n_features"] * 20 == 80
+    content = json.loads((tmp_path / CALIBRATION).read_text())
+    assert content["sha256"] == read.digest  # which maps have in their tags
+    of_bed = content["outputs"]["bed"]
+    assert of_bed["widest_guaranteed_level"] == of_bed["n_features"] * 20 == 80
 
 
 def test_a_digest_is_that_of_what_is_said_whatever_the_order():
