@@ -16,7 +16,7 @@ SPACING = 1500.0  # metres from a feature to the next: tiles do not meet
 BROKEN = ["outline", "huge", "hole", "damaged", "vanishing"]
 OUTLINE = "data/glaciers.shp: the outline"
 CAUSES = {
-    "outline": f"{OUTLINE} has no geometry. Must be a polygon.",
+    "outline": f"{OUTLINE} has no geometry. Must be a polygon with an area.",
     "huge": f"{OUTLINE} is 1,600,000 x 1,600,000 m large: a tile would have",
     "hole": "nothing could be drawn: for 120 the window has too few valid pixels",
     "damaged": "damaged/slope.tif: is missing or damaged. Must be as it was built",

@@ -40,6 +40,9 @@ def _format_data(report: CheckReport) -> list[str]:
         sizes = [
             f"{n} {name.replace('_', ' ')}" for name, n in vars(splits).items() if n
         ]
+        n_without = outlines.features - sum(n or 0 for n in vars(splits).values())
+        if sizes and n_without:
+            sizes.append(f"{n_without} that cannot be used")
         line += f": {', '.join(sizes)}" if sizes else ""
     return [line, *_format_rasters(report)]
 
@@ -65,7 +68,7 @@ def _format_rasters(report: CheckReport) -> list[str]:
     lines = _table(rows)
     for raster in report.rasters:
         names = raster.not_covered
-        if raster.points:
+        if raster.points and report.outlines.features is not None:
             lines.append(f"{raster.name}: {describe_counts(raster.points)}")
         if names:
             n_features = len(report.features)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from contextlib import suppress
 
 import click
@@ -36,5 +37,7 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
         library.handlers, library.propagate = [logging.NullHandler()], False
     # it warns of a home that it cannot keep its own files in, which changes nothing
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # of letters in names that its font lacks, which are boxes in pictures
+    warnings.filterwarnings("ignore", r"Glyph .* missing from font")
     level = logging.DEBUG if verbose else logging.INFO
     package.setLevel(logging.ERROR if quiet else level)

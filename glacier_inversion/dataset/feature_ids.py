@@ -116,13 +116,19 @@ def check_ids(path: Path, fieldname: str, ids: list[str]) -> None:
         for feature in ids
         if feature.casefold() in _OURS or feature.casefold().endswith(_OUR_ENDINGS)
     ]
-    problems += [f"{_few(group)} would share a folder" for group in same_names(named)]
+    problems += [
+        f"{name_some(group[:1])!r} is the id of {len(group)} features"
+        if len({*group}) == 1
+        else f"{_few(group)} would share a folder"
+        for group in same_names(named)
+    ]
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         message = (
             f"{path}: column {fieldname!r}: {'; '.join(problems[:5])}{more}. Must be "
-            "ids that can name folders, each once. Correct them, merge features of one "
-            "id, or choose another shapefile_fieldname."
+            "ids that can name folders, each once. Blanks around them do not count. "
+            "Correct them, merge features of one id, or choose another "
+            "shapefile_fieldname."
         )
         raise OutlineError(message)
 
@@ -146,8 +152,8 @@ def _few(ids: list[str]) -> str:
     """
     Name the first of many ids.
 
-    >>> _few(["Rhone", "RHONE"]), _few(["b"] * 2000)
-    ("'Rhone' and 'RHONE'", "'b' and 'b' and 'b' and 1997 more")
+    >>> _few(["Rhone", "RHONE"]), _few(["b", "B"] * 1000)
+    ("'Rhone' and 'RHONE'", "'b' and 'B' and 'b' and 1997 more")
     """
     more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
     return " and ".join(repr(name_some([one])) for one in ids[:3]) + more

@@ -30,7 +30,9 @@ from glacier_inversion.geodata.vectors import (
     transformer_of,
 )
 
-_WANTED = "Must be a polygon. Draw it, or remove the feature"
+MADE_VALID = "made valid"
+"""How the repair of an outline begins that was not valid."""
+_WANTED = "Must be a polygon with an area. Draw it, or remove the feature"
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
         if problem := problem_of_place(geometry):
             return Outline(feature, None, columns, problem=problem)
         if not geometry.is_valid:
-            repairs.append(f"made valid ({shapely.is_valid_reason(geometry)})")
+            repairs.append(f"{MADE_VALID} ({shapely.is_valid_reason(geometry)})")
             geometry = shapely.make_valid(geometry)
         polygons = [
             polygon
@@ -152,8 +154,8 @@ def _outline(record: Any, fieldname: str, to_tiles: Transformer) -> Outline:
             if polygon.geom_type == "Polygon" and polygon.area > 0
         ]
         if not polygons:
-            kind = geometry.geom_type
-            problem = f"has no area: its geometry is a {kind}. {_WANTED}"
+            kind = "empty" if geometry.is_empty else f"a {geometry.geom_type}"
+            problem = f"has no area: its geometry is {kind}. {_WANTED}"
             return Outline(feature, None, columns, problem=problem)
         geometry = shapely.union_all(polygons) if len(polygons) > 1 else polygons[0]
     except (ValueError, shapely.errors.ShapelyError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 import shapely
 
 from glacier_inversion.dataset.outlines import (
+    MADE_VALID,
     Outline,
     name_outlines,
     read_outlines,
@@ -29,7 +30,12 @@ from glacier_inversion.dataset.splits import (
     find_shared_areas,
     find_splits,
 )
-from glacier_inversion.errors import DatasetError, OutlineError, RasterError
+from glacier_inversion.errors import (
+    DatasetError,
+    OutlineError,
+    RasterError,
+    name_some,
+)
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import DatasetDescription
@@ -177,6 +183,7 @@ def plan_dataset(
                 f"{shapefile}: {n_without} features have no split: they can be drawn, "
                 "but are not used for training, validation or test"
             )
+        warnings += find_rebuilt(shapefile, outlines)
     except OutlineError as error:
         problems.append(error)
     if isinstance(experiment, Experiment):
@@ -211,6 +218,22 @@ def plan_dataset(
         problems=(*problems, *of_sources),
         warnings=tuple(warnings),
     )
+
+
+def find_rebuilt(shapefile: Path, outlines: Sequence[Outline]) -> list[str]:
+    """Say which outlines were not valid, so that their areas may have changed."""
+    rebuilt = [
+        outline.feature
+        for outline in outlines
+        if any(repair.startswith(MADE_VALID) for repair in outline.repairs)
+    ]
+    if not rebuilt:
+        return []
+    return [
+        f"{shapefile}: {len(rebuilt)} of {len(outlines)} outlines cross or touch "
+        f"themselves, and are rebuilt: {name_some(rebuilt, _MOST_NAMED)}. See in the "
+        "dataset's outlines.gpkg, once it is built, whether they are as you want them"
+    ]
 
 
 def find_small_buffer(

@@ -53,6 +53,8 @@ ABOUT_ONE = 0.0, 2.0
 """The range of what is measured against a threshold, which is 1."""
 _FROM_ZERO = "std", "uncertainty", "noise"
 """Statistics with a range of their own, from 0 on, and colours of their own."""
+_BOUNDS = "lower68", "upper68", "lower95", "upper95"
+"""Statistics in the colours of the mean, of which they would leave it few."""
 _ALONE = *_FROM_ZERO, APPLICABILITY
 """Statistics whose values are no values of the output."""
 _INTERVALS = 5  # of a range, at most about
@@ -89,7 +91,8 @@ def ranges_of(maps: DrawnMaps, extremes: Mapping[Path, Extremes]) -> Ranges:
 
     The standard deviations of an output have one range, its uncertainties another, all
     other statistics a third, so that the features can be compared, and their quantiles
-    and the bounds of intervals with their means.
+    with their means. Bounds of intervals have the range of the mean, and where they lie
+    beyond it, the colour of its end.
 
     Raises
     ------
@@ -102,7 +105,9 @@ def ranges_of(maps: DrawnMaps, extremes: Mapping[Path, Extremes]) -> Ranges:
     }
     together: dict[tuple[str, str], list[Path]] = {}
     for what, paths in maps.items():
-        together.setdefault(groups[what], []).extend(paths)
+        output, statistic = what
+        if statistic not in _BOUNDS or (output, "mean") not in maps:
+            together.setdefault(groups[what], []).extend(paths)
     ranges = {
         group: common_range(
             (extremes[p] if p in extremes else read_extremes(p) for p in paths),

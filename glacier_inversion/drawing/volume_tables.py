@@ -117,7 +117,7 @@ def read_calibrations(
         calibration = ensemble.calibration
         own = calibration.outputs.get(output) if calibration is not None else None
         if own is None:
-            why = f"has no calibration of it for {len(ensemble.seeds)} members"
+            why = f"has no calibration of this output for {len(ensemble.seeds)} members"
         elif own.covariogram is None:
             why = "has a calibration that does not say how errors go together"
         else:

@@ -122,6 +122,13 @@ def scoring_split(
             features_of(ensemble, dataset, wanted, dataset.select(wanted))
             for wanted in (split, "train")
         )
+        if not features:
+            message = (
+                f"{dataset.folder}: none of its features is in the split {split!r}. "
+                "Must be one at least, on which something was measured. Evaluate "
+                "another split, or let the experiment give some to this one."
+            )
+            raise DatasetError(message)
         logger.info(
             "%s: evaluating %d members on %d features, %s",
             name,

@@ -64,6 +64,11 @@ def test_axes_of_a_northing_first_crs_are_not_swapped(tmp_path):
         (lambda p: synthetic.write_outlines(p, some("a")), "idd", "Did you mean 'id'"),
         (lambda p: synthetic.write_outlines(p, some("a"), None), "id", "has no CRS"),
         (lambda p: synthetic.write_outlines(p, some("a", "A")), "id", "'a' and 'A'"),
+        (
+            lambda p: synthetic.write_outlines(p, some("a", "b", "a ")),
+            "id",
+            "'a' is the id of 2 features. Must",
+        ),
         (lambda p: synthetic.write_outlines(p, some("../a")), "id", "holds '/'"),
         (lambda p: synthetic.write_outlines(p, some("..")), "id", "'..' is dots alone"),
         (lambda p: synthetic.write_outlines(p, some("drawn.json")), "id", "of ours"),

@@ -43,6 +43,27 @@ def test_an_outline_beyond_the_earth_fails_alone(run, kind):
     assert "Problems: 1" in checked.stdout
 
 
+def test_outlines_that_are_rebuilt_or_empty_are_named(run, caplog):
+    "By the build and the check, which counts the empty one apart."
+    x, y = synthetic.LEFT + 100, synthetic.TOP - 100
+    corners = [(0, 0), (400, -400), (400, 0), (0, -400)]
+    bow = shapely.Polygon([(x + a, y + b) for a, b in corners])
+    odd = [("bow", bow), ("void", shapely.Polygon())]
+    odd = [({"id": name, "train": None}, polygon) for name, polygon in odd]
+    path = run.root / "data/glaciers.gpkg"
+    synthetic.write_outlines(path, [*synthetic.FEATURES, *odd])
+    run.raw["dataset_description"]["shapefile_file"] = path.name
+    run.write()
+    report = build(run)
+    assert "has no area: its geometry is empty. Must be" in report.failures["void"]
+    checked = run("check").stdout
+    n = len(synthetic.FEATURES) + len(odd)
+    said = f"1 of {n} outlines cross or touch themselves, and are rebuilt: bow. See"
+    assert said in caplog.text
+    assert said in checked
+    assert "1 drawn only, 1 that cannot be used" in checked
+
+
 def test_small_buffers_are_warned_of(run, caplog):
     "Less than half the area size and a coarsest pixel: the margin is not drawn."
     run.raw["dataset_description"]["buffer_distance"] = 250.0

@@ -1,5 +1,6 @@
 """Styles: colours of QGIS's layers and one nice range for all of them."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from glacier_inversion.drawing.styles import (
     colours_of,
     common_range,
     nice_range,
+    ranges_of,
     read_extremes,
     write_style,
 )
@@ -64,6 +66,20 @@ def test_ranges_hold_what_they_are_of(scale):
         low, high = nice_range(lowest, highest)
         assert low <= lowest < highest <= high
         assert high - low <= 2 * (highest - lowest)
+
+
+def test_bounds_take_no_colours_from_the_mean():
+    "They have its range; without it, one that holds them."
+    mean, upper, std = (Path(f"{name}.tif") for name in ("mean", "upper95", "std"))
+    extremes = {mean: (0.0, 290.0), upper: (3.0, 980.0), std: (1.0, 40.0)}
+    of_upper = {("thickness", "upper95"): [upper]}
+    assert ranges_of(of_upper, extremes) == {("thickness", "upper95"): (0.0, 1000.0)}
+    maps = {("thickness", "mean"): [mean], ("thickness", "std"): [std], **of_upper}
+    assert ranges_of(maps, extremes) == {
+        ("thickness", "mean"): (0.0, 300.0),
+        ("thickness", "std"): (0.0, 40.0),
+        ("thickness", "upper95"): (0.0, 300.0),
+    }
 
 
 def test_a_style_says_range_and_colours(tmp_path):

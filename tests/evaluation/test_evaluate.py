@@ -278,6 +278,23 @@ def test_features_without_a_known_pixel_are_said(run):
     assert not read_all(run.root / "evaluations")
 
 
+def test_a_split_without_features_is_said(run):
+    "It is not the measurements that lack."
+    features = [
+        (columns | {"train": min(columns["train"], 1)}, outline)
+        for columns, outline in synthetic.FEATURES
+    ]
+    synthetic.write_outlines(run.root / "data/glaciers.shp", features)
+    run.raw.update(epochs=1, seeds_number=1)
+    run.write()
+    assert run("build-dataset").exit_code == 0
+    assert run("train").exit_code == 0
+    result = run("evaluate")
+    assert result.exit_code == 1
+    assert "none of its features is in the split 'test'. Must be one" in result.stderr
+    assert not read_all(run.root / "evaluations")
+
+
 def test_classes_have_measures_of_their_own(run):
     "Accuracy, precision, recall, IoU and Brier; a table of reliability."
     with rasterio.open(run.root / "data/thickness.tif", "r+") as dst:
