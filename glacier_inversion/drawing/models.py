@@ -17,6 +17,7 @@ from glacier_inversion.drawing.calibrated import (
     open_calibration,
 )
 from glacier_inversion.drawing.model_changes import find_changed_keys
+from glacier_inversion.drawing.other_sources import find_other_sources
 from glacier_inversion.errors import DatasetError, ModelError, name_some
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import find_bed_problems
@@ -248,8 +249,11 @@ def _warn_of_changes(
     """Say what is not as it was when a model was trained."""
     model = ensemble.model
     if isinstance(experiment, Application) or ensemble.name != experiment.model_name:
-        for change in _find_other_sources(experiment, model, dataset):
-            logger.warning("%s: differs from training: %s", ensemble.name, change)
+        description = experiment.dataset_description
+        for warning in find_other_sources(
+            ensemble.name, model, description, dataset.units
+        ):
+            logger.warning("%s", warning)
         return
     differing = find_changed_keys(model, experiment, dataset)
     if differing:
@@ -258,26 +262,3 @@ def _warn_of_changes(
             ensemble.name,
             ", ".join(differing),
         )
-
-
-def _find_other_sources(
-    experiment: Experiment | Application, model: Model, dataset: BuiltDataset
-) -> Iterator[str]:
-    """Yield the inputs that do not come from what a model was trained on."""
-    for variable in model.experiment.inputs:
-        name = variable.name
-        now, then = (
-            description.raster(name).model_dump(mode="json")
-            for description in (
-                experiment.dataset_description,
-                model.experiment.dataset_description,
-            )
-        )
-        now["vector"] = experiment.dataset_description.pair_of(name)
-        then["vector"] = model.experiment.dataset_description.pair_of(name)
-        now["unit"] = dataset.units[name]
-        then["unit"] = model.units.get(name, now["unit"])  # earlier models keep none
-        changed = [key for key in now if now[key] != then[key]]
-        if changed:
-            shown = (f"{key} {then[key]} → {now[key]}" for key in changed)
-            yield f"{name}: {', '.join(shown)}"

@@ -12,7 +12,7 @@ import rasterio
 from glacier_inversion.evaluation.subject import find_experiments
 from glacier_inversion.experiment.experiment import load_experiment
 from glacier_inversion.workspace import Workspace
-from tests.helpers import copy_of, read_all
+from tests.helpers import copy_of, edit_json, read_all
 
 OTHER = {"model_name": "other", "area_size": 200.0, "seeds_number": 3}
 TWIN = {"name": "twin", "resolution": 50.0, "file": "slope.tif"}  # the other's slope
@@ -52,6 +52,23 @@ def read_map(run, model, name, feature="south"):
         run.root / f"drawings/{model}/{feature}/thickness_{name}.tif"
     ) as src:
         return src.read(1), src.tags(), src.transform
+
+
+def test_other_sources_of_a_model_are_named(blended, tmp_path):
+    "Of the one that is not the experiment's own, by whatever uses it."
+    run = copy_of(blended, tmp_path)
+    write_blend(run)
+
+    def change(content):
+        rasters = content["experiment"]["dataset_description"]["rasters"]
+        (twin,) = (raster for raster in rasters if raster["name"] == "twin")
+        twin["resampling"] = "cubic"
+
+    edit_json(run.root / "models/other/model.json", change)
+    expected = "other: differs from training: twin: resampling cubic → None"
+    for command in ("evaluate", "calibrate", "draw"):
+        result = run(command)
+        assert result.output.count(expected) == 1, result.output
 
 
 def test_maps_are_of_the_members_of_both(blended, tmp_path):

@@ -1,6 +1,7 @@
 """Files that apply trained models: complete for drawing, and nothing is trained."""
 
 import json
+import shutil
 
 import jsonschema
 import numpy as np
@@ -11,7 +12,7 @@ from glacier_inversion import Workspace, load_application, open_dataset
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment, json_schema
 from tests import synthetic
-from tests.helpers import Run
+from tests.helpers import Run, edit_json
 
 
 @pytest.fixture
@@ -114,6 +115,43 @@ def test_other_sources_than_in_training_are_named(applied):
     assert "slope: resampling None → nearest, unit" in result.stderr
     assert "→ percent" in result.stderr
     assert "speed: " not in result.stderr
+
+
+@pytest.fixture
+def derived(applied, finished):
+    """The same, with a model whose slope was derived, and another elevation here."""
+    model = applied.root / "models/small"
+    shutil.copytree(finished.root / "models/small", model)
+    slope = {"name": "slope", "resolution": 50.0}
+    slope["derive"] = {"name": "slope", "of": "dem"}
+    dem = {"name": "dem", "resolution": 50.0, "file": "dem.tif"}
+
+    def derive(description, file):
+        others = [r for r in description["rasters"] if r["name"] != "slope"]
+        description["rasters"] = [*others, slope, dem | file]
+
+    def change(content):
+        derive(content["experiment"]["dataset_description"], {"resampling": "average"})
+        content["units"]["slope"] = "degree"
+
+    edit_json(model / "model.json", change)
+    derive(applied.raw["dataset_description"], {"file": "slope.tif"})
+    applied.raw["drawing_description"]["models"] = ["small"]
+    applied.write()
+    return applied
+
+
+def test_other_sources_of_what_is_derived_are_named(derived):
+    "Where the inputs themselves are described alike."
+    expected = (
+        "small: differs from training: dem, source of slope: file dem.tif → slope.tif, "
+        "resampling average → None"
+    )
+    assert derived("build-dataset").exit_code == 0
+    drawn = derived("draw")
+    assert drawn.exit_code == 0, drawn.output
+    assert drawn.stderr.count("differs from training") == 1
+    assert expected in drawn.stderr
 
 
 def test_profiles_have_no_truth(applied):
