@@ -86,7 +86,9 @@ def check(
         outdated = find_outdated(survey.plan)
         beside += outdated or find_lacking(survey.plan, summary)
         summary = None if outdated else summary
-    models = open_models(experiment, workspace, problems, beside)
+    rasters = survey.plan.rasters
+    units = {name: rasters.unit(name) for name in rasters.usable}
+    models = open_models(experiment, workspace, problems, beside, units)
     beside += _find_read_only(experiment, workspace)
     description = experiment.drawing_description
     if description.models and not (description.features or description.profiles):
@@ -96,7 +98,6 @@ def check(
         problems += find_other_model(experiment, survey.plan, summary, workspace)
         own = models.get(experiment.model_name)
         networks = [(experiment, own.splits if own is not None else None)]
-        units = {raster.name: raster.unit for raster in survey.rasters}
         beside += find_other_units(experiment.evaluation_description, units)
     else:
         for trained, _ in networks:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from glacier_inversion.dataset.plan import check_serves
 from glacier_inversion.drawing.applicability import open_applicability
 from glacier_inversion.drawing.calibrated import find_noise_problems, open_calibration
 from glacier_inversion.drawing.models import find_blend_problems, find_missing_members
+from glacier_inversion.drawing.other_sources import find_other_sources
 from glacier_inversion.errors import DatasetError, ModelError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
@@ -25,6 +28,7 @@ def open_models(
     workspace: Workspace,
     problems: list[str],
     warnings: list[str],
+    units: Mapping[str, str | None],
 ) -> dict[str, Model]:
     """
     Return the models to be drawn, each with its place, and note what is wrong.
@@ -32,7 +36,13 @@ def open_models(
     Those that are neither there nor trained by this, or broken, or that read what the
     dataset will not have, or that lack the calibration of what is to be drawn; and
     what keeps them from being a blend, if they are to be one. *warnings* are of members
-    that are not trained yet.
+    that are not trained yet, and of inputs that come from other sources than in
+    training.
+
+    Parameters
+    ----------
+    units : mapping of str or None
+        Of the rasters of the dataset, as far as they are known.
     """
     description = experiment.drawing_description
     # of a blend it is the calibration of the blend that is needed
@@ -50,6 +60,9 @@ def open_models(
             problems += find_unusable_members(folder, model)
             if name != own:
                 check_serves(experiment.dataset_description, model.experiment)
+                warnings += find_other_sources(
+                    folder.name, model, experiment.dataset_description, units
+                )
             problems += find_noise_problems(folder, model.experiment, asked)
             n_members = len(finished_seeds(folder))
             warnings += find_missing_members(name, model, n_members)

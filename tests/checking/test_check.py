@@ -127,6 +127,20 @@ def test_members_that_are_missing_are_a_warning(finished, tmp_path):
     assert not [w for w in report_of(finished)["warnings"] if "trained" in w]
 
 
+def test_sources_of_another_model_are_compared(finished, tmp_path):
+    "The own one is compared by what its tiles hold."
+    run = copy_of(finished, tmp_path)
+    shutil.copytree(tmp_path / "models/small", tmp_path / "models/other")
+    for raster in run.raw["dataset_description"]["rasters"]:
+        if raster["name"] == "speed":
+            raster["resampling"] = "nearest"
+    run.raw["drawing_description"]["models"] = ["small", "other"]
+    run.write()
+    warnings = report_of(run)["warnings"]
+    told = [w for w in warnings if "differs from training" in w]
+    assert told == ["other: differs from training: speed: resampling None → nearest"]
+
+
 def test_a_small_buffer_is_a_warning(run):
     "In the words of the build."
     run.raw["dataset_description"]["buffer_distance"] = 100.0

@@ -66,7 +66,7 @@ def test_other_sources_of_a_model_are_named(blended, tmp_path):
 
     edit_json(run.root / "models/other/model.json", change)
     expected = "other: differs from training: twin: resampling cubic → None"
-    for command in ("evaluate", "calibrate", "draw"):
+    for command in ("check", "evaluate", "calibrate", "draw"):
         result = run(command)
         assert result.output.count(expected) == 1, result.output
 

@@ -109,12 +109,15 @@ def test_other_sources_than_in_training_are_named(applied):
     rasters = applied.raw["dataset_description"]["rasters"]
     rasters[0] |= {"resampling": "nearest", "unit": "percent"}
     applied.write()
+    checked = json.loads(applied("check", "--json").stdout)
+    (warning,) = (w for w in checked["warnings"] if "differs from training" in w)
     assert applied("build-dataset").exit_code == 0
     result = applied("draw")
     assert result.exit_code == 0
     assert "slope: resampling None → nearest, unit" in result.stderr
     assert "→ percent" in result.stderr
     assert "speed: " not in result.stderr
+    assert warning in result.stderr
 
 
 @pytest.fixture
@@ -142,16 +145,31 @@ def derived(applied, finished):
 
 
 def test_other_sources_of_what_is_derived_are_named(derived):
-    "Where the inputs themselves are described alike."
+    "In check, before anything is made of them, as in draw."
     expected = (
         "small: differs from training: dem, source of slope: file dem.tif → slope.tif, "
         "resampling average → None"
     )
+    checked = derived("check")
+    assert checked.exit_code == 0, checked.output
+    assert " ".join(checked.stdout.split()).count(expected) == 1
+    report = json.loads(derived("check", "--json").stdout)
+    assert [w for w in report["warnings"] if "differs from" in w] == [expected]
     assert derived("build-dataset").exit_code == 0
     drawn = derived("draw")
     assert drawn.exit_code == 0, drawn.output
     assert drawn.stderr.count("differs from training") == 1
     assert expected in drawn.stderr
+
+
+def test_units_of_what_cannot_be_read_are_not_compared(derived):
+    "That a file is missing is said already."
+    (derived.root / "data/slope.tif").unlink()
+    result = derived("check", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["warnings"]
+    (warning,) = (w for w in found if "differs from training" in w)
+    assert "unit" not in warning
 
 
 def test_profiles_have_no_truth(applied):
