@@ -88,6 +88,8 @@ def _serve(
         ]
         derive = raster.derive.model_dump(mode="json", exclude_defaults=True)
         derive["name"] = raster.derive.name
+        if len(raster.derive.rasters) == 1:  # as where one is derived that had a file
+            (derive["of"],) = raster.derive.rasters
         own = {"name": name, "resolution": raster.resolution, "derive": derive}
         return [*parts, own]
     # what the file of training was called says more than what the experiment calls it

@@ -330,6 +330,19 @@ def trained_on(finished, folder, **changes):
     return folder
 
 
+def derived_on(finished, folder, surface, **changes):
+    """Copy a model, and derive its slope from a raster that is described so."""
+    model = trained_on(finished, folder, **changes)
+    path = model / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rasters = content["experiment"]["dataset_description"]["rasters"]
+    (slope,) = (raster for raster in rasters if raster["name"] == "slope")
+    slope["file"], slope["derive"] = None, {"name": "slope", "of": surface["name"]}
+    rasters.append({"file": "dem.tif", "resolution": 50.0} | surface)
+    synthetic.write_json(path, content)
+    return model
+
+
 def test_components_that_a_model_reads_are_served_as_such(finished, workspace):
     "By the files that it was trained on, whatever it calls them, and named as a vector."
     (workspace / "data" / "thickness.tif").unlink()
@@ -490,18 +503,21 @@ def test_what_a_model_derived_is_derived_again(finished, workspace):
     "From the raster that it was derived from, with the same parameters."
     (workspace / "data" / "thickness.tif").unlink()
     write_elevation(workspace)
-    model = trained_on(finished, workspace.parent / "derived")
-    path = model / "model.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    rasters = content["experiment"]["dataset_description"]["rasters"]
-    (slope,) = (raster for raster in rasters if raster["name"] == "slope")
-    for key in set(slope) - {"name", "resolution"}:
-        del slope[key]
-    slope["derive"] = {"name": "slope", "of": "surface"}
-    rasters.append({"name": "surface", "file": "dem.tif", "resolution": 50.0})
-    synthetic.write_json(path, content)
+    model = derived_on(finished, workspace.parent / "derived", {"name": "surface"})
     _, proposed = propose(workspace, "--model", model)
     own = {r["name"]: r for r in proposed["dataset_description"]["rasters"]}
-    assert own["slope"]["derive"] == {"name": "slope", "of": ["surface"]}
+    assert own["slope"]["derive"] == {"name": "slope", "of": "surface"}
     assert own["surface"]["file"] == "dem.tif"
+    check(workspace)
+
+
+def test_one_model_may_have_derived_what_another_had_a_file_of(finished, workspace):
+    "One dataset serves both."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_elevation(workspace)
+    first, folder = finished.root / "models" / "small", workspace.parent / "also"
+    second = derived_on(finished, folder, {"name": "dem"})
+    _, proposed = propose(workspace, "--model", first, "--model", second)
+    rasters = proposed["dataset_description"]["rasters"]
+    assert [r["name"] for r in rasters] == ["dem", "slope", "speed"]
     check(workspace)
