@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glacier_inversion.choices import Resampling
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.proposing.names import recognize
@@ -49,10 +51,15 @@ def propose_application(
     inputs: list[str] = []
     vectors: list[list[str]] = []
     buffer = 0.0
-    for model in models:
-        trained = read_model(workspace.model_to_read(model)).experiment
+    read = {m: read_model(workspace.model_to_read(m)).experiment for m in models}
+    resampled = {
+        raster.name: raster.resampling
+        for trained in reversed(read.values())  # the first one's word counts
+        for raster in trained.dataset_description.rasters
+    }
+    for model, trained in read.items():
         for variable in trained.inputs:
-            wanted += _serve(trained, variable.name, found, model)
+            wanted += _serve(trained, variable.name, found, model, resampled)
             inputs.append(variable.name)
         vectors += trained.dataset_description.vectors
         coarsest = max(variable.resolution for variable in trained.variables())
@@ -76,25 +83,42 @@ def propose_application(
 
 
 def _serve(
-    trained: Experiment, name: str, found: dict[str, FoundRaster], model: str
+    trained: Experiment,
+    name: str,
+    found: dict[str, FoundRaster],
+    model: str,
+    resampled: Mapping[str, Resampling | None],
 ) -> list[dict[str, Any]]:
-    """Return the entries that give a model one of its rasters, by its name there."""
-    raster = trained.dataset_description.raster(name)
+    """
+    Return the entries that give a model one of its rasters, by its name there.
+
+    Files are resampled as there. Their bands, units and numbers that mean no data may
+    be others here.
+
+    Parameters
+    ----------
+    resampled : mapping of str or None
+        How models resample files, by raster: for what this one has no word of.
+    """
+    description = trained.dataset_description
+    raster = description.raster(name)
     if raster.derive is not None:
         parts = [
             entry
             for of in raster.derive.rasters
-            for entry in _serve(trained, of, found, model)
+            for entry in _serve(trained, of, found, model, resampled)
         ]
         derive = raster.derive.model_dump(mode="json", exclude_defaults=True)
         derive["name"] = raster.derive.name
         if len(raster.derive.rasters) == 1:  # as where one is derived that had a file
             (derive["of"],) = raster.derive.rasters
         own = {"name": name, "resolution": raster.resolution, "derive": derive}
+        if raster.unit:  # of what is computed, whatever the files are
+            own["unit"] = raster.unit
         return [*parts, own]
     # what the file of training was called says more than what the experiment calls it
     variable = recognize(Path(str(raster.file)).stem) or recognize(name)
-    if trained.dataset_description.pair_of(name) and variable not in COMPONENTS:
+    if description.pair_of(name) and variable not in COMPONENTS:
         variable = None  # one component is no speed
     entries = (
         []
@@ -109,4 +133,8 @@ def _serve(
             f"there, named {variable or name}.tif, or write the entry yourself."
         )
         raise RasterError(message)
+    ways = {**resampled, **{r.name: r.resampling for r in description.rasters}}
+    for entry in entries:
+        if "file" in entry and ways.get(entry["name"]):
+            entry["resampling"] = ways[entry["name"]]
     return entries

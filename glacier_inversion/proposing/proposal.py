@@ -64,12 +64,14 @@ def list_entries(entries: list[dict[str, Any]], inputs: list[str]) -> list[str]:
             origin = f"{entry['derive']['name']} of {of}"
         role = " (input)" if entry["name"] in inputs else ""
         role = " (output)" if entry["name"] == OUTPUT else role
-        guesses = "".join(
-            f", {key} {entry[key]}: a guess"
+        notes = [
+            f"{key} {entry[key]}: a guess"
             for key in ("nodata", "unit")
-            if key in entry
-        )
-        lines.append(f"{entry['name']}{role}: {origin}{guesses}")
+            if key in entry and "derive" not in entry
+        ]
+        if "resampling" in entry:
+            notes.append(f"resampling {entry['resampling']}: as in training")
+        lines.append(f"{entry['name']}{role}: {', '.join([origin, *notes])}")
     return lines
 
 

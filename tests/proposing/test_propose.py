@@ -521,3 +521,39 @@ def test_one_model_may_have_derived_what_another_had_a_file_of(finished, workspa
     rasters = proposed["dataset_description"]["rasters"]
     assert [r["name"] for r in rasters] == ["dem", "slope", "speed"]
     check(workspace)
+
+
+def test_a_raster_is_resampled_as_it_was_for_the_model(finished, workspace):
+    "What says of training's files how they are to be read says nothing of others."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_elevation(workspace)
+    surface = {"name": "surface", "resampling": "average"}
+    of_file = {"nodata": [-1.0], "band": 2, "unit": "ft"}
+    model = derived_on(
+        finished,
+        workspace.parent / "averaged",
+        surface | of_file,
+        slope={"unit": "deg"},
+        speed={"resampling": "cubic"},
+    )
+    said, proposed = propose(workspace, "--model", model)
+    own = {r["name"]: r for r in proposed["dataset_description"]["rasters"]}
+    assert own["surface"]["resampling"] == "average"
+    assert own["speed"]["resampling"] == "cubic"
+    assert not own["surface"].keys() & {"nodata", "band"}
+    assert own["surface"]["unit"] == "m"
+    assert own["slope"]["unit"] == "deg"
+    assert "surface: dem.tif, unit m: a guess, resampling average: as in" in said
+    assert "slope (input): slope of surface\n" in said
+    check(workspace)
+
+
+def test_what_a_model_has_no_word_of_is_resampled_as_for_another(finished, workspace):
+    "The elevation, where one has a file of the slope and the other derived it."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_elevation(workspace)
+    first, folder = finished.root / "models" / "small", workspace.parent / "second"
+    second = derived_on(finished, folder, {"name": "dem", "resampling": "average"})
+    _, proposed = propose(workspace, "--model", first, "--model", second)
+    own = {r["name"]: r for r in proposed["dataset_description"]["rasters"]}
+    assert own["dem"]["resampling"] == "average"
