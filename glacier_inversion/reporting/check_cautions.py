@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from glacier_inversion.evaluation.bootstrap import LEAST_FEATURES
+from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.reporting.caution import Caution
 from glacier_inversion.reporting.quantities import (
@@ -105,8 +106,7 @@ def _of_skill(sources: Sources, output: str) -> Iterator[Caution]:
 
 
 def _of_calibration(sources: Sources, output: str) -> Iterator[Caution]:
-    scores = _best_scores(sources, output)
-    if scores is not None and scores.kind != "regression":
+    if sources.kind(output) is not REGRESSION:
         return
     calibration = sources.calibrated(output)
     if calibration is None or sources.calibration is None:

@@ -78,7 +78,8 @@ class Painter:
         self, sources: Sources, output: str, rows: Sequence[FeatureRow]
     ) -> None:
         self._sources, self._output, self._rows = sources, output, rows
-        self._unit = sources.unit(output)
+        self._unit, self._kind = sources.unit(output), sources.kind(output)
+        self._error_unit = self._unit if self._kind.error.has_unit else ""
         self._drawn = [row for row in rows if row.feature in sources.facts[output]]
         has = any(self._path(row.feature, "uncertainty").is_file() for row in rows)
         self.statistics = ["mean", "uncertainty" if has else "std", APPLICABILITY]
@@ -89,16 +90,10 @@ class Painter:
         )
 
     @cached_property
-    def _is_measured(self) -> bool:
-        """Whether the output is a quantity, not a probability, as far as is known."""
-        scores = self._sources.scores(self._output).values()
-        return all(own.kind == REGRESSION.name for own in scores)
-
-    @cached_property
     def _residuals(self) -> geopandas.GeoDataFrame | None:
         """Return the known pixels of the best evaluation, None where there are none."""
         best = self._sources.best(self._output)
-        if best is None or not self._is_measured:
+        if best is None or self._kind is not REGRESSION:
             return None
         if not self._sources.has_training_features:
             return None
@@ -254,8 +249,10 @@ class Painter:
         if len(errors) < 2:
             return []
         high = nice_range(0.0, float(np.quantile([*errors.values()], _COMMON)))[1]
-        what = "typical error (RMSE)" if self._is_measured else "Brier score"
-        ends = "0", f"≥ {exact(high, self._unit)}"
+        what = self._kind.error.title
+        if self._kind is REGRESSION:
+            what = f"typical error ({what})"
+        ends = "0", f"≥ {exact(high, self._error_unit)}"
         maps = [
             self._fill(
                 frame, legend_of(ERROR, (0.0, high), *ends), what, errors, (0.0, high)
@@ -287,7 +284,7 @@ class Painter:
             Shape(
                 frame.path(outlines[row.feature]),
                 fills.get(row.feature, _UNKNOWN),
-                f"{row.feature}: {number(values.get(row.feature), self._unit)}",
+                f"{row.feature}: {number(values.get(row.feature), self._error_unit)}",
             )
             for row in self._rows
         ]
@@ -310,8 +307,10 @@ class Painter:
         facts = [number(row.area_km2, "km²")]
         if row.n_known:
             facts.append(count(row.n_known, "measured pixel"))
-            facts.append(f"RMSE {number(row.error, self._unit)}")
-            facts.append(f"bias {signed(row.bias, self._unit, row.error)}")
+            error = number(row.error, self._error_unit)
+            facts.append(f"{self._kind.error.title} {error}")
+            if row.bias is not None:  # a probability has none
+                facts.append(f"bias {signed(row.bias, self._unit, row.error)}")
         return ", ".join(facts)
 
     def _path(self, feature: str, statistic: str) -> Path:

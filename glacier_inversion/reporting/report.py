@@ -16,7 +16,7 @@ import numpy as np
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.errors import ModelError
 from glacier_inversion.evaluation.coverage_table import name_ways
-from glacier_inversion.evaluation.metrics import CLASSIFICATION, REGRESSION
+from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
@@ -179,8 +179,7 @@ def _tell_output(
     sources: Sources, output: str, rows: Sequence[FeatureRow]
 ) -> dict[str, Any]:
     scores = sources.scores(output)
-    is_measured = all(own.kind == REGRESSION.name for own in scores.values())
-    kind = REGRESSION if is_measured else CLASSIFICATION
+    kind = sources.kind(output)
     metrics = order_metrics(kind)
     return {
         "name": output,
@@ -193,7 +192,7 @@ def _tell_output(
         "answers": summarise(sources, output, rows),
         "best": sources.best(output),
         "scores": scores,
-        "is_measured": is_measured,
+        "is_measured": kind is REGRESSION,
         "error": kind.error,
         "metrics": metrics,
         "main_metrics": [metric for metric in metrics if metric.is_main],

@@ -14,7 +14,9 @@ from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.summary import Summary
 from glacier_inversion.drawing.volume_tables import TOTAL
 from glacier_inversion.evaluation.maybe_seen import has_training_features
+from glacier_inversion.evaluation.metrics import KINDS, Kind
 from glacier_inversion.evaluation.metrics_file import OutputScores
+from glacier_inversion.evaluation.scores import kind_of
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.reporting.checks import (
@@ -191,6 +193,13 @@ class Sources:
     def best(self, output: str) -> str | None:
         """Return the evaluation that says most of glaciers that were not seen."""
         return next(iter(self.scores(output)), None)
+
+    def kind(self, output: str) -> Kind:
+        """Return how an output is measured: as the best check did, else by its loss."""
+        best = self.best(output)
+        if best is not None:
+            return KINDS[self.scores(output)[best].kind]
+        return kind_of(self.model.experiment.losses_name[output])
 
     def describe(self, check: str) -> str:
         """Say what the features of an evaluation are to the networks."""

@@ -138,6 +138,18 @@ def test_a_spread_that_is_no_error(sources):
     assert "the uncertainty is not calibrated" in said(sources)
 
 
+def test_a_probability_needs_no_calibration(sources):
+    "Which is known from its loss, where nothing was checked."
+    sources.calibration = None
+    sources.evaluations.clear()
+    assert "the uncertainty is not calibrated" in said(sources)
+    own = sources.model.experiment.model_copy(
+        update={"losses_name": {"thickness": "nan_binary_crossentropy"}}
+    )
+    sources.model = replace(sources.model, experiment=own)
+    assert "calibrated" not in said(sources)
+
+
 @pytest.mark.parametrize("criterion", ["loss", "val_loss"])
 def test_a_calibration_by_validation(sources, criterion):
     "It is said whether these features chose the epoch."

@@ -108,6 +108,21 @@ def test_features_have_maps_of_one_range(paint):
         assert len({m.legend for m in kind}) == 1
 
 
+def test_a_probability_has_its_own_error_and_no_bias(paint, sources):
+    "Its name stands in captions and above maps, without the unit of the output."
+    scores = sources.evaluations["crossval"].metrics.outputs["thickness"]
+    scores.kind = "classification"
+    for own in scores.ensemble.features:
+        own.metrics |= {"brier": 0.11, "rmse": None, "bias": None}
+    painter = paint()
+    for feature in painter.features(Silent()):
+        assert feature.facts.endswith("measured pixels, Brier score 0.110")
+    errors = painter.region()[-1]
+    assert errors.title == "Brier score of each feature; grey: not checked"
+    assert not errors.legend.high.endswith("m")
+    assert all(shape.title.endswith(": 0.110") for shape in errors.shapes)
+
+
 def test_nothing_is_shown_of_what_is_not_there(paint, sources):
     sources.evaluations.clear()
     sources.facts = {"thickness": {}}

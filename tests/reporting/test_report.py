@@ -166,6 +166,8 @@ def test_an_output_that_is_a_probability_has_a_page(reported, tmp_path):
     assert intervals in told["errors"]
     assert "is a probability, which says itself how sure it is" in told["uncertainty"]
     assert "not calibrated" not in told["cautions"]
+    assert "bias" not in told["table"]
+    assert "RMSE" not in told["features"]
 
 
 @pytest.mark.slow
