@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from glacier_inversion.drawing.holes import Holes
+from glacier_inversion.drawing.holes import Holes, share_unlike
 from glacier_inversion.errors import ModelError
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.patches.lattice import Layout
@@ -76,8 +76,9 @@ def tell_unlike(model: str, holes: Sequence[Holes]) -> None:
     }
     if not shares:
         return
-    drawn = {of.feature: of.n_drawn for of in holes if of.n_compared}
-    share = sum(shares[f] * drawn[f] for f in shares) / sum(drawn.values())
+    counts = [(h.n_drawn, h.n_compared or 0, h.n_unlike or 0) for h in holes]
+    share = share_unlike(counts) or 0.0
+    n_drawn = sum(drawn for drawn, compared, _ in counts if compared)
     worst = sorted(shares, key=lambda feature: -shares[feature])[:_MOST_NAMED]
     named = ", ".join(
         f"{feature} ({_percent(shares[feature])})"
@@ -91,7 +92,7 @@ def tell_unlike(model: str, holes: Sequence[Holes]) -> None:
         "nobody knows how far it errs there%s",
         model,
         _percent(share),
-        f"{sum(drawn.values()):,}",
+        f"{n_drawn:,}",
         f". Most of: {named}" if named else "",
     )
 

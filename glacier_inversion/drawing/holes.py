@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,6 +149,34 @@ def tell_holes(holes: Holes) -> None:
     is_most = holes.n_drawn <= holes.n_missing
     level = logging.WARNING if is_most else logging.INFO
     logger.log(level, "%s: %s: %s", holes.feature, what, ", ".join(causes))
+
+
+def share_unlike(features: Iterable[tuple[float, float, float]]) -> float | None:
+    """
+    Return which share of the drawn pixels is unlike all training.
+
+    Where only some pixels of a feature were compared, the others are taken to be as
+    these are: every drawn pixel weighs the same, however many were compared.
+
+    Parameters
+    ----------
+    features : iterable of (float, float, float)
+        Of each, the pixels that were drawn, compared, and unlike all training.
+
+    Returns
+    -------
+    share : float or None
+        None where nothing was compared.
+
+    Examples
+    --------
+    >>> share_unlike([(100, 100, 0), (300, 10, 5), (500, 0, 0)])
+    0.375
+    """
+    compared = [(n, unlike / of) for n, of, unlike in features if n and of]
+    if not compared:
+        return None
+    return sum(n * share for n, share in compared) / sum(n for n, _ in compared)
 
 
 def write_holes(folder: Path, holes: Sequence[Holes]) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from glacier_inversion.drawing.holes import share_unlike
 from glacier_inversion.evaluation.coverage_table import name_ways
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
@@ -192,14 +193,15 @@ def tell_applicability(sources: Sources) -> str:
     """
     Tell how much of what is drawn resembles training.
 
-    By the pixels that were compared, the same of all outputs; nothing where none were.
+    As `ginv draw` logs it, the same of all outputs; nothing where none were compared.
     """
     there = {feature for own in sources.drawn.values() for feature in own}
     rows = [row for row in sources.holes if row["feature"] in there]
-    n_compared = total(number_in(row, "compared") for row in rows)
-    if not n_compared:
+    columns = ("drawn", "compared", "unlike_training")
+    counts = [[number_in(row, column) or 0.0 for column in columns] for row in rows]
+    share = share_unlike((n, of, unlike) for n, of, unlike in counts)
+    if share is None:
         return ""
-    share = total(number_in(row, "unlike_training") for row in rows) / n_compared
     like = "of the drawn pixels resemble what the networks were trained on"
     if share <= 0:
         return f"All {like}."

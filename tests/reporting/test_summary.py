@@ -124,14 +124,15 @@ def test_probabilities_have_scores_of_their_own(sources):
 
 
 def test_pixels_that_are_unlike_training_are_counted(sources):
-    "Those that were compared, of features with a map; the area does not matter."
+    "Of features with a map; each drawn pixel weighs the same, as in the log of draw."
     question = "Where does the model apply?"
     for row in sources.holes:
-        row |= {"compared": "100", "unlike_training": "0"}
+        row |= {"drawn": "100", "compared": "100", "unlike_training": "0"}
     assert answers(sources)[question] == (
         "All of the drawn pixels resemble what the networks were trained on."
     )
-    sources.holes[0] |= {"compared": "600", "unlike_training": "300"}
+    # of a large one only some are compared: 300 pixels stand for 600, of 1,000
+    sources.holes[0] |= {"drawn": "600", "compared": "20", "unlike_training": "10"}
     assert answers(sources)[question] == (
         "70 % of the drawn pixels resemble what the networks were trained on; 30 % do "
         "not, and predictions there are guesses."
