@@ -128,6 +128,9 @@ def test_all_but_the_broken_features_are_done(region, monkeypatch):
     assert reported.exit_code == 0
     page = (run.root / "reports/small.html").read_text(encoding="utf-8")
     assert all(feature in page for feature in BROKEN)
+    assert "No pixel can be drawn of hole." in page
+    assert f"{n_whole} of {n_features - 2} features." in page
+    assert "in volumes.csv" not in page
 
     again = run("draw")
     assert_named(again, CAUSES, BROKEN)

@@ -41,7 +41,7 @@ def of_maps(sources: Sources, rows: Rows) -> Iterator[Caution]:
 
 
 def _of_drawings(sources: Sources, rows: Rows) -> Iterator[Caution]:
-    if not any(sources.drawn.values()):
+    if not any(sources.facts.values()):
         yield Caution(
             "Nothing is drawn",
             "There are no maps of this model in the workspace.",

@@ -22,12 +22,15 @@ class MapFacts:
         Of its values; NaN where it has none.
     model_sha256 : str
         Digest of the model that drew it; empty where it does not say.
+    is_empty : bool
+        No pixel of it could be drawn.
     """
 
     minimum: float
     maximum: float
     mean: float
     model_sha256: str
+    is_empty: bool = False
 
 
 def read_facts(
@@ -56,7 +59,9 @@ def read_facts(
             )
         except (KeyError, ValueError):
             low = high = mean = math.nan
-        found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""))
+        # which is all that is known of the values of a map without any
+        is_empty = math.isnan(mean) and "STATISTICS_VALID_PERCENT" in tags
+        found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""), is_empty)
     return found
 
 

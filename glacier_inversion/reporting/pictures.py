@@ -80,7 +80,8 @@ class Painter:
         self._sources, self._output, self._rows = sources, output, rows
         self._unit, self._kind = sources.unit(output), sources.kind(output)
         self._error_unit = self._unit if self._kind.error.has_unit else ""
-        self._drawn = [row for row in rows if row.feature in sources.facts[output]]
+        drawn = set(sources.drawn[output])
+        self._drawn = [row for row in rows if row.feature in drawn]
         has = any(self._path(row.feature, "uncertainty").is_file() for row in rows)
         self.statistics = ["mean", "uncertainty" if has else "std", APPLICABILITY]
         self._resolution = next(

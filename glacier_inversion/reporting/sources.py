@@ -139,8 +139,15 @@ class Sources:
 
     @property
     def drawn(self) -> dict[str, list[str]]:
-        """The features with a map of the mean that can be read, by output."""
-        return {output: list(own) for output, own in self.facts.items()}
+        """The features with a map of the mean that shows something, by output."""
+        return {
+            output: [feature for feature, told in own.items() if not told.is_empty]
+            for output, own in self.facts.items()
+        }
+
+    def empty(self, output: str) -> list[str]:
+        """Return the features of whose map no pixel could be drawn."""
+        return [f for f, told in self.facts[output].items() if told.is_empty]
 
     @property
     def splits(self) -> dict[str, str]:

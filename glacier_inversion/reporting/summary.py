@@ -173,20 +173,21 @@ def _of_calibration(sources: Sources, output: str) -> str:
 
 
 def _extent(sources: Sources, output: str, rows: Sequence[FeatureRow]) -> str:
-    there = set(sources.drawn[output])
+    there, empty = set(sources.drawn[output]), sources.empty(output)
     drawn = [row for row in rows if row.feature in there]
+    without = f" No pixel can be drawn of {names(empty)}." if empty else ""
     if not drawn:
-        return "Nothing is drawn."
+        return f"Nothing is drawn.{without}"
     told = [row for row in sources.holes if row["feature"] in there]
     n_pixels = total(number_in(row, "pixels") for row in told)
     n_drawn = total(number_in(row, "drawn") for row in told)
     share = ""
     if n_pixels:
-        where = "inside"
+        where = "inside these" if empty else "inside"
         if len(told) < len(drawn):
             where = f"inside the {count(len(told), 'feature')} in holes.csv"
         share = f" {percent(n_drawn / n_pixels, 1)} of the pixels {where} have a value."
-    return f"{len(drawn):,} of {count(len(rows), 'feature')}.{share}"
+    return f"{len(drawn):,} of {count(len(rows), 'feature')}.{share}{without}"
 
 
 def tell_applicability(sources: Sources) -> str:

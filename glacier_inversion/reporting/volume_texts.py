@@ -18,7 +18,11 @@ def tell_volume(sources: Sources, output: str) -> str:
     within = " (how far it may be off is not known)"
     if low is not None and high is not None:
         within = f" (95 % interval {span((low, high), 'km³', like=volume)})"
-    rows = [row for row in sources.volumes_of(output) if number_in(row, "volume_km3")]
+    rows = [
+        row
+        for row in sources.volumes_of(output)
+        if number_in(row, "volume_km3") is not None
+    ]
     of_some = ""
     if {row["feature"] for row in rows} != set(sources.drawn[output]):
         n_drawn = len(sources.drawn[output])

@@ -214,6 +214,18 @@ def test_holes_and_their_cause(sources):
     assert "what a network looks at reaches beyond the tile" in said(sources)
 
 
+def test_maps_without_any_pixel_are_not_to_be_drawn_again(sources):
+    "They are there; that nothing of them is drawn is said with its cause."
+    facts = sources.facts["thickness"]
+    for feature, own in facts.items():
+        facts[feature] = replace(own, is_empty=True)
+    for row in sources.holes:
+        row |= {"drawn": "0", "lacking_slope": row["pixels"]}
+    text = said(sources)
+    assert "Nothing is drawn" not in text
+    assert "5 features with large holes" in text
+
+
 def test_maps_of_a_model_that_was_there_before(sources):
     def change(rows):
         rows["east"].drawn_by = "other"

@@ -1,5 +1,6 @@
 """The answers in plain sentences."""
 
+import math
 from dataclasses import replace
 
 from glacier_inversion.evaluation.metrics_file import FoldFeatures
@@ -154,6 +155,28 @@ def test_tables_of_some_features_are_not_taken_for_all(sources):
     assert (
         "This is the total of the 1 feature in volumes.csv; 5 have a map."
         in said["How much ice is that?"]
+    )
+
+
+def test_a_feature_without_any_drawn_pixel_is_not_drawn(sources):
+    "It failed in 'ginv draw', which another run would not change."
+    facts = sources.facts["thickness"]
+    facts["west"] = replace(facts["west"], mean=math.nan, is_empty=True)
+    sources.volumes = [
+        {"output": "thickness", "feature": f, "volume_km3": "0", "area_km2": "2"}
+        for f in (*facts, "total")
+        if f != "west"
+    ]
+    said = answers(sources)
+    assert said["What is drawn?"].startswith("4 of 5 features. 100 % of the pixels ")
+    assert said["What is drawn?"].endswith(
+        "inside these have a value. No pixel can be drawn of west."
+    )
+    assert "in volumes.csv" not in said["How much ice is that?"]
+    for feature in facts:
+        facts[feature] = facts["west"]
+    assert answers(sources)["What is drawn?"].startswith(
+        "Nothing is drawn. No pixel can be drawn of "
     )
 
 
