@@ -54,7 +54,9 @@ class DrawnFeature:
     is_kept: bool = False
 
 
-def write_record(drawn: DrawnFeature, made_from: str) -> None:
+def write_record(
+    drawn: DrawnFeature, made_from: str, calibrations: Mapping[str, str]
+) -> None:
     """
     Write what was drawn of a feature, once its maps are there.
 
@@ -62,6 +64,8 @@ def write_record(drawn: DrawnFeature, made_from: str) -> None:
     ----------
     made_from : str
         All that the maps and numbers follow from, as a digest.
+    calibrations : mapping of str
+        The digests of the calibrations among it, by output.
 
     Raises
     ------
@@ -70,6 +74,7 @@ def write_record(drawn: DrawnFeature, made_from: str) -> None:
     """
     content = {
         "made_from": made_from,
+        "calibrations": dict(calibrations),
         "maps": {path.name: _digest_file(path) for path in drawn.maps.values()},
         "holes": asdict(drawn.holes),
         "thicknesses": {
@@ -120,6 +125,25 @@ def read_record(
                 extremes[path] = both and (float(both[0]), float(both[1]))
         holes = Holes(**content["holes"])
         return DrawnFeature(maps, holes, means, extremes, is_kept=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def read_calibrations(folder: Path) -> dict[str, str] | None:
+    """
+    Return the digests of the calibrations that a feature was drawn with, by output.
+
+    None where that is not known: there is no record, an earlier version wrote it, or it
+    cannot be used.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the feature's maps.
+    """
+    try:
+        told = read_state(folder / RECORD, _FORMAT)["calibrations"]
+        return {str(output): str(digest) for output, digest in told.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

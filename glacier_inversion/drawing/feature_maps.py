@@ -129,5 +129,6 @@ def draw_feature(
         for output, volume in volumes.items()
     }
     done = DrawnFeature(maps, counter.holes, means, extremes)
-    write_record(done, planned.made_from(extent.feature))
+    made_from = planned.made_from(extent.feature)
+    write_record(done, made_from, planned.calibrations)
     return done

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.drawing.calibrated import statistics_of
+from glacier_inversion.drawing.calibrated import is_calibrated, statistics_of
 from glacier_inversion.drawing.drawn_features import DrawnFeature, read_record
 from glacier_inversion.drawing.models import describe_way
 from glacier_inversion.drawing.provenance import describe_band, digest_inputs, tags_of
@@ -106,6 +106,20 @@ class PlannedMaps:
                 name, feature, output, statistic
             )
             for output, statistic in self._said
+        }
+
+    @property
+    def calibrations(self) -> dict[str, str]:
+        """The digests of the calibrations that maps or volumes follow from."""
+        known = self.ensemble.calibration
+        if known is None:
+            return {}
+        statistics = self.experiment.drawing_description.statistics
+        of_maps = any(map(is_calibrated, statistics))
+        return {
+            output: own.digest
+            for output, own in known.outputs.items()
+            if of_maps or self.thicknesses.get(output) is not None
         }
 
     def files(self, feature: str) -> list[NewGeoTiff]:

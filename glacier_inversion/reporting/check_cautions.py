@@ -8,6 +8,7 @@ from glacier_inversion.evaluation.bootstrap import LEAST_FEATURES
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
 from glacier_inversion.reporting.caution import Caution
+from glacier_inversion.reporting.checks import CROSSVAL
 from glacier_inversion.reporting.quantities import (
     count,
     exact,
@@ -119,11 +120,14 @@ def _of_calibration(sources: Sources, output: str) -> Iterator[Caution]:
         return
     if sources.calibration.source == "validation":
         decided = sources.model.experiment.best_by.of_validation
+        is_beside = sources.best(output) == CROSSVAL
         yield Caution(
             f"{output}: calibrated by the validation features alone",
             "These are fewer than a cross-validation has"
             + ", and they decided which epoch of each network was kept" * decided
-            + ": the true uncertainty may be larger.",
+            + ": the true uncertainty may be larger."
+            + " What the check crossval says of intervals is not of these: it had a "
+            "calibration of its own." * is_beside,
             f"{sources.advise('ginv crossval')}.",
         )
     n_features = calibration.n_features

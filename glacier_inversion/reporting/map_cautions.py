@@ -17,7 +17,7 @@ Rows = Sequence[FeatureRow]
 
 
 def of_drawing_models(sources: Sources, rows: Rows) -> Iterator[Caution]:
-    """Yield which maps are those of another model."""
+    """Yield which maps are those of another model, or of another calibration."""
     if sources.digest is None:
         remedy = f"{sources.advise('ginv train')} again."
         yield Caution("A network cannot be used", sources.unusable, remedy)
@@ -29,6 +29,15 @@ def of_drawing_models(sources: Sources, rows: Rows) -> Iterator[Caution]:
             "It was trained anew, or has other networks now, since these maps were "
             f"drawn: {names(others)}.",
             "Run 'ginv draw' for them again.",
+        )
+    if earlier := [f for f in sources.recalibrated if f not in others]:
+        yield Caution(
+            f"{count(len(earlier), 'feature')} with the uncertainty of an earlier "
+            "calibration",
+            "The model was calibrated anew since these were drawn. What is said here "
+            "of intervals is not of their maps, nor of their volumes: "
+            f"{names(earlier)}.",
+            "Run 'ginv draw' for them again, of the same statistics.",
         )
 
 

@@ -22,6 +22,8 @@ class MapFacts:
         Of its values; NaN where it has none.
     model_sha256 : str
         Digest of the model that drew it; empty where it does not say.
+    calibration_sha256 : str
+        Digest of the calibration that it follows from; empty where it does not say.
     is_empty : bool
         No pixel of it could be drawn.
     """
@@ -30,6 +32,7 @@ class MapFacts:
     maximum: float
     mean: float
     model_sha256: str
+    calibration_sha256: str = ""
     is_empty: bool = False
 
 
@@ -61,7 +64,10 @@ def read_facts(
             low = high = mean = math.nan
         # which is all that is known of the values of a map without any
         is_empty = math.isnan(mean) and "STATISTICS_VALID_PERCENT" in tags
-        found[path] = MapFacts(low, high, mean, own.get("model_sha256", ""), is_empty)
+        model, calibration = (
+            own.get(f"{of}_sha256", "") for of in ("model", "calibration")
+        )
+        found[path] = MapFacts(low, high, mean, model, calibration, is_empty)
     return found
 
 

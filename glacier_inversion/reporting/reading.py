@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glacier_inversion.dataset.opened import BuiltDataset
 from glacier_inversion.dataset.summary import read_summary
+from glacier_inversion.drawing.drawn_features import read_calibrations
 from glacier_inversion.drawing.holes import HOLES
 from glacier_inversion.drawing.volume_tables import VOLUMES
 from glacier_inversion.errors import ModelError, first_line
@@ -17,6 +18,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.reporting.checks import CHECKS, read_evaluation
 from glacier_inversion.reporting.map_facts import read_facts
 from glacier_inversion.reporting.sources import Row, Sources
+from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
     read_calibration,
@@ -112,11 +114,37 @@ def _read_drawings(found: Sources) -> None:
         }
         facts = read_facts([*paths], found.note)
         found.facts[output] = {paths[path]: own for path, own in facts.items()}
+    if found.calibration is not None:
+        found.recalibrated = [
+            feature
+            for feature in found.dataset.rows
+            if _is_of_another(found, found.calibration, feature)
+        ]
     found.holes = _read_table(found.drawings / HOLES, found.note)
     found.volumes = _read_table(found.drawings / VOLUMES, found.note)
     profiles = found.drawings / "profiles"
     found.profiles = sorted(path for path in profiles.glob("*.png") if path.is_file())
     found.n_profile_tables = len(list(profiles.glob("*.csv")))
+
+
+def _is_of_another(found: Sources, calibration: Calibration, feature: str) -> bool:
+    """
+    Tell whether a feature was drawn by another calibration, as far as is known.
+
+    Maps of the uncertainty may be those of an earlier run than the volumes. Of volumes
+    that an earlier version wrote it is not known.
+    """
+    paths = [
+        found.workspace.drawing(found.name, feature, output, "uncertainty")
+        for output in found.outputs
+    ]
+    now = {output: own.digest for output, own in calibration.outputs.items()}
+    told = read_calibrations(paths[0].parent) or {}
+    if any(now.get(output) != digest for output, digest in told.items()):
+        return True
+    facts = read_facts([path for path in paths if path.is_file()], found.note)
+    known = {"", calibration.digest}
+    return any(own.calibration_sha256 not in known for own in facts.values())
 
 
 def _read_table(path: Path, note: Callable[[str], None]) -> list[Row]:

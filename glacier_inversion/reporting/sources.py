@@ -64,6 +64,8 @@ class Sources:
         Of the dataset.
     facts : dict of dict of MapFacts
         By output, of each feature with a map of the mean that can be read.
+    recalibrated : list of str
+        The features whose uncertainty is drawn by another calibration than this one.
     holes, volumes : list of dict of str
         The rows of these tables, by column; empty where there is none.
     profiles : list of Path
@@ -87,6 +89,7 @@ class Sources:
     calibration: Calibration | None = None
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
     facts: dict[str, dict[str, MapFacts]] = field(default_factory=dict)
+    recalibrated: list[str] = field(default_factory=list)
     holes: list[Row] = field(default_factory=list)
     volumes: list[Row] = field(default_factory=list)
     profiles: list[Path] = field(default_factory=list)

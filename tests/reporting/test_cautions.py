@@ -1,6 +1,7 @@
 """What limits the trust in maps is said, and only where it is so."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.reporting.reading import read_sources
 from glacier_inversion.reporting.rows import tell_features
 from glacier_inversion.reporting.skill import tell_skill
+from glacier_inversion.training.model.covariogram import Covariogram
+from tests.drawing.helpers import calibrate, forget_records
 from tests.helpers import copy_of
 
 
@@ -239,6 +242,55 @@ def test_maps_of_a_model_that_was_there_before(sources):
         )
         assert ("drawn by another model" in text_of) == (own == "")
     assert "since these maps were drawn: east." in text
+
+
+@pytest.mark.parametrize("version", ["this one", "earlier"])
+@pytest.mark.parametrize("statistics", [["mean", "uncertainty"], ["mean", "std"]])
+def test_maps_and_volumes_of_an_earlier_calibration(
+    reported, tmp_path, version, statistics
+):
+    "After another cross-validation, say; volumes follow from it without such maps."
+    run = copy_of(reported, tmp_path / "calibrated")
+    shutil.rmtree(run.root / "drawings")  # maps of other statistics would stay
+    covariogram = Covariogram(0.1, 0.8, 150.0, 0.1, 0.05)
+    calibrate(run, covariogram=covariogram)
+    run.raw["drawing_description"]["statistics"] = statistics
+    run.write()
+    assert run("draw").exit_code == 0
+
+    def read():
+        experiment, workspace = load_experiment(run.file), Workspace(run.root)
+        dataset = open_dataset(experiment, workspace)
+        return read_sources(experiment, workspace, dataset, "small")
+
+    assert "earlier calibration" not in said(read())
+    calibrate(run, covariogram=covariogram, a=40.0)
+    if version == "earlier":
+        forget_records(run)
+    text = said(read())
+    is_known = version == "this one" or "uncertainty" in statistics
+    assert ("5 features with the uncertainty of an earlier" in text) == is_known
+    run.raw["drawing_description"]["features"] = ["west"]
+    run.write()
+    assert run("draw").exit_code == 0
+    text = said(read())
+    assert ("4 features with the uncertainty of an earlier" in text) == is_known
+    assert "nor of their volumes: north-1, north-2" in text or not is_known
+    run.raw["drawing_description"] |= {"features": "all", "statistics": ["mean"]}
+    run.write()
+    assert run("draw").exit_code == 0  # the volumes, not the uncertainty
+    is_left = "uncertainty" in statistics
+    assert ("4 features with the uncertainty of an earlier" in said(read())) == is_left
+
+
+def test_a_check_beside_a_calibration_by_validation_has_its_own(sources):
+    "So what it says of intervals is not of what is drawn."
+    text = "What the check crossval says of intervals is not of these"
+    assert text not in said(sources)
+    sources.calibration = replace(sources.calibration, source="validation")
+    assert text in said(sources)
+    del sources.evaluations["crossval"]
+    assert text not in said(sources)
 
 
 def test_features_unlike_those_of_training(sources):

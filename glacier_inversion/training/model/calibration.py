@@ -114,6 +114,29 @@ class OutputCalibration:
         return self.groups is not None
 
     @property
+    def digest(self) -> str:
+        """All of it, as a digest."""
+        return digest_of(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what calibration.json says of the output."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "c": self.c,
+            "is_nonnegative": self.is_nonnegative,
+            "counts_noise": self.counts_noise,
+            "n_features": self.n_features,
+            "widest_guaranteed_level": self.widest_level,
+            "levels": {str(level): asdict(x) for level, x in self.levels.items()},
+            "n_errors": self.n_errors,
+            "features": self.features,
+            "groups": self.groups,
+            "covariogram": self.covariogram and self.covariogram.to_json(),
+            "constant": self.constant,
+        }
+
+    @property
     def widest_level(self) -> float:
         """The widest interval that can be guaranteed on a new feature, in percent."""
         return widest_level(self.n_features)
@@ -228,29 +251,11 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """Return what calibration.json says, without its digest."""
-        outputs = {
-            name: {
-                "a": output.a,
-                "b": output.b,
-                "c": output.c,
-                "is_nonnegative": output.is_nonnegative,
-                "counts_noise": output.counts_noise,
-                "n_features": output.n_features,
-                "widest_guaranteed_level": output.widest_level,
-                "levels": {str(level): asdict(x) for level, x in output.levels.items()},
-                "n_errors": output.n_errors,
-                "features": output.features,
-                "groups": output.groups,
-                "covariogram": output.covariogram and output.covariogram.to_json(),
-                "constant": output.constant,
-            }
-            for name, output in self.outputs.items()
-        }
         return {
             "model": self.identity,
             "source": self.source,
             "n_members": self.n_members,
-            "outputs": outputs,
+            "outputs": {name: own.to_json() for name, own in self.outputs.items()},
         }
 
 
