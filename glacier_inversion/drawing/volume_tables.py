@@ -125,7 +125,8 @@ def read_calibrations(
             continue
         logger.info(
             "%s: %s: volumes are drawn without their uncertainty, as the model %s. Run "
-            "'ginv crossval'; folds that are there are kept",
+            "'ginv crossval', which calibrates by four measured features at least; "
+            "folds that are there are kept",
             ensemble.name,
             output,
             why,

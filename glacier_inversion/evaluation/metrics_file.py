@@ -153,8 +153,9 @@ class OutputScores(_Part):
 
 
 class FoldFeatures(_Part):
-    """The features that the networks of a fold were trained on."""
+    """The features that the networks of a fold predict, and were trained on."""
 
+    held_out: list[str] = []
     train: list[str]
 
 

@@ -7,8 +7,18 @@ from collections.abc import Iterator, Sequence
 from glacier_inversion.evaluation.bootstrap import LEAST_FEATURES
 from glacier_inversion.evaluation.metrics import REGRESSION
 from glacier_inversion.evaluation.metrics_file import OutputScores
+from glacier_inversion.reporting.advice import (
+    advise_calibrating,
+    advise_checking,
+    advise_more,
+)
 from glacier_inversion.reporting.caution import Caution
 from glacier_inversion.reporting.checks import CROSSVAL
+from glacier_inversion.reporting.hole_causes import (
+    find_causes,
+    tell_remedy,
+    tell_worst,
+)
 from glacier_inversion.reporting.quantities import (
     count,
     exact,
@@ -40,25 +50,20 @@ def _of_checks(sources: Sources, output: str) -> Iterator[Caution]:
     if best is None:
         what = "nobody knows how good the predictions are"
         meaning = "They have not been compared with anything that was measured."
-        if sources.calibrated(output) is not None:
+        is_calibrated = sources.calibrated(output) is not None
+        if sources.is_applied or is_calibrated:  # they may be known elsewhere
             what = "the predictions are not checked here"
-            meaning = (
-                "They have not been compared with measurements of these features. What "
-                "the calibration says is of those that it was fitted to."
-            )
-        yield Caution(
-            f"{output}: {what}",
-            meaning,
-            f"{sources.advise('ginv crossval')}, or 'ginv evaluate'.",
-        )
+            meaning = "They have not been compared with measurements of these features."
+        if is_calibrated:
+            meaning += " What the calibration says is of those that it was fitted to."
+        yield Caution(f"{output}: {what}", meaning, advise_checking(sources))
         return
     if best not in sources.never_seen:
         yield Caution(
             f"{output}: the errors are not those of glaciers that were never seen",
             f"They are of features {sources.describe(best)}. Elsewhere they may be "
             "larger.",
-            f"{sources.advise('ginv crossval')}, or 'ginv evaluate' for the test "
-            "features.",
+            advise_checking(sources),
         )
     scores = sources.scores(output)[best]
     if scores.n_features < LEAST_FEATURES:
@@ -66,14 +71,17 @@ def _of_checks(sources: Sources, output: str) -> Iterator[Caution]:
             f"{output}: checked on {count(scores.n_features, 'feature')} only",
             "Glaciers differ, and so do the errors on them. So few cannot tell how "
             "much, and there are no intervals for the errors.",
-            f"{sources.advise('ginv crossval')}, which checks every measured feature.",
+            advise_more(sources, output, best),
         )
     missed = scores.n_known - scores.n_predicted
     if missed:
+        causes = find_causes(sources.holes, sources.evaluations[best].metrics.features)
+        because = f" Maps of these features have holes. {tell_worst(causes)}"
         yield Caution(
             f"{output}: {count(missed, 'known pixel')} could not be predicted",
-            f"Of {scores.n_known:,}. The errors are those of the others.",
-            "See the inputs' coverage below; a larger buffer_distance may help.",
+            f"Of {scores.n_known:,}. The errors are those of the others."
+            + because * bool(causes),
+            f"{tell_remedy(causes)} What inputs cover is told below.",
         )
 
 
@@ -115,7 +123,7 @@ def _of_calibration(sources: Sources, output: str) -> Iterator[Caution]:
             f"{output}: the uncertainty is not calibrated",
             "The standard deviation of the networks says where they disagree, not how "
             "far they are from the truth. It is mostly far too small.",
-            f"{sources.advise('ginv crossval')}, and draw the statistic 'uncertainty'.",
+            advise_calibrating(sources, output),
         )
         return
     if sources.calibration.source == "validation":

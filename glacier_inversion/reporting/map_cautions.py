@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from glacier_inversion.reporting.advice import find_crossval
 from glacier_inversion.reporting.caution import Caution
-from glacier_inversion.reporting.neighbours import count_touching
+from glacier_inversion.reporting.hole_causes import (
+    find_causes,
+    tell_remedy,
+    tell_worst,
+)
+from glacier_inversion.reporting.neighbours import find_near_training
 from glacier_inversion.reporting.quantities import count, names, percent
-from glacier_inversion.reporting.rows import FeatureRow, number_in
+from glacier_inversion.reporting.rows import FeatureRow
 from glacier_inversion.reporting.sources import Sources
 
 _LEAST_DRAWN = 0.9  # of a feature's pixels
@@ -65,30 +71,12 @@ def _of_drawings(sources: Sources, rows: Rows) -> Iterator[Caution]:
         told = names(
             [f"{feature} ({percent(share)} drawn)" for share, feature in holes]
         )
-        causes = _causes(sources)
+        causes = find_causes(sources.holes, {feature for _, feature in holes})
         yield Caution(
             f"{count(len(holes), 'feature')} with large holes",
-            f"Pixels inside the outline are not drawn: {told}. {causes}",
-            "A larger buffer_distance, inputs that cover more, or a lower min_valid.",
+            f"Pixels inside the outline are not drawn: {told}. {tell_worst(causes)}",
+            tell_remedy(causes),
         )
-
-
-def _causes(sources: Sources) -> str:
-    """Say why most pixels are not drawn."""
-    counts: dict[str, float] = {}
-    for row in sources.holes:
-        for column in row:
-            if column == "beyond_tile" or column.startswith("lacking_"):
-                own = number_in(row, column) or 0.0
-                counts[column] = counts.get(column, 0.0) + own
-    if not any(counts.values()):
-        return ""
-    worst = max(counts, key=lambda column: counts[column])
-    if worst == "beyond_tile":
-        return "Mostly since what a network looks at reaches beyond the tile."
-    return (
-        f"Mostly since the input {worst.removeprefix('lacking_')} is not known there."
-    )
 
 
 def _of_applicability(rows: Rows) -> Iterator[Caution]:
@@ -108,15 +96,29 @@ def _of_applicability(rows: Rows) -> Iterator[Caution]:
 
 
 def _of_neighbours(sources: Sources) -> Iterator[Caution]:
-    n = count_touching([*sources.dataset.outlines.values()])
-    if 2 * n > len(sources.dataset.outlines):
-        yield Caution(
-            f"{n} features touch others",
-            "What a network looks at reaches into neighbours that it may have learnt "
-            "from. So errors on glaciers that stand apart may be larger than these.",
-            f"{sources.advise('ginv crossval --group COLUMN')}: features of a group "
-            "stay together.",
-        )
+    check = next(iter(sources.evaluations), None)
+    if check is None:  # no errors that may be less than elsewhere
+        return
+    trained = sources.learnt_from(check)
+    n = len(find_near_training(sources.dataset.outlines, trained))
+    if n == 0 or 2 * n <= len(trained):
+        return
+    is_by_groups = any(
+        own.one == "group"
+        for own in sources.evaluations[check].metrics.outputs.values()
+    )
+    which = ", with a column whose groups hold what touches" * is_by_groups
+    remedy = "Measure glaciers that stand apart."
+    if (command := find_crossval(sources)) is not None:
+        by_groups = sources.advise(f"{command} --group COLUMN")
+        remedy = f"{by_groups}{which}: features of a group stay together."
+    yield Caution(
+        f"{count(n, 'feature')} beside features of training",
+        "They touch features that the networks which predict them have learnt from, "
+        "and what a network looks at reaches into these. So errors on glaciers that "
+        "stand apart may be larger.",
+        remedy,
+    )
 
 
 def _of_data(sources: Sources) -> Iterator[Caution]:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import shapely
 
 
-def count_touching(outlines: Sequence[shapely.Geometry]) -> int:
+def find_near_training(
+    outlines: Mapping[str, shapely.Geometry], trained: Mapping[str, Collection[str]]
+) -> list[str]:
     """
-    Count the outlines that touch or overlap another.
+    Return the features that touch or overlap one that the networks learnt from.
 
-    >>> count_touching([shapely.box(x, 0, x + 1, 1) for x in (0, 1, 5)])
-    2
+    Parameters
+    ----------
+    outlines : mapping of Geometry
+        By feature.
+    trained : mapping of collections of str
+        Of each feature that is predicted, those that its networks were trained on.
+
+    Examples
+    --------
+    >>> boxes = {name: shapely.box(x, 0, x + 1, 1) for x, name in enumerate("abc")}
+    >>> find_near_training(boxes, {"a": ["b", "c"], "b": ["c"], "c": ["a"]})
+    ['a', 'b']
     """
-    every = np.array(outlines, dtype=object)
-    one, other = shapely.STRtree(every).query(every, predicate="intersects")
-    return len(np.unique(one[one != other]))
+    names = list(outlines)
+    every = np.array([outlines[name] for name in names], dtype=object)
+    pairs = shapely.STRtree(every).query(every, predicate="intersects")
+    touching: dict[str, set[str]] = {}
+    for one, other in pairs.T.tolist():
+        if one != other:
+            touching.setdefault(names[one], set()).add(names[other])
+    return [
+        feature
+        for feature, learnt in trained.items()
+        if not touching.get(feature, set()).isdisjoint(learnt)
+    ]

@@ -22,6 +22,7 @@ from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import write_bytes
 from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress, Silent
+from glacier_inversion.reporting.advice import advise_calibrating, advise_checking
 from glacier_inversion.reporting.cautions import find_cautions
 from glacier_inversion.reporting.charts import (
     Chart,
@@ -197,6 +198,8 @@ def _tell_output(
         "metrics": metrics,
         "main_metrics": [metric for metric in metrics if metric.is_main],
         "calibration": sources.calibrated(output),
+        "checking": advise_checking(sources),
+        "calibrating": advise_calibrating(sources, output),
         "published": _find_published(sources.volume_of_all(output) or {}),
         "volume": tell_volume(sources, output),
         "certainty": tell_certainty(sources, output),

@@ -21,6 +21,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.reporting.checks import (
     CROSSVAL,
+    VALIDATION,
     Evaluation,
     OfModel,
     describe_check,
@@ -28,6 +29,7 @@ from glacier_inversion.reporting.checks import (
     tell_folds,
 )
 from glacier_inversion.reporting.map_facts import MapFacts
+from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.calibration import (
     Calibration,
     OutputCalibration,
@@ -110,6 +112,11 @@ class Sources:
     def is_applied(self) -> bool:
         """Whether the experiment only applies the model, trained from another one."""
         return isinstance(self.experiment, Application)
+
+    @property
+    def knows_training(self) -> bool:
+        """Whether the model holds what its inputs were like in training."""
+        return (self.folder / APPLICABILITY).exists()
 
     @cached_property
     def has_training_features(self) -> bool:
@@ -235,6 +242,20 @@ class Sources:
         if check != CROSSVAL:
             return ""
         return tell_folds(self.evaluations[check].metrics, self.model)
+
+    def learnt_from(self, check: str) -> dict[str, list[str]]:
+        """
+        Return what the networks of a check learnt from, by the feature they predict.
+
+        Nothing of a check of features that they have learnt from themselves.
+        """
+        metrics = self.evaluations[check].metrics
+        if check == CROSSVAL:
+            return {f: fold.train for fold in metrics.folds for f in fold.held_out}
+        if check not in ("test", VALIDATION):
+            return {}
+        trained = [f for f, split in self.splits.items() if split == "train"]
+        return dict.fromkeys(metrics.features, trained)
 
     def residuals(self, output: str, name: str) -> geopandas.GeoDataFrame | None:
         """Return the known pixels of an output in an evaluation, None if not there."""

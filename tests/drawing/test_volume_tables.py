@@ -148,8 +148,9 @@ def test_without_a_calibration_uncertainties_are_empty(finished, tmp_path):
     result = run("draw")
     assert (
         "INFO: small: thickness: volumes are drawn without their uncertainty, as the "
-        "model has no calibration of this output for 2 members. Run 'ginv crossval'; folds that "
-        "are there are kept"
+        "model has no calibration of this output for 2 members. Run 'ginv crossval', "
+        "which calibrates by four measured features at least; folds that are there are "
+        "kept"
     ) in result.stderr
     row = rows_of(run)["south"]
     assert row["volume_km3"] > row["spread_km3"] > 0

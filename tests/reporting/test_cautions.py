@@ -5,8 +5,10 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from shapely import box
 
 from glacier_inversion import Workspace, load_experiment, open_dataset
+from glacier_inversion.evaluation.metrics_file import FoldFeatures
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.reporting.cautions import find_cautions
 from glacier_inversion.reporting.checks import OfModel
@@ -77,7 +79,14 @@ def test_a_check_of_a_few_features(sources):
 def test_pixels_that_could_not_be_predicted(sources):
     scores = scores_of(sources)
     scores.n_known = scores.n_predicted + 7
-    assert "7 known pixels could not be predicted" in said(sources)
+    text = said(sources)
+    assert "7 known pixels could not be predicted" in text
+    assert "A larger buffer_distance, inputs that cover more, or a lower" in text
+    sources.holes[0] |= {"lacking_slope": "9"}
+    text = said(sources)
+    assert "Mostly since the input slope is not known there." in text
+    assert "Inputs that cover more, or a lower min_valid. What inputs cover" in text
+    assert "buffer_distance" not in text
 
 
 def test_a_check_of_another_ensemble(sources):
@@ -207,14 +216,22 @@ def test_thick_ice_that_comes_out_thin(sources):
 
 
 def test_holes_and_their_cause(sources):
+    "Of these features, not of others; what does not help is not advised."
     for row in sources.holes:
         if row["feature"] == "west":
             row |= {"pixels": "100", "drawn": "60", "lacking_slope": "9999"}
     text = said(sources)
     assert "1 feature with large holes" in text
     assert "west (60 % drawn). Mostly since the input slope is not known" in text
+    assert "buffer_distance" not in text
     sources.holes[0] |= {"beyond_tile": "99999", "lacking_speed": "no number"}
-    assert "what a network looks at reaches beyond the tile" in said(sources)
+    assert "what a network looks at reaches beyond the tile" not in said(sources)
+    for row in sources.holes:
+        if row["feature"] == "west":
+            row |= {"beyond_tile": "99999"}
+    text = said(sources)
+    assert "what a network looks at reaches beyond the tile" in text
+    assert "A larger buffer_distance, inputs that cover more, or a lower" in text
 
 
 def test_maps_without_any_pixel_are_not_to_be_drawn_again(sources):
@@ -300,6 +317,30 @@ def test_features_unlike_those_of_training(sources):
 
     assert "Large parts of 1 feature unlike all training" in said(sources, change)
     assert "east (25 %)" in said(sources, change)
+
+
+def test_features_beside_those_of_training(sources):
+    "Not where neighbours are held out together: then the advice would be done."
+    outlines = {f: box(x, 0, x + 1, 1) for x, f in enumerate(sources.dataset.rows)}
+    vars(sources.dataset)["outlines"] = outlines
+    first, second, *others = outlines
+    metrics = sources.evaluations["crossval"].metrics
+    metrics.folds = [
+        FoldFeatures(held_out=[f], train=[g for g in outlines if g != f])
+        for f in outlines
+    ]
+    text = said(sources)
+    assert f"{len(outlines)} features beside features of training" in text
+    assert "Run 'ginv crossval --group COLUMN': features of a group" in text
+    scores_of(sources).n_groups = 2
+    assert "--group COLUMN', with a column whose groups hold" in said(sources)
+    metrics.folds = [
+        FoldFeatures(held_out=[first, second], train=others),
+        FoldFeatures(held_out=others, train=[first, second]),
+    ]
+    assert "beside features of training" not in said(sources)  # two of five
+    sources.evaluations.clear()
+    assert "beside features of training" not in said(sources)
 
 
 def test_an_experiment_that_has_changed(sources, reported):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from glacier_inversion.evaluation.metrics_file import FoldFeatures
+
 
 def test_the_total_is_told_from_features_by_its_name(sources):
     "Where nothing is drawn there is none, and the last row is a feature's."
@@ -12,3 +14,15 @@ def test_the_total_is_told_from_features_by_its_name(sources):
     assert read.volume_of_all("ice") == rows[2]
     assert read.volumes_of("snow") == rows[3:]
     assert read.volume_of_all("snow") is None
+
+
+def test_what_predicted_a_feature_has_learnt_from_others(sources):
+    "In a cross-validation from those of its fold; what was learnt tells nothing."
+    trained = sources.model.splits["train"]
+    assert sources.learnt_from("test") == {"south": trained}
+    assert sources.learnt_from("all") == {}
+    sources.evaluations["crossval"].metrics.folds = [
+        FoldFeatures(held_out=["west", "east"], train=["south"])
+    ]
+    expected = {"west": ["south"], "east": ["south"]}
+    assert sources.learnt_from("crossval") == expected
