@@ -29,6 +29,7 @@ from glacier_inversion.reporting.checks import (
     tell_folds,
 )
 from glacier_inversion.reporting.map_facts import MapFacts
+from glacier_inversion.reporting.quantities import count
 from glacier_inversion.training.model.applicability import APPLICABILITY
 from glacier_inversion.training.model.calibration import (
     Calibration,
@@ -210,6 +211,16 @@ class Sources:
     def best(self, output: str) -> str | None:
         """Return the evaluation that says most of glaciers that were not seen."""
         return next(iter(self.scores(output)), None)
+
+    def tell_fitted(self, output: str) -> str:
+        """Say of how many features or groups the calibration of an output is."""
+        own = self.calibrated(output)
+        if own is None:
+            return ""
+        if not own.of_groups:
+            return count(own.n_features, "feature")
+        features = count(len(own.features), "feature")
+        return f"{count(own.n_features, 'group')} of {features}"
 
     def kind(self, output: str) -> Kind:
         """Return how an output is measured: as the best check did, else by its loss."""

@@ -164,11 +164,12 @@ def _of_calibration(sources: Sources, output: str) -> str:
     if calibration is None:
         return ""
     held = calibration.levels[LEVEL].coverage
+    one = "group" if calibration.of_groups else "feature"
     return (
         f"It was calibrated where the model was trained, on "
-        f"{count(calibration.n_features, 'feature')}: there, intervals that are meant "
-        f"to hold {LEVEL} % of the measured pixels of a feature held "
-        f"{percent(held, 1)}, each fitted to the other features."
+        f"{sources.tell_fitted(output)}: there, intervals that are meant to hold "
+        f"{LEVEL} % of the measured pixels of a {one} held {percent(held, 1)}, each "
+        f"fitted to the other {one}s."
     )
 
 

@@ -112,6 +112,22 @@ def test_a_group_is_not_called_a_feature(sources):
     assert f"; on the group {held.least_feature}, where" in answers(sources)[question]
 
 
+def test_groups_of_a_calibration_are_told_with_their_features(sources):
+    "Where nothing was checked but where the model was trained."
+    sources.evaluations.clear()
+    question, own = "Is the uncertainty honest?", sources.calibrated("thickness")
+    said = answers(sources)[question]
+    assert "was trained, on 4 features: there, intervals" in said
+    assert "pixels of a feature held 95.0 %, each fitted to the other features" in said
+    groups = dict(zip(own.features, "aabb", strict=True))
+    n_errors = {"a": 200, "b": 200}
+    own = replace(own, groups=groups, n_errors=n_errors)
+    sources.calibration = replace(sources.calibration, outputs={"thickness": own})
+    said = answers(sources)[question]
+    assert "was trained, on 2 groups of 4 features: there, intervals" in said
+    assert "pixels of a group held 95.0 %, each fitted to the other groups" in said
+
+
 def test_probabilities_have_scores_of_their_own(sources):
     scores = scores_of(sources)
     scores.kind = "classification"
