@@ -10,6 +10,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -92,14 +93,20 @@ class Painter:
 
     @cached_property
     def _residuals(self) -> geopandas.GeoDataFrame | None:
-        """Return the known pixels of the best evaluation, None where there are none."""
-        best = self._sources.best(self._output)
-        if best is None or self._kind is not REGRESSION:
+        """
+        Return the known pixels of all features, None where there are none.
+
+        Those of a feature are of the evaluation that its errors are from.
+        """
+        if self._kind is not REGRESSION:
             return None
-        if not self._sources.has_training_features:
-            return None
-        table = self._sources.residuals(self._output, best)
-        return None if table is None or not len(table) else table
+        found = []
+        for check in self._sources.scores(self._output):
+            table = self._sources.residuals(self._output, check)
+            own = [row.feature for row in self._rows if row.checked_by == check]
+            if table is not None and (is_own := table["feature"].isin(own)).any():
+                found.append(table[is_own])
+        return pd.concat(found) if found else None
 
     @cached_property
     def _ranges(self) -> dict[str, Range]:
@@ -312,6 +319,8 @@ class Painter:
             facts.append(f"{self._kind.error.title} {error}")
             if row.bias is not None:  # a probability has none
                 facts.append(f"bias {signed(row.bias, self._unit, row.error)}")
+            if row.checked_by != self._sources.best(self._output):
+                facts.append(f"by the check {row.checked_by}")
         return ", ".join(facts)
 
     def _path(self, feature: str, statistic: str) -> Path:

@@ -31,6 +31,7 @@ from glacier_inversion.reporting.charts import (
     chart_pit,
     chart_training,
 )
+from glacier_inversion.reporting.checks import CHECKS
 from glacier_inversion.reporting.metric_columns import order_metrics
 from glacier_inversion.reporting.page import render
 from glacier_inversion.reporting.pictures import MOST_FEATURES, Painter
@@ -152,6 +153,11 @@ def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
         "training": training,
         "best_epochs": sorted(best.values()),
         "keeps_by_validation": criterion.of_validation,
+        "checks": [
+            check
+            for check in CHECKS
+            if any(row.checked_by == check for own in rows.values() for row in own)
+        ],
         "splits": _count_splits(next(iter(rows.values()))),
         "rasters": _tell_rasters(sources),
         "experiment_text": json.dumps(

@@ -1,6 +1,7 @@
 """Maps of the region and of features: which there are, and what they say."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -106,6 +107,28 @@ def test_features_have_maps_of_one_range(paint):
         assert "measured pixels, RMSE" in feature.facts
     for kind in zip(*(feature.maps for feature in features), strict=True):
         assert len({m.legend for m in kind}) == 1
+
+
+def test_each_feature_has_the_differences_of_its_own_check(paint, sources):
+    "Those of the test where the cross-validation does not hold it, and it says so."
+    own, of_test = (sources.evaluations[check] for check in ("crossval", "test"))
+    assert {*of_test.residuals["feature"]} == {"south"}
+    before = {f.feature: f for f in paint().features(Silent())}
+    scores = own.metrics.outputs["thickness"].ensemble
+    scores.features = [told for told in scores.features if told.feature != "south"]
+    is_south = own.residuals["feature"] == "south"
+    table = own.residuals[~is_south]
+    sources.evaluations["crossval"] = replace(own, residuals=table)
+    for feature in paint().features(Silent()):
+        same = before[feature.feature]
+        assert [m.title for m in feature.maps] == [m.title for m in same.maps]
+        is_of_test = feature.feature == "south"
+        assert feature.facts.endswith(", by the check test") == is_of_test
+    titles = [m.title for m in paint().region()]
+    assert titles[-1] == "predicted minus measured"
+    sources.evaluations["test"] = replace(of_test, residuals=None)
+    (south,) = [f for f in paint().features(Silent()) if f.feature == "south"]
+    assert len(south.maps) == len(before["south"].maps) - 1
 
 
 def test_a_probability_has_its_own_error_and_no_bias(paint, sources):

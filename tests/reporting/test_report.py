@@ -301,6 +301,21 @@ def test_a_picture_of_a_profile_that_is_none_is_named(reported, tmp_path):
     assert "x.png: cannot be read (it is no PNG)" in sections(page)["cautions"]
 
 
+def test_the_checks_that_maps_show_are_named(reported, tmp_path):
+    "One, or all of them where a feature is held by another alone."
+    run = copy_of(reported, tmp_path / "checks")
+    assert "those of the check crossval. Those of" in sections(page_of(run))["region"]
+    path = run.root / "evaluations/small/crossval/metrics.json"
+    metrics = json.loads(path.read_text())
+    ensemble = metrics["outputs"]["thickness"]["ensemble"]
+    ensemble["features"] = [f for f in ensemble["features"] if f["feature"] != "south"]
+    path.write_text(json.dumps(metrics))
+    assert run("report").exit_code == 0
+    told = sections(page_of(run))
+    assert "of several checks, crossval, test: of each feature" in told["region"]
+    assert "by the check test" in told["features"]
+
+
 def test_names_are_text_whatever_they_hold(reported, tmp_path):
     "A picture's name here."
     run = copy_of(reported, tmp_path / "named")
