@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from glacier_inversion.reporting.quantities import percent
+
 _ABOUT_RIGHT = 1.25  # of the size of errors to that said: less, or its inverse, is fine
 _SLOPE = 0.05  # of the mean from the middle: a bias of 0.18 times the error said
 
@@ -17,7 +19,8 @@ def tell_pit(shares: Sequence[float]) -> str:
 
     From the mean and the variance of the histogram. Of normal errors whose size is *r*
     times that said the variance is arcsin(r^2 / (1 + r^2)) / (2 pi): 1/12, that of a
-    flat histogram, where r is 1.
+    flat histogram, where r is 1. One that is not flat may have its mean and variance,
+    so what the parts hold is said then, and not that it is flat.
 
     Parameters
     ----------
@@ -28,7 +31,9 @@ def tell_pit(shares: Sequence[float]) -> str:
     Examples
     --------
     >>> tell_pit([0.1] * 10)
-    'it is about flat, as it should be.'
+    'on the whole it is as it should be: each part holds 10 %, and 10 % is right.'
+    >>> tell_pit([0.06, 0.14] * 5)
+    'on the whole it is as it should be: parts hold 6 % to 14 %, and 10 % is right.'
     """
     edges = np.linspace(0, 1, len(shares) + 1)
     centres = (edges[1:] + edges[:-1]) / 2
@@ -58,7 +63,14 @@ def tell_pit(shares: Sequence[float]) -> str:
                 "it falls from left to right: measured values lie low in what was "
                 "predicted, so predictions are too high"
             )
-    return "; ".join(said or ["it is about flat, as it should be"]) + "."
+    if not said:
+        low, high = percent(parts.min()), percent(parts.max())
+        held = (
+            f"each part holds {low}" if low == high else f"parts hold {low} to {high}"
+        )
+        right = percent(1 / len(parts))
+        said = [f"on the whole it is as it should be: {held}, and {right} is right"]
+    return "; ".join(said) + "."
 
 
 def _size_of_errors(variance: float) -> float:

@@ -17,11 +17,11 @@ def histogram(size, bias=0.0):
 @pytest.mark.parametrize(
     ("size", "bias", "said", "not_said"),
     [
-        (1.0, 0.0, ["about flat"], ["too"]),
-        (1.2, 0.1, ["about flat"], ["too"]),
-        (0.85, -0.1, ["about flat"], ["too"]),
+        (1.0, 0.0, ["as it should be"], ["too"]),
+        (1.2, 0.1, ["as it should be"], ["too"]),
+        (0.85, -0.1, ["as it should be"], ["too"]),
         (1.5, 0.0, ["ends", "too narrow"], ["too wide", "too low", "too high"]),
-        (5.0, 0.0, ["too narrow"], ["flat", "too wide"]),
+        (5.0, 0.0, ["too narrow"], ["as it should", "too wide"]),
         (0.6, 0.0, ["in the middle", "too wide"], ["narrow", "too low", "too high"]),
         (1.0, 0.4, ["rises", "predictions are too low"], ["too high", "narrow"]),
         (1.0, -0.4, ["falls", "predictions are too high"], ["too low", "narrow"]),
@@ -35,9 +35,17 @@ def test_widths_and_biases_are_told_apart(size, bias, said, not_said):
     assert not any(words in text for words in not_said)
 
 
+def test_what_is_not_flat_is_not_called_flat():
+    "Though its mean and its width are as they should be; its parts are told."
+    text = tell_pit([0.08, 0.13, 0.15, 0.09, 0.04, 0.04, 0.09, 0.15, 0.13, 0.1])
+    assert text == (
+        "on the whole it is as it should be: parts hold 4 % to 15 %, and 10 % is right."
+    )
+
+
 def test_the_limits_are_those_of_the_closed_formula():
     "Errors of 1.25 times the size said; ten bins tell no more exactly."
-    assert "flat" in tell_pit(histogram(1.22))
+    assert "as it should" in tell_pit(histogram(1.22))
     assert "narrow" in tell_pit(histogram(1.33))
-    assert "flat" in tell_pit(histogram(1 / 1.22))
+    assert "as it should" in tell_pit(histogram(1 / 1.22))
     assert "wide" in tell_pit(histogram(1 / 1.33))
