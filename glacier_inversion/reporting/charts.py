@@ -20,6 +20,7 @@ from glacier_inversion.training.model.logs import Curves
 Floats = NDArray[np.float64]
 
 _N_BINS = 60  # of a density, along each axis
+_ROOM = 1.35  # of a histogram to its bars: for the legend above them
 _BLUE, _ORANGE = "#0072b2", "#d55e00"  # told apart by everybody
 # text stays text, and the bytes the same each time
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "glacier_inversion"}
@@ -129,12 +130,13 @@ def chart_pit(uncertainty: Uncertainty) -> Chart | None:
         axis.bar(centres + offset, shares, one, color=color, label=name)
         level = 100 / len(shares)
     axis.axhline(level, color="black", linewidth=1, label="as it should be")
+    axis.set_ylim(top=_ROOM * axis.get_ylim()[1])
     _name(
         axis,
         "place of the measured value in the prediction, %",
         "share of the pixels, %",
     )
-    axis.legend(frameon=False)
+    axis.legend(loc="upper center", frameon=False)
     return _chart(figure, "PIT histogram")
 
 

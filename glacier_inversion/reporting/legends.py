@@ -9,7 +9,7 @@ from glacier_inversion.drawing.styles import Range
 from glacier_inversion.reporting.quantities import exact
 
 _STEPS = 4  # between ticks, at most
-_TOO_NEAR = 20.0  # percent of the way from an end, whose own label is there
+_CHARACTER = 100 / 30  # percent of the way, on the narrowest map of a feature
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Legend:
 
 def legend_of(colours: str, shown: Range, low: str, high: str) -> Legend:
     """
-    Return a legend with ticks at round numbers.
+    Return a legend with ticks at round numbers, where there is room for them.
 
     Parameters
     ----------
@@ -48,6 +48,10 @@ def legend_of(colours: str, shown: Range, low: str, high: str) -> Legend:
     ((40.0, '200'),)
     >>> legend_of("residual", (-50.0, 50.0), "-50", "+50").ticks
     ((50.0, '0'),)
+    >>> legend_of("mean", (0.0, 800.0), "0", "800 m").ticks
+    ((25.0, '200'), (50.0, '400'), (75.0, '600'))
+    >>> legend_of("residual", (-200.0, 200.0), "≤ -200", "≥ +200 m").ticks
+    ((50.0, '0'),)
     """
     first, last = shown
     width = last - first
@@ -58,6 +62,9 @@ def legend_of(colours: str, shown: Range, low: str, high: str) -> Legend:
     ticks = []
     for number in range(math.ceil(first / step), math.floor(last / step) + 1):
         place = 100 * (number * step - first) / width
-        if _TOO_NEAR < place < 100 - _TOO_NEAR:
-            ticks.append((round(place, 2), exact(number * step)))
+        text = exact(number * step)
+        half = (len(text) + 1) / 2 * _CHARACTER  # of it, and of what parts two texts
+        begin, end = len(low) * _CHARACTER, 100 - len(high) * _CHARACTER
+        if begin + half < place < end - half:
+            ticks.append((round(place, 2), text))
     return Legend(colours, low, high, tuple(ticks))

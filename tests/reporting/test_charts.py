@@ -3,8 +3,10 @@
 import base64
 
 import numpy as np
+import pytest
 
 from glacier_inversion.evaluation.metrics_file import Uncertainty
+from glacier_inversion.reporting import charts
 from glacier_inversion.reporting.charts import (
     chart_coverage,
     chart_density,
@@ -50,6 +52,22 @@ def test_a_density_counts_every_pixel():
 
 def test_a_density_of_equal_values_is_drawn():
     assert svg_of(chart_density(np.ones(1), np.ones(1), "h", ""))
+
+
+@pytest.mark.parametrize("pit", [[0.1] * 10, [0.4, *[0.025] * 8, 0.4]])
+def test_a_legend_covers_no_bar(monkeypatch, pit):
+    "However high, and wherever, the highest are."
+    figures = []
+    keep = charts._chart
+    monkeypatch.setattr(
+        charts, "_chart", lambda f, alt: figures.append(f) or keep(f, alt)
+    )
+    told = HONEST | {"pit": pit}
+    charts.chart_pit(Uncertainty.model_validate({"spread": told, "calibrated": told}))
+    (axis,) = figures[0].axes
+    low = axis.get_legend().get_window_extent().y0
+    tops = [bar.get_window_extent().y1 for bar in axis.patches]
+    assert max(tops) < low
 
 
 def test_coverage_and_pit_show_what_there_is():
