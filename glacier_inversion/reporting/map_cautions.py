@@ -11,7 +11,7 @@ from glacier_inversion.reporting.hole_causes import (
     tell_remedy,
     tell_worst,
 )
-from glacier_inversion.reporting.neighbours import find_near_training
+from glacier_inversion.reporting.neighbours import count_apart, find_near_training
 from glacier_inversion.reporting.quantities import count, names, percent
 from glacier_inversion.reporting.rows import FeatureRow
 from glacier_inversion.reporting.sources import Sources
@@ -108,8 +108,10 @@ def _of_neighbours(sources: Sources) -> Iterator[Caution]:
         for own in sources.evaluations[check].metrics.outputs.values()
     )
     which = ", with a column whose groups hold what touches" * is_by_groups
-    remedy = "Measure glaciers that stand apart."
-    if (command := find_crossval(sources)) is not None:
+    remedy, command = "Measure glaciers that stand apart.", find_crossval(sources)
+    predicted = [g for f, g in sources.dataset.outlines.items() if f in trained]
+    # where one touches the other throughout, no groups hold all of them apart
+    if command and not (is_by_groups and count_apart(predicted) == 1):
         by_groups = sources.advise(f"{command} --group COLUMN")
         remedy = f"{by_groups}{which}: features of a group stay together."
     yield Caution(

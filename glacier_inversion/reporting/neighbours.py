@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 def find_near_training(
@@ -39,3 +41,17 @@ def find_near_training(
         for feature, learnt in trained.items()
         if not touching.get(feature, set()).isdisjoint(learnt)
     ]
+
+
+def count_apart(outlines: Sequence[shapely.Geometry]) -> int:
+    """
+    Count the largest number of groups into which none that touch are parted.
+
+    >>> count_apart([shapely.box(x, 0, x + 1, 1) for x in (0, 1, 2, 5)])
+    2
+    """
+    every = np.array(outlines, dtype=object)
+    pairs = shapely.STRtree(every).query(every, predicate="intersects")
+    shape = (len(every), len(every))
+    graph = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape)
+    return int(connected_components(graph, directed=False, return_labels=False))

@@ -321,7 +321,8 @@ def test_features_unlike_those_of_training(sources):
 
 def test_features_beside_those_of_training(sources):
     "Not where neighbours are held out together: then the advice would be done."
-    outlines = {f: box(x, 0, x + 1, 1) for x, f in enumerate(sources.dataset.rows)}
+    places = dict(zip(sources.dataset.rows, (0, 1, 2, 5, 6), strict=True))
+    outlines = {f: box(x, 0, x + 1, 1) for f, x in places.items()}
     vars(sources.dataset)["outlines"] = outlines
     first, second, *others = outlines
     metrics = sources.evaluations["crossval"].metrics
@@ -334,6 +335,11 @@ def test_features_beside_those_of_training(sources):
     assert "Run 'ginv crossval --group COLUMN': features of a group" in text
     scores_of(sources).n_groups = 2
     assert "--group COLUMN', with a column whose groups hold" in said(sources)
+    outlines[first] = box(1, 0, 6, 1)  # which joins all
+    text = said(sources)
+    assert "Measure glaciers that stand apart." in text
+    assert "--group" not in text
+    outlines[first] = box(0, 0, 1, 1)
     metrics.folds = [
         FoldFeatures(held_out=[first, second], train=others),
         FoldFeatures(held_out=others, train=[first, second]),

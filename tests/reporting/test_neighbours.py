@@ -2,7 +2,7 @@
 
 import shapely
 
-from glacier_inversion.reporting.neighbours import find_near_training
+from glacier_inversion.reporting.neighbours import count_apart, find_near_training
 
 BOXES = {
     "a": (0, 0, 1, 1),
@@ -27,3 +27,10 @@ def test_what_was_not_learnt_from_does_not_count():
     "As neighbours that are held out together; nor what has no outline here."
     trained = {"a": ["corner"], "along": ["corner"], "within": [], "other": ["a"]}
     assert find_near_training(OUTLINES, trained) == ["along"]
+
+
+def test_what_touches_through_another_stays_together():
+    assert count_apart([*OUTLINES.values()]) == 3
+    bridge = shapely.box(2.5, 1, 11, 1.5)
+    assert count_apart([*OUTLINES.values(), bridge]) == 2
+    assert count_apart([OUTLINES["alone"]]) == 1
