@@ -10,6 +10,7 @@ that stays where it is killed.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import time
@@ -28,6 +29,10 @@ from glacier_inversion.files import (
     unwritable,
 )
 
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+"""Until it is looked again whether a folder is free."""
 _LONGEST_LOOK = 1.0  # seconds to wait for who only looks whether a folder is held
 
 
@@ -86,7 +91,11 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             lock.acquire(timeout=_LONGEST_LOOK)
         make_folder(folder)  # who held it may have left it empty, and removed it
     except Timeout as error:
-        raise _held_by_another(folder, doing) from error
+        message = (
+            f"{folder}: another command is {doing} it. One at a time may. "
+            "Wait until it has ended, or stop it."
+        )
+        raise WorkspaceError(message) from error
     except WorkspaceError:
         raise
     except (OSError, NotImplementedError) as error:
@@ -130,32 +139,24 @@ def writing_alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def sharing(folder: Path, doing: str) -> Iterator[None]:
+def held_together(folder: Path, doing: str) -> Iterator[None]:
     """
-    Hold *folder* together with others that hold it so, but with none that is alone.
+    Hold *folder* with others that do so; wait while one holds it as `locked` does.
 
     Raises
     ------
     WorkspaceError
-        A process holds it as `locked` does, or it cannot be held.
+        It cannot be held.
     """
     lock = Lock(lock_of(folder))
     if not lock.try_shared():
-        time.sleep(_LONGEST_LOOK)
-        if not lock.try_shared():
-            raise _held_by_another(folder, doing)
+        logger.info("%s: another command is %s it: waiting", folder, doing)
+        while not lock.try_shared():
+            time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
         lock.release()
-
-
-def _held_by_another(folder: Path, doing: str) -> WorkspaceError:
-    message = (
-        f"{folder}: another command is {doing} it. One at a time may. Wait until it "
-        "has ended, or stop it."
-    )
-    return WorkspaceError(message)
 
 
 class Lock:

@@ -2,15 +2,22 @@
 
 import shutil
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from glacier_inversion.errors import MemberError, StoppedError, WorkspaceError
+from glacier_inversion import load_experiment
+from glacier_inversion.errors import (
+    MemberError,
+    StoppedError,
+    TrainingError,
+    WorkspaceError,
+)
 from glacier_inversion.evaluation import fold_training
 from glacier_inversion.files import write_bytes
-from glacier_inversion.locks import Lock, lock_of, locked, shared_work_of, sharing
+from glacier_inversion.locks import Lock, held_together, lock_of, shared_work_of
 from glacier_inversion.sharing.job import Job
 from glacier_inversion.training import member_tasks, stacked
 from glacier_inversion.workspace import shared_file
@@ -281,20 +288,30 @@ def test_a_member_that_is_left_is_trained_by_the_shard_that_began(
 
 @pytest.mark.usefixtures("without_processes")
 def test_folds_are_of_shards_or_of_one_command(finished, tmp_path):
-    "Be it that of a blend, which works elsewhere; who is refused has changed nothing."
+    "Shards wait for it; it is refused, be it that of a blend, and has changed nothing."
     run = copy_of(finished, tmp_path)
     run.raw.update(epochs=1, seeds_number=1)
     run.write()
     command = "crossval", "--folds", "3", "--overwrite"
-    assert run(*command, "--shard", "1/1").exit_code == 0
     folds = run.root / "models/small/folds"
-    before = made(run.root)
     said = f"{folds}: another command is cross-validating into it"
-    with sharing(folds, "cross-validating into"):
+    alone = Lock(lock_of(folds))
+    assert alone.try_alone()
+    threading.Timer(0.5, alone.release).start()
+    shard = run(*command, "--shard", "1/1")
+    assert shard.exit_code == 0
+    assert f"{said}: waiting" in shard.stderr
+    before = made(run.root)
+    with held_together(folds, "cross-validating into"):
         assert said in run(*command).stderr
-    with locked(folds, "cross-validating into"):
-        assert said in run(*command, "--shard", "1/1").stderr
-    assert made(run.root) == before
+        run.raw["drawing_description"] |= {"models": ["other", "small"], "blend": "all"}
+        run.write()
+        shutil.copytree(run.root / "models/small", run.root / "models/other")
+        assert said in run(*command).stderr
+    shutil.rmtree(run.root / "models/other")
+    assert made(run.root) == before | {
+        "exp.json": made(run.root)["exp.json"]  # of the blend now
+    }
 
 
 @pytest.mark.usefixtures("without_processes")
@@ -317,6 +334,22 @@ def test_a_training_in_which_none_learns_has_ended(
         assert "none of the members learns" in run(*options).stderr
     ended = run(*options)
     assert ended.exit_code == 0, ended.output
+
+
+def test_what_could_not_be_trained_is_told_before_what_does_not_learn(run):
+    "The job stays open, so that --overwrite would begin nothing anew."
+    experiment, ended = load_experiment(run.file), []
+    job = SimpleNamespace(forget=list, finish=lambda: ended.append(1))
+    folds = run.root / "a", run.root / "b"
+    members = {f"{fold.name} seed 0": (fold, 0) for fold in folds}
+    results = {name: {} for name in members}
+    says = "could not be trained", "none of the members learns"
+    for n_ended, (fold, why) in enumerate(zip(folds, says, strict=True)):
+        (fold / "seed_000").mkdir(parents=True)
+        write_bytes(fold / "seed_000/failure.txt", b"it does not learn")
+        with pytest.raises(TrainingError, match=why):
+            member_tasks.end_training(job, experiment, results, members)
+        assert len(ended) == n_ended
 
 
 @pytest.mark.usefixtures("without_processes")

@@ -26,9 +26,9 @@ from glacier_inversion.evaluation.out_of_fold import (
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.scores import score_outputs
 from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_output
-from glacier_inversion.evaluation.subject import name_subject
+from glacier_inversion.evaluation.subject import find_fold_folders, name_subject
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.locks import locked, writing_alone
+from glacier_inversion.locks import held_together, locked, writing_alone
 from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.shards import find_hands
@@ -37,9 +37,11 @@ from glacier_inversion.training.model.blend import Blend
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import read_model
 from glacier_inversion.training.network.devices import Device, open_device
-from glacier_inversion.workspace import FOLDS, Workspace, last_part
+from glacier_inversion.workspace import FOLDS, Workspace
 
 logger = logging.getLogger(__name__)
+
+_DOING = "cross-validating into"  # a folder, as messages say
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,14 @@ def crossval(
         )
         raise ModelError(message)
     folder = workspace.evaluations(name_subject(experiment), CROSSVAL)
+    fold_folders = sorted(find_fold_folders(experiment, workspace))
     with ExitStack() as held:
-        if hands is None:  # before data are read: shards may be at work
-            held.enter_context(locked(folder, "cross-validating into"))
+        # before data are read: shards, or a blend of the model, may be at work
+        hold = locked if hands is None else held_together
+        for of_model in fold_folders:
+            held.enter_context(hold(of_model, _DOING))
+        if hands is None:
+            held.enter_context(locked(folder, _DOING))
         plan = plan_folds(
             experiment,
             workspace,
@@ -173,9 +180,6 @@ def crossval(
             progress=progress,
         )
         if hands is None:
-            for place in plan.models:  # shards of one may be at work
-                of_model = workspace.model(last_part(place)) / FOLDS
-                held.enter_context(locked(of_model, "cross-validating into"))
             if not overwrite:
                 plan.refuse_others()
             held.enter_context(writing_alone(folder))

@@ -19,7 +19,6 @@ from glacier_inversion.evaluation.folds import (
 )
 from glacier_inversion.evaluation.predictions import read_known_pixels
 from glacier_inversion.evaluation.subject import (
-    check_fold_folders,
     find_experiments,
     name_subject,
 )
@@ -101,7 +100,6 @@ def plan_folds(
     DatasetError, ExperimentError, ModelError
         As `crossval` raises them.
     """
-    check_fold_folders(experiment, workspace)
     models = find_experiments(experiment, workspace)
     for own in models.values():
         check_network(own)

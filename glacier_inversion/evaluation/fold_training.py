@@ -16,7 +16,7 @@ from glacier_inversion.dataset.training_tiles import (
 from glacier_inversion.evaluation.fold_plan import FoldPlan
 from glacier_inversion.evaluation.folds import CROSSVAL, Fold
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.locks import sharing, working_in
+from glacier_inversion.locks import working_in
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Hands, Result, once
 from glacier_inversion.sharing.job import working_together
@@ -28,9 +28,7 @@ from glacier_inversion.training.member_tasks import (
     sharing_samples,
     train_one,
 )
-from glacier_inversion.workspace import FOLDS, Workspace
-
-_DOING = "cross-validating into"
+from glacier_inversion.workspace import Workspace
 
 
 class _Given(NamedTuple):
@@ -53,7 +51,7 @@ def training_folds_together(
     progress: Progress,
 ) -> Iterator[None]:
     """
-    Hold the folders of a cross-validation, once all have trained every member.
+    Hold the folder of a cross-validation, once all have trained every member.
 
     Others wait until the block has ended, in which folds are predicted and files are
     written.
@@ -90,10 +88,9 @@ def training_folds_together(
     key = digest_of([content, trained_on, of_folds, overwrite, method])
     evaluations = workspace.evaluations(name, CROSSVAL)
     steps = Steps(check, prepare)
-    with (
-        sharing(workspace.model(name) / FOLDS, _DOING),
-        working_together(evaluations, _DOING, hands, key, steps) as job,
-    ):
+    with working_together(
+        evaluations, "cross-validating into", hands, key, steps
+    ) as job:
         tasks = {
             f"{fold.name} seed {seed}": (fold, seed) for fold in folds for seed in seeds
         }

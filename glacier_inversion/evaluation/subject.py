@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from glacier_inversion.choices import DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset
@@ -13,7 +14,7 @@ from glacier_inversion.training.model.blend import blend_models
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.model.model import Model, read_model
 from glacier_inversion.training.network.devices import Device
-from glacier_inversion.workspace import Workspace, last_part
+from glacier_inversion.workspace import FOLDS, Workspace, last_part
 
 
 def name_subject(experiment: Experiment) -> str:
@@ -74,11 +75,11 @@ def find_experiments(
     }
 
 
-def check_fold_folders(experiment: Experiment, workspace: Workspace) -> None:
+def find_fold_folders(experiment: Experiment, workspace: Workspace) -> list[Path]:
     """
-    Check that folds of a blend's models find a folder of their own in the workspace.
+    Return the folder that holds the folds of a model, or of each model of a blend.
 
-    They lie in models/NAME/folds, also those of a model of another workspace.
+    They lie in models/NAME/folds of this workspace, also those of a model of another.
 
     Raises
     ------
@@ -86,7 +87,10 @@ def check_fold_folders(experiment: Experiment, workspace: Workspace) -> None:
         That is the folder of a model of this one.
     """
     description = experiment.drawing_description
-    for place in description.models if description.blend is not None else ():
+    if description.blend is None:
+        return [workspace.model(experiment.model_name) / FOLDS]
+    folders = []
+    for place in description.models:
         name = last_part(place)
         own = workspace.model(name)
         is_taken = name == experiment.model_name or (own / "model.json").exists()
@@ -97,6 +101,8 @@ def check_fold_folders(experiment: Experiment, workspace: Workspace) -> None:
                 "Must have a name of its own. Rename its folder."
             )
             raise ModelError(message)
+        folders.append(own / FOLDS)
+    return folders
 
 
 def join_models(experiment: Experiment, models: Sequence[Model]) -> Model:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from glacier_inversion import __version__
-from glacier_inversion.errors import PackageError, WorkspaceError
-from glacier_inversion.locks import Lock, lock_of, shared_work_of
+from glacier_inversion.errors import PackageError, StoppedError, WorkspaceError
+from glacier_inversion.locks import POLL_SECONDS, Lock, lock_of, shared_work_of
 from glacier_inversion.machine.cores import available_cores, whose_cores
 from glacier_inversion.sharing.executors import (
+    AskedToEndError,
+    is_dismissed,
     is_one_of_several,
     n_side_by_side,
     opening,
@@ -34,8 +36,6 @@ from glacier_inversion.workspace import shared_file
 
 PACKAGE = logging.getLogger("glacier_inversion")
 
-POLL_SECONDS = 0.1
-"""Until it is looked again whether a folder is free."""
 _FORMAT = 1  # of job.json
 
 Task = tuple[str, Any]
@@ -55,6 +55,7 @@ class _Here:
     n_on_same_cores = 1
     opened: ClassVar[dict[str, Any]] = {}
     ledger: Ledger | None = None
+    is_opening = False
 
 
 def once(key: str, make: Callable[[], Opened]) -> Opened:
@@ -85,8 +86,10 @@ def _not_trying() -> Iterator[None]:
         yield
         return
     ledger.take_back()
+    _Here.is_opening = True
     try:
         yield
+        _Here.is_opening = False  # else the process ends
     finally:
         ledger.note_begin()
 
@@ -210,7 +213,15 @@ def attempt(
                 ExitStack() as unless_done,
             ):
                 unless_done.callback(ledger.take_back)
-                result = work(given, what)
+                try:
+                    result = work(given, what)
+                except (StoppedError, AskedToEndError):
+                    is_sought = is_one_of_several() and not _Here.is_opening
+                    if is_sought and not is_dismissed():
+                        # only this process was asked to end: it counts, as one that
+                        # is asked again and again would be tried for ever
+                        unless_done.pop_all()
+                    raise
                 unless_done.pop_all()
             ledger.note_result(result)
     return records

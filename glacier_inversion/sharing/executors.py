@@ -28,6 +28,7 @@ from glacier_inversion.sharing.processes import (
 from glacier_inversion.sharing.task_shares import Pace, Shares
 
 _POLL_SECONDS = 0.2  # until it is looked again whether another process is worth it
+_LONGEST_FAREWELL = 1.0  # seconds to wait for the command to end, too
 LONGEST_READING = 600
 """Seconds that a process may compute on a part of a raster, which takes a few."""
 
@@ -47,6 +48,10 @@ def check_jobs(jobs: int | None) -> None:
     if jobs is not None and jobs < 1:
         message = f"Invalid jobs {jobs}. Must be 1 at least, or None."
         raise ValueError(message)
+
+
+class AskedToEndError(BaseException):
+    """SIGTERM asked this process, which does tasks, to end: nothing else stops that."""
 
 
 class _Opening:
@@ -69,6 +74,16 @@ def n_side_by_side() -> int:
 def is_one_of_several() -> bool:
     """Tell whether this process does tasks for another one, by `each`."""
     return _parent is not None
+
+
+def is_dismissed() -> bool:
+    """
+    Tell whether nobody waits any more for what this process does for another one.
+
+    A signal to the whole command may reach this process first, so it waits a moment for
+    the other one to take leave.
+    """
+    return _parent is not None and _parent.poll(_LONGEST_FAREWELL)
 
 
 @contextmanager
@@ -260,13 +275,19 @@ def _serve(
     """Do tasks until there are no more; SIGTERM puts away what is half done."""
     global _parent  # noqa: PLW0603  of the whole process
     _parent = connection
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _ask_to_end)
     try:
         _serve_until_the_end(connection, work, given)
+    except AskedToEndError:
+        sys.exit(1)
     finally:
         # it ends: libraries that put away what is theirs shall not be broken off. (With
         # SIG_IGN Python would complain of a signal that it has just noted.)
         signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+def _ask_to_end(*_: object) -> None:
+    raise AskedToEndError
 
 
 def _serve_until_the_end(
@@ -280,8 +301,8 @@ def _serve_until_the_end(
             answer: object
             try:
                 answer = work(*given, task)
-            except StoppedError:  # it alone: its parent misses it, unless that ends
-                sys.exit(1)
+            except StoppedError as error:  # by a signal, which a training heeds itself
+                raise AskedToEndError from error
             except Exception as error:  # whatever it is, it is for the other process
                 answer = Failure.of(error)
             connection.send(answer)

@@ -39,11 +39,10 @@ from glacier_inversion.files import (
     remove_if_empty,
     remove_scratches,
 )
-from glacier_inversion.locks import Lock, lock_of, shared_work_of
+from glacier_inversion.locks import POLL_SECONDS, Lock, lock_of, shared_work_of
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import (
     PACKAGE,
-    POLL_SECONDS,
     Hands,
     Place,
     Result,
@@ -117,7 +116,7 @@ class Job:
         self._lock = Lock(lock_of(folder))
         self._place = Place(folder, "", PACKAGE.getEffectiveLevel())
         self._n_failed = 0  # tasks whose result is a failure
-        self._is_new = False  # the folder
+        self._has_made_folder = False
 
     @property
     def token(self) -> str:
@@ -127,7 +126,7 @@ class Job:
     def join(self) -> None:
         """Begin a job, or take part in one, as `working_together` says."""
         refuse_links(self._folder)
-        self._is_new = not self._folder.exists()
+        self._has_made_folder = not self._folder.exists()
         make_folder(self._folder)
         awaited, is_told, is_refused = "", False, False
         while True:
@@ -339,8 +338,8 @@ class Job:
         self._parts.note_end()
 
     def leave(self) -> None:
-        """Let go of the folder; it is removed if it is new, and stays empty."""
-        if self._is_new:
-            with suppress(OSError, WorkspaceError):  # it may be gone, or not ours
+        """Let go of the folder, and remove it if this command made it for nothing."""
+        with suppress(OSError, WorkspaceError):  # it may be gone, or not ours
+            if self._has_made_folder and self._lock.try_alone():
                 remove_if_empty(self._folder)
         self._lock.release()

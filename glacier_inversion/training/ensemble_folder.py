@@ -180,10 +180,16 @@ def tell_of_kept(members: Mapping[int, Path]) -> None:
         logger.info("%d members are finished: kept", len(states["finished"]))
 
 
-def find_finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
-    """Return the members that are finished, and say what became of the others."""
+def check_ended(folder: Path, members: Mapping[int, Path]) -> None:
+    """
+    Check that members have been trained, or do not learn.
+
+    Raises
+    ------
+    TrainingError
+        Some have not.
+    """
     states = sort_by_state(members)
-    finished, failed = states["finished"], states["failed"]
     n_other = len(states["interrupted"]) + len(states["waiting"])
     if n_other:
         message = (
@@ -192,6 +198,20 @@ def find_finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
             "where it was."
         )
         raise TrainingError(message)
+
+
+def find_finished(folder: Path, members: Mapping[int, Path]) -> list[Path]:
+    """
+    Return the members that are finished, and say which do not learn.
+
+    Raises
+    ------
+    TrainingError
+        Some have not ended, or none learns.
+    """
+    check_ended(folder, members)
+    states = sort_by_state(members)
+    finished, failed = states["finished"], states["failed"]
     if failed:
         logger.warning(
             "%d of %d members are no part of the ensemble: seeds %s",

@@ -12,14 +12,15 @@ from glacier_inversion.choices import DeviceName
 from glacier_inversion.errors import TrainingError
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.files import remove, write_bytes
-from glacier_inversion.locks import Lock, lock_of
+from glacier_inversion.locks import POLL_SECONDS, Lock, lock_of
 from glacier_inversion.machine.interrupts import heeding_signals
 from glacier_inversion.patches.tiles import Tiles
 from glacier_inversion.progress import Progress
-from glacier_inversion.sharing.attempts import POLL_SECONDS, Hands, Result
+from glacier_inversion.sharing.attempts import Hands, Result
 from glacier_inversion.sharing.job import Job, working_together
 from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.training.ensemble_folder import (
+    check_ended,
     check_seeds,
     claim,
     draw_curves,
@@ -43,6 +44,7 @@ from glacier_inversion.workspace import member_path
 logger = logging.getLogger(__name__)
 
 Read = Callable[[], Mapping[str, Iterable[Tiles]]]
+"""Returns the tiles of a training, by split, each of which is read once."""
 _NEED = "Must hold the samples and a step. Say --device cpu, or use fewer --jobs."
 
 
@@ -73,7 +75,8 @@ def train_members_together(
     Parameters
     ----------
     read : callable
-        Returns the tiles, as `engine.train_members` takes them; mostly called once.
+        Returns the tiles, as `engine.train_members` takes them. It is called again
+        where samples are written again.
     hands : Hands
         Who trains.
     key : str
@@ -120,7 +123,7 @@ def end_training(
     members: Mapping[str, tuple[Path, int]],
 ) -> list[Path]:
     """
-    Put away samples, draw curves, and return the members that are finished.
+    Say what has failed, put away samples, draw curves, and return finished members.
 
     Parameters
     ----------
@@ -150,12 +153,16 @@ def end_training(
     for folder in models:
         remove_samples(folder)
         draw_curves(experiment, folder)
+    for folder, own in models.items():
+        check_ended(folder, own)
+    finished: list[Path] = []
     try:
-        return [path for own in models.items() for path in find_finished(*own)]
+        for folder, own in models.items():
+            finished += find_finished(folder, own)
     except TrainingError:
-        if all(map(has_ended, paths.values())):
-            job.finish()  # to go on with it would change nothing
+        job.finish()  # to go on with it would change nothing
         raise
+    return finished
 
 
 def _prepare(

@@ -97,7 +97,7 @@ def _open_alone(folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def stopped(_, number: int) -> int:
+def stopped(_, number: int) -> dict[str, int]:
     """Do a task; but 16 is stopped by a signal, as a training is."""
     if number == 16:
         with heeding_signals() as asked:
@@ -105,4 +105,11 @@ def stopped(_, number: int) -> int:
             assert asked.is_set()
         message = "stopped"
         raise StoppedError(message)
-    return number**2
+    return {"square": number**2}
+
+
+def asked_to_end(_, number: int) -> dict[str, int]:
+    """Do a task; but at 16 the process is asked to end, as any may be."""
+    if number == 16:
+        signal.raise_signal(signal.SIGTERM)
+    return {"square": number**2}

@@ -78,7 +78,7 @@ def test_a_process_that_is_stopped_is_missed():
     "It alone was asked to end: those who do the other tasks, and this one, go on."
     done = dict(each(stopped, (0,), [1, 16, 2], 1))
     assert str(done.pop(16)) == "exit code 1"
-    assert done == {1: 1, 2: 4}
+    assert done == {1: {"square": 1}, 2: {"square": 4}}
 
 
 def test_processes_that_cannot_begin_are_an_error():

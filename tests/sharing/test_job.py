@@ -28,7 +28,7 @@ from glacier_inversion.sharing.shards import Shard
 from glacier_inversion.sharing.steps import Steps
 from glacier_inversion.workspace import shared_file
 from tests.helpers import read_all
-from tests.sharing.helpers import Here, done, square
+from tests.sharing.helpers import Here, asked_to_end, done, square, stopped
 
 fcntl = pytest.importorskip("fcntl", reason="flock is Unix's")
 TASKS = {f"task {n}": n for n in (3, 1, 2)}
@@ -423,6 +423,16 @@ def test_what_a_step_has_made_is_undone_while_nobody_else_is_there(tmp_path):
     with pytest.raises(WorkspaceError, match="full"):
         begin(resume=fail)
     assert held == [True, True, True]
+
+
+@pytest.mark.parametrize("do", [stopped, asked_to_end])
+def test_a_process_that_is_stopped_again_and_again_is_given_up(tmp_path, do):
+    "One that is asked to end, where its command is not, counts as one that dies."
+    (tmp_path / "here").mkdir()
+    with working_together(tmp_path / "here", "training", Shard(1, 1, 1), "key") as job:
+        results = job.do(do, 0, {"a": 16, "b": 2}, Silent())
+    assert "each of the 2 processes" in results["a"]["failure"]
+    assert results["b"] == {"square": 4}
 
 
 def test_who_cannot_begin_leaves_no_folder(tmp_path):

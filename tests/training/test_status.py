@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from glacier_inversion.locks import is_locked, locked, sharing
+from glacier_inversion.locks import held_together, is_locked, locked
 from glacier_inversion.sharing.attempts import Place, write_job
 from glacier_inversion.training.engine import train_members
 from glacier_inversion.training.member_tasks import member_task
@@ -70,7 +70,7 @@ def test_status_of_shards_is_told_by_what_they_hold(tmp_path):
     path.write_text(json.dumps(content))
     write_job(folder, {"key": "key", "token": "token", "finished": False})
     ledger = Place(folder, "token", logging.INFO).ledger(member_task(0))
-    with sharing(folder, "training"), ledger.held():
+    with held_together(folder, "training"), ledger.held():
         status = read_status(checked, place)
     assert [m.state for m in status.members] == ["training", "interrupted", "waiting"]
     known = [m.seconds for m in status.members if m.seconds is not None]
