@@ -13,7 +13,7 @@ from glacier_inversion.json_files import write_path
 from glacier_inversion.workspace import Workspace
 
 # Which keep numbers as they are: in between there are none.
-_OF_CLASSES = ("nearest", "mode", "min", "max")
+_OF_CLASSES = ("nearest", "mode", "min", "max", "med", "q1", "q3")
 
 
 def open_sources(
@@ -117,7 +117,7 @@ def find_blurred_masks(
             continue
         yield (
             f"outputs: {output.name} is a probability, and its raster, {source.path}, "
-            f"is resampled by {source.warping.method!r}, which makes values between 0 "
-            "and 1 of those of a mask. They are learnt as they are, and count as 1 "
+            f"is resampled by {source.warping.method!r}, which may make values between "
+            "0 and 1 of those of a mask. They are learnt as they are, and count as 1 "
             'from 0.5 on in scores. If it is a mask, say "resampling": "nearest"'
         )

@@ -10,6 +10,9 @@ from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription
 from glacier_inversion.training.model.model import Model
 
+# Keys that mean something else where they are left out.
+_WITH_DEFAULT = ("resampling", "nodata", "points_epsg", "date_column")
+
 
 class _Source(NamedTuple):
     """A raster, and what it is described with."""
@@ -31,9 +34,9 @@ class _Source(NamedTuple):
         return None if self.pair is None else self.pair.index(self.name)
 
     @property
-    def origin(self) -> tuple[str, int]:
-        """The file and its band, or how it is derived."""
-        return self.raster.origin, self.raster.band
+    def content(self) -> str:
+        """All that is said of it, but for its name and resolution."""
+        return self.raster.model_dump_json(exclude={"name", "resolution"})
 
     def beside(self, names: list[str] | None) -> list[_Source]:
         """Return others of the same description."""
@@ -76,8 +79,8 @@ def find_other_sources(
         left += ((*pair, made) for pair in _made_from(then, now))
         changes = _find_changes(then, now, model.units, units)
         # a file may have several rasters, one for each resolution
-        change = then.origin, now.origin, changes
-        if not changes or change in told:
+        change = then.content, now.content
+        if not changes or (change in told and now.name != made):
             continue
         told.add(change)
         source = now.name if now.name == made else f"{now.name}, source of {made}"
@@ -87,10 +90,9 @@ def find_other_sources(
 
 def _made_from(then: _Source, now: _Source) -> Iterator[tuple[_Source, _Source]]:
     """Yield the sources of two rasters, as far as they are made in the same way."""
+    yield from zip(then.beside(then.pair), now.beside(now.pair), strict=False)
     first, second = then.raster.derive, now.raster.derive
-    if first is None and second is None:
-        yield from zip(then.beside(then.pair), now.beside(now.pair), strict=False)
-    elif first is not None and second is not None and first.name == second.name:
+    if first is not None and second is not None and first.name == second.name:
         others = now.beside(second.rasters)
         yield from zip(then.beside(first.rasters), others, strict=True)
 
@@ -112,11 +114,19 @@ def _find_changes(
     before["unit"], after["unit"] = unit, units_now.get(now.name, unit)
     if then.place != now.place:
         before["vector"], after["vector"] = then.pair, now.pair
+    is_other_kind = (first is None) != (second is None)  # what else differs follows
     return ", ".join(
-        f"{key} {before.get(key)} → {after.get(key)}"
+        f"{key} {_say(key, before.get(key))} → {_say(key, after.get(key))}"
         for key in before | after
         if before.get(key) != after.get(key)
+        and (not is_other_kind or key in ("file", "derive", "unit"))
     )
+
+
+def _say(key: str, value: Any) -> str:
+    if value is None:
+        return "default" if key in _WITH_DEFAULT else "none"
+    return str(value)
 
 
 def _describe(source: _Source) -> dict[str, Any]:

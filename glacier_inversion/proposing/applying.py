@@ -53,9 +53,9 @@ def propose_application(
     buffer = 0.0
     read = {m: read_model(workspace.model_to_read(m)).experiment for m in models}
     resampled = {
-        raster.name: raster.resampling
+        name: trained.dataset_description.raster(name).resampling
         for trained in reversed(read.values())  # the first one's word counts
-        for raster in trained.dataset_description.rasters
+        for name in _find_read(trained)
     }
     for model, trained in read.items():
         for variable in trained.inputs:
@@ -82,6 +82,13 @@ def propose_application(
     return Proposal(content, reasons)
 
 
+def _find_read(trained: Experiment) -> set[str]:
+    """Return the rasters that a model reads, and those that they are derived from."""
+    description = trained.dataset_description
+    inputs = [variable.name for variable in trained.inputs]
+    return {*inputs, *(r.name for of in inputs for r in description.ancestors(of))}
+
+
 def _serve(
     trained: Experiment,
     name: str,
@@ -98,7 +105,8 @@ def _serve(
     Parameters
     ----------
     resampled : mapping of str or None
-        How models resample files, by raster: for what this one has no word of.
+        How models resample the files that they read, by raster: for what this one does
+        not read.
     """
     description = trained.dataset_description
     raster = description.raster(name)
@@ -113,7 +121,8 @@ def _serve(
         if len(raster.derive.rasters) == 1:  # as where one is derived that had a file
             (derive["of"],) = raster.derive.rasters
         own = {"name": name, "resolution": raster.resolution, "derive": derive}
-        if raster.unit:  # of what is computed, whatever the files are
+        units = [description.raster(of).unit for of in raster.derive.rasters]
+        if raster.unit not in (None, raster.derive.unit(units)):
             own["unit"] = raster.unit
         return [*parts, own]
     # what the file of training was called says more than what the experiment calls it
@@ -133,7 +142,7 @@ def _serve(
             f"there, named {variable or name}.tif, or write the entry yourself."
         )
         raise RasterError(message)
-    ways = {**resampled, **{r.name: r.resampling for r in description.rasters}}
+    ways = {**resampled, name: raster.resampling}
     for entry in entries:
         if "file" in entry and ways.get(entry["name"]):
             entry["resampling"] = ways[entry["name"]]

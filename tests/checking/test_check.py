@@ -138,7 +138,7 @@ def test_sources_of_another_model_are_compared(finished, tmp_path):
     run.write()
     warnings = report_of(run)["warnings"]
     told = [w for w in warnings if "differs from training" in w]
-    assert told == ["other: differs from training: speed: resampling None → nearest"]
+    assert told == ["other: differs from training: speed: resampling default → nearest"]
 
 
 def test_a_small_buffer_is_a_warning(run):

@@ -63,10 +63,10 @@ def test_the_raster_that_an_input_is_derived_from_is_compared(compare):
     "With both values."
     then = [SPEED, SLOPE, file_of("dem", "dem.tif", resampling="average")]
     now = [SPEED, SLOPE, file_of("dem", "dem30.tif", band=2)]
-    changes = "file dem.tif → dem30.tif, resampling average → None, band 1 → 2"
+    changes = "file dem.tif → dem30.tif, resampling average → default, band 1 → 2"
     assert compare(then, now) == [f"dem, source of slope: {changes}"]
     now = [SPEED, made_of("slope", "slope", "top"), file_of("top", "dem.tif")]
-    changes = "name dem → top, resampling average → None"
+    changes = "name dem → top, resampling average → default"
     assert compare(then, now) == [f"top, source of slope: {changes}"]
 
 
@@ -93,10 +93,10 @@ def test_another_derivation_is_told_of(compare):
     then = [SPEED, SLOPE, dem]
     relief = made_of("slope", "relief", "dem", radius=200.0)
     assert compare(then, [SPEED, relief, file_of("dem", "b.tif")]) == [
-        "slope: derive slope of dem → relief of dem, derive.radius None → 200.0"
+        "slope: derive slope of dem → relief of dem, derive.radius none → 200.0"
     ]
     assert compare(then, [SPEED, file_of("slope", "slope.tif")]) == [
-        "slope: file None → slope.tif, derive slope of dem → None"
+        "slope: file none → slope.tif, derive slope of dem → none"
     ]
     then = [SPEED, relief, dem]
     now = [SPEED, made_of("slope", "relief", "dem", radius=300.0), dem]
@@ -135,8 +135,8 @@ def test_the_other_component_of_a_vector_is_compared(compare):
         "vy, source of speed: file vy.tif → v_y.tif",
     ]
     assert compare(then, then, (pairs[0], [])) == [
-        "vx, source of speed: vector ['vx', 'vy'] → None",
-        "vy, source of speed: vector ['vx', 'vy'] → None",
+        "vx, source of speed: vector ['vx', 'vy'] → none",
+        "vy, source of speed: vector ['vx', 'vy'] → none",
     ]
     alone = [slope, file_of("speed", "vx.tif")]
     pairs = [["speed", "vy"]], [["speed", "north"]]
@@ -144,6 +144,47 @@ def test_the_other_component_of_a_vector_is_compared(compare):
     assert compare(then, then, (pairs[0], pairs[0])) == []
     assert compare(then, now, pairs) == [
         "north, source of speed: name vy → north, file a → b"
+    ]
+
+
+def test_inputs_that_differ_are_each_named(compare):
+    "Though they change alike: two of one elevation, or of one table of points."
+
+    def smoothed(file, **more):
+        pair = ("speed", 100.0), ("slope", 300.0)
+        return [
+            *(made_of(n, "smooth", "dem", sigma=sigma, **more) for n, sigma in pair),
+            file_of("dem", file),
+        ]
+
+    then, now = smoothed("a.tif", within="everywhere"), smoothed("a.tif", within="ice")
+    within = "derive.within everywhere → ice"
+    assert compare(then, now) == [f"slope: {within}", f"speed: {within}"]
+    then, now = (
+        [file_of(name, file, column=name) for name in ("speed", "slope")]
+        for file in ("a.csv", "b.csv")
+    )
+    file = "file a.csv → b.csv"
+    assert compare(then, now) == [f"slope: {file}", f"speed: {file}"]
+
+
+def test_what_is_behind_the_other_component_is_compared(compare):
+    "Where components are derived, too."
+
+    def flow(file):
+        components = [
+            made_of(name, "smooth", f"{name}_raw", sigma=100.0) for name in ("vx", "vy")
+        ]
+        raw = [file_of("vx_raw", "vx.tif"), file_of("vy_raw", file)]
+        slope, speed = (
+            file_of("slope", "s.tif"),
+            made_of("speed", "log", "vx", floor=1.0),
+        )
+        return [slope, speed, *components, *raw]
+
+    pairs = [["vx", "vy"]], [["vx", "vy"]]
+    assert compare(flow("vy.tif"), flow("other.tif"), pairs) == [
+        "vy_raw, source of speed: file vy.tif → other.tif"
     ]
 
 

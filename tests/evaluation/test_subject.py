@@ -65,7 +65,7 @@ def test_other_sources_of_a_model_are_named(blended, tmp_path):
         twin["resampling"] = "cubic"
 
     edit_json(run.root / "models/other/model.json", change)
-    expected = "other: differs from training: twin: resampling cubic → None"
+    expected = "other: differs from training: twin: resampling cubic → default"
     for command in ("check", "evaluate", "calibrate", "draw"):
         result = run(command)
         assert result.output.count(expected) == 1, result.output

@@ -114,7 +114,7 @@ def test_other_sources_than_in_training_are_named(applied):
     assert applied("build-dataset").exit_code == 0
     result = applied("draw")
     assert result.exit_code == 0
-    assert "slope: resampling None → nearest, unit" in result.stderr
+    assert "slope: resampling default → nearest, unit" in result.stderr
     assert "→ percent" in result.stderr
     assert "speed: " not in result.stderr
     assert warning in result.stderr
@@ -148,7 +148,7 @@ def test_other_sources_of_what_is_derived_are_named(derived):
     "In check, before anything is made of them, as in draw."
     expected = (
         "small: differs from training: dem, source of slope: file dem.tif → slope.tif, "
-        "resampling average → None"
+        "resampling average → default"
     )
     checked = derived("check")
     assert checked.exit_code == 0, checked.output

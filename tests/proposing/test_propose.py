@@ -511,12 +511,22 @@ def test_what_a_model_derived_is_derived_again(finished, workspace):
     check(workspace)
 
 
-def test_one_model_may_have_derived_what_another_had_a_file_of(finished, workspace):
-    "One dataset serves both."
+@pytest.mark.parametrize("also_there", [False, True])
+def test_one_model_may_have_derived_what_another_had_a_file_of(
+    finished, workspace, also_there
+):
+    "One dataset serves both, though the other has an elevation that it does not read."
     (workspace / "data" / "thickness.tif").unlink()
     write_elevation(workspace)
-    first, folder = finished.root / "models" / "small", workspace.parent / "also"
-    second = derived_on(finished, folder, {"name": "dem"})
+    first, folder = workspace / "trained/first", workspace / "trained/also"
+    trained_on(finished, first)
+    if also_there:
+        content = json.loads((first / "model.json").read_text(encoding="utf-8"))
+        rasters = content["experiment"]["dataset_description"]["rasters"]
+        rasters.append({"name": "dem", "file": "dem.tif", "resolution": 50.0})
+        synthetic.write_json(first / "model.json", content)
+    averaged = {"name": "dem", "resampling": "average"}
+    second = derived_on(finished, folder, averaged, slope={"unit": "degree"})
     _, proposed = propose(workspace, "--model", first, "--model", second)
     rasters = proposed["dataset_description"]["rasters"]
     assert [r["name"] for r in rasters] == ["dem", "slope", "speed"]
