@@ -50,8 +50,8 @@ def check_jobs(jobs: int | None) -> None:
         raise ValueError(message)
 
 
-class AskedToEndError(BaseException):
-    """SIGTERM asked this process, which does tasks, to end: nothing else stops that."""
+class AskedToEndError(SystemExit):
+    """SIGTERM asked this process, which does tasks, to end: it does, without a word."""
 
 
 class _Opening:
@@ -278,8 +278,6 @@ def _serve(
     signal.signal(signal.SIGTERM, _ask_to_end)
     try:
         _serve_until_the_end(connection, work, given)
-    except AskedToEndError:
-        sys.exit(1)
     finally:
         # it ends: libraries that put away what is theirs shall not be broken off. (With
         # SIG_IGN Python would complain of a signal that it has just noted.)
@@ -287,7 +285,7 @@ def _serve(
 
 
 def _ask_to_end(*_: object) -> None:
-    raise AskedToEndError
+    raise AskedToEndError(1)
 
 
 def _serve_until_the_end(
@@ -302,7 +300,7 @@ def _serve_until_the_end(
             try:
                 answer = work(*given, task)
             except StoppedError as error:  # by a signal, which a training heeds itself
-                raise AskedToEndError from error
+                raise AskedToEndError(1) from error
             except Exception as error:  # whatever it is, it is for the other process
                 answer = Failure.of(error)
             connection.send(answer)
