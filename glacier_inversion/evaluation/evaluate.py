@@ -22,7 +22,7 @@ from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.executors import check_jobs
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.state_files import to_state
-from glacier_inversion.training.model.calibration import OutputCalibration
+from glacier_inversion.training.model.calibration import Calibration
 from glacier_inversion.training.model.calibration_file import (
     CALIBRATION,
     read_calibration,
@@ -132,22 +132,31 @@ def evaluate(
         jobs=n_jobs,
     )
     with scoring as scored:
-        calibrations = _read_calibrations(scored.ensemble)
+        calibration = _find_calibration(scored.ensemble)
+        calibrations = {} if calibration is None else calibration.outputs
         for output, of_output in scored.scores.items():
             if of_output["kind"] == REGRESSION.name:
                 of_output["uncertainty"] = score_calibration(
                     scored.pixels[output], calibrations.get(output)
                 )
-        return write_evaluation(experiment, workspace, scored)
+        return write_evaluation(experiment, workspace, scored, calibration)
 
 
 def write_evaluation(
-    experiment: Experiment, workspace: Workspace, scored: SplitScores
+    experiment: Experiment,
+    workspace: Workspace,
+    scored: SplitScores,
+    calibration: Calibration | None = None,
 ) -> EvaluationReport:
     """
     Write numbers and points into evaluations/MODEL/SPLIT, all of them or none.
 
     Within the block of `scoring_split`, which holds that folder.
+
+    Parameters
+    ----------
+    calibration : Calibration, optional
+        The model's, where what it says of these features was scored.
 
     Raises
     ------
@@ -159,6 +168,7 @@ def write_evaluation(
         "model": name,
         "model_identity": ensemble.model.identity,
         "model_sha256": ensemble.digest,
+        "calibration_sha256": None if calibration is None else calibration.digest,
         "split": scored.split,
         "features": scored.features,
         "maybe_seen": scored.maybe_seen,
@@ -181,13 +191,13 @@ def write_evaluation(
     return EvaluationReport(written, metrics, scored.pixels, scored.failures)
 
 
-def _read_calibrations(ensemble: Ensemble) -> dict[str, OutputCalibration]:
-    """Return how far a model errs, by output; nothing where it is not calibrated."""
+def _find_calibration(ensemble: Ensemble) -> Calibration | None:
+    """Return how far a model errs; None where that is not known, or cannot be read."""
     if not (ensemble.folder / CALIBRATION).exists():
-        return {}
+        return None
     identity, n_members = ensemble.model.identity, len(ensemble.seeds)
     try:
-        return read_calibration(ensemble.folder, identity, n_members).outputs
+        return read_calibration(ensemble.folder, identity, n_members)
     except ModelError as error:
         logger.warning("%s It is left aside", error)
-        return {}
+        return None

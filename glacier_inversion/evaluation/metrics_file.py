@@ -171,6 +171,9 @@ class Metrics(_Part):
     model_sha256 : str or None
         As `Ensemble.digest`: it differs where weights do. None of a cross-validation,
         which is of other networks.
+    calibration_sha256 : str or None
+        As `Calibration.digest`: whose intervals were scored. None where these features
+        were calibrated themselves, each by the others; and in earlier files.
     folds : list of FoldFeatures
         Of a cross-validation.
     maybe_seen : list of str
@@ -180,6 +183,7 @@ class Metrics(_Part):
 
     model_identity: str | None = None
     model_sha256: str | None = None
+    calibration_sha256: str | None = None
     folds: list[FoldFeatures] = []
     split: str
     features: list[str]

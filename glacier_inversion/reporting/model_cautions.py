@@ -32,7 +32,8 @@ def of_files(sources: Sources) -> Iterator[Caution]:
 
 
 def _of_earlier_models(sources: Sources) -> Iterator[Caution]:
-    """Say which errors are, or may be, those of another model."""
+    """Say which errors are, or may be, those of another model or calibration."""
+    digest = None if sources.calibration is None else sources.calibration.digest
     for name, found in sources.evaluations.items():
         command = sources.advise(_command(name))
         if found.of_model is OfModel.NO:
@@ -53,6 +54,14 @@ def _of_earlier_models(sources: Sources) -> Iterator[Caution]:
             yield Caution(
                 f"The check {name!r} is of {count(n_networks, 'network')}",
                 f"The model has {len(sources.seeds)} now, so its errors may be others.",
+                f"{command} again.",
+            )
+        elif digest and found.metrics.calibration_sha256 not in (None, digest):
+            yield Caution(
+                f"The check {name!r} is of intervals of an earlier calibration",
+                "The model was calibrated anew since. What this check says of "
+                "calibrated intervals is not of those that the maps and volumes show "
+                "if they are drawn now. Its errors are those of the model.",
                 f"{command} again.",
             )
 

@@ -13,6 +13,7 @@ import rasterio
 from glacier_inversion import Workspace, evaluate, load_experiment
 from glacier_inversion.evaluation.metrics import REGRESSION, measure
 from tests import synthetic
+from tests.drawing.helpers import calibrate
 from tests.helpers import copy_of, read_all
 
 
@@ -76,6 +77,22 @@ def test_the_model_is_identified_as_by_its_maps(evaluated, tmp_path):
     second = json.loads(path.read_text())
     assert second["model_sha256"] != digest
     assert second["model_identity"] == first["model_identity"]
+
+
+def test_the_calibration_that_was_scored_is_named(evaluated, tmp_path):
+    "So that a later one is told from it."
+    run = copy_of(evaluated, tmp_path / "calibrated")
+    path = run.root / "models/small/calibration.json"
+    path.unlink(missing_ok=True)
+    assert run("evaluate", "--split", "train").exit_code == 0
+    assert metrics_of(run, "train")["calibration_sha256"] is None
+    for a in (4.0, 40.0):
+        calibrate(run, a=a)
+        assert run("evaluate", "--split", "train").exit_code == 0
+        metrics = metrics_of(run, "train")
+        assert metrics["calibration_sha256"] == json.loads(path.read_text())["sha256"]
+        uncertainty = metrics["outputs"]["thickness"]["uncertainty"]
+        assert "calibrated" in uncertainty
 
 
 def test_simpler_methods_stand_beside_it(evaluated):

@@ -280,7 +280,7 @@ def test_maps_and_volumes_of_an_earlier_calibration(
         dataset = open_dataset(experiment, workspace)
         return read_sources(experiment, workspace, dataset, "small")
 
-    assert "earlier calibration" not in said(read())
+    assert "uncertainty of an earlier calibration" not in said(read())
     calibrate(run, covariogram=covariogram, a=40.0)
     if version == "earlier":
         forget_records(run)
@@ -307,6 +307,24 @@ def test_a_check_beside_a_calibration_by_validation_has_its_own(sources):
     sources.calibration = replace(sources.calibration, source="validation")
     assert text in said(sources)
     del sources.evaluations["crossval"]
+    assert text not in said(sources)
+
+
+def test_a_check_of_an_earlier_calibration(sources):
+    "Its errors are told as they are; its intervals are not those of the maps."
+    own = sources.evaluations["crossval"]
+    sources.evaluations["test"] = replace(own, metrics=own.metrics.model_copy())
+    metrics, text = sources.evaluations["test"].metrics, "intervals of an earlier"
+    for digest, is_said in (
+        (None, False),
+        (sources.calibration.digest, False),
+        ("0f" * 32, True),
+    ):
+        metrics.calibration_sha256 = digest
+        assert (text in said(sources)) == is_said
+    assert "The check 'test' is of intervals of an earlier" in said(sources)
+    assert "Run 'ginv evaluate' again." in said(sources)
+    sources.calibration = None
     assert text not in said(sources)
 
 
