@@ -47,18 +47,20 @@ def open_models(
     description = experiment.drawing_description
     # of a blend it is the calibration of the blend that is needed
     asked = description.statistics if description.blend is None else []
-    own = experiment.model_name if isinstance(experiment, Experiment) else None
+    own = None
+    if isinstance(experiment, Experiment):
+        own = workspace.model(experiment.model_name)
     found: dict[str, Model] = {}
     for name in description.models:
         folder = workspace.model_to_read(name)
-        if name == own and not (folder / "model.json").exists():
+        if folder == own and not (folder / "model.json").exists():
             if isinstance(experiment, Experiment):
                 problems += find_noise_problems(folder, experiment, asked)
             continue
         try:
             model = read_model(folder)
             problems += find_unusable_members(folder, model)
-            if name != own:
+            if folder != own:
                 check_serves(experiment.dataset_description, model.experiment)
                 warnings += find_other_sources(
                     folder.name, model, experiment.dataset_description, units

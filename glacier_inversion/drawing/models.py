@@ -191,7 +191,7 @@ def open_ensemble(
         units = {o: model.units.get(o) for o in outputs}
         units |= {raster: unit for raster, unit in dataset.units.items() if unit}
         problems += find_bed_problems(bed, f"the model {name!r}", outputs, units)
-    _warn_of_changes(experiment, ensemble, dataset)
+    _warn_of_changes(experiment, ensemble, dataset, workspace)
     if not ensemble.seeds:
         problems.append(
             f"{folder}: has no finished member. Must have one at least. Run 'ginv "
@@ -244,11 +244,16 @@ def _check_built(dataset: BuiltDataset, model: Model) -> None:
 
 
 def _warn_of_changes(
-    experiment: Experiment | Application, ensemble: Ensemble, dataset: BuiltDataset
+    experiment: Experiment | Application,
+    ensemble: Ensemble,
+    dataset: BuiltDataset,
+    workspace: Workspace,
 ) -> None:
     """Say what is not as it was when a model was trained."""
     model = ensemble.model
-    if isinstance(experiment, Application) or ensemble.name != experiment.model_name:
+    if isinstance(experiment, Application) or ensemble.folder != workspace.model(
+        experiment.model_name
+    ):
         description = experiment.dataset_description
         for warning in find_other_sources(
             ensemble.name, model, description, dataset.units

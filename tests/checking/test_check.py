@@ -141,6 +141,26 @@ def test_sources_of_another_model_are_compared(finished, tmp_path):
     assert told == ["other: differs from training: speed: resampling default → nearest"]
 
 
+def test_a_model_of_the_same_name_elsewhere_is_another_one(finished, tmp_path):
+    "For check as for draw; and the own one is so by its path, too."
+    run = copy_of(finished, tmp_path)
+    shutil.copytree(tmp_path / "models/small", tmp_path / "elsewhere/small")
+    run.raw["dataset_description"]["rasters"][0]["resampling"] = "nearest"
+    told = "small: differs from training: slope: resampling default → nearest"
+    for place, is_other in (("elsewhere/small", True), ("models/small", False)):
+        run.raw["drawing_description"]["models"] = [place]
+        run.write()
+        # training would be refused: the own one has another input now
+        warnings = report_of(run, exit_code=None)["warnings"]
+        assert (told in warnings) == is_other, warnings
+        assert run("build-dataset").exit_code == 0
+        result = run("draw")
+        assert result.exit_code == 0, result.output
+        assert (told in result.stderr) == is_other
+        changed = "small: was trained with other values of: dataset.inputs.slope"
+        assert (changed in result.stderr) != is_other
+
+
 def test_a_small_buffer_is_a_warning(run):
     "In the words of the build."
     run.raw["dataset_description"]["buffer_distance"] = 100.0
