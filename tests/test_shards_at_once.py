@@ -319,7 +319,7 @@ def test_folds_are_of_shards_or_of_one_command(finished, tmp_path):
 def test_a_training_in_which_none_learns_has_ended(
     finished, tmp_path, monkeypatch, command
 ):
-    "So it begins anew, as the message advises."
+    "So it begins anew, as the message advises; until then it says why again."
     run = copy_of(finished, tmp_path)
     run.raw.update(epochs=1, seeds_number=1)
     run.write()
@@ -332,6 +332,9 @@ def test_a_training_in_which_none_learns_has_ended(
     with monkeypatch.context() as patch:
         patch.setattr(stacked, "Training", fail)
         assert "none of the members learns" in run(*options).stderr
+    again = run(*(option for option in options if option != "--overwrite"))
+    assert "none of the members learns" in again.stderr
+    assert "its loss is not finite" in again.stderr
     ended = run(*options)
     assert ended.exit_code == 0, ended.output
 

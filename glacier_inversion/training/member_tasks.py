@@ -29,7 +29,7 @@ from glacier_inversion.training.ensemble_folder import (
     tell_of_kept,
 )
 from glacier_inversion.training.model.logs import Log
-from glacier_inversion.training.model.members import member_state
+from glacier_inversion.training.model.members import member_state, read_failure
 from glacier_inversion.training.network.devices import open_device, watching_gpu
 from glacier_inversion.training.samples_on_disk import (
     SAMPLES,
@@ -215,7 +215,8 @@ def train_one(
     Returns
     -------
     result : dict
-        With a "failure", which says why, where the member does not learn.
+        With a "failure", which says why, where the member does not learn, or did not
+        in an earlier run.
 
     Raises
     ------
@@ -223,7 +224,9 @@ def train_one(
         A signal stopped it, between two steps; it goes on from its checkpoint.
     """
     member = member_path(folder, seed)
-    if has_ended(member):
+    if (state := member_state(member)) == "failed":
+        return {"failure": read_failure(member)}
+    if state == "finished":
         return {}
     opened, ending = open_device(device), _Ending()
     with watching_gpu(_NEED), heeding_signals() as stop:
