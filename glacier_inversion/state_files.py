@@ -24,6 +24,28 @@ def digest_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def with_digest(content: dict[str, Any]) -> dict[str, Any]:
+    """Return content with its digest, by which it is known that nobody edited it."""
+    return {**content, "sha256": digest_of(content)}
+
+
+def check_digest(content: dict[str, Any]) -> None:
+    """
+    Check that what was read of a file is what was written, `with_digest`.
+
+    Files of versions that wrote none are taken as they are.
+
+    Raises
+    ------
+    ValueError
+        It was changed.
+    """
+    said = {k: v for k, v in content.items() if k not in ("format", "sha256")}
+    if "sha256" in content and content["sha256"] != digest_of(said):
+        message = "it was changed since it was written"
+        raise ValueError(message)
+
+
 def write_state(path: Path, content: dict[str, Any], number: int) -> None:
     """Write *content* and the *number* of its format, whole or not at all."""
     write_bytes(path, to_state(content, number))

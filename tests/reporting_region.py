@@ -84,6 +84,7 @@ def _write_dataset(run, outlines, grids) -> None:
         }
         for name, outline in outlines.items()
     ]
+    del summary["sha256"]
     (folder / "summary.json").write_text(json.dumps(summary))
     table = geopandas.GeoDataFrame(
         {"feature": [*outlines]}, geometry=[*outlines.values()], crs=synthetic.EPSG

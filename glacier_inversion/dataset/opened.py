@@ -28,7 +28,7 @@ from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.experiment.sections import Variable
 from glacier_inversion.geodata.archives import file_of
-from glacier_inversion.geodata.geotiffs import read_tile
+from glacier_inversion.geodata.geotiffs import gdal_ready, read_tile
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import Grid
 from glacier_inversion.patches.tiles import Tiles, digest, digest_all
@@ -164,13 +164,14 @@ class BuiltDataset:
         grid = self.grid(feature, experiment.finest_resolution)
         rows, cols = rows or slice(0, grid.n_rows), cols or slice(0, grid.n_cols)
         part = grid.window(rows, cols)
-        inputs = {
-            variable.name: self._read(experiment, feature, variable, rows, cols)
-            for variable in experiment.inputs
-        }
         targets = {}
-        if with_targets:
-            targets = self.read_targets(experiment, feature, rows, cols)
+        with gdal_ready():
+            inputs = {
+                variable.name: self._read(experiment, feature, variable, rows, cols)
+                for variable in experiment.inputs
+            }
+            if with_targets:
+                targets = self.read_targets(experiment, feature, rows, cols)
         return Tiles(feature, self.splits.get(feature), part, inputs, targets)
 
     def read_targets(
@@ -198,7 +199,7 @@ class BuiltDataset:
         Raises
         ------
         DatasetError
-            A tile is missing, elsewhere or damaged.
+            A tile is missing or damaged.
         """
         for name in rasters:
             path = tile_path(self.folder, feature, name)
@@ -214,7 +215,7 @@ class BuiltDataset:
         Raises
         ------
         DatasetError
-            Tiles are missing, elsewhere or damaged, all of them named.
+            Tiles are missing or damaged, all of them named.
         """
         damaged, names = [], list(dict.fromkeys(rasters))
         for feature in features:

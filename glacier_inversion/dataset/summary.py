@@ -16,7 +16,13 @@ from glacier_inversion.experiment.values import FolderName, Length
 from glacier_inversion.geodata.warping import Warping
 from glacier_inversion.grid import MOST_PIXELS, Bounds
 from glacier_inversion.json_files import write_path
-from glacier_inversion.state_files import NewerFileError, read_state, write_state
+from glacier_inversion.state_files import (
+    NewerFileError,
+    check_digest,
+    read_state,
+    with_digest,
+    write_state,
+)
 
 SUMMARY = "summary.json"
 _FORMAT = 2  # 1 had no number, and a split in each row
@@ -119,8 +125,8 @@ class Summary(_Part):
 
 
 def write_summary(folder: Path, content: dict[str, Any]) -> None:
-    """Write summary.json, which says that the dataset is complete."""
-    write_state(folder / SUMMARY, content, _FORMAT)
+    """Write summary.json, which says that the dataset is complete, with its digest."""
+    write_state(folder / SUMMARY, with_digest(content), _FORMAT)
 
 
 def refuse_newer(folder: Path) -> None:
@@ -145,7 +151,9 @@ def read_summary(folder: Path) -> Summary:
                 "build-dataset', which moves the tiles and keeps all that are right."
             )
             raise DatasetError(message)
-        return Summary.model_validate(content)
+        summary = Summary.model_validate(content)
+        check_digest(content)
+        return summary
     except FileNotFoundError as error:
         has, cause = "no summary.json", error
     except ValidationError as error:

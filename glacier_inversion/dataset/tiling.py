@@ -14,22 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from glacier_inversion.dataset.checked_tiles import digest_pixels
 from glacier_inversion.dataset.large_tiles import LaidAside
 from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.dataset.rasters import Rasters, turned_with
 from glacier_inversion.errors import RasterError
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.files import write_bytes
-from glacier_inversion.geodata.geotiffs import gdal_ready
+from glacier_inversion.geodata.geotiffs import gdal_ready, opened_pixels
 from glacier_inversion.geodata.open_rasters import reading_many
 from glacier_inversion.geodata.tile_files import (
     holding_aside,
-    opened_pixels,
     write_strips,
     write_tile,
 )
 from glacier_inversion.grid import Bounds, Grid
-from glacier_inversion.patches.tiles import digest, digest_strips
+from glacier_inversion.patches.tiles import digest
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.attempts import Result
 from glacier_inversion.sharing.job import Job
@@ -258,12 +258,7 @@ def _look_at(path: Path, grid: Grid, fingerprint: str) -> tuple[dict[str, str], 
             tags = src.tags()
             if tags.get("GINV_FINGERPRINT") != fingerprint or src.shape != grid.shape:
                 return tags, False
-            cols = 0, grid.n_cols
-            summed = digest_strips(
-                src.read(1, window=((rows.start, rows.stop), cols))
-                for rows in grid.strips()
-            )
-        is_whole = summed == tags.get("GINV_SHA256")
+            is_whole = digest_pixels(src, grid) == tags.get("GINV_SHA256")
         if "GINV_POINTS" in tags:
             table = points_path(path).read_bytes()
             is_whole &= hashlib.sha256(table).hexdigest() == tags["GINV_POINTS"]

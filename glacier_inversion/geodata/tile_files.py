@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,9 @@ from glacier_inversion.files import (
     write_bytes,
 )
 from glacier_inversion.geodata.geotiffs import (
-    failing_at,
     gdal_ready,
     geotiff_writer,
-    grid_of,
-    open_raster,
     opened,
-    opened_tile,
 )
 from glacier_inversion.geodata.layouts import STRIP_ROWS, tile_profile
 from glacier_inversion.grid import Grid
@@ -35,8 +31,6 @@ from glacier_inversion.grid import Grid
 _MADE_IN_MEMORY = 2**24  # bytes
 _NEEDED = 5  # times the pixels: GDAL's blocks, and what grows by a half as it is full
 _NEEDED_AT_LEAST = 2**25  # bytes
-# What GDAL need not find out: where a file lies takes three quarters of its opening.
-_PIXELS_ALONE = {"driver": "GTiff", "sharing": False, "GEOREF_SOURCES": "NONE"}
 
 
 def write_tile(
@@ -130,15 +124,6 @@ def holding_aside(path: Path) -> Iterator[BinaryIO]:
         raise unwritable(path, error) from error
 
 
-def read_on(path: Path, grid: Grid) -> NDArray[np.float32] | None:
-    """Return all values of a tile, opened once; None if it lies on another grid."""
-    with opened_tile(path) as src:
-        if grid_of(src) != grid:  # it may say that it has any number of pixels
-            return None
-        values: NDArray[np.float32] = src.read(1)
-        return values
-
-
 def read_tags(path: Path) -> dict[str, str]:
     """Return the tags of a GeoTIFF, empty where it is missing or broken."""
     try:
@@ -147,10 +132,3 @@ def read_tags(path: Path) -> dict[str, str]:
             return tags
     except RasterError:
         return {}
-
-
-@contextmanager
-def opened_pixels(path: Path) -> Iterator[Any]:
-    """Open a GeoTIFF of ours for its tags and pixels, not for where it lies."""
-    with failing_at(path), open_raster(path, **_PIXELS_ALONE) as src:
-        yield src

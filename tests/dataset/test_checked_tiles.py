@@ -37,7 +37,7 @@ def test_tiles_that_were_checked_are_read_by_window(run, held, monkeypatch):
 
 @pytest.mark.parametrize("held", [0, 2**20])
 def test_tiles_are_checked_before_they_are_used(run, held, monkeypatch):
-    "Other pixels, and other places."
+    "Cut off, of another feature, or with other values."
     monkeypatch.setattr(checked_tiles, "_MOST_HELD", held)
     build(run)
     path = run.root / "datasets/region/west/slope.tif"
@@ -53,3 +53,18 @@ def test_tiles_are_checked_before_they_are_used(run, held, monkeypatch):
         dst.write(dst.read(1) + 1, 1)
     with pytest.raises(DatasetError, match=r"slope\.tif: is missing or damaged"):
         reader.check_tiles("west", ["slope"])
+
+
+@pytest.mark.parametrize("held", [0, 2**20])
+def test_a_tile_with_another_place_in_its_file_is_used(run, held, monkeypatch):
+    "The dataset says where it lies; so does a build, which keeps the tile."
+    monkeypatch.setattr(checked_tiles, "_MOST_HELD", held)
+    build(run)
+    path = run.root / "datasets/region/west/slope.tif"
+    with rasterio.open(path, "r+") as dst:
+        dst.transform = rasterio.Affine.translation(1e4, 0) @ dst.transform
+    edited = path.read_bytes()
+    build(run)
+    assert path.read_bytes() == edited
+    reader = open_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    reader.check_tiles("west", ["slope"])

@@ -23,7 +23,7 @@ def earlier(run):
     before = tiles(run)
     folder = run.root / "datasets/region"
     content = json.loads((folder / "summary.json").read_text())
-    del content["format"]
+    del content["format"], content["sha256"]
     splits = {p["id"]: p["train"] for p, _ in synthetic.FEATURES}
     for row in content["features"]:
         row["split"] = ["train", "validation", "test"][splits[row["feature"]]]

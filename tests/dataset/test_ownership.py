@@ -98,6 +98,7 @@ def test_features_that_are_left_out_keep_their_targets_to_themselves(run, broken
     if broken:
         summary_file = run.root / "datasets/region/summary.json"
         content = summary(run)
+        del content["sha256"]  # as an earlier version wrote it
         content["features"] = [
             r for r in content["features"] if r["feature"] != "south"
         ]

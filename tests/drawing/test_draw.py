@@ -282,25 +282,11 @@ def test_a_model_that_lost_a_normalisation_is_refused(finished, tmp_path):
     assert "train anew" in result.output
 
 
-def other_values(path):
-    """Change a tile in place, as another program would."""
-    with rasterio.open(path, "r+") as dst:
-        dst.write(dst.read(1)[::-1], 1)
-
-
-def another_place(path):
-    """Move a tile."""
-    with rasterio.open(path, "r+") as dst:
-        dst.transform = rasterio.Affine.translation(0.5, 0) @ dst.transform
-
-
-@pytest.mark.parametrize("change", [other_values, another_place])
-def test_tiles_that_are_not_those_that_were_built_are_not_drawn(
-    finished, tmp_path, change
-):
+def test_tiles_that_are_not_those_that_were_built_are_not_drawn(finished, tmp_path):
     "Maps are read from windows of tiles, so these are looked at first."
     run = copy_of(finished, tmp_path)
-    change(run.root / "datasets/region/south/slope.tif")
+    with rasterio.open(run.root / "datasets/region/south/slope.tif", "r+") as dst:
+        dst.write(dst.read(1)[::-1], 1)
     before = (run.root / "drawings/small/south/thickness_mean.tif").read_bytes()
     result = run("draw")
     assert result.exit_code == 3
@@ -318,8 +304,9 @@ def test_bounds_that_were_edited_are_not_drawn(finished, tmp_path):
         row["bounds"] = [side + 0.5 for side in row["bounds"]]
     synthetic.write_json(path, content)
     result = run("draw")
-    assert result.exit_code == 3
-    assert "is missing or damaged" in result.stderr
+    assert result.exit_code == 1
+    said = "has a broken summary.json (it was changed since it was written)"
+    assert said in result.stderr
 
 
 def test_statistics_of_the_map_that_was_there_are_forgotten(finished, tmp_path):

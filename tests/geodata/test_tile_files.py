@@ -8,8 +8,9 @@ import pytest
 import rasterio
 
 from glacier_inversion.geodata import tile_files
+from glacier_inversion.geodata.geotiffs import opened_pixels
 from glacier_inversion.geodata.layouts import tile_profile
-from glacier_inversion.geodata.tile_files import opened_pixels, write_tile
+from glacier_inversion.geodata.tile_files import write_tile
 from glacier_inversion.grid import Grid
 from tests.synthetic import EPSG
 

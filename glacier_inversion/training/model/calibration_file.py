@@ -9,8 +9,9 @@ from typing import Any, get_args
 from glacier_inversion.errors import ModelError
 from glacier_inversion.state_files import (
     NewerFileError,
-    digest_of,
+    check_digest,
     read_state,
+    with_digest,
     write_state,
 )
 from glacier_inversion.training.model.calibration import (
@@ -37,8 +38,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
     WorkspaceError
         It cannot be written.
     """
-    content = {**calibration.to_json(), "sha256": calibration.digest}
-    write_state(folder / CALIBRATION, content, _FORMAT)
+    write_state(folder / CALIBRATION, with_digest(calibration.to_json()), _FORMAT)
 
 
 def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration:
@@ -72,10 +72,7 @@ def read_calibration(folder: Path, identity: str, n_members: int) -> Calibration
         raise ModelError(message)
     try:
         content = read_state(path, _FORMAT)
-        said = {k: v for k, v in content.items() if k not in ("format", "sha256")}
-        if content.get("sha256", digest_of(said)) != digest_of(said):  # earlier: none
-            message = "it was changed since it was written"
-            raise ValueError(message)
+        check_digest(content)
         if content["source"] not in get_args(Source):
             message = f"its source is {content['source']!r}"
             raise ValueError(message)
