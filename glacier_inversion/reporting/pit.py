@@ -6,21 +6,25 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtri, owens_t
 
 from glacier_inversion.reporting.quantities import percent
 
 _ABOUT_RIGHT = 1.25  # of the size of errors to that said: less, or its inverse, is fine
 _SLOPE = 0.05  # of the mean from the middle: a bias of 0.18 times the error said
+_TOO_FAR = 0.3  # of the mean from the middle: most values are near one end then
 
 
 def tell_pit(shares: Sequence[float]) -> str:
     """
     Say whether intervals are too wide or too narrow, and predictions too high or low.
 
-    From the mean and the variance of the histogram. Of normal errors whose size is *r*
-    times that said the variance is arcsin(r^2 / (1 + r^2)) / (2 pi): 1/12, that of a
-    flat histogram, where r is 1. One that is not flat may have its mean and variance,
-    so what the parts hold is said then, and not that it is flat.
+    From the mean and the variance of the histogram, as those of normal errors would be.
+    A bias makes the variance less, so it is taken into account; where it is so large
+    that most values are near one end, nothing is said of the intervals. A histogram
+    that is not flat may have the mean and variance of one that is, so what the parts
+    hold is said then, and not that it is flat.
 
     Parameters
     ----------
@@ -40,7 +44,8 @@ def tell_pit(shares: Sequence[float]) -> str:
     parts = np.asarray(shares) / np.sum(shares)
     mean = float(parts @ centres)
     variance = float(parts @ (centres - mean) ** 2) + 1 / (12 * len(parts) ** 2)
-    ratio = _size_of_errors(variance)
+    off = abs(mean - 0.5)
+    ratio = _size_of_errors(mean, variance) if off <= _TOO_FAR else 1.0
     said = []
     if ratio > _ABOUT_RIGHT:
         said.append(
@@ -48,11 +53,12 @@ def tell_pit(shares: Sequence[float]) -> str:
             "should, so intervals are too narrow"
         )
     elif ratio < 1 / _ABOUT_RIGHT:
+        where = "in the middle" if off <= _SLOPE else "beside the middle"
         said.append(
-            "it is high in the middle: measured values lie there more often than they "
+            f"it is high {where}: measured values lie there more often than they "
             "should, so intervals are too wide"
         )
-    if abs(mean - 0.5) > _SLOPE:
+    if off > _SLOPE:
         if mean > 0.5:
             said.append(
                 "it rises from left to right: measured values lie high in what was "
@@ -63,6 +69,8 @@ def tell_pit(shares: Sequence[float]) -> str:
                 "it falls from left to right: measured values lie low in what was "
                 "predicted, so predictions are too high"
             )
+    if off > _TOO_FAR:
+        said.append("most lie near one end, which hides how wide intervals should be")
     if not said:
         low, high = percent(parts.min()), percent(parts.max())
         held = (
@@ -73,12 +81,21 @@ def tell_pit(shares: Sequence[float]) -> str:
     return "; ".join(said) + "."
 
 
-def _size_of_errors(variance: float) -> float:
+def _size_of_errors(mean: float, variance: float) -> float:
     """
-    Return the size of normal errors, relative to that said, from a variance of PIT.
+    Return the size of normal errors, relative to that said, from mean and variance.
 
-    >>> round(_size_of_errors(1 / 12), 9)
+    Of errors of size *r* and any bias, a PIT of mean *m* has the variance
+    m (1 - m) - 2 T(h, a), where T is Owen's function, m = Phi(h), and
+    a^2 = 1 / (1 + 2 r^2).
+
+    >>> round(_size_of_errors(0.5, 1 / 12), 9)
     1.0
     """
-    share = math.sin(2 * math.pi * min(variance, 0.25))
-    return math.sqrt(share / (1 - share)) if share < 1 else math.inf
+    height, left = ndtri(mean), (mean * (1 - mean) - variance) / 2
+    if left <= 0:
+        return math.inf
+    if left >= owens_t(height, 1.0):
+        return 0.0
+    a = brentq(lambda a: float(owens_t(height, a)) - left, 0.0, 1.0)
+    return math.sqrt((1 / a**2 - 1) / 2)

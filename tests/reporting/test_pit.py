@@ -35,6 +35,24 @@ def test_widths_and_biases_are_told_apart(size, bias, said, not_said):
     assert not any(words in text for words in not_said)
 
 
+@pytest.mark.parametrize("bias", [0.75, -1.0])
+def test_a_bias_is_not_taken_for_intervals_that_are_too_wide(bias):
+    "Though it makes a histogram narrower."
+    assert "too wide" not in tell_pit(histogram(1.0, bias))
+    assert "too narrow" in tell_pit(histogram(2.0, 2 * bias))
+    assert "beside the middle" in tell_pit(histogram(0.5, bias / 2))
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_of_a_large_bias_nothing_is_said_but_that(size, sign):
+    "Ten parts do not tell how wide intervals should be where one holds most."
+    text = tell_pit(histogram(size, sign * 4.0))
+    assert f"predictions are too {'low' if sign > 0 else 'high'}" in text
+    assert "hides how wide" in text
+    assert not any(words in text for words in ("too wide", "too narrow"))
+
+
 def test_what_is_not_flat_is_not_called_flat():
     "Though its mean and its width are as they should be; its parts are told."
     text = tell_pit([0.08, 0.13, 0.15, 0.09, 0.04, 0.04, 0.09, 0.15, 0.13, 0.1])
