@@ -66,12 +66,19 @@ def _of_checks(sources: Sources, output: str) -> Iterator[Caution]:
             advise_checking(sources),
         )
     scores = sources.scores(output)[best]
-    if scores.n_features < LEAST_FEATURES:
+    few = count(scores.n_features, "feature")
+    remedy = advise_more(sources, output, best)
+    if scores.n_groups is not None:  # each of which counts as one in intervals
+        few += f" in {count(scores.n_groups, 'group')}"
+        if scores.n_features >= LEAST_FEATURES:
+            run = sources.advise("ginv crossval")
+            remedy = f"{run} by a column of more groups, or by none."
+    if min(scores.n_features, scores.n_groups or scores.n_features) < LEAST_FEATURES:
         yield Caution(
-            f"{output}: checked on {count(scores.n_features, 'feature')} only",
+            f"{output}: checked on {few} only",
             "Glaciers differ, and so do the errors on them. So few cannot tell how "
             "much, and there are no intervals for the errors.",
-            advise_more(sources, output, best),
+            remedy,
         )
     missed = scores.n_known - scores.n_predicted
     if missed:

@@ -76,6 +76,17 @@ def test_a_check_of_a_few_features(sources):
     assert "checked on 3 features only" in said(sources)
 
 
+def test_a_check_of_a_few_groups(sources):
+    "They give no intervals either, however many features they have."
+    scores = scores_of(sources)
+    scores.n_features, scores.n_groups = 8, 3
+    text = said(sources)
+    assert "checked on 8 features in 3 groups only" in text
+    assert "Run 'ginv crossval' by a column of more groups, or by none." in text
+    scores.n_groups = 4
+    assert "checked on" not in said(sources)
+
+
 def test_pixels_that_could_not_be_predicted(sources):
     scores = scores_of(sources)
     scores.n_known = scores.n_predicted + 7
