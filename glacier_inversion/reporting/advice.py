@@ -58,8 +58,11 @@ def find_crossval(
     Returns
     -------
     command : str or None
-        With the test features where it takes them; None where all are too few.
+        With the test features where it takes them; None where all are too few. Of a
+        model of an earlier version, which did not keep them, they may be enough.
     """
+    if sources.is_applied and sources.model.splits is None:
+        return _CROSSVAL
     n_others, n_test = (
         sum(len(_find_measured(sources, split, output)) for split in splits)
         for splits in (("train", "validation"), ("test",))

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from glacier_inversion.experiment.application import Application
 from glacier_inversion.reporting.advice import (
     advise_calibrating,
     advise_checking,
     advise_more,
     find_crossval,
 )
+from glacier_inversion.workspace import SPLITS
 
 
 def split(sources, **splits):
@@ -63,6 +65,19 @@ def test_features_without_measurements_do_not_count(sources):
     for row in sources.summary.features[:2]:
         row.rasters["thickness"].valid = 0.0
     assert find_crossval(sources, 4) is None
+
+
+def test_a_model_that_kept_no_splits_may_have_enough(sources):
+    "It is only applied here, and an earlier version has trained it."
+    sources.experiment = Application.model_construct()
+    sources.model = replace(sources.model, splits=None)
+    assert advise_checking(sources).endswith(
+        "with its experiment, run 'ginv crossval'."
+    )
+    sources.model = replace(sources.model, splits={key: ["west"] for key in SPLITS})
+    assert "ginv evaluate" in advise_checking(sources)
+    sources.model = replace(sources.model, splits={key: [] for key in SPLITS})
+    assert advise_checking(sources).startswith("Measure more glaciers")
 
 
 def test_a_calibration_takes_four_features(sources):
