@@ -167,6 +167,17 @@ def killed_in_writing(folder: Path, number: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class _AskedAsItGoes:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def asked_where_nothing_can_be_raised(number: int) -> int:
+    """Do a task; the process is asked to end while an object of it goes."""
+    _AskedAsItGoes()
+    return number
+
+
 def end_slowly(number: int) -> int:
     """Do a task; the process takes a second to end, and says that it has."""
     atexit.register(lambda: (time.sleep(1.0), sys.stderr.write("ended\n")))

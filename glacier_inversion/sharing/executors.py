@@ -64,6 +64,7 @@ class _Ready:
 
 _parent: Connection | None = None  # who gives tasks to this process, if it does any
 _n_side_by_side = 0  # those that do tasks, this one among them
+_was_asked_to_end = False  # which libraries may have swallowed
 
 
 def n_side_by_side() -> int:
@@ -276,6 +277,14 @@ def _serve(
     global _parent  # noqa: PLW0603  of the whole process
     _parent = connection
     signal.signal(signal.SIGTERM, _ask_to_end)
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        # raised where nothing can be, and so lost: it is raised again after the task
+        if not issubclass(unraisable.exc_type, AskedToEndError):
+            before(unraisable)
+
+    sys.unraisablehook = hook
     try:
         _serve_until_the_end(connection, work, given)
     finally:
@@ -285,6 +294,8 @@ def _serve(
 
 
 def _ask_to_end(*_: object) -> None:
+    global _was_asked_to_end  # noqa: PLW0603  of the whole process
+    _was_asked_to_end = True
     raise AskedToEndError(1)
 
 
@@ -303,4 +314,6 @@ def _serve_until_the_end(
                 raise AskedToEndError(1) from error
             except Exception as error:  # whatever it is, it is for the other process
                 answer = Failure.of(error)
+            if _was_asked_to_end:
+                raise AskedToEndError(1)
             connection.send(answer)

@@ -185,6 +185,27 @@ print(worker.process.exitcode)
     assert done.stdout == ("0\n" if way == "close" else "1\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_process_ends_though_a_library_swallows_that_it_was_asked():
+    "Without a traceback, and without going on to other tasks."
+    code = """
+from glacier_inversion.sharing.executors import _serve
+from glacier_inversion.sharing.processes import start_worker
+from tests.processes import asked_where_nothing_can_be_raised
+worker = start_worker(_serve, asked_where_nothing_can_be_raised, ())
+ready = worker.connection.recv()
+worker.connection.send((1, 3))
+assert worker.connection.poll(30)
+try:
+    print(worker.connection.recv())
+except EOFError:
+    worker.process.join(30)
+    print(worker.process.exitcode)
+"""
+    done = run_code(code)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 class Unsendable:
     """What no other process can make again."""
 
