@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.reporting.advice import find_crossval
 from glacier_inversion.reporting.caution import Caution
 from glacier_inversion.reporting.hole_causes import (
@@ -50,7 +51,7 @@ def of_drawing_models(sources: Sources, rows: Rows) -> Iterator[Caution]:
 def of_maps(sources: Sources, rows: Rows) -> Iterator[Caution]:
     """Yield what concerns the maps, and what they are made from."""
     yield from _of_drawings(sources, rows)
-    yield from _of_applicability(rows)
+    yield from _of_applicability(sources, rows)
     yield from _of_neighbours(sources)
     yield from _of_data(sources)
 
@@ -79,7 +80,7 @@ def _of_drawings(sources: Sources, rows: Rows) -> Iterator[Caution]:
         )
 
 
-def _of_applicability(rows: Rows) -> Iterator[Caution]:
+def _of_applicability(sources: Sources, rows: Rows) -> Iterator[Caution]:
     strange = sorted(
         (-row.applies_not, row.feature)
         for row in rows
@@ -87,12 +88,24 @@ def _of_applicability(rows: Rows) -> Iterator[Caution]:
     )
     if strange:
         told = names([f"{feature} ({percent(-share)})" for share, feature in strange])
+        are_shown = all(_shows_applicability(sources, f) for _, f in strange)
+        where = "their map shows them"
+        if not are_shown:
+            where = f"'ginv draw' of the statistic {APPLICABILITY!r} shows them"
         yield Caution(
             f"Large parts of {count(len(strange), 'feature')} unlike all training",
             "Share of the drawn pixels whose inputs are unlike anything in training: "
             f"{told}. What is predicted there, and the uncertainty, are guesses.",
-            "Do not use these pixels without other evidence: their map shows them.",
+            f"Do not use these pixels without other evidence: {where}.",
         )
+
+
+def _shows_applicability(sources: Sources, feature: str) -> bool:
+    """Tell whether a feature has a map of what is unlike training."""
+    return any(
+        sources.workspace.drawing(sources.name, feature, output, APPLICABILITY).exists()
+        for output in sources.outputs
+    )
 
 
 def _of_neighbours(sources: Sources) -> Iterator[Caution]:

@@ -339,13 +339,23 @@ def test_a_check_of_an_earlier_calibration(sources):
     assert text not in said(sources)
 
 
-def test_features_unlike_those_of_training(sources):
+def test_features_unlike_those_of_training(sources, tmp_path):
+    "A map shows where, if there is one."
+
     def change(rows):
         rows["east"].applies_not = 0.25
         rows["west"].applies_not = 0.01
 
     assert "Large parts of 1 feature unlike all training" in said(sources, change)
     assert "east (25 %)" in said(sources, change)
+    assert "'ginv draw' of the statistic 'applicability' shows them" in said(
+        sources, change
+    )
+    sources.workspace = Workspace(tmp_path)
+    path = sources.workspace.drawing("small", "east", "thickness", "applicability")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert "their map shows them" in said(sources, change)
 
 
 def test_features_beside_those_of_training(sources):
