@@ -12,9 +12,6 @@ from glacier_inversion.geodata.rasters import Source, open_source
 from glacier_inversion.json_files import write_path
 from glacier_inversion.workspace import Workspace
 
-# Which keep numbers as they are: in between there are none.
-_OF_CLASSES = ("nearest", "mode", "min", "max", "med", "q1", "q3")
-
 
 def open_sources(
     description: DatasetDescription, workspace: Workspace
@@ -113,7 +110,9 @@ def find_blurred_masks(
     for output in experiment.outputs:
         is_class = experiment.losses_name[output.name].endswith("binary_crossentropy")
         source = sources.get(output.name)
-        if not is_class or source is None or source.warping.method in _OF_CLASSES:
+        if not is_class or source is None:
+            continue
+        if source.warping.keeps_values(output.resolution):
             continue
         yield (
             f"outputs: {output.name} is a probability, and its raster, {source.path}, "

@@ -28,6 +28,8 @@ Pixels = NDArray[np.intp]
 _RADIUS = {"bilinear": 1, "cubic": 2, "cubic_spline": 2, "lanczos": 3}
 # At the centre of a pixel these give the pixel's own value.
 _INTERPOLATING = ("bilinear", "cubic", "lanczos")
+# These give the value of some pixel of the file: in between there are none.
+_OF_VALUES = ("nearest", "mode", "min", "max", "med", "q1", "q3")
 # GDAL widens a kernel only where pixels grow by more than this.
 _WIDENED_FROM = 1 / 0.95
 # Places this close, in pixels of the file, are one: the rounding of coordinates.
@@ -69,6 +71,22 @@ class Warping:
     def to_file(self) -> Transformer | None:
         """What takes (x, y) from the tiles' CRS to the file's; None if it is one."""
         return _to_file(self.epsg, self.crs_wkt)
+
+    def keeps_values(self, resolution: float) -> bool:
+        """
+        Tell whether a pixel of any tile has the value of a pixel of the file.
+
+        The edges of tiles are multiples of their resolution.
+        """
+        if self.method in _OF_VALUES:
+            return True
+        a, b, c, d, e, f = self.transform
+        edges = [c / resolution, f / resolution]
+        are_the_same = (a, b, d, e) == (resolution, 0, 0, -resolution) and all(
+            abs(edge - round(edge)) < _SAME for edge in edges
+        )
+        is_kept = are_the_same and self.to_file is None
+        return is_kept and self.method in (*_INTERPOLATING, "average")
 
     def places(self, x: Places, y: Places) -> tuple[Places, Places]:
         """

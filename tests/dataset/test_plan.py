@@ -83,8 +83,17 @@ def test_pictures_of_a_quantity_are_warned_of_once(run, caplog):
 
 
 @pytest.mark.parametrize("resampling", [None, "nearest"])
-def test_a_mask_that_is_interpolated_is_warned_of(run, caplog, resampling):
-    "What lies between 0 and 1 is learnt so, and scored as 0 or 1."
+@pytest.mark.parametrize("shift", [0.0, 7.0])
+def test_a_mask_that_is_interpolated_is_warned_of(run, caplog, resampling, shift):
+    """
+    What lies between 0 and 1 is learnt so, and scored as 0 or 1.
+
+    Not where its pixels are those of the tiles: nothing lies between them.
+    """
+    mask = np.random.default_rng(0).integers(0, 2, (70, 80))
+    path, resolution = run.root / "data/thickness.tif", 50.0
+    left, top = 419_950.0 + shift, 5_150_100.0
+    synthetic.write_raster(path, mask.astype("f4"), left, top, resolution)
     loss = "nan_binary_crossentropy"
     run.raw.update(losses_name={"thickness": loss}, metrics_name={})
     tail = run.raw["model_description"]["outputs"]["thickness"]["operations"]
@@ -94,7 +103,12 @@ def test_a_mask_that_is_interpolated_is_warned_of(run, caplog, resampling):
             raster["resampling"] = resampling
     build(run)
     said = "thickness is a probability, and its raster, " in caplog.text
-    assert said == (resampling is None)
+    is_blurred = False
+    for tile in (run.root / "datasets").rglob("thickness.tif"):
+        with rasterio.open(tile) as src:
+            values = src.read(1, masked=True).compressed()
+        is_blurred |= not np.isin(values[~np.isnan(values)], (0, 1)).all()
+    assert said == is_blurred == (resampling is None and shift > 0)
 
 
 def test_every_raster_that_cannot_be_used_is_named(run):
