@@ -13,7 +13,8 @@ _CROSSVAL, _WITH_TEST = "ginv crossval", "ginv crossval --all"
 def advise_checking(sources: Sources) -> str:
     """Say how to check predictions on features that were never seen."""
     command = find_crossval(sources)
-    has_test = bool(_find_measured(sources, "test"))
+    is_checked = "test" in sources.evaluations and not sources.is_earlier("test")
+    has_test = bool(_find_measured(sources, "test")) and not is_checked
     if command is not None:
         also = ", or 'ginv evaluate' for the test features" * has_test
         return f"{sources.advise(command)}{also}."

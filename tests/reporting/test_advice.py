@@ -11,6 +11,7 @@ from glacier_inversion.reporting.advice import (
     advise_more,
     find_crossval,
 )
+from glacier_inversion.reporting.checks import OfModel
 from glacier_inversion.workspace import SPLITS
 
 
@@ -43,10 +44,20 @@ def split(sources, **splits):
     ],
 )
 def test_a_check_takes_two_features(sources, splits, said):
+    sources.evaluations.clear()
     own = sources.model.experiment.model_copy(update={"criterion": "loss"})
     sources.model = replace(sources.model, experiment=own)
     split(sources, **splits)
     assert advise_checking(sources) == said
+
+
+def test_a_check_of_test_features_is_not_advised_again(sources):
+    "It says little where networks may have seen them; but that of another model is."
+    split(sources, train=["west", "east", "north-1"], test=["south"])
+    found = sources.evaluations["test"]
+    assert advise_checking(sources) == "Run 'ginv crossval'."
+    sources.evaluations["test"] = replace(found, of_model=OfModel.NO)
+    assert "ginv evaluate" in advise_checking(sources)
 
 
 def test_a_criterion_of_validation_takes_another(sources):
@@ -71,6 +82,7 @@ def test_a_model_that_kept_no_splits_may_have_enough(sources):
     "It is only applied here, and an earlier version has trained it."
     sources.experiment = Application.model_construct()
     sources.model = replace(sources.model, splits=None)
+    sources.evaluations.clear()
     assert advise_checking(sources).endswith(
         "with its experiment, run 'ginv crossval'."
     )
