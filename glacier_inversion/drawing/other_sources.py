@@ -124,6 +124,8 @@ def _find_changes(
 
 
 def _say(key: str, value: Any) -> str:
+    if value is None and key == "unit":
+        return "unknown"
     if value is None:
         return "default" if key in _WITH_DEFAULT else "none"
     return str(value)

@@ -200,3 +200,7 @@ def test_units_are_compared_as_far_as_they_are_known(compare):
         "dem, source of slope: unit m → ft",
     ]
     assert compare(now, then, units=units | {"dem": "m"}) == []
+    unsaid = {"speed": "m/yr", "slope": None}
+    assert compare(then, now, units_then=known, units=unsaid) == [
+        "slope: unit degree → unknown"
+    ]
