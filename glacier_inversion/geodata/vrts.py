@@ -11,6 +11,7 @@ from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
 from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.subdatasets import file_of_part
 from glacier_inversion.sharing.executors import ending_if_stuck
 
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
@@ -63,7 +64,8 @@ def _descend(
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        files |= {file_of(path), *(file_of(path_of(name)) for name in src.files)}
+        named = map(file_of_part, src.files)  # a part may be one of several in a file
+        files |= {file_of(path), *(file for file in named if file is not None)}
         is_vrt = src.driver == "VRT"
         parts = [*map(path_of, src.files[1:]), *_masks_of(path, src)] if is_vrt else []
     for part in dict.fromkeys(parts):

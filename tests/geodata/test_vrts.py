@@ -44,6 +44,29 @@ def test_all_that_a_vrt_is_made_of_is_found(vrt, tmp_path, of_band):
     }
 
 
+@pytest.fixture
+def several(tmp_path):
+    """A netCDF that holds two rasters, in a folder whose name needs quotes."""
+    folder = tmp_path / "a & b"
+    folder.mkdir()
+    tif, path = tmp_path / "two.tif", folder / "two.nc"
+    place = rasterio.Affine(100, 0, 5e5, 0, -100, 5e6)
+    profile = {"driver": "GTiff", "count": 2, "dtype": "float32", "crs": EPSG}
+    with rasterio.open(tif, "w", width=9, height=9, transform=place, **profile) as dst:
+        dst.write(np.ones((2, 9, 9), dtype="f4"))
+    rasterio.shutil.copy(tif, path, driver="netCDF")
+    return path
+
+
+@pytest.mark.parametrize("quotes", ["", '"'])
+def test_the_file_of_one_of_several_rasters_is_found(several, tmp_path, quotes):
+    "Of which a VRT is made: else its tiles would be kept when that file changes."
+    path = tmp_path / "one.vrt"
+    one = f"NETCDF:{quotes}{several}{quotes}:Band2"
+    rasterio.shutil.copy(one, path, driver="VRT")
+    assert find_files(path) == (several, path)
+
+
 def test_a_vrt_of_an_ascii_grid_that_was_cut_is_refused(vrt, tmp_path):
     "Also by way of another VRT: GDAL would read it until doomsday."
     grid, outer = vrt.with_name("noise.asc"), tmp_path / "outer.vrt"
