@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from glacier_inversion.errors import RasterError, name_some
 from glacier_inversion.geodata.archives import file_of, path_of
+
+
+def check_is_one(path: Path, src: Any) -> None:
+    """Refuse a file that holds several rasters, none of them its own; RasterError."""
+    if src.count or not src.subdatasets:
+        return
+    names = [_name_for_gdal(name) for name in src.subdatasets]
+    variables = [name.rpartition(":")[2].lstrip("/") for name in names]
+    own = f"{path.parent}/{variables[0].rpartition('/')[2]}.tif"
+    message = (
+        f"{path}: holds several rasters: {name_some(variables)}. Must be one. Write "
+        "the one that is meant to a file of its own, for example with "
+        f"""'gdal_translate "{names[0]}" "{own}"'."""
+    )
+    raise RasterError(message)
 
 
 def file_of_part(name: str) -> Path | None:
@@ -21,3 +38,14 @@ def file_of_part(name: str) -> Path | None:
             if file.is_file():
                 return file
     return None
+
+
+def _name_for_gdal(name: str) -> str:
+    """
+    Return the name of a subdataset as GDAL takes it; rasterio's has no quotes.
+
+    >>> _name_for_gdal("netcdf:data/velocity.nc:vx")
+    'NETCDF:data/velocity.nc:vx'
+    """
+    driver, colon, rest = name.partition(":")
+    return f"{driver.upper()}{colon}{rest}"

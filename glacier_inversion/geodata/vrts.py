@@ -11,7 +11,7 @@ from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
 from glacier_inversion.geodata.geotiffs import opened
-from glacier_inversion.geodata.subdatasets import file_of_part
+from glacier_inversion.geodata.subdatasets import check_is_one, file_of_part
 from glacier_inversion.sharing.executors import ending_if_stuck
 
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
@@ -61,6 +61,7 @@ def _descend(
         return
     with opened(path) as src:
         check_size(path, src)
+        check_is_one(path, src)
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)

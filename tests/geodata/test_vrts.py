@@ -67,6 +67,16 @@ def test_the_file_of_one_of_several_rasters_is_found(several, tmp_path, quotes):
     assert find_files(path) == (several, path)
 
 
+def test_a_file_of_several_rasters_is_refused(several):
+    "By their names, and with the command that takes one out."
+    message = (
+        r"several rasters: Band1, Band2\. Must be one\..* "
+        r"'gdal_translate \"NETCDF:.*two\.nc:Band1\" \".*/Band1\.tif\"'"
+    )
+    with pytest.raises(RasterError, match=message):
+        find_files(several)
+
+
 def test_a_vrt_of_an_ascii_grid_that_was_cut_is_refused(vrt, tmp_path):
     "Also by way of another VRT: GDAL would read it until doomsday."
     grid, outer = vrt.with_name("noise.asc"), tmp_path / "outer.vrt"
