@@ -7,6 +7,7 @@ from typing import Any
 
 from glacier_inversion.errors import RasterError, name_some
 from glacier_inversion.geodata.archives import file_of, path_of
+from glacier_inversion.workspace import ARCHIVES
 
 
 def check_is_one(path: Path, src: Any) -> None:
@@ -34,10 +35,18 @@ def file_of_part(name: str) -> Path | None:
     words = name.split(":")
     for first in range(len(words)):
         for end in range(len(words), first, -1):
-            file = file_of(path_of(":".join(words[first:end]).strip('"')))
+            file = file_of(path_of(_absolute(":".join(words[first:end]).strip('"'))))
             if file.is_file():
                 return file
     return None
+
+
+def _absolute(name: str) -> str:
+    """Return a path in an archive with all of the archive's: GDAL's may be relative."""
+    kind = next((kind for kind in ARCHIVES if name.startswith(kind)), None)
+    if kind is None or name.startswith(f"{kind}/"):
+        return name
+    return f"{kind}{Path.cwd()}/{name.removeprefix(kind)}"
 
 
 def _name_for_gdal(name: str) -> str:

@@ -1,5 +1,7 @@
 """VRTs and what they are made of."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import rasterio
@@ -65,6 +67,17 @@ def test_the_file_of_one_of_several_rasters_is_found(several, tmp_path, quotes):
     one = f"NETCDF:{quotes}{several}{quotes}:Band2"
     rasterio.shutil.copy(one, path, driver="VRT")
     assert find_files(path) == (several, path)
+
+
+def test_an_archive_by_its_relative_path_is_found(tmp_path, monkeypatch):
+    "As gdalbuildvrt writes it: one slash, where two begin an absolute path."
+    tif, path = noise(tmp_path / "noise.tif", EPSG), tmp_path / "zipped.vrt"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.write(tif, tif.name)
+    monkeypatch.chdir(tmp_path)
+    rasterio.shutil.copy("/vsizip/a.zip/noise.tif", path, driver="VRT")
+    assert ">/vsizip/a.zip/" in path.read_text()
+    assert find_files(path) == (tmp_path / "a.zip", path)
 
 
 def test_a_file_of_several_rasters_is_refused(several):
