@@ -21,9 +21,9 @@ from glacier_inversion.geodata.point_tables import (
     read_head,
     read_table,
 )
-from glacier_inversion.geodata.rasters import USUAL_NODATA, undeclared
 from glacier_inversion.geodata.survey_dates import within
 from glacier_inversion.geodata.table_heads import TableHead
+from glacier_inversion.geodata.usual_nodata import USUAL_NODATA, undeclared
 from glacier_inversion.geodata.vectors import name_crs
 from glacier_inversion.grid import Bounds
 

@@ -23,14 +23,12 @@ from glacier_inversion.geodata.geotiffs import opened
 from glacier_inversion.geodata.open_rasters import OpenRasters
 from glacier_inversion.geodata.pixel_sizes import measure_pixel
 from glacier_inversion.geodata.resampling import resample
+from glacier_inversion.geodata.usual_nodata import undeclared, usual_nodata
 from glacier_inversion.geodata.vrts import find_files
 from glacier_inversion.geodata.warping import Warping, columns_of_file
 from glacier_inversion.grid import Grid
 from glacier_inversion.sharing.executors import ending_if_stuck
 
-# Numbers that stand for "no data" where a file does not say so. None of them is a
-# slope, a speed, a thickness, an elevation or a class.
-USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
 # Whole numbers of these types are exact in float32.
 _SHORT = ("u1", "i1", "u2", "i2", "f4", "f2")
 _MOST = float(np.finfo("f4").max)  # that a tile can hold
@@ -317,7 +315,7 @@ def _read_known(src: Any, source: Source, rows: slice, cols: slice) -> NDArray[A
         named |= (
             np.isnan(values) if math.isnan(number) else values == dtype.type(number)
         )
-    for number in USUAL_NODATA:
+    for number in usual_nodata(src, source.band, source.nodata):
         if _fits(number, kind) and bool(
             ((values == dtype.type(number)) & ~named).any()
         ):
@@ -336,15 +334,3 @@ def _read_around(
         for part in columns_of_file(cols, n_cols)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def undeclared(path: Path, nodata: Sequence[float], number: float) -> str:
-    """Say that a file holds a usual nodata number that is not among the declared."""
-    named = [known for known in nodata if not math.isnan(known)]
-    says = f"only {', '.join(f'{n:.9g}' for n in named)}" if named else "no number"
-    wanted = ", ".join(f"{n!r}".removesuffix(".0") for n in (*named, number))
-    wanted = f"[{wanted}]" if named else wanted
-    return (
-        f"{path}: holds {number:.9g}, and {says} is declared as nodata. Must "
-        f'say what is no data. Add "nodata": {wanted} to the raster in the experiment.'
-    )

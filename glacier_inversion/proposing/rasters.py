@@ -13,7 +13,8 @@ from glacier_inversion.dataset.outlines import Outline
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.geotiffs import opened
-from glacier_inversion.geodata.rasters import USUAL_NODATA, open_source
+from glacier_inversion.geodata.rasters import open_source
+from glacier_inversion.geodata.usual_nodata import usual_nodata
 from glacier_inversion.proposing.names import recognize
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,8 @@ def _describe(path: Path, data: Path, places: Any, epsg: int) -> FoundRaster | N
         find_lines(src, src.height)
         shape = min(src.height, _LOOKED_AT), min(src.width, _LOOKED_AT)
         values = np.unique(src.read(1, out_shape=shape, masked=True).compressed())
-    missing = [n for n in USUAL_NODATA if n in values and n not in source.nodata]
+        usual = usual_nodata(src, 1, source.nodata)
+    missing = [n for n in usual if n in values and n not in source.nodata]
     nodata = (*source.nodata, *missing) if missing else ()
     return FoundRaster(file, variable, source.pixel_size, covered, source.unit, nodata)
 
