@@ -9,9 +9,15 @@ from typing import Any
 
 import numpy as np
 
+_LARGEST = float(np.finfo("f4").max)
+_FILLER_OF_NETCDF = 9.969209968386869e36  # where a file names no other
+
 # Numbers that stand for "no data" where a file does not say so. None of them is a
 # slope, a speed, a thickness, an elevation or a class.
-USUAL_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, float(np.finfo("f4").min), 1e20)
+USUAL_NODATA = (
+    *(-9999.0, -99999.0, -32768.0, -32767.0),
+    *(-_LARGEST, _LARGEST, 1e20, _FILLER_OF_NETCDF),
+)
 
 
 def usual_nodata(src: Any, band: int, nodata: Sequence[float]) -> tuple[float, ...]:

@@ -38,3 +38,16 @@ def test_other_rasters_must_say_whether_they_are(tmp_path, how):
     opened = source(packed(tmp_path / "c.tif", **how))
     with pytest.raises(RasterError, match=r"holds -9999, and .* declared as nodata"):
         warp(opened, GRID)
+
+
+@pytest.mark.parametrize("number", [3.4028234663852886e38, 9.969209968386869e36])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_fillers_of_floats_must_be_declared(tmp_path, number, dtype):
+    "That of netCDF, and the largest: a tile would hold them as elevations."
+    values = np.full((300, 300), 7, dtype=dtype)
+    values[60, 60] = number
+    write_raster(tmp_path / "c.tif", values, 420_000, 5_150_000, 20.0, nodata=None)
+    with pytest.raises(RasterError, match="no number is declared as nodata") as refused:
+        warp(source(tmp_path / "c.tif"), GRID)
+    advised = float(str(refused.value).partition('"nodata": ')[2].split()[0])
+    assert (warp(source(tmp_path / "c.tif", nodata=advised), GRID) == 7).all()
