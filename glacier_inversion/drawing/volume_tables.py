@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 
 from glacier_inversion.dataset.opened import BuiltDataset
+from glacier_inversion.drawing.counted_twice import warn_of_overlaps
 from glacier_inversion.drawing.error_cells import find_touching
 from glacier_inversion.drawing.planned_maps import unit_of
 from glacier_inversion.drawing.published_volumes import slope_on
@@ -182,6 +183,8 @@ def write_volumes(
             rows.append(_row(output, TOTAL, total, others | slopes))
             _tell(model, output, total, len(drawn))
             _tell_others(model, output, others | slopes, drawn[0].published)
+            of_total = {one.feature: outlines[one.feature] for one in drawn}
+            warn_of_overlaps(model, output, of_total)
         _warn_of_gaps(model, output, of_output)
     table = geopandas.GeoDataFrame(
         [row.cells() for row in of_features],

@@ -233,6 +233,28 @@ def test_what_is_not_drawn_is_told(tmp_path, caplog):
     assert own[1].levelname == "WARNING"
 
 
+def test_ice_that_a_total_counts_twice_is_told(tmp_path, caplog):
+    "Of outlines that overlap and are drawn, by more than the slivers of borders."
+    means = [thickness(name, 100) for name in "abc"] + [thickness("d", 0)]
+    outlines = {
+        "a": shapely.box(0, 0, 2000, 1000),
+        "b": shapely.box(500, 0, 2500, 1000),
+        "c": shapely.box(2499, 0, 4499, 1000),
+        "d": shapely.box(0, 0, 2000, 1000),
+    }
+    write_volumes(tmp_path, "m", {"ice": means}, {}, outlines, 32632)
+    told = [message for message in caplog.messages if "once for each" in message]
+    assert told == [
+        "m: ice: the total counts ice once for each outline, and some overlap: a and b "
+        "by 1.5 km2, b and c by 0.001 km2. For the volume of all, draw but one of such "
+        "outlines"
+    ]
+    caplog.clear()
+    del outlines["a"]
+    write_volumes(tmp_path, "m", {"ice": means[1:3]}, {}, outlines, 32632)
+    assert "once for each" not in caplog.text
+
+
 def test_features_that_touch_share_what_pixels_of_one_feature_share(tmp_path):
     "Their outlines tell, to a pixel: the total is less sure than of two far apart."
     calibration = SimpleNamespace(b=0.0, n_features=9, covariogram=COVARIOGRAM)
