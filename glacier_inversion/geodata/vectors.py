@@ -178,7 +178,10 @@ def _refusing_broken(path: Path) -> Iterator[None]:
             "there again."
         )
         raise OutlineError(
-            archive_problem(path) or _parquet_problem(path) or message
+            archive_problem(path)
+            or _parquet_problem(path)
+            or _unsupported_problem(path, reason_of(error))
+            or message
         ) from error
 
 
@@ -190,6 +193,18 @@ def _parquet_problem(path: Path) -> str | None:
         f"{path}: GeoParquet is not read but for tables of points. Must be a vector "
         "file that OGR reads, such as a GeoPackage. Convert it, for example with "
         "'ogr2ogr' or geopandas."
+    )
+
+
+def _unsupported_problem(path: Path, reason: str) -> str | None:
+    """Say that fiona cannot read what OGR can: KML, and layers of 3D of any type."""
+    unsupported = ("unsupported driver", "Geometry type is not supported")
+    if not reason.startswith(unsupported) and path.suffix.casefold() != ".kml":
+        return None
+    return (
+        f"{path}: is of a kind that is not read here ({reason}). Must be another, such "
+        "as a GeoPackage of two dimensions. Convert it, for example with 'ogr2ogr -dim "
+        f"XY {path.stem}_2d.gpkg {path.name}', and name the new file."
     )
 
 

@@ -1,6 +1,8 @@
 """Vector files: what cannot be read is named."""
 
 import os
+import sqlite3
+from contextlib import closing
 
 import geopandas
 import pytest
@@ -99,4 +101,26 @@ def test_a_message_of_gdal_that_is_no_text_is_survived(tmp_path):
     assert b"BEFORE INSERT" in content
     path.write_bytes(content.replace(b"BEFORE INSERT", b"BEFORE INS\xe6RT"))
     with pytest.raises(OutlineError, match=r"outlines\.gpkg: cannot be read \("):
+        read_outlines(path, "id", synthetic.EPSG)
+
+
+KML = """<?xml version="1.0" encoding="UTF-8"?>
+<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>a</name><Polygon>
+<outerBoundaryIs><LinearRing><coordinates>8,46 8.1,46 8.1,46.1 8,46</coordinates>
+</LinearRing></outerBoundaryIs></Polygon></Placemark></Document></kml>"""
+
+
+@pytest.mark.parametrize("kind", ["KML", "3D of any type"])
+def test_what_ogr_reads_and_fiona_does_not_is_to_be_converted(tmp_path, kind):
+    "It is not broken: to put it there again would change nothing."
+    path = tmp_path / "o.kml"
+    path.write_text(KML)
+    if kind != "KML":
+        path = tmp_path / "glaciers.gpkg"
+        synthetic.write_outlines(path, some("a"))
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(
+                "UPDATE gpkg_geometry_columns SET geometry_type_name = 'GEOMETRY', z = 1"
+            )
+    with pytest.raises(OutlineError, match=r"not read here .* 'ogr2ogr -dim XY "):
         read_outlines(path, "id", synthetic.EPSG)
