@@ -10,6 +10,7 @@ from typing import Any
 
 import shapely
 
+from glacier_inversion.dataset.odd_units import find_odd_units
 from glacier_inversion.dataset.outlines import (
     MADE_VALID,
     Outline,
@@ -139,6 +140,7 @@ class DatasetPlan:
         for points in self.rasters.points.values():
             if misplaced := points.describe_misplaced():
                 yield f"{points.source.path}: {misplaced}"
+        yield from find_odd_units(self.rasters)
         for raster in self.description.rasters:
             if not known.get(raster.name, True):
                 yield f"{raster.name}: no valid pixel in any feature: {raster.origin}"

@@ -44,9 +44,15 @@ class Derivation(Section):
     ----------
     own_unit : str, optional
         Of its values. Where it is None they have the unit of what they derive from.
+    given_units : tuple of str
+        That its rasters must have, in their order; none where any will do.
+    of_one_unit : bool
+        Whether its rasters must have the same.
     """
 
     own_unit: ClassVar[str | None] = None
+    given_units: ClassVar[tuple[str, ...]] = ()
+    of_one_unit: ClassVar[bool] = False
 
     name: str  # each derivation says which
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from glacier_inversion.experiment.derivation import Derivation, TwoRasters
 
 class Magnitude(Derivation):
     """Magnitude of a vector, in the unit of its components."""
+
+    of_one_unit: ClassVar = True
 
     name: Literal["magnitude"]
     of: TwoRasters = Field(description="The two components, in one unit.")

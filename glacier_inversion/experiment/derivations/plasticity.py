@@ -13,6 +13,7 @@ class Plasticity(Derivation):
     """Thickness of perfectly plastic ice, tau / (shape_factor rho g sin(slope)), m."""
 
     own_unit: ClassVar = "m"
+    given_units: ClassVar = ("degree",)
 
     name: Literal["plasticity"]
     of: OneRaster = Field(description="The slope of the surface, in degrees.")

@@ -13,6 +13,7 @@ class Sine(Derivation):
     """Sine of an angle, without a unit."""
 
     own_unit: ClassVar = "1"
+    given_units: ClassVar = ("degree",)
 
     name: Literal["sine"]
     of: OneRaster = Field(description="The angle, such as a slope, in degrees.")

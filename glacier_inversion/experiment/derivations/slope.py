@@ -13,6 +13,7 @@ class Slope(Derivation):
     """Slope of an elevation in degrees, by the eight pixels around (Horn 1981)."""
 
     own_unit: ClassVar = "degree"
+    given_units: ClassVar = ("m",)
 
     name: Literal["slope"]
     of: OneRaster = Field(description="The elevation, in metres.")

@@ -13,6 +13,7 @@ class VelocitySlope(Derivation):
     """Thickness of ice in metres by its speed and slope (Gantayat et al. 2014)."""
 
     own_unit: ClassVar = "m"
+    given_units: ClassVar = ("m/yr", "degree")
 
     name: Literal["velocity_slope"]
     of: TwoRasters = Field(
