@@ -14,7 +14,7 @@ from glacier_inversion.experiment.raw import (
     MOST_VARIABLES,
     RawExperiment,
 )
-from glacier_inversion.experiment.units import may_be_same
+from glacier_inversion.experiment.units import may_be, may_be_same
 from glacier_inversion.experiment.values import Section, Text
 from glacier_inversion.json_files import Problem, write_path
 
@@ -120,7 +120,10 @@ def find_other_units(
     description: EvaluationDescription, units: Mapping[str, str | None]
 ) -> list[str]:
     """
-    Return which published maps are in another unit than their output, a message each.
+    Return which rasters of baselines are in another unit than is needed, as messages.
+
+    Published maps need that of their output, slopes degrees. A factor of a speed is
+    fitted.
 
     Parameters
     ----------
@@ -130,11 +133,19 @@ def find_other_units(
     found = []
     for output, baselines in description.baselines.items():
         for i, baseline in enumerate(baselines):
+            place = write_path(["evaluation_description", "baselines", output, i])
             if not isinstance(baseline, PublishedBaseline):
+                slope = baseline.slope
+                if not may_be(units.get(slope), "degree"):
+                    found.append(
+                        f"{place}.slope: {slope!r} is in {units[slope]!r}. Must be in "
+                        "degrees, or this method errs more than it would, and the "
+                        'skill is too good. Convert it, or correct its "unit" in '
+                        "dataset_description.rasters"
+                    )
                 continue
             name, own = baseline.raster, units.get(output)
             if not may_be_same(units.get(name), own):
-                place = write_path(["evaluation_description", "baselines", output, i])
                 found.append(
                     f"{place}.raster: {name!r} is in {units[name]!r}, and "
                     f"{output!r} in {own!r}. Must be in the same unit, or its errors "

@@ -13,6 +13,7 @@ from tests import synthetic
 from tests.experiment.helpers import problems
 
 PLASTICITY = {"name": "plasticity", "slope": "slope"}
+VELOCITY_SLOPE = {"name": "velocity_slope", "speed": "speed", "slope": "slope"}
 
 
 def evaluating(**section):
@@ -30,7 +31,7 @@ def test_an_experiment_without_it_compares_with_the_mean_alone():
         "baselines": {
             "thickness": [
                 PLASTICITY,
-                {"name": "velocity_slope", "speed": "speed", "slope": "slope"},
+                VELOCITY_SLOPE,
                 {"name": "published", "raster": "speed"},
             ]
         },
@@ -131,7 +132,7 @@ def test_probabilities_have_no_thickness():
     [("m", False), ("Metres", False), (None, False), ("", False), ("cm", True)],
 )
 def test_a_published_map_in_another_unit_is_told(unit, is_other):
-    "What has no unit is not compared, nor is what the formulas read."
+    "What has no unit is not compared."
     published = {"name": "published", "raster": "speed"}
     raw = evaluating(baselines={"thickness": [PLASTICITY, published]})
     description = check_experiment(raw, "exp").evaluation_description
@@ -144,3 +145,17 @@ def test_a_published_map_in_another_unit_is_told(unit, is_other):
             "and 'thickness' in 'm'. Must be in the same unit, or its errors"
         )
     assert find_other_units(description, {**units, "thickness": None}) == []
+
+
+def test_slopes_of_baselines_that_are_not_in_degrees_are_told():
+    "Their sines would be those of other angles; the factor of a speed is fitted."
+    raw = evaluating(baselines={"thickness": [PLASTICITY, VELOCITY_SLOPE]})
+    description = check_experiment(raw, "exp").evaluation_description
+    for slope, n_told in (("°", 0), (None, 0), ("percent", 2)):
+        units = {"thickness": "m", "slope": slope, "speed": "m/d"}
+        found = find_other_units(description, units)
+        assert len(found) == n_told
+    assert found[1].startswith(
+        "evaluation_description.baselines.thickness[1].slope: 'slope' is in 'percent'. "
+        "Must be in degrees, or this method errs more"
+    )
