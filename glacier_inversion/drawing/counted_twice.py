@@ -20,20 +20,20 @@ def warn_of_overlaps(
     model: str, output: str, outlines: Mapping[str, shapely.Geometry]
 ) -> None:
     """Warn if the outlines of a total overlap: each counts the ice that they share."""
-    if described := _describe(outlines):
+    if described := describe_overlaps(outlines):
         what = "the total counts ice once for each outline, and some overlap"
         remedy = "For the volume of all, draw but one of such outlines"
         logger.warning("%s: %s: %s: %s. %s", model, output, what, described, remedy)
 
 
-def _describe(outlines: Mapping[str, shapely.Geometry]) -> str | None:
+def describe_overlaps(outlines: Mapping[str, shapely.Geometry]) -> str | None:
     """
     Name the outlines that overlap, and the areas; None if it is next to nothing.
 
     >>> a, b = shapely.box(0, 0, 2000, 1000), shapely.box(1000, 0, 3000, 1000)
-    >>> _describe({"a": a, "b": b})
+    >>> describe_overlaps({"a": a, "b": b})
     'a and b by 1 km2'
-    >>> _describe({"a": a, "b": shapely.box(1999, 0, 3999, 1000)})
+    >>> describe_overlaps({"a": a, "b": shapely.box(1999, 0, 3999, 1000)})
     """
     shared = find_shared_areas(outlines)
     whole = sum(outline.area for outline in outlines.values()) / 1e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from glacier_inversion.drawing.counted_twice import describe_overlaps
 from glacier_inversion.experiment.sections import APPLICABILITY
 from glacier_inversion.reporting.advice import find_crossval
 from glacier_inversion.reporting.caution import Caution
@@ -14,7 +15,7 @@ from glacier_inversion.reporting.hole_causes import (
 )
 from glacier_inversion.reporting.neighbours import count_apart, find_near_training
 from glacier_inversion.reporting.quantities import count, names, percent
-from glacier_inversion.reporting.rows import FeatureRow
+from glacier_inversion.reporting.rows import FeatureRow, number_in
 from glacier_inversion.reporting.sources import Sources
 
 _LEAST_DRAWN = 0.9  # of a feature's pixels
@@ -52,6 +53,7 @@ def of_maps(sources: Sources, rows: Rows) -> Iterator[Caution]:
     """Yield what concerns the maps, and what they are made from."""
     yield from _of_drawings(sources, rows)
     yield from _of_applicability(sources, rows)
+    yield from _of_volumes(sources)
     yield from _of_neighbours(sources)
     yield from _of_data(sources)
 
@@ -106,6 +108,21 @@ def _shows_applicability(sources: Sources, feature: str) -> bool:
         sources.workspace.drawing(sources.name, feature, output, APPLICABILITY).exists()
         for output in sources.outputs
     )
+
+
+def _of_volumes(sources: Sources) -> Iterator[Caution]:
+    outlines = sources.dataset.outlines
+    summed = {
+        row["feature"]: outlines[row["feature"]]
+        for row in sources.volumes
+        if number_in(row, "volume_km3") is not None and row["feature"] in outlines
+    }
+    if described := describe_overlaps(summed):
+        yield Caution(
+            "The volume of all features counts ice twice",
+            f"It is the sum over the outlines, and some overlap: {described}.",
+            "For the volume of all, draw but one of such outlines.",
+        )
 
 
 def _of_neighbours(sources: Sources) -> Iterator[Caution]:

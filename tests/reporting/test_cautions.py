@@ -358,6 +358,24 @@ def test_features_unlike_those_of_training(sources, tmp_path):
     assert "their map shows them" in said(sources, change)
 
 
+def test_outlines_that_overlap_in_a_total(sources):
+    "Those that are drawn, by more than slivers."
+    sides = dict(zip(sources.dataset.rows, (0, 500, 1900, 3800, 4500), strict=True))
+    outlines = {f: box(x, 0, x + 1000, 1000) for f, x in sides.items()}
+    vars(sources.dataset)["outlines"] = outlines
+    first, second, *others = outlines
+    for volume, is_said in (("0.1", True), ("", False)):  # empty: not drawn
+        volumes = {first: "0.1", second: volume, **dict.fromkeys(others, "0.2")}
+        del volumes[others[-1]]  # it shares with the one before
+        sources.volumes = [
+            {"feature": feature, "output": "thickness", "volume_km3": volume}
+            for feature, volume in (*volumes.items(), ("total", "0.6"))
+        ]
+        text = said(sources)
+        assert ("counts ice twice" in text) == is_said
+        assert (f"overlap: {first} and {second} by 0.5 km2." in text) == is_said
+
+
 def test_features_beside_those_of_training(sources):
     "Not where neighbours are held out together: then the advice would be done."
     places = dict(zip(sources.dataset.rows, (0, 1, 2, 5, 6), strict=True))
