@@ -133,7 +133,8 @@ class DatasetPlan:
             first, second = pair["features"]
             yield (
                 f"the outlines of {first} and {second} overlap by "
-                f"{pair['area_km2']:.4f} km2: targets there are nobody's"
+                f"{pair['area_km2']:.4f} km2: targets there are nobody's, and the "
+                "total volume counts the ice twice"
             )
         if (n_more := len(self.shared_outlines) - _MOST_NAMED) > 0:
             yield f"{n_more} more such pairs, in the leaks of 'ginv check --json'"
