@@ -119,11 +119,17 @@ class Workspace:
         ----------
         place : str
             The model's name; or, with a separator in it, the path to its folder,
-            absolute or relative to the workspace.
+            absolute or relative to the workspace. One that leads to a model of this
+            workspace is taken for its name, however it is written.
         """
-        if last_part(place) != place:
-            return self.root / place
-        return self.model(place)
+        name = last_part(place)
+        if name == place:
+            return self.model(place)
+        folder = self.root / place
+        if name_problem(name):
+            return folder
+        own = self.model(name)
+        return own if os.path.realpath(folder) == os.path.realpath(own) else folder
 
     def member(self, model: str, seed: int) -> Path:
         """Return the folder of one member of a model's ensemble."""

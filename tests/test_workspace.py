@@ -183,3 +183,17 @@ def test_a_workspace_that_is_not_there_can_be_made_in_its_parent(nobodys):
     assert read_only_in(nobodys / "not" / "there") == []
     nobodys.chmod(0o555)
     assert read_only_in(nobodys / "not" / "there") == RESULTS
+
+
+@pytest.mark.parametrize(
+    "place", ["m", "models/m", "./models/m/", "models/../models/m", "{root}/models/m"]
+)
+def test_the_path_to_an_own_model_is_taken_for_its_name(tmp_path, monkeypatch, place):
+    "However it is written, so that it is told from one of that name elsewhere."
+    monkeypatch.chdir(tmp_path)
+    workspace, own = Workspace(Path()), Path("models/m")
+    assert workspace.model_to_read(place.format(root=tmp_path)) == own
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "models")
+    assert workspace.model_to_read("elsewhere/m") == own
+    for other in ("models/deep/m", f"{tmp_path}/others/m", "models/.."):
+        assert workspace.model_to_read(other) == Path(other)

@@ -94,7 +94,7 @@ def find_fold_folders(experiment: Experiment, workspace: Workspace) -> list[Path
         name = last_part(place)
         own = workspace.model(name)
         is_taken = name == experiment.model_name or (own / "model.json").exists()
-        if workspace.model_to_read(place).resolve() != own.resolve() and is_taken:
+        if workspace.model_to_read(place) != own and is_taken:
             message = (
                 f"drawing_description.models: {place!r} has the name of another model "
                 f"in {own.parent}, and its folds would lie among those of that one. "
