@@ -6,11 +6,14 @@ import re
 
 _METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
 _SPELLINGS = {
-    "m": r"(m|met(re|er)s?)(\b *(a\.?s\.?l\.?|above .*|\(.*\)))?",
-    "degree": r"°|(arc_?)?deg(ree)?s?",
-    "m/yr": r"(m|met(re|er)s?)((/|per)(yrs?|y|a|years?|annum)|(yr|y|a|year)(-1|⁻¹))",
+    "m": r"(m|met(re|er)s?)(am?sl|above.*)?",
+    "degree": r"°|(arc)?deg(ree)?s?",
+    "m/yr": r"(m|met(re|er)s?)((/|per)(yrs?|y|a|years?|annum)|(yrs?|y|a|years?)-1)",
 }
-_APART = re.compile(r"[\s.*^_{}]+")  # between the words of a unit, as in m yr^-1
+# Between the words of a unit or around it, as in m yr^-1, m·a⁻¹ or [m a.s.l.].
+_APART = re.compile(r"[\s.·⋅*^_(){}\[\]]+")
+_ALIKE = str.maketrans("⁻\u2212¹", "--1")  # what is raised, and a minus sign
+_REMARK = re.compile(r" +\(.*\)$")  # as in m (EGM96)
 
 
 def is_metres(unit: str | None) -> bool:
@@ -44,7 +47,5 @@ def may_be(unit: str | None, wanted: str) -> bool:
     >>> may_be("m a.s.l.", "m"), may_be("ft", "m"), may_be("percent", "degree")
     (True, False, False)
     """
-    given = (unit or "").strip().lower()
-    spelled = re.compile(_SPELLINGS[wanted])
-    either = given, _APART.sub("", given)
-    return not given or any(spelled.fullmatch(each) for each in either)
+    given = _REMARK.sub("", (unit or "").strip().lower().translate(_ALIKE))
+    return not given or bool(re.fullmatch(_SPELLINGS[wanted], _APART.sub("", given)))

@@ -1,0 +1,23 @@
+"""Units, in the spellings that files have."""
+
+import pytest
+
+from glacier_inversion.experiment.units import may_be
+
+SPELLED = {
+    "m": "m|Metres|m a.s.l.|masl|m amsl|m a.m.s.l.|m above sea level|[m]|m (EGM96)",
+    "degree": "°|deg|Degrees|[deg]|arc_degree|degrees (0-90)",
+    "m/yr": "m/yr|m a-1|m yr^(-1)|m·a⁻¹|m year\u22121|meters/year|m per annum|m yrs-1|[m/a]",
+}
+OTHERS = {
+    "m": "ft|km|m2|m-1|m/yr|feet (m)|US survey foot",
+    "degree": "percent|%|rad|m/m|degC",
+    "m/yr": "m|m/d|m d-1|cm/yr|m yr|m yr-2|m/day (mean)",
+}
+
+
+@pytest.mark.parametrize("unit", SPELLED)
+def test_units_are_known_by_their_spellings(unit):
+    "And none that is another."
+    assert [s for s in SPELLED[unit].split("|") if not may_be(s, unit)] == []
+    assert [s for s in OTHERS[unit].split("|") if may_be(s, unit)] == []
