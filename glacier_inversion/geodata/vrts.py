@@ -65,10 +65,12 @@ def _descend(
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        named = map(file_of_part, src.files)  # a part may be one of several in a file
+        # a VRT may hold another one as text, which is no file
+        names = [name for name in src.files if not name.startswith("<")]
+        named = map(file_of_part, names)  # a part may be one of several in a file
         files |= {file_of(path), *(file for file in named if file is not None)}
         is_vrt = src.driver == "VRT"
-        parts = [*map(path_of, src.files[1:]), *_masks_of(path, src)] if is_vrt else []
+        parts = [*map(path_of, names[1:]), *_masks_of(path, src)] if is_vrt else []
     for part in dict.fromkeys(parts):
         files.add(file_of(part))
         if part.suffix.lower() in _CHECKED_BY_GDAL:

@@ -1,6 +1,7 @@
 """VRTs and what they are made of."""
 
 import zipfile
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_an_archive_by_its_relative_path_is_found(tmp_path, monkeypatch):
     rasterio.shutil.copy("/vsizip/a.zip/noise.tif", path, driver="VRT")
     assert ">/vsizip/a.zip/" in path.read_text()
     assert find_files(path) == (tmp_path / "a.zip", path)
+
+
+def test_a_vrt_may_hold_another_one_as_text(vrt):
+    "Which GDAL lists among its files, and which is too long for the name of one."
+    inner, path = vrt.read_text(), vrt.with_name("outer.vrt")
+    name = '<SourceFilename relativeToVRT="1">noise.asc<'
+    assert inner.count(name) == 1
+    within = escape(inner.replace(">", f"><!-- {'remark ' * 50}-->", 1))
+    path.write_text(inner.replace(name, f'<SourceFilename relativeToVRT="0">{within}<'))
+    assert find_files(path) == (path,)
 
 
 def test_a_file_of_several_rasters_is_refused(several):
