@@ -16,7 +16,8 @@ def check_is_one(path: Path, src: Any) -> None:
         return
     names = [_name_for_gdal(name) for name in src.subdatasets]
     variables = [name.rpartition(":")[2].lstrip("/") for name in names]
-    own = f"{path.parent}/{variables[0].rpartition('/')[2]}.tif"
+    folder = file_of(path).parent  # nothing can be written into an archive
+    own = f"{folder}/{variables[0].rpartition('/')[2]}.tif"
     message = (
         f"{path}: holds several rasters: {name_some(variables)}. Must be one. Write "
         "the one that is meant to a file of its own, for example with "

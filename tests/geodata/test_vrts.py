@@ -1,6 +1,7 @@
 """VRTs and what they are made of."""
 
 import zipfile
+from types import SimpleNamespace
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -9,7 +10,9 @@ import rasterio
 import rasterio.shutil
 
 from glacier_inversion.errors import RasterError
+from glacier_inversion.geodata.archives import path_of
 from glacier_inversion.geodata.rasters import warp
+from glacier_inversion.geodata.subdatasets import check_is_one
 from glacier_inversion.geodata.vrts import find_files
 from tests.geodata.helpers import GRID, noise, source, write_masked_vrt
 from tests.synthetic import EPSG
@@ -99,6 +102,16 @@ def test_a_file_of_several_rasters_is_refused(several):
     )
     with pytest.raises(RasterError, match=message):
         find_files(several)
+
+
+def test_one_of_several_rasters_in_an_archive_is_written_beside_it(tmp_path):
+    "GDAL reads it there, and cannot write it there."
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("two.h5", b"")
+    path = path_of(f"/vsizip/{tmp_path}/a.zip/two.h5")
+    names = [f"hdf5:{path}://{name}" for name in ("vx", "vy")]
+    with pytest.raises(RasterError, match=f' "{tmp_path}/vx.tif"'):
+        check_is_one(path, SimpleNamespace(count=0, subdatasets=names))
 
 
 def test_a_vrt_of_an_ascii_grid_that_was_cut_is_refused(vrt, tmp_path):
