@@ -204,7 +204,7 @@ def _unsupported_problem(path: Path, reason: str) -> str | None:
     return (
         f"{path}: is of a kind that is not read here ({reason}). Must be another, such "
         "as a GeoPackage of two dimensions. Convert it, for example with 'ogr2ogr -dim "
-        f"XY {path.stem}_2d.gpkg {path.name}', and name the new file."
+        f"""XY "{path.stem}_2d.gpkg" "{path.name}"', and name the new file."""
     )
 
 

@@ -113,14 +113,15 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 @pytest.mark.parametrize("kind", ["KML", "3D of any type"])
 def test_what_ogr_reads_and_fiona_does_not_is_to_be_converted(tmp_path, kind):
     "It is not broken: to put it there again would change nothing."
-    path = tmp_path / "o.kml"
+    path = tmp_path / "my o.kml"
     path.write_text(KML)
     if kind != "KML":
-        path = tmp_path / "glaciers.gpkg"
+        path = tmp_path / "my o.gpkg"
         synthetic.write_outlines(path, some("a"))
         with closing(sqlite3.connect(path)) as database, database:
             database.execute(
                 "UPDATE gpkg_geometry_columns SET geometry_type_name = 'GEOMETRY', z = 1"
             )
-    with pytest.raises(OutlineError, match=r"not read here .* 'ogr2ogr -dim XY "):
+    command = f"""ogr2ogr -dim XY "my o_2d.gpkg" "{path.name}"'"""
+    with pytest.raises(OutlineError, match=f"not read here .* '{command}"):
         read_outlines(path, "id", synthetic.EPSG)
