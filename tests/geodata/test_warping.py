@@ -320,3 +320,24 @@ def test_pixels_of_a_file_inside_an_outline_across_180_degrees(tmp_path, left):
     assert within.sum() == pytest.approx(np.pi * 500**2 / (27.06 * 55.7), rel=0.03)
     assert cols.mean() == pytest.approx(59.5, abs=1)
     assert rows.mean() == pytest.approx(39.5, abs=1)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "cubic", "lanczos", "average", "mode"])
+@pytest.mark.parametrize(
+    ("shift", "step", "epsg"),
+    [(0, 50, EPSG), (7, 50, EPSG), (0, 25, EPSG), (0, 50, OTHER_EPSG)],
+)
+def test_values_are_kept_where_that_is_said(tmp_path, method, shift, step, epsg):
+    "A mask on the pixels of the tiles stays one, with its holes."
+    mask = np.random.default_rng(0).choice([0, 1, NODATA], (400, 400))
+    left, _, _, top = GRID.bounds
+    to_file = Transformer.from_crs(EPSG, epsg, always_xy=True)
+    left, top = (round(v, -3) for v in to_file.transform(left, top))
+    path = tmp_path / "mask.tif"
+    place = left - 4000 + shift, top + 4000
+    write_raster(path, mask.astype("f4"), *place, step, epsg)
+    opened = source(path, resampling=method)
+    values = warp(opened, GRID)
+    assert np.isfinite(values).any()
+    are_kept = bool(np.isin(values[np.isfinite(values)], (0, 1)).all())
+    assert opened.warping.keeps_values(GRID.resolution) == are_kept

@@ -6,6 +6,7 @@ import shutil
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from click.testing import CliRunner
 
@@ -126,6 +127,20 @@ def test_undeclared_nodata_is_named(workspace):
         path, values, synthetic.LEFT, synthetic.TOP, 25.0, nodata=None
     )
     assert "nodata [-9999.0]: a guess" in propose(workspace)[0]
+    check(workspace)
+
+
+def test_a_value_of_a_packed_raster_is_not_guessed_to_be_nodata(workspace):
+    "As its file declares another number."
+    path = workspace / "data" / "slope.tif"
+    codes = np.full((130, 140), -9998, dtype="i2")
+    codes[60:64, 70:78] = -9999
+    synthetic.write_raster(
+        path, codes, synthetic.LEFT, synthetic.TOP, 25.0, nodata=-32768
+    )
+    with rasterio.open(path, "r+") as dst:
+        dst.scales, dst.offsets = [0.1], [1010.0]
+    assert "-9999" not in propose(workspace)[0]
     check(workspace)
 
 

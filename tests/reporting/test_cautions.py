@@ -357,6 +357,11 @@ def test_features_unlike_those_of_training(sources, tmp_path):
     path.touch()
     assert "their map shows them" in said(sources, change)
 
+    def change_both(rows):
+        rows["east"].applies_not = rows["west"].applies_not = 0.25
+
+    assert "their map shows them" not in said(sources, change_both)
+
 
 def test_outlines_that_overlap_in_a_total(sources):
     "Those that are drawn, by more than slivers."
