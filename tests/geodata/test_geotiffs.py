@@ -9,7 +9,7 @@ import rasterio
 import rasterio.shutil
 from rio_cogeo import cog_validate
 
-from glacier_inversion.errors import WorkspaceError
+from glacier_inversion.errors import RasterError, WorkspaceError
 from glacier_inversion.geodata.geotiffs import (
     NewGeoTiff,
     cog_writers,
@@ -43,6 +43,19 @@ def test_tiles_are_whole_or_not_there(tmp_path):
     )
     assert read_tags(path)["KEY"] == "value"
     assert [p.name for p in path.parent.iterdir()] == ["t.tif"]
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "PNG"])
+def test_what_is_no_tile_is_refused(tmp_path, driver):
+    "A raster of two bands, or of another kind, by that name."
+    path = tmp_path / "t.tif"
+    profile = {"driver": driver, "height": 3, "width": 4, "dtype": "uint8"}
+    profile["transform"] = rasterio.Affine.translation(1, 2)
+    with rasterio.open(path, "w", count=2, **profile) as dst:
+        dst.write(np.zeros((2, 3, 4), "u1"))
+    says = "it has 2 bands, not one" if driver == "GTiff" else "not recognized as being"
+    with pytest.raises(RasterError, match=says):
+        read_tile(path)
 
 
 def test_a_large_tile_is_held_once_while_it_is_written(tmp_path):
