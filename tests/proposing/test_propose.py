@@ -386,6 +386,19 @@ def test_components_that_a_model_reads_are_served_as_such(finished, workspace):
     assert "reads 'slope', and no raster that covers outlines" in refused.stderr
 
 
+def test_components_that_stand_in_for_a_speed_are_named_as_a_vector(
+    finished, workspace
+):
+    "As for a training, although the model was trained on a file of the speed."
+    (workspace / "data" / "thickness.tif").unlink()
+    write_components(workspace, synthetic.OTHER_EPSG)
+    model = finished.root / "models" / "small"
+    _, content = propose(workspace, "--model", model)
+    assert content["dataset_description"]["vectors"] == [["vx", "vy"]]
+    checked = ginv("check", "experiment.json", "--workspace", workspace)
+    assert "look like the components" not in checked.stdout + checked.stderr
+
+
 def test_models_that_read_the_same_otherwise_are_refused(finished, workspace):
     "One dataset cannot serve both."
     (workspace / "data" / "thickness.tif").unlink()
