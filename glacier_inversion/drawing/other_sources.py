@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from glacier_inversion.experiment.rasters import Raster
 from glacier_inversion.experiment.sections import DatasetDescription
+from glacier_inversion.experiment.units import may_be_same
 from glacier_inversion.training.model.model import Model
 
 # Keys that mean something else where they are left out.
@@ -112,6 +113,8 @@ def _find_changes(
     # models keep the units of inputs and outputs alone, and earlier ones none
     unit = units_then.get(then.name, before["unit"] or units_now.get(now.name))
     before["unit"], after["unit"] = unit, units_now.get(now.name, unit)
+    if unit and after["unit"] and may_be_same(unit, after["unit"]):
+        after["unit"] = unit
     if then.place != now.place:
         before["vector"], after["vector"] = then.pair, now.pair
     is_other_kind = (first is None) != (second is None)  # what else differs follows

@@ -12,7 +12,7 @@ _SPELLINGS = {
 }
 # Between the words of a unit or around it, as in m yr^-1, m·a⁻¹ or [m a.s.l.].
 _APART = re.compile(r"[\s.·⋅*^_(){}\[\]]+")
-_ALIKE = str.maketrans("⁻\u2212¹", "--1")  # what is raised, and a minus sign
+_ALIKE = str.maketrans("⁻\u2212¹²³", "--123")  # what is raised, and a minus sign
 _REMARK = re.compile(r" +\(.*\)$")  # as in m (EGM96)
 
 
@@ -28,14 +28,15 @@ def is_metres(unit: str | None) -> bool:
 
 def may_be_same(one: str | None, other: str | None) -> bool:
     """
-    Return whether two units are written alike, or one of them is not known.
+    Return whether two units are the same, however they are written, or not known.
 
     >>> may_be_same("m", "metres"), may_be_same("m", None), may_be_same("m", "cm")
     (True, True, False)
+    >>> may_be_same("m/d", "m d^-1"), may_be_same("°", "degrees")
+    (True, True)
     """
-    one, other = (one or "").strip(), (other or "").strip()
-    both_metres = is_metres(one) and is_metres(other)
-    return not one or not other or one == other or both_metres
+    first, second = _as_one(one), _as_one(other)
+    return not first or not second or first == second
 
 
 def may_be(unit: str | None, wanted: str) -> bool:
@@ -47,5 +48,20 @@ def may_be(unit: str | None, wanted: str) -> bool:
     >>> may_be("m a.s.l.", "m"), may_be("ft", "m"), may_be("percent", "degree")
     (True, False, False)
     """
-    given = _REMARK.sub("", (unit or "").strip().lower().translate(_ALIKE))
-    return not given or bool(re.fullmatch(_SPELLINGS[wanted], _APART.sub("", given)))
+    given = _as_one(unit)
+    return not given or given == wanted
+
+
+def _as_one(unit: str | None) -> str:
+    """
+    Return how a unit is written here, nothing where it is not known.
+
+    >>> _as_one("Meters per year"), _as_one("kg m⁻³"), _as_one("km/h"), _as_one(None)
+    ('m/yr', 'kgm-3', 'kmh-1', '')
+    """
+    given = _REMARK.sub("", (unit or "").strip().translate(_ALIKE))
+    given = _APART.sub("", given)
+    for known, spellings in _SPELLINGS.items():
+        if re.fullmatch(spellings, given, re.IGNORECASE):
+            return known
+    return re.sub(r"(?:/|per)([a-zA-Z]+)$", r"\1-1", given)

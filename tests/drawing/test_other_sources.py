@@ -194,6 +194,8 @@ def test_units_are_compared_as_far_as_they_are_known(compare):
     now = [SPEED, SLOPE, file_of("dem", "dem.tif")]
     known = {"speed": "m/yr", "slope": "degree"}
     assert compare(then, now, units_then=known) == []
+    units = {"speed": "m a⁻¹", "slope": "°", "dem": "metres"}
+    assert compare(then, now, units_then=known, units=units) == []
     units = {"speed": "m/d", "slope": "degree", "dem": "ft"}
     assert compare(then, now, units_then=known, units=units) == [
         "speed: unit m/yr → m/d",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glacier_inversion.experiment.units import may_be
+from glacier_inversion.experiment.units import may_be, may_be_same
 
 SPELLED = {
     "m": "m|Metres|m a.s.l.|masl|m amsl|m a.m.s.l.|m above sea level|[m]|m (EGM96)",
@@ -21,3 +21,13 @@ def test_units_are_known_by_their_spellings(unit):
     "And none that is another."
     assert [s for s in SPELLED[unit].split("|") if not may_be(s, unit)] == []
     assert [s for s in OTHERS[unit].split("|") if may_be(s, unit)] == []
+
+
+def test_units_are_the_same_however_they_are_written():
+    "And where one is not known; not where a letter's case makes another of it."
+    alike = ["m/d", "m d-1", "m·d⁻¹", " m per d", "m d^(-1)", "[m/d]"]
+    assert [s for s in alike if not may_be_same(s, "m/d")] == []
+    assert may_be_same("kg/m²", "kg/m2")
+    assert may_be_same(None, "m/d")
+    others = ["m", "m/h", "cm/d", "m/yr", "d", "m d", "M/d"]
+    assert [s for s in others if may_be_same(s, "m/d")] == []
