@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import fromstring
+from xml.etree.ElementTree import ParseError, fromstring
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import file_of, path_of
@@ -15,6 +16,7 @@ from glacier_inversion.geodata.subdatasets import check_is_one, file_of_part
 from glacier_inversion.sharing.executors import ending_if_stuck
 
 _CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
+_NAMING = ("SourceFilename", "SourceDataset")  # elements of a VRT that name a file
 
 
 def find_files(path: Path) -> tuple[Path, ...]:
@@ -65,8 +67,7 @@ def _descend(
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        # a VRT may hold another one as text, which is no file
-        names = [name for name in src.files if not name.startswith("<")]
+        names = [*_without_texts(src.files)]
         named = map(file_of_part, names)  # a part may be one of several in a file
         files |= {file_of(path), *(file for file in named if file is not None)}
         is_vrt = src.driver == "VRT"
@@ -84,10 +85,24 @@ def _descend(
 def _masks_of(path: Path, src: Any) -> list[Path]:
     """Return the files of a VRT's masks."""
     xml = src.tags(ns="xml:VRT")["xml:VRT"]
-    names = fromstring(xml).iterfind(".//MaskBand//SourceFilename")
-    return [
-        path.parent / str(name.text)
-        if name.get("relativeToVRT") == "1"
-        else path_of(str(name.text))
-        for name in names
-    ]
+    masks = []
+    for name in fromstring(xml).iterfind(".//MaskBand//SourceFilename"):
+        if name.get("relativeToVRT") == "1":
+            masks.append(path.parent / str(name.text))
+        else:
+            masks += map(path_of, _without_texts([str(name.text)]))
+    return masks
+
+
+def _without_texts(names: Iterable[str]) -> Iterator[str]:
+    """Name what a VRT is made of where it stands itself, as text, for a file's name."""
+    for name in names:
+        if not name.lstrip().startswith("<"):
+            yield name
+            continue
+        try:
+            parts = fromstring(name.strip()).iter()
+        except ParseError:  # GDAL says so where it reads
+            continue
+        named = [part.text or "" for part in parts if part.tag in _NAMING]
+        yield from _without_texts(named)

@@ -84,14 +84,42 @@ def test_an_archive_by_its_relative_path_is_found(tmp_path, monkeypatch):
     assert find_files(path) == (tmp_path / "a.zip", path)
 
 
-def test_a_vrt_may_hold_another_one_as_text(vrt):
-    "Which GDAL lists among its files, and which is too long for the name of one."
-    inner, path = vrt.read_text(), vrt.with_name("outer.vrt")
-    name = '<SourceFilename relativeToVRT="1">noise.asc<'
-    assert inner.count(name) == 1
-    within = escape(inner.replace(">", f"><!-- {'remark ' * 50}-->", 1))
-    path.write_text(inner.replace(name, f'<SourceFilename relativeToVRT="0">{within}<'))
-    assert find_files(path) == (path,)
+def hold(path, text):
+    """Put the text of a VRT in the place where another one names its ASCII grid."""
+    outer, name = path.read_text(), '"1">noise.asc<'
+    assert outer.count(name) == 1
+    path.write_text(outer.replace(name, f'"0">\n{escape(text)}<'))
+
+
+@pytest.mark.parametrize("of_mask", [False, True])
+def test_what_a_vrt_is_made_of_as_text_is_found(vrt, of_mask):
+    "GDAL lists this text for a file, too long to be the name of one; of a mask nothing."
+    grid = vrt.with_name("noise.asc")
+    within = vrt.read_text().replace('"1">noise.asc<', f'"0">{grid}<')
+    within = within.replace(">", f"><!-- {'remark ' * 50}-->", 1)
+    expected = {
+        vrt,
+        grid,
+        grid.with_name("noise.prj"),
+        grid.with_name(f"{grid.name}.aux.xml"),
+    }
+    if of_mask:
+        tif = vrt.with_name("noise.tif")
+        write_masked_vrt(vrt, tif, grid)
+        expected.add(tif)
+    hold(vrt, within)
+    assert set(find_files(vrt)) == expected
+    with rasterio.open(vrt) as src:
+        assert src.read(1, masked=True).any()
+    grid.write_bytes(grid.read_bytes()[:-2000])
+    with pytest.raises(RasterError, match=f"its part {grid}: "):
+        find_files(vrt)
+
+
+def test_a_text_that_is_no_vrt_is_left_to_gdal(vrt):
+    "Which tells of it where it reads."
+    hold(vrt, "<VRTDataset>")
+    assert find_files(vrt) == (vrt,)
 
 
 def test_a_file_of_several_rasters_is_refused(several):
