@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import Field
 
 from glacier_inversion.errors import nearest
 from glacier_inversion.experiment.raw import RawExperiment
+from glacier_inversion.experiment.units import may_be
 from glacier_inversion.experiment.values import Section, Text
 from glacier_inversion.json_files import Problem
 from glacier_inversion.workspace import name_problem
 
 _PLACE = "drawing_description.bed"
-_METRES = re.compile(
-    r"(m|met(re|er)s?)( ?(a\.?s\.?l\.?|above sea level))?|masl", re.IGNORECASE
-)
 
 
 class Bed(Section):
@@ -89,8 +86,8 @@ def find_bed_problems(
     """
     problems = [*_of_outputs(bed.thickness, whose, outputs)]
     for key, name in (("surface", bed.surface), ("thickness", bed.thickness)):
-        unit = (units.get(name) or "").strip()
-        if unit and not _METRES.fullmatch(unit):
+        unit = units.get(name)
+        if not may_be(unit, "m"):
             problems.append(
                 (
                     f"{_PLACE}.{key}",
