@@ -201,10 +201,11 @@ def _unsupported_problem(path: Path, reason: str) -> str | None:
     unsupported = ("unsupported driver", "Geometry type is not supported")
     if not reason.startswith(unsupported) and path.suffix.casefold() != ".kml":
         return None
+    own = file_of(path).parent / f"{path.stem}_2d.gpkg"  # not in an archive
     return (
         f"{path}: is of a kind that is not read here ({reason}). Must be another, such "
         "as a GeoPackage of two dimensions. Convert it, for example with 'ogr2ogr -dim "
-        f"""XY "{path.stem}_2d.gpkg" "{path.name}"', and name the new file."""
+        f"""XY "{own}" "{path}"', and name the new file."""
     )
 
 

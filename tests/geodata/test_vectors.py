@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import zipfile
 from contextlib import closing
 
 import geopandas
@@ -10,6 +11,7 @@ import shapely
 
 from glacier_inversion.dataset.outlines import read_outlines
 from glacier_inversion.errors import OutlineError
+from glacier_inversion.geodata.archives import path_of
 from glacier_inversion.geodata.vectors import (
     check_exists,
     list_layers,
@@ -110,18 +112,22 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 </LinearRing></outerBoundaryIs></Polygon></Placemark></Document></kml>"""
 
 
-@pytest.mark.parametrize("kind", ["KML", "3D of any type"])
+@pytest.mark.parametrize("kind", ["KML", "KML in an archive", "3D of any type"])
 def test_what_ogr_reads_and_fiona_does_not_is_to_be_converted(tmp_path, kind):
     "It is not broken: to put it there again would change nothing."
     path = tmp_path / "my o.kml"
     path.write_text(KML)
-    if kind != "KML":
+    if kind == "3D of any type":
         path = tmp_path / "my o.gpkg"
         synthetic.write_outlines(path, some("a"))
         with closing(sqlite3.connect(path)) as database, database:
             database.execute(
                 "UPDATE gpkg_geometry_columns SET geometry_type_name = 'GEOMETRY', z = 1"
             )
-    command = f"""ogr2ogr -dim XY "my o_2d.gpkg" "{path.name}"'"""
+    elif kind != "KML":
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+            packed.write(path, f"in/{path.name}")
+        path = path_of(f"/vsizip/{tmp_path}/a.zip/in/{path.name}")
+    command = f"""ogr2ogr -dim XY "{tmp_path}/my o_2d.gpkg" "{path}"'"""
     with pytest.raises(OutlineError, match=f"not read here .* '{command}"):
         read_outlines(path, "id", synthetic.EPSG)
