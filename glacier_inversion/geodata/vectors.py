@@ -199,7 +199,8 @@ def _parquet_problem(path: Path) -> str | None:
 def _unsupported_problem(path: Path, reason: str) -> str | None:
     """Say that fiona cannot read what OGR can: KML, and layers of 3D of any type."""
     unsupported = ("unsupported driver", "Geometry type is not supported")
-    if not reason.startswith(unsupported) and path.suffix.casefold() != ".kml":
+    is_kml = path.suffix.casefold() in (".kml", ".kmz")
+    if not reason.startswith(unsupported) and not is_kml:
         return None
     own = file_of(path).parent / f"{path.stem}_2d.gpkg"  # not in an archive
     return (

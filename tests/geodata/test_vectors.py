@@ -112,7 +112,7 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 </LinearRing></outerBoundaryIs></Polygon></Placemark></Document></kml>"""
 
 
-@pytest.mark.parametrize("kind", ["KML", "KML in an archive", "3D of any type"])
+@pytest.mark.parametrize("kind", ["KML", "KML in an archive", "KMZ", "3D of any type"])
 def test_what_ogr_reads_and_fiona_does_not_is_to_be_converted(tmp_path, kind):
     "It is not broken: to put it there again would change nothing."
     path = tmp_path / "my o.kml"
@@ -124,6 +124,10 @@ def test_what_ogr_reads_and_fiona_does_not_is_to_be_converted(tmp_path, kind):
             database.execute(
                 "UPDATE gpkg_geometry_columns SET geometry_type_name = 'GEOMETRY', z = 1"
             )
+    elif kind == "KMZ":
+        path = tmp_path / "my o.kmz"
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("doc.kml", KML)
     elif kind != "KML":
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
             packed.write(path, f"in/{path.name}")
