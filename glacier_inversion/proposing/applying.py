@@ -64,7 +64,7 @@ def propose_application(
         vectors += trained.dataset_description.vectors
         coarsest = max(variable.resolution for variable in trained.variables())
         buffer = max(buffer, needed_buffer(trained.area_size, coarsest))
-    known = {r.name for m in read.values() for r in m.dataset_description.rasters}
+    known = set().union(*map(_find_read, read.values()))
     if known.isdisjoint(COMPONENTS):  # else they are as where a model was trained
         vectors.append(COMPONENTS)
     entries = merge_entries(wanted)

@@ -386,16 +386,27 @@ def test_components_that_a_model_reads_are_served_as_such(finished, workspace):
     assert "reads 'slope', and no raster that covers outlines" in refused.stderr
 
 
+@pytest.mark.parametrize("are_there", [False, True])
 def test_components_that_stand_in_for_a_speed_are_named_as_a_vector(
-    finished, workspace
+    finished, workspace, are_there
 ):
     "As for a training, although the model was trained on a file of the speed."
     (workspace / "data" / "thickness.tif").unlink()
     write_components(workspace, synthetic.OTHER_EPSG)
-    model = finished.root / "models" / "small"
+    model = trained_on(finished, workspace.parent / f"of_{workspace.name}")
+    if are_there:  # in the dataset of the model, which does not read them
+        path = model / "model.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["experiment"]["dataset_description"]["rasters"] += [
+            {"name": name, "resolution": 50.0, "file": f"{name}.tif"}
+            for name in ("vx", "vy")
+        ]
+        synthetic.write_json(path, content)
     _, content = propose(workspace, "--model", model)
     assert content["dataset_description"]["vectors"] == [["vx", "vy"]]
-    checked = ginv("check", "experiment.json", "--workspace", workspace)
+    path = workspace / "experiment.json"
+    checked = ginv("check", path, "--workspace", workspace)
+    assert checked.exit_code == 0, checked.output
     assert "look like the components" not in checked.stdout + checked.stderr
 
 
