@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 
-_METRES = re.compile(r"m|met(re|er)s?", re.IGNORECASE)
 _SPELLINGS = {
-    "m": r"(m|met(re|er)s?)(am?sl|above.*)?",
+    "m": r"(m|met(re|er)s?)",
+    "m a.s.l.": r"(m|met(re|er)s?)(am?sl|above.*)",
     "degree": r"°|(arc)?deg(ree)?s?",
     "m/yr": r"(m|met(re|er)s?)((/|per)(yrs?|y|a|years?|annum)|(yrs?|y|a|years?)-1)",
 }
 # Between the words of a unit or around it, as in m yr^-1, m·a⁻¹ or [m a.s.l.].
 _APART = re.compile(r"[\s.·⋅*^_(){}\[\]]+")
 _ALIKE = str.maketrans("⁻\u2212¹²³", "--123")  # what is raised, and a minus sign
-_REMARK = re.compile(r" +\(.*\)$")  # as in m (EGM96)
+_REMARK = re.compile(r" +\((?!w\.? ?e|water).*\)$")  # as in m (EGM96), not m (w.e.)
 
 
 def is_metres(unit: str | None) -> bool:
     """
     Return whether a unit is that of a thickness in metres.
 
-    >>> is_metres(" Metres "), is_metres("km"), is_metres("m/yr"), is_metres(None)
-    (True, False, False, False)
+    >>> [is_metres(unit) for unit in (" Metres ", "[m]", "km", "m a.s.l.", None)]
+    [True, True, False, False, False]
     """
-    return _METRES.fullmatch((unit or "").strip()) is not None
+    return _as_one(unit) == "m"
 
 
 def may_be_same(one: str | None, other: str | None) -> bool:
@@ -32,8 +32,8 @@ def may_be_same(one: str | None, other: str | None) -> bool:
 
     >>> may_be_same("m", "metres"), may_be_same("m", None), may_be_same("m", "cm")
     (True, True, False)
-    >>> may_be_same("m/d", "m d^-1"), may_be_same("°", "degrees")
-    (True, True)
+    >>> may_be_same("m/d", "m d^-1"), may_be_same("m", "m a.s.l.")
+    (True, False)
     """
     first, second = _as_one(one), _as_one(other)
     return not first or not second or first == second
@@ -49,7 +49,7 @@ def may_be(unit: str | None, wanted: str) -> bool:
     (True, False, False)
     """
     given = _as_one(unit)
-    return not given or given == wanted
+    return not given or given == wanted or (wanted, given) == ("m", "m a.s.l.")
 
 
 def _as_one(unit: str | None) -> str:
@@ -64,4 +64,4 @@ def _as_one(unit: str | None) -> str:
     for known, spellings in _SPELLINGS.items():
         if re.fullmatch(spellings, given, re.IGNORECASE):
             return known
-    return re.sub(r"(?:/|per)([a-zA-Z]+)$", r"\1-1", given)
+    return re.sub(r"(?<=\w)(?:/|per)([a-zA-Z]+)$", r"\1-1", given)

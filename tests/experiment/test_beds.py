@@ -84,6 +84,7 @@ def test_an_output_whose_bed_could_not_name_a_file_is_refused():
         ("m a.m.s.l.", True),
         ("[m]", True),
         ("m (EGM96)", True),
+        ("m (w.e.)", False),
         ("ft", False),
         ("m/yr", False),
         ("mm", False),

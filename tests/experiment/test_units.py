@@ -2,7 +2,7 @@
 
 import pytest
 
-from glacier_inversion.experiment.units import may_be, may_be_same
+from glacier_inversion.experiment.units import is_metres, may_be, may_be_same
 
 SPELLED = {
     "m": "m|Metres|m a.s.l.|masl|m amsl|m a.m.s.l.|m above sea level|[m]|m (EGM96)",
@@ -31,3 +31,12 @@ def test_units_are_the_same_however_they_are_written():
     assert may_be_same(None, "m/d")
     others = ["m", "m/h", "cm/d", "m/yr", "d", "m d", "M/d"]
     assert [s for s in others if may_be_same(s, "m/d")] == []
+
+
+def test_brackets_around_metres_change_nothing():
+    "Else there were no volumes of a thickness in [m], and nothing said so."
+    assert is_metres("[m]")
+    assert is_metres("(metres)")
+    assert may_be_same("[m]", "m")
+    for other in ("[m/yr]", "m (w.e.)", "m a.s.l.", "[]", "m2"):
+        assert not is_metres(other)
