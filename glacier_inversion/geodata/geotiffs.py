@@ -119,6 +119,13 @@ def opened_pixels(path: Path) -> Iterator[Any]:
         yield src
 
 
+def check_opens(path: Path) -> None:
+    """Check that a raster can be opened, of which nothing is read; RasterError."""
+    check_is_file(path)
+    with failing_at(path), open_raster(path, sharing=False, GEOREF_SOURCES="NONE"):
+        pass
+
+
 def read_tile(
     path: Path, rows: slice | None = None, cols: slice | None = None
 ) -> NDArray[np.float32]:

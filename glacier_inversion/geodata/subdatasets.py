@@ -36,14 +36,16 @@ def file_of_part(name: str) -> Path | None:
     words = name.split(":")
     for first in range(len(words)):
         for end in range(len(words), first, -1):
-            file = file_of(path_of(_absolute(":".join(words[first:end]).strip('"'))))
+            file = file_of(
+                path_of(with_whole_path(":".join(words[first:end]).strip('"')))
+            )
             if file.is_file():
                 return file
     return None
 
 
-def _absolute(name: str) -> str:
-    """Return a path in an archive with all of the archive's: GDAL's may be relative."""
+def with_whole_path(name: str) -> str:
+    """Return GDAL's name of a file with all of its path; an archive's may lack some."""
     kind = next((kind for kind in ARCHIVES if name.startswith(kind)), None)
     if kind is None or name.startswith(f"{kind}/"):
         return name

@@ -11,11 +11,15 @@ from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
-from glacier_inversion.geodata.geotiffs import opened
-from glacier_inversion.geodata.subdatasets import check_is_one, file_of_part
+from glacier_inversion.geodata.geotiffs import check_opens, opened
+from glacier_inversion.geodata.subdatasets import (
+    check_is_one,
+    file_of_part,
+    with_whole_path,
+)
 from glacier_inversion.sharing.executors import ending_if_stuck
 
-_CHECKED_BY_GDAL = (".tif", ".tiff")  # as most parts are: they need not be opened
+_TIFFS = (".tif", ".tiff")  # as most parts are: no files that they are made of
 _NAMING = ("SourceFilename", "SourceDataset")  # elements of a VRT that name a file
 
 
@@ -25,8 +29,10 @@ def find_files(path: Path) -> tuple[Path, ...]:
 
     Of a VRT all that it is made of, by way of others too. One that is made of itself
     is detected by GDAL when pixels are read; but other VRTs that miss a file then yield
-    zeros in this process, and no error (seen in GDAL 3.10). ASCII grids in a VRT are
-    read to their end, which takes as long as GDAL takes to make tiles of them.
+    zeros in this process, and no error (seen in GDAL 3.10). So they do while any VRT
+    is open, from the second read on (3.10 and 3.12): parts are opened here once. ASCII
+    grids in a VRT are read to their end, which takes as long as GDAL takes to make
+    tiles of them.
 
     Returns
     -------
@@ -37,7 +43,7 @@ def find_files(path: Path) -> tuple[Path, ...]:
     Raises
     ------
     RasterError
-        A file is made of itself, was cut, or is no raster.
+        A file is made of itself, is missing, was cut, or is no raster.
     """
     files: set[Path] = set()
     try:
@@ -70,16 +76,34 @@ def _descend(
         names = [*_without_texts(src.files)]
         named = map(file_of_part, names)  # a part may be one of several in a file
         files |= {file_of(path), *(file for file in named if file is not None)}
-        is_vrt = src.driver == "VRT"
-        parts = [*map(path_of, names[1:]), *_masks_of(path, src)] if is_vrt else []
+        parts: list[Path] = []
+        if src.driver == "VRT":
+            parts += (path_of(with_whole_path(name)) for name in names[1:])
+            parts += _masks_of(path, src)
     for part in dict.fromkeys(parts):
-        files.add(file_of(part))
-        if part.suffix.lower() in _CHECKED_BY_GDAL:
+        file = file_of(part)
+        files.add(file)
+        if not file.exists() and _is_on_disk(part):
+            message = (
+                f"{part}: does not exist. Must be where the VRT says. Put it there, or "
+                "make the VRT anew."
+            )
+            raise RasterError(message)
+        if not file.is_file():
+            continue
+        if part.suffix.lower() in _TIFFS:
             # which a VRT may read instead of what it hides
             files.add(part.with_name(f"{part.name}.msk"))
-        elif file_of(part).is_file():
+            check_opens(part)
+        else:
             _descend(part, (*above, path), done, files)
     done.add(path)
+
+
+def _is_on_disk(part: Path) -> bool:
+    """Tell whether GDAL's name of a part is a path on disk, be there a file or none."""
+    name = str(file_of(part))
+    return not name.startswith("/vsi") and (part.is_absolute() or ":" not in name)
 
 
 def _masks_of(path: Path, src: Any) -> list[Path]:

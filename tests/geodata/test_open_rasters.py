@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import rasterio.shutil
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata import geotiffs, open_rasters
@@ -87,3 +88,28 @@ def test_a_file_that_cannot_be_read_is_said_so(tmp_path):
     synthetic.write_raster(path, np.ones((3, 4), "f4"), 500.0, 900.0, 2.0)
     with files.reading(path) as src:
         assert src.read(1).all()
+
+
+def test_a_vrt_that_loses_a_part_is_never_read_as_zeros(tmp_path):
+    "As GDAL does from the second read on, while any VRT is open; pixels it tells again."
+    files = OpenRasters()
+    for name in ("whole", "cut", "parted"):
+        tif, vrt = tmp_path / f"{name}.tif", tmp_path / f"{name}.vrt"
+        synthetic.write_raster(tif, np.ones((300, 400), "f4"), 500.0, 900.0, 2.0)
+        rasterio.shutil.copy(tif, vrt, driver="VRT")
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes(cut.read_bytes()[:3000])
+    (tmp_path / "parted.tif").unlink()
+
+    def read(name):
+        with files.reading(tmp_path / f"{name}.vrt") as src:
+            return src.read(1)
+
+    assert read("whole").all()
+    for _ in range(2):
+        with pytest.raises(RasterError, match=r"parted\.tif: No such file"):
+            read("parted")
+        with pytest.raises(RasterError, match=r"cut\.vrt: cannot be read"):
+            read("cut")
+    synthetic.write_raster(cut, np.ones((300, 400), "f4"), 500.0, 900.0, 2.0)
+    assert read("cut").all()

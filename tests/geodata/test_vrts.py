@@ -50,6 +50,24 @@ def test_all_that_a_vrt_is_made_of_is_found(vrt, tmp_path, of_band):
     }
 
 
+@pytest.mark.parametrize("kind", ["is not there", "is no raster", "in no archive"])
+def test_a_part_that_cannot_be_opened_is_refused(tmp_path, kind):
+    "Else GDAL gives zeros for it, from the second read on, while any VRT is open."
+    tif, path = noise(tmp_path / "noise.tif", EPSG), tmp_path / "mosaic.vrt"
+    rasterio.shutil.copy(tif, path, driver="VRT")
+    assert find_files(path) == (path, tif)
+    if kind == "in no archive":
+        whole, archive = path.read_text(), f"/vsizip/{tmp_path}/a.zip/noise.tif"
+        assert whole.count('"1">noise.tif<') == 1
+        path.write_text(whole.replace('"1">noise.tif<', f'"0">{archive}<'))
+    tif.unlink()
+    if kind == "is no raster":
+        tif.write_text("none")
+    said = "cannot be read" if kind == "is no raster" else "does not exist"
+    with pytest.raises(RasterError, match=rf"its part .*noise\.tif: {said}"):
+        find_files(path)
+
+
 @pytest.fixture
 def several(tmp_path):
     """A netCDF that holds two rasters, in a folder whose name needs quotes."""
