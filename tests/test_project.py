@@ -122,6 +122,17 @@ def test_shipped_experiment_loads(path, caplog):
     assert (path.parent / "README.md").exists()
 
 
+def test_class_variables_have_types():
+    "Without, pydantic cannot read a model in Python 3.10."
+    found = {
+        f"{path.name}: {line.strip()}"
+        for path in (ROOT / "glacier_inversion").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r": ClassVar\b(?!\[)", line)
+    }
+    assert found == set()
+
+
 def test_what_contributors_look_for_is_where_they_are_told():
     "Each path, below the package or beside it; in the table of places below it."
     text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")

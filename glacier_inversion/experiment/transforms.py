@@ -19,7 +19,7 @@ _WITHOUT = "binary_crossentropy", "gaussian_nll"
 class LogTransform(Section):
     """Natural logarithm of a target in its unit."""
 
-    is_shifted: ClassVar = True  # by its training mean: it has no zero to keep
+    is_shifted: ClassVar[bool] = True  # by its training mean: it has no zero to keep
 
     name: Literal["log"]
     floor: PositiveFloat = Field(
@@ -30,7 +30,7 @@ class LogTransform(Section):
 class SqrtTransform(Section):
     """Square root of a target."""
 
-    is_shifted: ClassVar = False
+    is_shifted: ClassVar[bool] = False
 
     name: Literal["sqrt"]
 

@@ -14,7 +14,7 @@ class DistanceToMargin(Derivation):
     A border that two outlines share is no margin.
     """
 
-    own_unit: ClassVar = "m"
+    own_unit: ClassVar[str | None] = "m"
 
     name: Literal["distance_to_margin"]
 

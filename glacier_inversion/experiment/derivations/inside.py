@@ -10,7 +10,7 @@ from glacier_inversion.experiment.derivation import Derivation
 class Inside(Derivation):
     """1 where a pixel's centre is inside any outline, 0 elsewhere; without a unit."""
 
-    own_unit: ClassVar = "1"
+    own_unit: ClassVar[str | None] = "1"
 
     name: Literal["inside"]
 

@@ -13,7 +13,7 @@ from glacier_inversion.experiment.values import PositiveFloat
 class Log(Derivation):
     """Natural logarithm of a value in its unit; it has none itself."""
 
-    own_unit: ClassVar = "1"
+    own_unit: ClassVar[str | None] = "1"
 
     name: Literal["log"]
     of: OneRaster = Field(description="The raster to take the logarithm of.")

@@ -12,7 +12,7 @@ from glacier_inversion.experiment.derivation import Derivation, TwoRasters
 class Magnitude(Derivation):
     """Magnitude of a vector, in the unit of its components."""
 
-    of_one_unit: ClassVar = True
+    of_one_unit: ClassVar[bool] = True
 
     name: Literal["magnitude"]
     of: TwoRasters = Field(description="The two components, in one unit.")

@@ -12,8 +12,8 @@ from glacier_inversion.experiment.derivation import Degrees, Derivation, OneRast
 class Plasticity(Derivation):
     """Thickness of perfectly plastic ice, tau / (shape_factor rho g sin(slope)), m."""
 
-    own_unit: ClassVar = "m"
-    given_units: ClassVar = ("degree",)
+    own_unit: ClassVar[str | None] = "m"
+    given_units: ClassVar[tuple[str, ...]] = ("degree",)
 
     name: Literal["plasticity"]
     of: OneRaster = Field(description="The slope of the surface, in degrees.")

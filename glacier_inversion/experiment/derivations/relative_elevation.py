@@ -16,7 +16,7 @@ class RelativeElevation(Derivation):
     Outside, within that of the nearest outline, cut to 0 and 1. Without a unit.
     """
 
-    own_unit: ClassVar = "1"
+    own_unit: ClassVar[str | None] = "1"
 
     name: Literal["relative_elevation"]
     of: OneRaster = Field(description="The elevation.")

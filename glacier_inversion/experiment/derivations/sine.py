@@ -12,8 +12,8 @@ from glacier_inversion.experiment.derivation import Derivation, OneRaster
 class Sine(Derivation):
     """Sine of an angle, without a unit."""
 
-    own_unit: ClassVar = "1"
-    given_units: ClassVar = ("degree",)
+    own_unit: ClassVar[str | None] = "1"
+    given_units: ClassVar[tuple[str, ...]] = ("degree",)
 
     name: Literal["sine"]
     of: OneRaster = Field(description="The angle, such as a slope, in degrees.")

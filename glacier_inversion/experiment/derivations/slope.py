@@ -12,8 +12,8 @@ from glacier_inversion.experiment.derivation import Derivation, OneRaster
 class Slope(Derivation):
     """Slope of an elevation in degrees, by the eight pixels around (Horn 1981)."""
 
-    own_unit: ClassVar = "degree"
-    given_units: ClassVar = ("m",)
+    own_unit: ClassVar[str | None] = "degree"
+    given_units: ClassVar[tuple[str, ...]] = ("m",)
 
     name: Literal["slope"]
     of: OneRaster = Field(description="The elevation, in metres.")

@@ -12,8 +12,8 @@ from glacier_inversion.experiment.derivation import Degrees, Derivation, TwoRast
 class VelocitySlope(Derivation):
     """Thickness of ice in metres by its speed and slope (Gantayat et al. 2014)."""
 
-    own_unit: ClassVar = "m"
-    given_units: ClassVar = ("m/yr", "degree")
+    own_unit: ClassVar[str | None] = "m"
+    given_units: ClassVar[tuple[str, ...]] = ("m/yr", "degree")
 
     name: Literal["velocity_slope"]
     of: TwoRasters = Field(
