@@ -71,7 +71,8 @@ def read_lines(path: Path, epsg: int) -> list[shapely.LineString]:
             lines += shapely.get_parts(shapely.line_merge(geometry)).tolist()
         elif geometry.geom_type == "LineString":
             lines.append(geometry)
-    lines = [reprojected(line, to_tiles) for line in lines if line.length > 0]
+    with np.errstate(over="ignore"):  # of a line beyond all measure, which is refused
+        lines = [reprojected(line, to_tiles) for line in lines if line.length > 0]
     if not lines or any(map(problem_of_place, lines)):
         message = (
             f"{path}: holds no line that can be drawn. Must hold LineStrings in the "
