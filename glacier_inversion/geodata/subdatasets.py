@@ -54,10 +54,10 @@ def with_whole_path(name: str) -> str:
 
 def _name_for_gdal(name: str) -> str:
     """
-    Return the name of a subdataset as GDAL takes it; rasterio's has no quotes.
+    Return the name of a subdataset as GDAL takes it, without quotes.
 
-    >>> _name_for_gdal("netcdf:data/velocity.nc:vx")
+    >>> _name_for_gdal('netcdf:"data/velocity.nc":vx')
     'NETCDF:data/velocity.nc:vx'
     """
-    driver, colon, rest = name.partition(":")
+    driver, colon, rest = name.replace('"', "").partition(":")
     return f"{driver.upper()}{colon}{rest}"
