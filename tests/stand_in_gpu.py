@@ -126,6 +126,9 @@ class StandInGpu:
             "is_current_stream_capturing": lambda: False,
         }.items():
             enter(mock.patch.object(cuda, name, value))
+        if hasattr(torch, "accelerator"):  # optimizers ask what a GPU of torch's does
+            none = mock.Mock(return_value=None)
+            enter(mock.patch.object(torch.accelerator, "current_accelerator", none))
         # what torch.save writes beside a storage, and torch.load asks for
         location_tag = torch.serialization.location_tag
 
