@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import math
-import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
+from glacier_inversion.experiment.named_modules import find_classes
 from glacier_inversion.experiment.values import Section, Text
 
 
@@ -100,19 +99,4 @@ def pixels_within(distance: float, resolution: float) -> int:
 @functools.cache
 def find_derivations() -> Mapping[str, type[Derivation]]:
     """Find the derivations in the folder of their parameters, by their names."""
-    folder = importlib.import_module("glacier_inversion.experiment.derivations")
-    found: dict[str, type[Derivation]] = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
-        module = importlib.import_module(f"{folder.__name__}.{name}")
-        found[name] = getattr(module, _class_name(name))
-    return found
-
-
-def _class_name(name: str) -> str:
-    """
-    Return the name of the class in a module.
-
-    >>> _class_name("half_width")
-    'HalfWidth'
-    """
-    return "".join(part.capitalize() for part in name.split("_"))
+    return find_classes("derivations")

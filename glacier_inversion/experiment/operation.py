@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from typing import ClassVar
 
+from glacier_inversion.experiment.named_modules import find_classes
 from glacier_inversion.experiment.values import Section
 
 
@@ -44,20 +43,7 @@ def find_operations() -> Mapping[str, type[Operation]]:
     operations : mapping of type
         By each name that they have in experiments, sorted by their own.
     """
-    folder = importlib.import_module("glacier_inversion.experiment.operations")
     found: dict[str, type[Operation]] = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
-        module = importlib.import_module(f"{folder.__name__}.{name}")
-        operation: type[Operation] = getattr(module, _class_name(name))
+    for name, operation in find_classes("operations").items():
         found |= dict.fromkeys([name, *operation.spellings], operation)
     return found
-
-
-def _class_name(name: str) -> str:
-    """
-    Return the name of the class in a module.
-
-    >>> _class_name("convolution_1")
-    'Convolution1'
-    """
-    return "".join(part.capitalize() for part in name.split("_"))
