@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +45,6 @@ from glacier_inversion.reporting.volume_texts import (
     tell_volume,
 )
 from glacier_inversion.workspace import SPLITS, Workspace
-
-logger = logging.getLogger(__name__)
 
 _MOST_PROFILES = 20
 _PNG = b"\x89PNG"  # how each begins

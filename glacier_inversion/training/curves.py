@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from numpy.typing import NDArray
 
 from glacier_inversion.files import write_bytes
 from glacier_inversion.training.model.logs import Curves
-
-logger = logging.getLogger(__name__)
 
 
 def draw_training_curves(
