@@ -194,9 +194,7 @@ def _track(
     left, bottom = (np.floor(side / 100) * 100 for side in bounds[:2])
     right, top = (np.ceil(side / 100) * 100 for side in bounds[2:])
     theirs = Grid.from_bounds((left, bottom, right, top), 100.0)
-    x, y = np.meshgrid(
-        theirs.x(np.arange(theirs.n_cols)), theirs.y(np.arange(theirs.n_rows))
-    )
+    x, y = theirs.centres()
     ours_x, ours_y = to_theirs.transform(x, y, direction="INVERSE")
     places = (
         (grid.top - ours_y) / grid.resolution - 0.5,

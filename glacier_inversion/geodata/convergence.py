@@ -58,10 +58,7 @@ def _find_angle(warping: Warping, grid: Grid) -> NDArray[np.float64]:
     That of the rotation nearest to the derivative D of the file's coordinates by the
     tiles': atan2(D21 - D12, D11 + D22).
     """
-    around = grid.grown(1)
-    x, y = np.meshgrid(
-        around.x(np.arange(around.n_cols)), around.y(np.arange(around.n_rows))
-    )
+    x, y = grid.grown(1).centres()
     assert warping.to_file is not None  # the caller has asked
     file_x, file_y = warping.to_file.transform(x, y)
     with np.errstate(invalid="ignore"):  # places that the file's CRS does not have
