@@ -58,12 +58,11 @@ def inside_of_file(
     """
     near = shapely.box(*grid.bounds_around(warping.reach(grid)))
     shapes = _clipped(geometries, near)
-    a, b, c, d, e, f = warping.transform
-    row, col = rows.start, cols.start
-    transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
+    of_file = Affine(*warping.transform)
+    transform = of_file @ Affine.translation(cols.start, rows.start)
     shape = rows.stop - rows.start, cols.stop - cols.start
     if warping.to_file is not None:
-        middle = transform.c + (a * shape[1] + b * shape[0]) / 2
+        middle = transform.c + (transform.a * shape[1] + transform.b * shape[0]) / 2
         # what is straight in one CRS is curved in the other
         shapes = [
             shapely.transform(

@@ -31,9 +31,8 @@ def resample(
     scales: tuple[float, float],
 ) -> NDArray[np.float32]:
     """Resample a window of a file, whose first pixel is *corner*, onto a grid."""
-    a, b, c, d, e, f = warping.transform
     row, col = corner
-    transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
+    transform = Affine(*warping.transform) @ Affine.translation(col, row)
     crs = _crs(warping.crs_wkt)
     how = {
         "resampling": Resampling[warping.method],
@@ -57,9 +56,10 @@ def resample(
         return tile
     # rasterio's reproject interpolates places between CRSs, to an eighth of a pixel
     n_rows, n_cols = values.shape
-    ends = [transform.c + a * i + b * j for i in (0, n_cols) for j in (0, n_rows)]
+    a, b, left, *_ = transform
+    ends = [left + a * i + b * j for i in (0, n_cols) for j in (0, n_rows)]
     crs_wkt, added = on_one_circle(warping.crs_wkt, min(ends), max(ends))
-    transform = Affine(a, b, transform.c + added, d, e, transform.f)
+    transform = Affine.translation(added, 0) @ transform
     profile = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": np.nan}
     profile |= {"height": n_rows, "width": n_cols, "crs": crs, "transform": transform}
     with MemoryFile() as memory:
