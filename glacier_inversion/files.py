@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -166,8 +166,14 @@ def is_full(error: WorkspaceError) -> bool:
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write *content* to *path*, whole or not at all."""
-    with replacing(path) as scratch:
-        scratch.write_bytes(content)
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes | memoryview]) -> None:
+    """Write the contents of several files, as `write_bytes` does, all or none."""
+    with replacing_all([*contents]) as scratches:
+        for scratch, content in zip(scratches, contents.values(), strict=True):
+            scratch.write_bytes(content)
 
 
 def append_bytes(path: Path, content: bytes) -> None:

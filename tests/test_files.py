@@ -26,6 +26,7 @@ from glacier_inversion.files import (
     replacing_all,
     scratch_of,
     unwritable,
+    write_all,
     write_bytes,
 )
 from glacier_inversion.locks import is_locked, locked, working_in
@@ -84,8 +85,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path):
 def test_files_that_belong_together_appear_together(tmp_path):
     "None does if the block fails, or if something is in the way of one of them."
     paths = [tmp_path / "a" / "1.txt", tmp_path / "a" / "2.txt"]
-    for path in paths:
-        write_bytes(path, b"old")
+    write_all(dict.fromkeys(paths, b"old"))
     before = read_all(tmp_path)
 
     def fill_the_disk():

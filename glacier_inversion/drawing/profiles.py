@@ -25,7 +25,7 @@ from glacier_inversion.errors import OutlineError
 from glacier_inversion.experiment.application import Application
 from glacier_inversion.experiment.beds import bed_of
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import remove, replacing_all
+from glacier_inversion.files import remove, write_all
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.workspace import Workspace
 
@@ -88,9 +88,7 @@ def draw_profile(
         )
         path = workspace.drawn_profile(ensemble.name, name, output)
         files[path.with_suffix(".png")] = encode_png(figure)
-    with replacing_all([*files]) as scratches:
-        for scratch, content in zip(scratches, files.values(), strict=True):
-            scratch.write_bytes(content)
+    write_all(files)
     for output in {*map(bed_of, ensemble.layout.outputs)} - {*predicted.columns}:
         path = workspace.drawn_profile(ensemble.name, name, output)
         remove(path.with_suffix(".png"))

@@ -16,7 +16,7 @@ from glacier_inversion.evaluation.split_scores import SplitScores, scoring_split
 from glacier_inversion.evaluation.tables import format_csv, tabulate_residuals
 from glacier_inversion.evaluation.uncertainty import score_calibration
 from glacier_inversion.experiment.experiment import Experiment
-from glacier_inversion.files import replacing_all
+from glacier_inversion.files import write_all
 from glacier_inversion.geodata.vectors import to_geopackage
 from glacier_inversion.progress import Progress
 from glacier_inversion.sharing.executors import check_jobs
@@ -34,7 +34,6 @@ from glacier_inversion.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 FORMAT = 1  # of metrics.json
-_FILES = ("metrics.json", "metrics.csv", "residuals.gpkg")
 
 
 @dataclass(frozen=True)
@@ -177,18 +176,15 @@ def write_evaluation(
         "outputs": scored.scores,
     }
     folder = workspace.evaluations(name, scored.split)
-    written = [folder / file for file in _FILES]
     epsg = experiment.dataset_description.epsg
     residuals = tabulate_residuals(scored.pixels, ensemble.seeds, epsg)
-    files = (
-        to_state(metrics, FORMAT),
-        format_csv(metrics).encode(),
-        to_geopackage(residuals, "residuals"),
-    )
-    with replacing_all(written) as scratches:
-        for scratch, content in zip(scratches, files, strict=True):
-            scratch.write_bytes(content)
-    return EvaluationReport(written, metrics, scored.pixels, scored.failures)
+    files = {
+        folder / "metrics.json": to_state(metrics, FORMAT),
+        folder / "metrics.csv": format_csv(metrics).encode(),
+        folder / "residuals.gpkg": to_geopackage(residuals, "residuals"),
+    }
+    write_all(files)
+    return EvaluationReport([*files], metrics, scored.pixels, scored.failures)
 
 
 def _find_calibration(ensemble: Ensemble) -> Calibration | None:
