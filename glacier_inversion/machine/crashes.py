@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from glacier_inversion.machine.interrupts import SIGNALS
+
 _NOTE_BYTES = 8192  # a path has 4,096 at most
 _PR_SET_PDEATHSIG = 1  # of Linux
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-if hasattr(signal, "SIGHUP"):  # not on Windows
-    _SIGNALS.add(signal.SIGHUP)
 _FROM_KERNEL = 0x80  # si_code of a signal of the terminal
 
 
@@ -65,7 +64,7 @@ def watch() -> None:
     """
     if sys.platform != "linux":
         return
-    heard = {n for n in _SIGNALS if signal.getsignal(n) != signal.SIG_IGN}
+    heard = {n for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the status
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*heard, signal.SIGCHLD})
     parent = os.getpid()

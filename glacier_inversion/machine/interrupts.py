@@ -27,9 +27,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+"""Those that stop a command, and what messages call them."""
 if hasattr(signal, "SIGHUP"):  # not on Windows
-    _NAMES[signal.SIGHUP] = "SIGHUP"
+    SIGNALS[signal.SIGHUP] = "SIGHUP"
 # Within this time a signal is the one before: some wrappers pass on what the process
 # has heard already, as `timeout` does.
 _ONE_SIGNAL = 0.5  # seconds
@@ -49,15 +50,19 @@ class _Heard:
 def listen() -> None:
     """Hear signals from now on; the first of them ends the process at once."""
     _Heard.is_listening = True
+    expect_lost(KeyboardInterrupt)  # `check` raises it again
+    _install(_end_at_once)
+
+
+def expect_lost(kind: type[BaseException]) -> None:
+    """Let Python not complain of a *kind* of error, raised where none can be."""
     before = sys.unraisablehook
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
-        # raised where nothing can be, and so lost: `check` raises it again
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        if not issubclass(unraisable.exc_type, kind):
             before(unraisable)
 
     sys.unraisablehook = hook
-    _install(_end_at_once)
 
 
 def ignore() -> None:
@@ -77,7 +82,7 @@ def exit_code() -> int:
 
 def farewell() -> str:
     """Say what stopped the process."""
-    name = _NAMES[signal.Signals(_Heard.number or signal.SIGINT)]
+    name = SIGNALS[signal.Signals(_Heard.number or signal.SIGINT)]
     return f"ginv: stopped by {name}."
 
 
@@ -192,7 +197,7 @@ def _handled_by(handler: _Handler) -> Iterator[None]:
 
 def _handlers() -> dict[signal.Signals, Any]:
     """Return what handles each signal, but for those that nothing of ours should."""
-    handlers = {number: signal.getsignal(number) for number in _NAMES}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     # None: set by something that is not Python, and could not be put back
     return {n: h for n, h in handlers.items() if h not in (None, signal.SIG_IGN)}
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from glacier_inversion.errors import StoppedError
 from glacier_inversion.machine.crashes import is_watched
+from glacier_inversion.machine.interrupts import expect_lost
 from glacier_inversion.sharing.lost_processes import (
     ProcessLostError,
     ended_as_it_began,
@@ -277,14 +278,7 @@ def _serve(
     global _parent  # noqa: PLW0603  of the whole process
     _parent = connection
     signal.signal(signal.SIGTERM, _ask_to_end)
-    before = sys.unraisablehook
-
-    def hook(unraisable: sys.UnraisableHookArgs) -> None:
-        # raised where nothing can be, and so lost: it is raised again after the task
-        if not issubclass(unraisable.exc_type, AskedToEndError):
-            before(unraisable)
-
-    sys.unraisablehook = hook
+    expect_lost(AskedToEndError)  # it is raised again after the task
     try:
         _serve_until_the_end(connection, work, given)
     finally:

@@ -21,13 +21,10 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from glacier_inversion.errors import GlacierInversionError, first_line
-from glacier_inversion.machine.interrupts import postponing
+from glacier_inversion.machine.interrupts import SIGNALS, postponing
 from glacier_inversion.sharing.lost_processes import ProcessLostError
 
 _LONGEST_END = 5.0  # seconds in which a process must have ended
-_SIGNALS = [signal.SIGINT, signal.SIGTERM]
-if hasattr(signal, "SIGHUP"):  # not on Windows
-    _SIGNALS.append(signal.SIGHUP)
 
 
 @dataclass(eq=False)
@@ -101,7 +98,7 @@ def _masked() -> Iterator[None]:
     # which else is started with the first process, and ends the mask
     resource_tracker.ensure_running()
     # they inherit the mask; this process hears afterwards of what came meanwhile
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -114,12 +111,12 @@ def _begin(connection: Connection) -> None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     except RuntimeError:  # there are as many as there may be: it would be printed
         os._exit(1)
-    for number in _SIGNALS:
+    for number in SIGNALS:
         # SIGTERM is not ignored for a moment either: one that came before would be lost
         to_end = number == signal.SIGTERM
         signal.signal(number, (lambda *_: os._exit(1)) if to_end else signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         work, arguments = connection.recv()
     except (EOFError, OSError):
