@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from glacier_inversion.patches.array_store import ArrayStore
 from glacier_inversion.patches.interpolation import Floats
-from glacier_inversion.patches.lattice import LatticeTiles, Layout
+from glacier_inversion.patches.lattice import Layout
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.symmetries import _patch_pixels
 
@@ -48,23 +48,6 @@ class PatchSource:
             self._start[name] = torch.tensor([store.starts[n] for n in numbers])
             self._height[name] = torch.tensor([n_rows for n_rows, _ in shapes])
             self._width[name] = torch.tensor([n_cols for _, n_cols in shapes])
-
-    @classmethod
-    def of(
-        cls,
-        lattices: Iterable[LatticeTiles],
-        layout: Layout,
-        scales: Mapping[str, Scale],
-    ) -> PatchSource:
-        """Return the patches of features in memory, normalised by input."""
-        store = ArrayStore(np.float32)
-        images: dict[str, list[int]] = {
-            name: [] for name in (*layout.images, *layout.scalars)
-        }
-        for part in lattices:
-            for name, image in {**part.images, **part.scalars}.items():
-                images[name].append(store.append(normalise(image, scales[name])))
-        return cls(layout, store, images)
 
     def with_images(self, flat: torch.Tensor) -> PatchSource:
         """Return the same with the images of another tensor."""

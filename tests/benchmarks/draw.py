@@ -41,7 +41,6 @@ from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.drawing.draw import draw
 from glacier_inversion.experiment.experiment import Experiment, check_experiment
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.scale import Scale, Scales
 from glacier_inversion.training.model.members import WEIGHTS
@@ -56,6 +55,7 @@ from glacier_inversion.training.network.operations.downsample import Downsample
 from glacier_inversion.training.network.predict import BlockInputs, predict_points
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
+from tests.patches.helpers import patches_of
 
 FINE, COARSE, AREA = 12.5, 25.0, 400.0
 N_PATCHES, N_BLOCK = 4096, 512
@@ -283,7 +283,7 @@ def ways_of(
     window = slice(0, side - side % 2), slice(0, side - side % 2)
     part = to_lattice(dataset.read_tiles(experiment, feature, *window, False), layout)
     scales = {v.name: Scale(20.0, 5.0) for v in experiment.inputs}
-    source = PatchSource.of([part], layout, scales)
+    source = patches_of(part, layout, scales)
     block = BlockInputs(part, layout, scales, CPU.torch_device)
     every = np.zeros(part.usable.shape, dtype=np.bool_)
     every[:n_block, :n_block] = True

@@ -10,7 +10,6 @@ import torch
 from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.drawn_features import RECORD
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.training.model.calibration import (
     Calibration,
@@ -25,6 +24,7 @@ from glacier_inversion.training.model.model import (
 )
 from glacier_inversion.training.network.network import Network
 from glacier_inversion.workspace import Workspace
+from tests.patches.helpers import patches_of
 
 
 def read(path):
@@ -41,7 +41,7 @@ def by_patches(run, feature, model="small", variances=False):
     dataset = open_dataset(checked, place)
     layout = Layout.of(own.experiment)
     part = to_lattice(dataset.read_tiles(own.experiment, feature), layout)
-    source = PatchSource.of([part], layout, own.scales.inputs)
+    source = patches_of(part, layout, own.scales.inputs)
     network = Network(own.experiment)
     values = np.full((checked.seeds_number, *part.points.shape), np.nan)
     for seed in range(checked.seeds_number):

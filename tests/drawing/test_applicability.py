@@ -14,7 +14,6 @@ from glacier_inversion.dataset.opened import open_dataset
 from glacier_inversion.drawing.applicability import tell_unlike
 from glacier_inversion.drawing.holes import Holes
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.training.model.applicability import (
     APPLICABILITY,
@@ -25,6 +24,7 @@ from glacier_inversion.training.model.model import read_model
 from glacier_inversion.workspace import Workspace
 from tests.drawing.helpers import forget_records, read
 from tests.helpers import copy_of, read_all
+from tests.patches.helpers import patches_of
 
 NAME = "thickness_applicability.tif"
 
@@ -56,7 +56,7 @@ def patch_by_patch(run, feature):
     layout = Layout.of(experiment)
     tiles = open_dataset(experiment, place).read_tiles(experiment, feature)
     part = to_lattice(tiles, layout)
-    source = PatchSource.of([part], layout, model.scales.inputs)
+    source = patches_of(part, layout, model.scales.inputs)
     own = read_applicability(place.model("small"), model.identity, 4)
     unlike = np.full(part.points.shape, np.nan)
     for row, col in np.argwhere(part.usable):

@@ -3,6 +3,8 @@
 import numpy as np
 
 from glacier_inversion.grid import Grid
+from glacier_inversion.patches.array_store import ArrayStore
+from glacier_inversion.patches.gathering import PatchSource, normalise
 from glacier_inversion.patches.lattice import LatticeTiles, Layout, to_lattice
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
@@ -39,3 +41,11 @@ def two_outputs(masks) -> tuple[list[LatticeTiles], Layout]:
     return [
         to_lattice(Tiles("f", "train", grid, {"fine": values}, targets), layout)
     ], layout
+
+
+def patches_of(part: LatticeTiles, layout: Layout, scales) -> PatchSource:
+    """Return the patches of a feature, whether anything is known of it or not."""
+    store, images = ArrayStore("f4"), {}
+    for name, image in {**part.images, **part.scalars}.items():
+        images[name] = [store.append(normalise(image, scales[name]))]
+    return PatchSource(layout, store, images)

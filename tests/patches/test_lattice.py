@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.grid import Grid, lattice
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import (
     Layout,
     lattice_image,
@@ -19,6 +18,7 @@ from glacier_inversion.patches.lattice import (
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
 from tests import synthetic
+from tests.patches.helpers import patches_of
 
 
 def coordinates(grid: Grid) -> dict[str, np.ndarray]:
@@ -57,7 +57,7 @@ def test_patches_lie_where_the_design_says(n, factors, output, more_rows, more_c
     assert part.usable.all()
 
     scales = dict.fromkeys(inputs, Scale(0.0, 1.0))
-    source = PatchSource.of([part], layout, scales)
+    source = patches_of(part, layout, scales)
     for row in range(part.points.n_rows):
         for col in range(part.points.n_cols):
             px, py = part.points.x(col), part.points.y(row)

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from glacier_inversion.grid import Grid
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import Layout, to_lattice
 from glacier_inversion.patches.patch_statistics import (
     gathered_statistics,
@@ -13,6 +12,7 @@ from glacier_inversion.patches.patch_statistics import (
 )
 from glacier_inversion.patches.scale import Scale
 from glacier_inversion.patches.tiles import Tiles
+from tests.patches.helpers import patches_of
 
 RNG = np.random.default_rng(0)
 
@@ -40,7 +40,7 @@ def test_statistics_of_a_lattice_are_those_of_its_patches():
     ):
         part, layout = make_part(window_px, images, scalars)
         scales = dict.fromkeys([*images, *scalars], Scale(4.5, 1.5))
-        source = PatchSource.of([part], layout, scales)
+        source = patches_of(part, layout, scales)
         rows, cols = np.indices(part.points.shape)
         index = np.column_stack([np.zeros(rows.size, int), rows.ravel(), cols.ravel()])
         inputs = source.gather(torch.from_numpy(index))

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.patches.gathering import PatchSource
 from glacier_inversion.patches.lattice import to_lattice
 from glacier_inversion.training.model import ensemble as module
 from glacier_inversion.training.model.ensemble import Ensemble
@@ -16,6 +15,7 @@ from glacier_inversion.training.model.open_model import open_model
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.training.network.network import Network
 from tests import synthetic
+from tests.patches.helpers import patches_of
 from tests.training.helpers import made_up_tiles, train_all
 
 N_SEEDS = 3
@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
     model, tiles = read_model(folder), made_up_tiles(7, "test", n_px=40)
     whole = Ensemble(folder, model)
     part = to_lattice(tiles, whole.layout)
-    source = PatchSource.of([part], whole.layout, model.scales.inputs)
+    source = patches_of(part, whole.layout, model.scales.inputs)
     points = torch.from_numpy(np.argwhere(part.usable))
     points = torch.cat([torch.zeros(len(points), 1, dtype=torch.int64), points], dim=1)
     given = []
@@ -168,7 +168,7 @@ def test_members_are_transformed_back_before_their_mean(tmp_path):
     assert model.experiment.outputs == checked.outputs
     ensemble = open_model(folder)
     part = to_lattice(tiles, ensemble.layout)
-    source = PatchSource.of([part], ensemble.layout, model.scales.inputs)
+    source = patches_of(part, ensemble.layout, model.scales.inputs)
     points = torch.from_numpy(np.argwhere(part.usable))
     points = torch.cat([torch.zeros(len(points), 1, dtype=torch.int64), points], dim=1)
     scale, expected = model.scales.outputs["thickness"], []
