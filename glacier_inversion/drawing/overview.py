@@ -13,11 +13,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
 
 from glacier_inversion.drawing.styles import Ranges, colours_of
 from glacier_inversion.files import write_bytes
-from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.geotiffs import opened, read_reduced
 from glacier_inversion.grid import Bounds
 from glacier_inversion.workspace import mosaic_path
 
@@ -132,11 +131,7 @@ def _choose(statistics: list[str]) -> list[str]:
 def _read(path: Path) -> tuple[NDArray[np.float32], str | None, Bounds]:
     """Return the values of a mosaic, at most so many, its unit and its bounds."""
     with opened(path) as src:
-        fewer = max(1.0, max(src.shape) / _LONGEST_PX)
-        shape = tuple(max(1, round(n / fewer)) for n in src.shape)
-        # the mean of the valid pixels, so that a narrow glacier stays whole
-        values = src.read(1, out_shape=shape, resampling=Resampling.average)
-        return values, src.units[0], tuple(src.bounds)
+        return read_reduced(src, _LONGEST_PX), src.units[0], tuple(src.bounds)
 
 
 def _draw_scale_bar(axis: Any, left: float, length: float) -> None:

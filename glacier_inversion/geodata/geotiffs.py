@@ -16,6 +16,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
 from rasterio.env import getenv, hasenv
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
@@ -136,6 +137,17 @@ def read_tile(
             window = Window.from_slices(rows, cols)
         values: NDArray[np.float32] = src.read(1, window=window)
         return values
+
+
+def read_reduced(src: Any, most_px: int) -> NDArray[np.float32]:
+    """Read an open map, with at most so many pixels along a side."""
+    fewer = max(1.0, max(src.shape) / most_px)
+    shape = tuple(max(1, round(n / fewer)) for n in src.shape)
+    # the mean of the valid pixels, so that a narrow glacier stays whole
+    values: NDArray[np.float32] = src.read(
+        1, out_shape=shape, resampling=Resampling.average
+    )
+    return values
 
 
 def read_grid(path: Path) -> Grid:

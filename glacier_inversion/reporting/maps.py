@@ -13,11 +13,10 @@ import numpy as np
 import shapely
 from matplotlib.image import imsave
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
 
 from glacier_inversion.drawing.overview import nice_length
 from glacier_inversion.drawing.styles import Range, colours_of
-from glacier_inversion.geodata.geotiffs import opened
+from glacier_inversion.geodata.geotiffs import opened, read_reduced
 from glacier_inversion.grid import Bounds
 from glacier_inversion.reporting.legends import Legend
 
@@ -254,11 +253,7 @@ def read_picture(path: Path, most_px: int) -> tuple[NDArray[np.float32], Bounds]
         It cannot be read.
     """
     with opened(path) as src:
-        fewer = max(1.0, max(src.shape) / most_px)
-        shape = tuple(max(1, round(n / fewer)) for n in src.shape)
-        # the mean of the valid pixels, so that a narrow glacier stays whole
-        values = src.read(1, out_shape=shape, resampling=Resampling.average)
-        return values, tuple(src.bounds)
+        return read_reduced(src, most_px), tuple(src.bounds)
 
 
 def _table(colours: str) -> NDArray[np.uint8]:
