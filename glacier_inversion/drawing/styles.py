@@ -177,6 +177,17 @@ def join_extremes(one: Extremes, other: Extremes) -> Extremes:
     return min(one[0], other[0]), max(one[1], other[1])
 
 
+def nice_step(least: float) -> float:
+    """
+    Return the least of 1, 2 and 5 times a power of ten that is no less.
+
+    >>> nice_step(0.03), nice_step(200.0), nice_step(7.0)
+    (0.05, 200.0, 10.0)
+    """
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(n * power for n in (1, 2, 5, 10) if n * power >= least)
+
+
 def nice_range(lowest: float, highest: float) -> Range:
     """
     Widen a range to whole multiples of 1, 2 or 5 times a power of ten.
@@ -187,8 +198,7 @@ def nice_range(lowest: float, highest: float) -> Range:
     width = highest - lowest
     if width <= 1e-6 * max(abs(lowest), abs(highest)):  # float32 tells no more apart
         width = float(_INTERVALS)
-    power = 10.0 ** math.floor(math.log10(width / _INTERVALS))
-    step = next(n * power for n in (1, 2, 5, 10) if n * power >= width / _INTERVALS)
+    step = nice_step(width / _INTERVALS)
     first, last = math.floor(lowest / step), math.ceil(highest / step)
     # multiples of a power of ten are not exact in binary: 3 * 0.1
     digits = max(0, 1 - math.floor(math.log10(step)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from glacier_inversion.drawing.styles import Range
+from glacier_inversion.drawing.styles import Range, nice_step
 from glacier_inversion.reporting.quantities import exact
 
 _STEPS = 4  # between ticks, at most
@@ -57,8 +57,7 @@ def legend_of(colours: str, shown: Range, low: str, high: str) -> Legend:
     width = last - first
     if not width > 0:
         return Legend(colours, low, high, ())
-    power = 10.0 ** math.floor(math.log10(width / _STEPS))
-    step = next(n * power for n in (1, 2, 5, 10) if n * power >= width / _STEPS)
+    step = nice_step(width / _STEPS)
     ticks = []
     for number in range(math.ceil(first / step), math.floor(last / step) + 1):
         place = 100 * (number * step - first) / width
