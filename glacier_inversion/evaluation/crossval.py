@@ -29,7 +29,6 @@ from glacier_inversion.evaluation.split_scores import fit_methods, rasters_by_ou
 from glacier_inversion.evaluation.subject import find_fold_folders, name_subject
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.locks import held_together, locked, writing_alone
-from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.progress import Progress, Silent
 from glacier_inversion.sharing.shards import find_hands
 from glacier_inversion.training.engine import train_members
@@ -151,8 +150,7 @@ def crossval(
         raise ValueError(message)
     progress = progress or Silent()
     device = open_device(device)  # before data are read: it may not be there
-    of_gpu = device.torch_device.type == "cuda"
-    n_jobs = jobs or (1 if of_gpu else available_cores())
+    n_jobs = device.trainers(jobs)
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     if hands is not None and experiment.drawing_description.blend is not None:
         message = (
@@ -184,7 +182,7 @@ def crossval(
                 plan.refuse_others()
             held.enter_context(writing_alone(folder))
         else:
-            of_device: DeviceName = "cuda" if of_gpu else "cpu"
+            of_device: DeviceName = "cuda" if device.is_gpu else "cpu"
             held.enter_context(
                 training_folds_together(
                     plan, hands, overwrite, method, of_device, progress

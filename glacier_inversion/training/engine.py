@@ -164,14 +164,15 @@ def _train_unfinished(
     watch: Watch,
 ) -> None:
     """Train members: on the GPU together, else in this process or in several."""
-    on_gpu = device.torch_device.type == "cuda"
-    number = _number_on_gpu if on_gpu else _number_of_jobs
-    n_jobs = number(experiment, data, len(todo), jobs, device)
+    if device.is_gpu:
+        n_jobs = _number_on_gpu(experiment, data, len(todo), jobs, device)
+    else:
+        n_jobs = _number_of_jobs(experiment, data, len(todo), jobs)
     if n_jobs > 1:
         logger.info("training %d members at a time", n_jobs)
     watch.start(len(todo), n_jobs)
     with heeding_signals() as stop:
-        if n_jobs > 1 and not on_gpu:
+        if n_jobs > 1 and not device.is_gpu:
             train_side_by_side(experiment, folder, todo, n_jobs, stop, watch)
         else:
             with watching_gpu(_need(data, 0)):
@@ -196,12 +197,9 @@ def _need(data: TrainingData, n_at_once: int) -> str:
 
 
 def _number_of_jobs(
-    experiment: Experiment,
-    data: TrainingData,
-    n_members: int,
-    jobs: int | None,
-    device: Device,  # noqa: ARG001  the processor's
+    experiment: Experiment, data: TrainingData, n_members: int, jobs: int | None
 ) -> int:
+    """Return how many members processes of the machine train, as is asked or best."""
     n_most = min(n_members, available_cores() if jobs is None else jobs)
     if n_most > 1 and jobs is None:
         cost = measure_cost(experiment)

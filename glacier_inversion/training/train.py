@@ -12,7 +12,6 @@ from glacier_inversion.choices import DeviceName
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.grid import Bounds
 from glacier_inversion.machine.available_memory import available_bytes
-from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.machine.interrupts import postponing
 from glacier_inversion.patches.sampling import spacing_of
 from glacier_inversion.progress import Progress, Silent
@@ -122,8 +121,7 @@ def train(
     progress = progress or Silent()
     opened = open_device(device)  # before data are read: it may not be there
     check_network(experiment)
-    of_gpu = opened.torch_device.type == "cuda"
-    n_jobs = jobs or (1 if of_gpu else available_cores())
+    n_jobs = opened.trainers(jobs)
     hands, workspace = find_hands(shard, scheduler, n_jobs, workspace)
     dataset = open_dataset(experiment, workspace)
     features = [f for split in SPLITS if split != "test" for f in dataset.select(split)]
@@ -177,7 +175,7 @@ def _warn_of_memory(
     most, and so what a batch holds.
     """
     n_bytes = 0
-    if device.torch_device.type == "cpu":
+    if not device.is_gpu:
         area = sum(
             (right - left) * (top - bottom) for left, bottom, right, top in bounds
         )

@@ -38,7 +38,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     device = open_device("auto")
-    on_gpu = device.torch_device.type == "cuda"
+    on_gpu = device.is_gpu
     n_jobs = options.members if on_gpu else min(available_cores(), options.members)
     with tempfile.TemporaryDirectory() as folder:
         place = Workspace(Path(folder))

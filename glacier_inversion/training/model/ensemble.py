@@ -210,7 +210,7 @@ class Ensemble:
         DeviceError
             The GPU fails.
         """
-        if self.device.torch_device.type != "cuda":
+        if not self.device.is_gpu:
             keep_freed_memory()
         part = to_lattice(tiles, self.layout)
         predicted = wanted & part.usable

@@ -16,6 +16,7 @@ from glacier_inversion.errors import (
     GlacierInversionError,
     first_line,
 )
+from glacier_inversion.machine.cores import available_cores
 from glacier_inversion.training.network.kept_memory import can_keep
 from glacier_inversion.training.network.threads import map_in_threads
 
@@ -90,9 +91,14 @@ class Device:
         return max(1, min(self.most_patches, int(self.most_bytes // bytes_per_patch)))
 
     @property
+    def is_gpu(self) -> bool:
+        """Whether it is a GPU, which works at one piece at a time."""
+        return self.torch_device.type == "cuda"
+
+    @property
     def n_threads(self) -> int:
         """Pieces of work that are done at the same time."""
-        return 1 if self.torch_device.type == "cuda" else torch.get_num_threads()
+        return 1 if self.is_gpu else torch.get_num_threads()
 
     def map(
         self,
@@ -101,13 +107,17 @@ class Device:
         n_threads: int,
     ) -> list[Result]:
         """Apply *function* to items in threads, each a core; one by one on the GPU."""
-        if self.torch_device.type != "cuda":
-            return map_in_threads(function, items, n_threads)
-        return [function(item) for item in items]
+        if self.is_gpu:
+            return [function(item) for item in items]
+        return map_in_threads(function, items, n_threads)
 
     def jobs(self, jobs: int | None) -> int:
         """Return how many processes draw or predict: one on the GPU, and for None."""
-        return 1 if self.torch_device.type == "cuda" else jobs or 1
+        return 1 if self.is_gpu else jobs or 1
+
+    def trainers(self, jobs: int | None) -> int:
+        """Return how many members a shard trains at once, by default one on a core."""
+        return jobs or (1 if self.is_gpu else available_cores())
 
     @property
     def elsewhere(self) -> Device | DeviceName:
@@ -117,7 +127,7 @@ class Device:
         Of a GPU no more than that: which, and how much it is given at once, is found
         out there.
         """
-        return "cuda" if self.torch_device.type == "cuda" else self
+        return "cuda" if self.is_gpu else self
 
     def smaller(self) -> Device | None:
         """Return the same, given a quarter at once; None where that is too little."""
@@ -132,7 +142,7 @@ class Device:
 
     def __str__(self) -> str:
         """Name it."""
-        if self.torch_device.type != "cuda":
+        if not self.is_gpu:
             return "cpu"
         return f"cuda ({torch.cuda.get_device_name(self.torch_device)})"
 
