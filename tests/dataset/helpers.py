@@ -7,10 +7,16 @@ import pytest
 
 from glacier_inversion.dataset.build import build_dataset
 from glacier_inversion.dataset.opened import open_dataset
+from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.progress import Silent
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
+
+
+def plan(run):
+    """Plan the dataset."""
+    return plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 
 def build(run, jobs=None):

@@ -2,9 +2,7 @@
 
 import pytest
 
-from glacier_inversion.dataset.plan import plan_dataset
-from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.workspace import Workspace
+from tests.dataset.helpers import plan
 
 GIVEN = ["x", "y"]
 DERIVED = {
@@ -32,6 +30,6 @@ def test_units_that_make_derived_rasters_wrong_are_named(run, kind):
         named = {} if unit is None else {"unit": unit}
         rasters.append(same | {"name": raster, "file": rasters[0]["file"]} | named)
     rasters.append(same | {"name": "derived", "derive": {"name": name, "of": of}})
-    plan = plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
-    found = [odd for odd in plan.find_oddities({}) if odd.startswith("derived: ")]
+    planned = plan(run)
+    found = [odd for odd in planned.find_oddities({}) if odd.startswith("derived: ")]
     assert [told in odd for odd in found] == ([] if told is None else [True])

@@ -7,12 +7,9 @@ import pytest
 import rasterio
 import shapely
 
-from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import RasterError
-from glacier_inversion.experiment.experiment import check_experiment
-from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.dataset.helpers import build, summary, tiles
+from tests.dataset.helpers import build, plan, summary, tiles
 
 FAR = {
     "huge": synthetic.box(-1e12, -1e12, 1e12, 1e12),
@@ -35,7 +32,7 @@ def test_an_outline_beyond_the_earth_fails_alone(run, kind):
     assert re.search("Must (be|have) at most .*Correct it", report.failures["bad"])
     assert tiles(run) == before
     assert summary(run)["features"] == without["features"]
-    planned = plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    planned = plan(run)
     assert planned.shared_outlines == []
     checked = run("check")
     assert checked.exit_code == 1

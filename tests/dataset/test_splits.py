@@ -9,19 +9,12 @@ import shapely
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.dataset.splits import assign_splits
 from glacier_inversion.errors import OutlineError
-from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.experiment.sections import Split
-from glacier_inversion.workspace import SPLITS, Workspace
+from glacier_inversion.workspace import SPLITS
 from tests import synthetic
-from tests.dataset.helpers import build, summary
-
-
-def plan(run):
-    """Plan the dataset."""
-    return plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+from tests.dataset.helpers import build, plan, summary
 
 
 def test_tiles_that_overlap_across_the_split_are_reported(run, caplog):

@@ -13,7 +13,6 @@ import rasterio
 
 from glacier_inversion.dataset import tiling
 from glacier_inversion.dataset.opened import open_dataset
-from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import (
     DatasetError,
     RasterError,
@@ -22,7 +21,7 @@ from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.sharing import executors
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.dataset.helpers import build, build_until
+from tests.dataset.helpers import build, build_until, plan
 from tests.helpers import read_all
 from tests.processes import refuse_processes
 
@@ -148,15 +147,14 @@ def test_a_changed_source_of_a_vrt_rebuilds_its_tiles(run):
 )
 def test_a_feature_that_ends_its_process_fails_alone(run, jobs, end, how):
     "By a crash or an endless loop in a library: the others are built, it is named."
-    checked = check_experiment(run.raw, "exp")
-    plan = plan_dataset(checked, Workspace(run.root))
+    planned = plan(run)
     todo = [
         tiling.PlannedTiles(
-            outline, plan.ownership.bounds[outline.feature], plan.folder
+            outline, planned.ownership.bounds[outline.feature], planned.folder
         )
-        for outline in plan.outlines
+        for outline in planned.outlines
     ]
-    fragile = Fragile(plan.rasters, "west", end)
+    fragile = Fragile(planned.rasters, "west", end)
     results = dict(tiling.tile_features(fragile, todo, jobs))
     assert len(results) == len(synthetic.FEATURES)
     lost = results.pop("west")
@@ -197,11 +195,11 @@ def test_a_file_elsewhere_of_the_same_size_and_time_is_another(run):
 
 def test_features_near_one_another_follow_one_another(run):
     "Whatever their order in the file: blocks of four by four are done one by one."
-    plan = plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
+    planned = plan(run)
     places = [(col, row) for col in range(8) for row in range(8)]
     todo = [
         tiling.PlannedTiles(
-            plan.outlines[0], (100.0 * x, -y, 100.0 * x + 9, 9 - y), "d"
+            planned.outlines[0], (100.0 * x, -y, 100.0 * x + 9, 9 - y), "d"
         )
         for x, y in ((col, 100.0 * row) for col, row in places)
     ]

@@ -5,14 +5,13 @@ import pytest
 from pyproj import Transformer
 
 from glacier_inversion.dataset.opened import open_dataset
-from glacier_inversion.dataset.plan import plan_dataset
 from glacier_inversion.errors import DatasetError, RasterError
 from glacier_inversion.experiment.experiment import check_experiment
 from glacier_inversion.geodata.geotiffs import read_tile
 from glacier_inversion.geodata.rasters import warp
 from glacier_inversion.workspace import Workspace
 from tests import synthetic
-from tests.dataset.helpers import build, points_of, tiles
+from tests.dataset.helpers import build, plan, points_of, tiles
 from tests.geodata.helpers import azimuths, components
 
 POLAR = 3413  # of ITS_LIVE: its north is 53 degrees off that of the tiles
@@ -132,11 +131,6 @@ def test_dataset_of_other_vectors_is_refused(moving):
     del moving.raw["dataset_description"]["vectors"]
     with pytest.raises(DatasetError, match=r"vectors: vx: \['vx', 'vy'\] → None"):
         open_dataset(check_experiment(moving.raw, "exp"), Workspace(moving.root))
-
-
-def plan(run):
-    """Plan the dataset."""
-    return plan_dataset(check_experiment(run.raw, "exp"), Workspace(run.root))
 
 
 def test_components_on_different_grids_are_refused(moving):
