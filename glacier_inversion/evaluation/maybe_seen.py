@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import shapely
@@ -57,14 +57,8 @@ def find_maybe_seen(
         if there is None:
             return wanted
         mixed_in = there
-    trained = [
-        dataset.outlines[feature]
-        for feature in (model.splits or _by_split(dataset.splits))["train"]
-    ]
+    ids = model.splits["train"] if model.splits else dataset.select("train")
+    trained = [dataset.outlines[feature] for feature in ids]
     return find_on_same_ground(
         {feature: dataset.outlines[feature] for feature in wanted}, trained + mixed_in
     )
-
-
-def _by_split(splits: Mapping[str, str]) -> dict[str, list[str]]:
-    return {"train": [f for f, split in splits.items() if split == "train"]}
