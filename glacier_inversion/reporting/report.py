@@ -166,7 +166,6 @@ def _contents(sources: Sources, progress: Progress) -> dict[str, Any]:
         ),
         "applies": tell_applicability(sources),
         "profiles": profiles,
-        "most_features": MOST_FEATURES,
         # the last: what could not be read meanwhile is among it
         "cautions": find_cautions(sources, rows),
     }
