@@ -199,9 +199,9 @@ def read_applicability(folder: Path, identity: str, n_statistics: int) -> Applic
             raise _unusable(path, "its numbers are no training points")
         if origin["model"] != identity:
             raise _unusable(path, "it is of another model, or model.json was changed")
+    except ModelError:
+        raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ModelError):
-            raise
         raise _unusable(path, first_line(error)) from error
     return Applicability(points, std, threshold)
 

@@ -102,9 +102,9 @@ def read_weights(path: Path, seed: int, identity: str) -> dict[str, Tensor]:
             raise _unusable(path, "it is of another model, or model.json was changed")
         if origin["seed"] != seed:
             raise _unusable(path, f"it is of seed {origin['seed']}")
+    except ModelError:
+        raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ModelError):
-            raise
         raise _unusable(path, first_line(error)) from error
     return weights
 
