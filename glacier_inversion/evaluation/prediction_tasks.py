@@ -13,8 +13,8 @@ import torch
 from glacier_inversion.choices import DeviceName, DrawingMethod
 from glacier_inversion.dataset.opened import BuiltDataset, open_dataset
 from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.evaluation.at_pixels import Floats
 from glacier_inversion.evaluation.predictions import (
-    Floats,
     KnownPart,
     Parts,
     read_feature,
@@ -174,8 +174,9 @@ def _from_parts(parts: Parts) -> Result:
                 "y": _to_text(part.y),
                 "observed": _to_text(part.observed),
                 "rasters": {n: _to_text(own) for n, own in part.rasters.items()},
-                "n_rows": len(part.predicted),
-                "predicted": _to_text(part.predicted),
+                "n_members": len(part.members),
+                "members": _to_text(part.members),
+                "noise": _to_text(part.noise),
             }
             for output, part in parts
         ]
@@ -191,7 +192,8 @@ def _to_parts(result: dict[str, Any]) -> Parts:
                 _from_text(own["y"]),
                 _from_text(own["observed"]),
                 {n: _from_text(text) for n, text in own["rasters"].items()},
-                _from_text(own["predicted"]).reshape(own["n_rows"], -1),
+                _from_text(own["members"]).reshape(own["n_members"], -1),
+                _from_text(own["noise"]),
             ),
         )
         for own in result["parts"]

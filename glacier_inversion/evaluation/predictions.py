@@ -9,24 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from glacier_inversion.dataset.opened import BuiltDataset
-from glacier_inversion.drawing.maps import predict_window
 from glacier_inversion.errors import DatasetError, RasterError
+from glacier_inversion.evaluation.at_pixels import (
+    Floats,
+    Places,
+    PredictedPixels,
+    predict_at_pixels,
+)
 from glacier_inversion.evaluation.pixels import KnownPixels, first_of_each
 from glacier_inversion.experiment.experiment import Experiment
 from glacier_inversion.geodata.geotiffs import read_tile
-from glacier_inversion.grid import Grid, lattice
+from glacier_inversion.grid import Grid
 from glacier_inversion.patches.interpolation import read_at
 from glacier_inversion.progress import Progress
 from glacier_inversion.training.model.ensemble import Ensemble
 from glacier_inversion.training.network.devices import CPU
 from glacier_inversion.workspace import tile_path
-
-Floats = NDArray[np.float64]
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Rows and columns of pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,17 @@ class KnownPart:
     x, y : float64 array, shape (n_pixels,), CRS units
     observed : float64 array, shape (n_pixels,), the output's unit
     rasters : dict of float64 array, shape (n_pixels,)
-    predicted : float64 array, shape (n_members + 1, n_pixels)
-        The members', and the noise, which may be NaN.
+    members : float64 array, shape (n_members, n_pixels)
+    noise : float64 array, shape (n_pixels,)
+        As `KnownPixels` has both.
     """
 
     x: Floats
     y: Floats
     observed: Floats
     rasters: dict[str, Floats]
-    predicted: Floats
+    members: Floats
+    noise: Floats
 
 
 Parts = list[tuple[str, KnownPart]]
@@ -79,10 +81,7 @@ def read_known_pixels(
     rasters : mapping of sequences of str
         Of other rasters to read there, by output.
     ensemble : Ensemble, optional
-        What predicts. The prediction at the centre of a pixel is that of the point
-        there; where points are at the pixels' corners, or the other way round, it is
-        the mean of the four around it, of those that can be predicted, if two can: as a
-        map is read bilinearly.
+        What predicts, as `predict_at_pixels` does.
     failures : dict, optional
         Takes down why features could not be read. Without it, that is raised.
     read : mapping, optional
@@ -179,24 +178,28 @@ def _read_blocks(
             places[name] = row + rows.start // factor, col + cols.start // factor
         if not places:
             continue
-        predicted = {
-            n: np.full((1, len(row)), np.nan) for n, (row, _) in places.items()
-        }
         if ensemble is not None:
-            predicted = _predict(ensemble, dataset, feature, places)
+            predicted = predict_at_pixels(ensemble, dataset, feature, places)
+        else:
+            predicted = {
+                n: PredictedPixels.nowhere(0, len(row))
+                for n, (row, _) in places.items()
+            }
         block = {}
         for name, (row, col) in places.items():
             own_grid = dataset.grid(feature, outputs[name].resolution)
             x, y = own_grid.x(col), own_grid.y(row)
-            counts = np.isfinite(predicted[name][:-1]).all(axis=0)
+            members, noise = predicted[name]
+            counts = np.isfinite(members).all(axis=0)
             counts |= shapely.contains_xy(dataset.outlines[feature], x, y)
             x, y = x[counts], y[counts]
             others = {
                 raster: _read_raster(dataset, feature, raster, x, y)
                 for raster in rasters.get(name, ())
             }
-            of_pixels = observed[name][counts], others, predicted[name][:, counts]
-            block[name] = KnownPart(x, y, *of_pixels)
+            block[name] = KnownPart(
+                x, y, observed[name][counts], others, members[:, counts], noise[counts]
+            )
         yield block
 
 
@@ -229,59 +232,6 @@ def _blocks(
             )
 
 
-def _predict(
-    ensemble: Ensemble, dataset: BuiltDataset, feature: str, places: dict[str, Places]
-) -> dict[str, Floats]:
-    """
-    Predict outputs at the centres of their pixels, as `read_known_pixels` says.
-
-    By output a row for each member, and one more with the noise, which may be NaN.
-    """
-    layout = ensemble.layout
-    points = lattice(dataset.grid(feature, layout.resolution), layout.window_px)
-    corners: dict[str, list[Places]] = {}
-    for name, place in places.items():
-        # twice the place on the lattice: odd between two points
-        row, col = (
-            (2 * along + 1) * layout.outputs[name] - layout.window_px for along in place
-        )
-        rows, cols = ((place // 2, (place + 1) // 2) for place in (row, col))
-        corners[name] = list(itertools.product(rows, cols))
-    every = [place for four in corners.values() for place in four]
-    all_rows, all_cols = (
-        np.arange(min(p[i].min() for p in every), max(p[i].max() for p in every) + 1)
-        for i in (0, 1)
-    )
-    wanted = np.zeros((len(all_rows), len(all_cols)), dtype=np.bool_)
-    for row, col in every:
-        wanted[row - all_rows[0], col - all_cols[0]] = True
-    wanted &= ((all_rows >= 0) & (all_rows < points.n_rows))[:, None]
-    wanted &= (all_cols >= 0) & (all_cols < points.n_cols)
-    n_rows = len(ensemble.seeds) + 1
-    if not wanted.any():
-        return {
-            name: np.full((n_rows, len(row)), np.nan)
-            for name, (row, _) in places.items()
-        }
-    prediction = predict_window(ensemble, dataset, feature, all_rows, all_cols, wanted)
-    numbers = np.cumsum(prediction.predicted).reshape(wanted.shape) - 1
-    read = {}
-    nothing = np.full(int(prediction.predicted.sum()), np.nan)
-    for name, four in corners.items():
-        noise = prediction.noise.get(name, nothing)
-        values = np.concatenate([prediction.values[name], noise[None]])
-        total = np.zeros((n_rows, len(four[0][0])))
-        n_there = np.zeros(len(four[0][0]))
-        for row, col in four:
-            at = row - all_rows[0], col - all_cols[0]
-            there = prediction.predicted[at]
-            total[:, there] += values[:, numbers[at][there]]
-            n_there += there
-        with np.errstate(invalid="ignore"):
-            read[name] = np.where(n_there >= 2, total / n_there, np.nan)
-    return read
-
-
 def _read_raster(
     dataset: BuiltDataset, feature: str, raster: str, x: Floats, y: Floats
 ) -> Floats:
@@ -310,15 +260,15 @@ def _joined(
         np.empty(0),
         np.empty(0),
         {name: np.empty(0) for name in rasters},
-        np.empty((n_members + 1, 0)),
+        np.empty((n_members, 0)),
+        np.empty(0),
     )
     parts = [(0, nothing), *parts]
     of = np.concatenate([np.full(len(p.x), number) for number, p in parts])
-    x, y, observed = (
+    x, y, observed, noise = (
         np.concatenate([getattr(part, name) for _, part in parts])
-        for name in ("x", "y", "observed")
+        for name in ("x", "y", "observed", "noise")
     )
-    predicted = np.concatenate([part.predicted for _, part in parts], axis=1)
     joined = KnownPixels(
         features,
         of,
@@ -329,7 +279,7 @@ def _joined(
             name: np.concatenate([part.rasters[name] for _, part in parts])
             for name in rasters
         },
-        predicted[:-1],
-        predicted[-1],
+        np.concatenate([part.members for _, part in parts], axis=1),
+        noise,
     )
     return joined.take(first_of_each(x, y, resolution))
