@@ -92,7 +92,12 @@ OPERATIONS = {
         on(vectors=[2, 3], filters=[4, 1], last_activation="tanh", bias=[True, True]),
     ],
 }
-NEVER_DENSE = [Attention]
+NEVER_DENSE = {Attention: [on((8, 5, 4), vectors=[2], reduction=2)]}
+EVERY_CASE = [
+    (kind, *case)
+    for kind, cases in {**OPERATIONS, **NEVER_DENSE}.items()
+    for case in cases
+]
 
 
 def concrete(kind):
@@ -106,7 +111,8 @@ def test_every_operation_is_compared():
     "A new one must be added here; one without a dense way cannot even be made."
     for kind in find_operations().values():
         importlib.import_module(f"{operations.__name__}.{kind.module_name()}")
-    assert set(concrete(Operation)) == {*OPERATIONS, *NEVER_DENSE}
+    missing = {*concrete(Operation)} - {*OPERATIONS, *NEVER_DENSE}
+    assert not missing, "add it to OPERATIONS, or if it is not dense to NEVER_DENSE"
 
     class Half(Operation):
         def forward(self, values):
@@ -138,6 +144,50 @@ def test_an_operation_gives_each_patch_the_same_both_ways(kind, shapes, keys, sp
     assert len(actual) == len(expected)
     for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes", "keys"),
+    [(kind, *case) for kind, cases in NEVER_DENSE.items() for case in cases],
+)
+def test_what_is_not_dense_says_why(kind, shapes, keys):
+    "In words that follow the operation's place."
+    channels, side, _ = shapes[0]
+    field = random_field(channels, side, 1)[0]
+    with pytest.raises(NotDenseError, match=r"^[a-z]+s \w+"):
+        kind(shapes, **keys).double().dense([field])
+
+
+@pytest.mark.parametrize(("kind", "shapes", "keys"), EVERY_CASE)
+def test_a_patch_does_not_depend_on_those_beside_it(kind, shapes, keys):
+    "Nor on whether the network is being trained: maps do not know of batches."
+    torch.manual_seed(0)
+    layer = kind(shapes, **keys).double()
+    batch = [torch.randn(5, *shape).double() for shape in shapes]
+    with torch.inference_mode():
+        together = layer.train()(batch)
+        for i in range(5):
+            alone = layer.eval()([value[i : i + 1] for value in batch])
+            for one, other in zip(alone, together, strict=True):
+                torch.testing.assert_close(one[0], other[i], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "shapes", "keys"), EVERY_CASE)
+def test_weights_can_be_stacked(kind, shapes, keys):
+    "As those of members that are trained together on a GPU."
+    torch.manual_seed(0)
+    layers = [kind(shapes, **keys).double() for _ in range(3)]
+    batches = [torch.randn(3, 5, *shape).double() for shape in shapes]
+    weights, buffers = torch.func.stack_module_state(layers)
+
+    def apply(own, values):
+        return torch.func.functional_call(layers[0], own, (values,))
+
+    stacked = torch.func.vmap(apply)({**weights, **buffers}, batches)
+    for i, layer in enumerate(layers):
+        alone = layer([values[i] for values in batches])
+        for one, other in zip(alone, stacked, strict=True):
+            torch.testing.assert_close(one, other[i], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [PlainConvolutions, ResidualBlock])
