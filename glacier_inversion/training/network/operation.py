@@ -85,7 +85,7 @@ class Operation(nn.Module, ABC):
         ------
         NotDenseError
             Only patch by patch would it be exact; the text ends a sentence that begins
-            with the operation's name.
+            with the operation's place, such as main[2].
         """
 
 
