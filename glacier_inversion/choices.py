@@ -62,6 +62,9 @@ Resampling = Literal[
     "q3",
     "rms",
 ]
+MEMBER_STATISTIC = "mean|std|median|min|max|q[0-9][0-9]"
+"""The names of statistics over the members of an ensemble, as a pattern."""
+
 FeatureGroup = Literal["all", "train", "validation", "test"]
 
 OptimizerName = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from glacier_inversion.choices import FeatureGroup
+from glacier_inversion.choices import MEMBER_STATISTIC, FeatureGroup
 from glacier_inversion.experiment.beds import Bed
 from glacier_inversion.experiment.derived_from import find_ancestors
 from glacier_inversion.experiment.operation import Operation, find_operations
@@ -42,9 +42,9 @@ NOISE = "noise"
 """The name of the statistic that follows from variances which members predict."""
 APPLICABILITY = "applicability"
 """The name of the statistic that says how unlike training points a point is."""
-STATISTIC = rf"mean|std|median|min|max|q[0-9][0-9]|{NOISE}|{APPLICABILITY}|{CALIBRATED}"
+STATISTIC = f"{MEMBER_STATISTIC}|{NOISE}|{APPLICABILITY}|{CALIBRATED}"
 """The names of statistics, as a pattern."""
-_N_STATISTICS = 10 + 100
+_N_STATISTICS = sum(100 if "[" in name else 1 for name in STATISTIC.split("|"))
 
 if TYPE_CHECKING:
     AnyOperation = Operation

@@ -17,11 +17,17 @@ from glacier_inversion.experiment.experiment import (
     parse_experiment,
 )
 from glacier_inversion.experiment.operation import Operation
+from glacier_inversion.experiment.sections import STATISTIC
 from glacier_inversion.experiment.values import Section
 from tests import synthetic
 from tests.experiment.helpers import changed
 
 DENSE = {"name": "denses", "filters": [1]}
+STATISTICS = [
+    f"q{i:02d}" if "[" in name else name
+    for name in STATISTIC.split("|")
+    for i in range(100 if "[" in name else 1)
+]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,8 @@ def test_slips_of_the_text_are_reported_with_all_the_rest():
                     "statistics": ["mean"] * 100_000,
                 }
             },
-            "drawing_description.statistics: has 100,000 entries. Must have at most 110",
+            "drawing_description.statistics: has 100,000 entries. Must have at most "
+            f"{len(STATISTICS)}",
         ),
         (
             {
@@ -164,6 +171,14 @@ def test_defaults_are_those_of_the_original():
     assert checked.normalization == "standard"
     assert checked.drawing_description.statistics == ["mean", "std"]
     assert checked.drawing_description.clip_to_outline
+
+
+def test_every_statistic_may_be_drawn_at_once():
+    "Each of them is accepted beside all the others."
+    raw = synthetic.experiment()
+    raw["drawing_description"]["statistics"] = STATISTICS
+    checked = check_experiment(raw, "exp")
+    assert checked.drawing_description.statistics == STATISTICS
 
 
 def test_an_experiment_as_it_was_resolved_is_one():

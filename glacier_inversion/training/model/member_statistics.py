@@ -11,11 +11,12 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from glacier_inversion.choices import MEMBER_STATISTIC
+
 # Points whose values are widened to float64 at once.
 _SLICE = 65_536
 _NAMES = "mean, std, median, min, max, or a quantile such as q05"
 AnyFloat = TypeVar("AnyFloat", np.float32, np.float64)
-_STATISTIC = re.compile(r"mean|std|median|min|max|q[0-9][0-9]")
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _of_slice(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if len(values) < 2:
             return np.full(values.shape[1:], np.nan)
         return np.asarray(values.std(axis=0, ddof=1))
-    if not _STATISTIC.fullmatch(name):
+    if not re.fullmatch(MEMBER_STATISTIC, name):
         message = f"Invalid statistic {name!r}. Must be one of {_NAMES}."
         raise ValueError(message)
     share = {"min": 0.0, "median": 0.5, "max": 1.0}.get(name)
