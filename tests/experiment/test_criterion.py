@@ -3,10 +3,13 @@
 import math
 
 import pytest
+import torch
 
+from glacier_inversion.choices import Metric
 from glacier_inversion.errors import ExperimentError
 from glacier_inversion.experiment.criterion import Criterion
 from glacier_inversion.experiment.experiment import check_experiment
+from glacier_inversion.training.network.losses import mean_of_sum, sum_errors
 from tests import synthetic
 from tests.experiment.helpers import changed
 
@@ -20,6 +23,19 @@ def test_less_is_better_after_scoring():
     assert loss.score(2.0) == 2.0
     assert accuracy.score(0.9) < accuracy.score(0.8)
     assert bias.score(-2.0) == bias.score(2.0)
+
+
+@pytest.mark.parametrize("metric", sorted(Metric.__args__))
+def test_of_every_metric_it_is_known_what_is_better(metric):
+    "The right values score less than wrong ones, whichever way the metric goes."
+    target = torch.tensor([0.0, 1.0, 1.0])
+    right, wrong = target[:, None], torch.tensor([[1e3], [-1e3], [-1e3]])
+    criterion = Criterion(f"val_h_{metric}", f"val_h_{metric}")
+    of_right, of_wrong = (
+        criterion.score(mean_of_sum(metric, *sum_errors(metric, given, target)))
+        for given in (right, wrong)
+    )
+    assert of_right < of_wrong, "say in Criterion.score what is better"
 
 
 @pytest.mark.parametrize(
