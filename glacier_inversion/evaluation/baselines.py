@@ -42,8 +42,9 @@ class Method:
     Attributes
     ----------
     name : str
+        Of an output, that of no other method.
     description : str
-        What it is, with what was fitted.
+        What it is, and behind a comma what was fitted, which differs between folds.
     fitted : dict of float
         What was fitted, in SI units and the output's.
     predicted : float64 array, shape (n_pixels,), the output's unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -56,7 +56,13 @@ class PublishedBaseline(Section):
 
 Baseline = PlasticityBaseline | VelocitySlopeBaseline | PublishedBaseline
 
-_PHYSICAL = ("plasticity", "velocity_slope")
+_PHYSICAL = [
+    name
+    for kind in get_args(Baseline)
+    if kind is not PublishedBaseline
+    for name in get_args(kind.model_fields["name"].annotation)
+]
+"""The names of those that give a thickness."""
 
 
 def rasters_of(baseline: Baseline) -> list[str]:

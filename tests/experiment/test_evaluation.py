@@ -1,10 +1,12 @@
 """The section of the evaluation: what it asks for must be there."""
 
 import copy
+from typing import get_args
 
 import pytest
 
 from glacier_inversion.experiment.evaluation import (
+    Baseline,
     PlasticityBaseline,
     find_other_units,
 )
@@ -14,6 +16,12 @@ from tests.experiment.helpers import problems
 
 PLASTICITY = {"name": "plasticity", "slope": "slope"}
 VELOCITY_SLOPE = {"name": "velocity_slope", "speed": "speed", "slope": "slope"}
+KINDS = {
+    name: kind
+    for kind in get_args(Baseline)
+    for name in get_args(kind.model_fields["name"].annotation)
+}
+NAMES = sorted(KINDS)
 
 
 def evaluating(**section):
@@ -63,12 +71,12 @@ def test_an_experiment_without_it_compares_with_the_mean_alone():
         (
             {"baselines": {"thickness": [{"name": "plastic"}]}},
             "baselines.thickness[0]: the baseline 'plastic' does not exist. Did you "
-            "mean 'plasticity'? Known: plasticity, published, velocity_slope.",
+            f"mean 'plasticity'? Known: {', '.join(NAMES)}.",
         ),
         (
             {"baselines": {"thickness": [{"slope": "slope"}]}},
             "baselines.thickness[0]: has no name. Must name the baseline. Known: "
-            "plasticity, published, velocity_slope. Add it.",
+            f"{', '.join(NAMES)}. Add it.",
         ),
         (
             {"baselines": {"thickness": [{"name": None}]}},
@@ -112,11 +120,12 @@ def test_what_cannot_be_compared_is_refused(section, message):
     assert message in said
 
 
-def test_probabilities_have_no_thickness():
-    "Neither formulas for it, nor classes of it."
-    raw = evaluating(
-        baselines={"thickness": [PLASTICITY]}, classes={"thickness": [0.5]}
-    )
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"published"}))
+def test_probabilities_have_no_thickness(name):
+    "Neither formulas for it, nor classes of it; whatever else a formula needs."
+    needed = KINDS[name].model_fields.keys() & {"slope", "speed"}
+    baseline = {"name": name, **{key: key for key in needed}}
+    raw = evaluating(baselines={"thickness": [baseline]}, classes={"thickness": [0.5]})
     raw["losses_name"]["thickness"] = "nan_binary_crossentropy"
     last = raw["model_description"]["outputs"]["thickness"]["operations"][-1]
     last["last_activation"] = "sigmoid"
@@ -124,7 +133,7 @@ def test_probabilities_have_no_thickness():
     said = problems(raw)
     assert len(said) == 2
     assert "classes.thickness: 'thickness' is a class itself" in said[0]
-    assert "[0].name: 'plasticity' gives a thickness" in said[1]
+    assert f"[0].name: {name!r} gives a thickness" in said[1]
 
 
 @pytest.mark.parametrize(
