@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -111,7 +112,8 @@ def _explained(
     if kind == "value_error":
         return f"{shown}: {context['error']}"
     if kind == "string_pattern_mismatch":
-        return f"{shown} does not exist. Must match {context['pattern']}"
+        known = _names_in(context["pattern"])
+        return f"{shown} does not exist. {nearest(value, known)} Use one of them"
     if kind == "too_short":
         n_least = context["min_length"]
         return f"{shown} is not allowed. Must have at least {n_least}. Add some"
@@ -140,6 +142,19 @@ def _names(candidates: list[type[Section]]) -> list[str]:
         name
         for candidate in candidates
         for name in get_args(candidate.model_fields["name"].annotation)
+    ]
+
+
+def _names_in(pattern: str) -> list[str]:
+    """
+    Return the names that a pattern allows, numbered ones as one.
+
+    >>> _names_in("^(mean|q[0-9][0-9])$")
+    ['mean', 'q00 to q99']
+    """
+    return [
+        re.sub(r"(\w+)\[0-9\]\[0-9\]", r"\g<1>00 to \g<1>99", name)
+        for name in pattern.removeprefix("^(").removesuffix(")$").split("|")
     ]
 
 

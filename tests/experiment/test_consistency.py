@@ -236,7 +236,16 @@ BAD_VALUES = [
         ["q\u0665\u0660"],
         r'statistics\[0\]: "q\\u0665\\u0660" does not exist',
     ),
-    ("drawing_description/statistics", ["q5"], r'statistics\[0\]: "q5" does not exist'),
+    (
+        "drawing_description/statistics",
+        ["q5"],
+        r'statistics\[0\]: "q5" does not exist\. Known: .*, noise, q00 to q99, std, ',
+    ),
+    (
+        "drawing_description/statistics",
+        ["mean", "uncertainy"],
+        r"statistics\[1\]: .*Did you mean 'uncertainty'\? Known: .*Use one of them",
+    ),
     (
         "drawing_description/resolution",
         75.0,
