@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 
 from glacier_inversion import Workspace, load_experiment, report
@@ -112,6 +113,21 @@ def test_what_is_not_there_is_named_with_its_command(finished, tmp_path):
     assert "Nothing is drawn" in told["cautions"]
     assert "those of the check" not in told["region"]
     assert "Not checked in this workspace" in told["summary"]
+
+
+@pytest.mark.parametrize(
+    ("best", "told"), [([2, 2], ": epoch 2."), ([3, 1], ": between epoch 1 and 3.")]
+)
+def test_the_epochs_that_were_kept_are_told(reported, tmp_path, best, told):
+    "One of them, or the first and the last."
+    run = copy_of(reported, tmp_path)
+    logs = sorted((run.root / "models/small").glob("seed_*/log.csv"))
+    for path, epoch in zip(logs, best, strict=True):
+        table = pd.read_csv(path)
+        table["val_loss"] = (table["epoch"] - epoch).abs()
+        table.to_csv(path, index=False)
+    assert run("report").exit_code == 0
+    assert f"was kept{told}" in sections(page_of(run))["training"]
 
 
 def test_a_model_that_is_not_trained_is_refused(run):
