@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glacier_inversion.evaluation.calibrating import fit_calibration
+from glacier_inversion.evaluation.calibration_fit import fit_calibration
 from glacier_inversion.evaluation.covariograms import Errors, fit_covariogram
 from glacier_inversion.evaluation.coverage import (
     Floats,

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from glacier_inversion.errors import DatasetError
-from glacier_inversion.evaluation.calibrating import (
+from glacier_inversion.evaluation.calibration_fit import (
     fit_calibration,
     quantile,
     weigh,
