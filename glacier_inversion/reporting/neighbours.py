@@ -52,6 +52,7 @@ def count_apart(outlines: Sequence[shapely.Geometry]) -> int:
     """
     every = np.array(outlines, dtype=object)
     pairs = shapely.STRtree(every).query(every, predicate="intersects")
+    pairs = pairs.astype(np.int32)  # of others SciPy 1.11 counts wrongly
     shape = (len(every), len(every))
     graph = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape)
     return int(connected_components(graph, directed=False, return_labels=False))
