@@ -29,7 +29,12 @@ from glacier_inversion.files import (
     scratch_of,
     unwritable,
 )
-from glacier_inversion.geodata.archives import READ_ONLY, archive_problem, file_of
+from glacier_inversion.geodata.archives import (
+    READ_ONLY,
+    archive_problem,
+    file_of,
+    path_of,
+)
 from glacier_inversion.geodata.layouts import cog_profile, geotiff_profile, tile_profile
 from glacier_inversion.grid import Grid
 from glacier_inversion.machine.crashes import reading
@@ -88,9 +93,9 @@ def gdal_ready() -> Iterator[None]:
         yield
 
 
-def open_raster(path: Path, **options: Any) -> Any:
+def open_raster(path: Path | str, **options: Any) -> Any:
     """
-    Open a raster with options of GDAL, within `failing_at`.
+    Open a raster, or what GDAL names, with options of GDAL, within `failing_at`.
 
     Whether it is georeferenced is looked at by who needs it.
     """
@@ -120,10 +125,9 @@ def opened_pixels(path: Path) -> Iterator[Any]:
         yield src
 
 
-def check_opens(path: Path) -> None:
-    """Check that a raster can be opened, of which nothing is read; RasterError."""
-    check_is_file(path)
-    with failing_at(path), open_raster(path, sharing=False, GEOREF_SOURCES="NONE"):
+def check_opens(name: Path | str, **options: Any) -> None:
+    """Check that GDAL opens a raster, of which nothing is read; RasterError."""
+    with failing_at(path_of(str(name))), open_raster(name, sharing=False, **options):
         pass
 
 

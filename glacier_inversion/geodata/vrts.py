@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError, fromstring
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
-from glacier_inversion.geodata.geotiffs import check_opens, opened
+from glacier_inversion.geodata.geotiffs import check_opens, open_raster, opened
 from glacier_inversion.geodata.subdatasets import (
     check_is_one,
     file_of_part,
@@ -20,7 +21,8 @@ from glacier_inversion.geodata.subdatasets import (
 from glacier_inversion.sharing.executors import ending_if_stuck
 
 _TIFFS = (".tif", ".tiff")  # as most parts are: no files that they are made of
-_NAMING = ("SourceFilename", "SourceDataset")  # elements of a VRT that name a file
+# What is elsewhere takes too long to be opened, and may be asked for by no tile.
+_REMOTE = re.compile(r"/vsi(adls|az|curl|gs|hdfs|oss|s3|swift|webhdfs)|(https?|ftp)://")
 
 
 def find_files(path: Path) -> tuple[Path, ...]:
@@ -73,60 +75,57 @@ def _descend(
         if above:
             with ending_if_stuck():
                 find_lines(src, src.height)
-        names = [*_without_texts(src.files)]
+        names = [*_names_in(src, path.parent)]
         named = map(file_of_part, names)  # a part may be one of several in a file
         files |= {file_of(path), *(file for file in named if file is not None)}
-        parts: list[Path] = []
-        if src.driver == "VRT":
-            parts += (path_of(with_whole_path(name)) for name in names[1:])
-            parts += _masks_of(path, src)
-    for part in dict.fromkeys(parts):
-        file = file_of(part)
-        files.add(file)
-        if not file.exists() and _is_on_disk(part):
-            message = (
-                f"{part}: does not exist. Must be where the VRT says. Put it there, or "
-                "make the VRT anew."
-            )
-            raise RasterError(message)
-        if not file.is_file():
-            continue
-        if part.suffix.lower() in _TIFFS:
+        parts = dict.fromkeys(names[1:] if src.driver == "VRT" else [])
+    for name in parts:
+        part = path_of(with_whole_path(name))
+        if not file_of(part).is_file():
+            _check_named(name)
+        elif part.suffix.lower() in _TIFFS:
             # which a VRT may read instead of what it hides
             files.add(part.with_name(f"{part.name}.msk"))
-            check_opens(part)
+            check_opens(part, GEOREF_SOURCES="NONE")
         else:
             _descend(part, (*above, path), done, files)
     done.add(path)
 
 
-def _is_on_disk(part: Path) -> bool:
-    """Tell whether GDAL's name of a part is a path on disk, be there a file or none."""
-    name = str(file_of(part))
-    return not name.startswith("/vsi") and (part.is_absolute() or ":" not in name)
+def _check_named(name: str) -> None:
+    """Check that GDAL opens what is no file: a folder, or one raster of several."""
+    is_path = not name.startswith("/vsi") and (name.startswith("/") or ":" not in name)
+    if is_path and not Path(name).exists():
+        message = (
+            f"{name}: does not exist. Must be where the VRT says. Put it there, or "
+            "make the VRT anew."
+        )
+        raise RasterError(message)
+    if not _REMOTE.search(name):
+        check_opens(name)
 
 
-def _masks_of(path: Path, src: Any) -> list[Path]:
-    """Return the files of a VRT's masks."""
-    xml = src.tags(ns="xml:VRT")["xml:VRT"]
-    masks = []
-    for name in fromstring(xml).iterfind(".//MaskBand//SourceFilename"):
-        if name.get("relativeToVRT") == "1":
-            masks.append(path.parent / str(name.text))
-        else:
-            masks += map(path_of, _without_texts([str(name.text)]))
-    return masks
+def _names_in(src: Any, folder: Path) -> Iterator[str]:
+    """
+    Name what an open raster in a folder is made of, as GDAL does, itself first.
 
-
-def _without_texts(names: Iterable[str]) -> Iterator[str]:
-    """Name what a VRT is made of where it stands itself, as text, for a file's name."""
-    for name in names:
+    Of a VRT with its masks, and with what VRTs are made of that it holds as text.
+    """
+    masks: list[str] = []
+    if src.driver == "VRT":
+        masks += _masks_of(src)
+    for name in [*src.files, *masks]:
         if not name.lstrip().startswith("<"):
             yield name
             continue
-        try:
-            parts = fromstring(name.strip()).iter()
-        except ParseError:  # GDAL says so where it reads
-            continue
-        named = [part.text or "" for part in parts if part.tag in _NAMING]
-        yield from _without_texts(named)
+        with open_raster(name, ROOT_PATH=str(folder)) as held:
+            yield from _names_in(held, folder)
+
+
+def _masks_of(src: Any) -> Iterator[str]:
+    """Write each mask of a VRT as the band of another, whose files GDAL lists."""
+    size = {"rasterXSize": str(src.width), "rasterYSize": str(src.height)}
+    for mask in fromstring(src.tags(ns="xml:VRT")["xml:VRT"]).iter("MaskBand"):
+        alone = Element("VRTDataset", size)
+        alone.extend(mask)
+        yield tostring(alone, encoding="unicode")

@@ -50,6 +50,13 @@ def test_all_that_a_vrt_is_made_of_is_found(vrt, tmp_path, of_band):
     }
 
 
+def rename(path, old, new, is_relative=False):
+    """Name another part in a VRT, its only one of this name."""
+    text, name = path.read_text(), f'"1">{old}<'
+    assert text.count(name) == 1
+    path.write_text(text.replace(name, f'"{int(is_relative)}">{escape(new)}<'))
+
+
 @pytest.mark.parametrize("kind", ["is not there", "is no raster", "in no archive"])
 def test_a_part_that_cannot_be_opened_is_refused(tmp_path, kind):
     "Else GDAL gives zeros for it, from the second read on, while any VRT is open."
@@ -57,15 +64,51 @@ def test_a_part_that_cannot_be_opened_is_refused(tmp_path, kind):
     rasterio.shutil.copy(tif, path, driver="VRT")
     assert find_files(path) == (path, tif)
     if kind == "in no archive":
-        whole, archive = path.read_text(), f"/vsizip/{tmp_path}/a.zip/noise.tif"
-        assert whole.count('"1">noise.tif<') == 1
-        path.write_text(whole.replace('"1">noise.tif<', f'"0">{archive}<'))
+        rename(path, "noise.tif", f"/vsizip/{tmp_path}/a.zip/noise.tif")
     tif.unlink()
     if kind == "is no raster":
         tif.write_text("none")
-    said = "cannot be read" if kind == "is no raster" else "does not exist"
+    said = "does not exist" if kind == "is not there" else "cannot be read"
     with pytest.raises(RasterError, match=rf"its part .*noise\.tif: {said}"):
         find_files(path)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "NETCDF:{folder}/gone.nc:vx",
+        'NETCDF:"{folder}/two.nc":vx',
+        "GTIFF_DIR:9:{folder}/noise.tif",
+        "vrt://{folder}/gone.tif?bands=1",
+        "{folder}/empty",
+    ],
+)
+def test_a_part_that_is_no_file_is_opened_too(several, tmp_path, part):
+    "A variable, an image of a GeoTIFF, a folder: zeros were read for those, too."
+    (several.parent / "empty").mkdir()
+    tif, path = noise(several.parent / "noise.tif", EPSG), tmp_path / "mosaic.vrt"
+    rasterio.shutil.copy(tif, path, driver="VRT")
+    rename(path, "a &amp; b/noise.tif", part.format(folder=several.parent))
+    with pytest.raises(RasterError, match=r"mosaic\.vrt: its part .*: cannot be read"):
+        find_files(path)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "/vsizip/{{{archive}}}/noise.tif",
+        "/vsizip/vsicurl/http://localhost/a.zip/noise.tif",
+    ],
+)
+def test_what_gdal_opens_by_a_name_of_its_own_is_not_refused(tmp_path, part):
+    "Braces around an archive, or one in another place, which is not asked for it."
+    archive = tmp_path / "a.kmz"
+    tif, path = noise(tmp_path / "noise.tif", EPSG), tmp_path / "mosaic.vrt"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(tif, tif.name)
+    rasterio.shutil.copy(tif, path, driver="VRT")
+    rename(path, tif.name, part.format(archive=archive))
+    assert find_files(path) == (path,)
 
 
 @pytest.fixture
@@ -104,9 +147,7 @@ def test_an_archive_by_its_relative_path_is_found(tmp_path, monkeypatch):
 
 def hold(path, text):
     """Put the text of a VRT in the place where another one names its ASCII grid."""
-    outer, name = path.read_text(), '"1">noise.asc<'
-    assert outer.count(name) == 1
-    path.write_text(outer.replace(name, f'"0">\n{escape(text)}<'))
+    rename(path, "noise.asc", f"\n{text}")
 
 
 @pytest.mark.parametrize("of_mask", [False, True])
@@ -134,10 +175,45 @@ def test_what_a_vrt_is_made_of_as_text_is_found(vrt, of_mask):
         find_files(vrt)
 
 
-def test_a_text_that_is_no_vrt_is_left_to_gdal(vrt):
-    "Which tells of it where it reads."
+def test_a_text_names_its_parts_by_the_vrt_that_holds_it(vrt, tmp_path, monkeypatch):
+    "As GDAL finds them, wherever it runs."
+    hold(vrt, vrt.read_text())
+    monkeypatch.chdir(tmp_path.parent)
+    assert vrt.with_name("noise.asc") in find_files(vrt)
+
+
+def test_a_mask_may_be_a_variable_of_a_netcdf_beside(several):
+    "Which GDAL finds behind the name of the driver."
+    tif, path = noise(several.parent / "noise.tif", EPSG), several.parent / "m.vrt"
+    write_masked_vrt(path, tif, several)
+    rename(path, "two.nc", "NETCDF:two.nc:Band2", is_relative=True)
+    assert several in find_files(path)
+    several.unlink()
+    with pytest.raises(RasterError, match=r"its part NETCDF:.*: cannot be read"):
+        find_files(path)
+
+
+def test_a_vrt_need_not_say_its_size(tmp_path):
+    "One that processes another file has that one's."
+    tif, path = noise(tmp_path / "noise.tif", EPSG), tmp_path / "processed.vrt"
+    path.write_text(
+        '<VRTDataset subClass="VRTProcessedDataset"><Input><SourceFilename '
+        'relativeToVRT="1">noise.tif</SourceFilename></Input><ProcessingSteps><Step>'
+        "<Algorithm>BandAffineCombination</Algorithm>"
+        '<Argument name="coefficients_1">0,1</Argument></Step></ProcessingSteps>'
+        "</VRTDataset>"
+    )
+    assert find_files(path)[-1] == path
+    tif.unlink()
+    with pytest.raises(RasterError, match=r"noise\.tif: No such file"):
+        find_files(path)
+
+
+def test_a_text_that_is_no_vrt_is_refused(vrt):
+    "It cannot be opened either."
     hold(vrt, "<VRTDataset>")
-    assert find_files(vrt) == (vrt,)
+    with pytest.raises(RasterError, match=r"mosaic\.vrt: cannot be read \(Parse error"):
+        find_files(vrt)
 
 
 def test_a_file_of_several_rasters_is_refused(several):
