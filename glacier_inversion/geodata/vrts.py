@@ -55,6 +55,14 @@ def find_files(path: Path) -> tuple[Path, ...]:
             raise
         message = f"{path}: its part {error}"
         raise RasterError(message) from error
+    except OSError as error:  # in a folder that is closed, or its name is too long
+        if error.filename is None:
+            raise
+        message = (
+            f"{path}: its part {error.filename}: cannot be read ({error.strerror}). "
+            "Must be a raster that GDAL reads. Put it there again, or name another."
+        )
+        raise RasterError(message) from error
     return tuple(sorted(file for file in files if file.is_file()))
 
 

@@ -73,6 +73,14 @@ def test_a_part_that_cannot_be_opened_is_refused(tmp_path, kind):
         find_files(path)
 
 
+def test_a_part_that_the_system_does_not_look_at_is_refused(vrt):
+    "By name, as one in a folder that is closed; not by an error of the system."
+    name = "n" * 300
+    rename(vrt, "noise.asc", f"/{name}.tif")
+    with pytest.raises(RasterError, match=f"its part /{name}.tif: cannot be read"):
+        find_files(vrt)
+
+
 @pytest.mark.parametrize(
     "part",
     [
