@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rasterio._err import CPLE_AppDefinedError, CPLE_BaseError
 from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import READ_ONLY
 from glacier_inversion.geodata.geotiffs import check_is_file, failing_at, open_raster
+from glacier_inversion.geodata.vrts import find_files
 
 _MOST_OPEN = 64
 # Of blocks that were read, in each process; GDAL's own is a share of the machine's.
@@ -31,7 +32,7 @@ class OpenRasters:
 
     def __init__(self) -> None:
         self._open: dict[Path, Any] = {}
-        self._failed: dict[Path, str] = {}
+        self._failed: dict[Path, tuple[str, Any]] = {}
 
     def __reduce__(self) -> tuple[type[OpenRasters], tuple[()]]:
         """Be sent to another process as if nothing were open."""
@@ -43,24 +44,29 @@ class OpenRasters:
         Open a raster as `opened` does, but that it stays so unless reading fails.
 
         A VRT of which a part could not be opened fails from then on: while any VRT is
-        open GDAL remembers that there was nothing to open, and gives zeros for it.
+        open GDAL remembers that there was nothing to open, and gives zeros for it. It
+        stays open, as GDAL takes another one at its address in memory for it.
         """
         if path in self._failed:
-            raise RasterError(self._failed[path])
+            raise RasterError(self._failed[path][0])
         src = self._open.pop(path, None)
         if src is None:
             check_is_file(path)
+        is_kept = False
         try:
-            with failing_at(path), ExitStack() as upon_failure:
+            with failing_at(path):
                 if src is None:
                     src = open_raster(path)
-                upon_failure.callback(src.close)
                 yield src
-                upon_failure.pop_all()
+            is_kept = True
         except RasterError as error:
-            if src is not None and _has_closed_part(src, error):
-                self._failed[path] = str(error)
+            is_kept = src is not None and _has_closed_part(path, src, error)
+            if is_kept:
+                self._failed[path] = str(error), src
             raise
+        finally:
+            if src is not None and not is_kept:
+                src.close()
         self._open[path] = src  # the last one, of which the first is closed first
         if len(self._open) > _MOST_OPEN:
             self._open.pop(next(iter(self._open))).close()
@@ -70,14 +76,22 @@ class OpenRasters:
         while self._open:
             _, src = self._open.popitem()
             src.close()
+        for _, src in self._failed.values():
+            src.close()
 
 
-def _has_closed_part(src: Any, error: RasterError) -> bool:
+def _has_closed_part(path: Path, src: Any, error: RasterError) -> bool:
     """Tell whether a part of a VRT cannot be opened; of pixels GDAL tells again."""
     found = error.__cause__ and error.__cause__.__cause__
-    is_of_gdal = isinstance(found, CPLE_BaseError)
-    of_pixels = isinstance(found, CPLE_AppDefinedError)
-    return src.driver == "VRT" and is_of_gdal and not of_pixels
+    if src.driver != "VRT" or not isinstance(found, CPLE_BaseError):
+        return False
+    if not isinstance(found, CPLE_AppDefinedError):
+        return True
+    try:  # libtiff says the same of pixels and of what is no GeoTIFF
+        find_files(path)
+    except RasterError:
+        return True
+    return False
 
 
 @contextmanager

@@ -113,3 +113,24 @@ def test_a_vrt_that_loses_a_part_is_never_read_as_zeros(tmp_path):
             read("cut")
     synthetic.write_raster(cut, np.ones((300, 400), "f4"), 500.0, 900.0, 2.0)
     assert read("cut").all()
+
+
+@pytest.mark.parametrize("left", [0, 8])
+def test_a_part_that_is_cut_is_zeros_in_no_vrt(tmp_path, left):
+    "Also where libtiff tells of it as of pixels; and in another VRT of the same file."
+    files, tif = OpenRasters(), tmp_path / "tile.tif"
+    synthetic.write_raster(tif, np.ones((300, 400), "f4"), 500.0, 900.0, 2.0)
+    vrts = [tmp_path / f"{name}.vrt" for name in ("whole", "speed", "slope")]
+    for vrt in vrts:
+        rasterio.shutil.copy(tif, vrt, driver="VRT")
+    with files.reading(vrts[0]) as src:
+        assert src.read(1).all()
+    tif.write_bytes(tif.read_bytes()[:left])
+    for vrt in vrts[1:] * 2:
+        with (
+            pytest.raises(RasterError, match=rf"{vrt.name}: cannot be read"),
+            files.reading(vrt) as src,
+        ):
+            src.read(1)
+    files.close()
+    assert src.closed
