@@ -13,7 +13,10 @@ _SPELLINGS = {
 # Between the words of a unit or around it, as in m yr^-1, m·a⁻¹ or [m a.s.l.].
 _APART = re.compile(r"[\s.·⋅*^_(){}\[\]]+")
 _ALIKE = str.maketrans("⁻\u2212¹²³", "--123")  # what is raised, and a minus sign
-_REMARK = re.compile(r" +\((?!w\.? ?e|water).*\)$")  # as in m (EGM96), not m (w.e.)
+# As in m (EGM96); not in m (w.e.) or m (a.s.l.), which say of what the metres are.
+_REMARK = re.compile(
+    r" +\((?!s?w\.? ?e|.*water|a\.?m?\.?s\.?l|above).*\)$", re.IGNORECASE
+)
 
 
 def is_metres(unit: str | None) -> bool:

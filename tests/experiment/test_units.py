@@ -40,3 +40,18 @@ def test_brackets_around_metres_change_nothing():
     assert may_be_same("[m]", "m")
     for other in ("[m/yr]", "m (w.e.)", "m a.s.l.", "[]", "m2"):
         assert not is_metres(other)
+
+
+def test_what_metres_are_of_may_stand_in_brackets():
+    "Heights and water are no thickness of ice, however they are written."
+    heights = [
+        "m (a.s.l.)",
+        "m (asl)",
+        "m (AMSL)",
+        "m (a.m.s.l.)",
+        "m (above sea level)",
+    ]
+    assert [s for s in heights if is_metres(s) or not may_be(s, "m")] == []
+    water = ["m (W.E.)", "m (w. e.)", "m (SWE)", "m (Water equivalent)"]
+    assert [s for s in water if may_be(s, "m")] == []
+    assert is_metres("m (average)")
