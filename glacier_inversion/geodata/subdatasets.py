@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ def file_of_part(name: str) -> Path | None:
     Return the file on disk of what GDAL names: a file, or a raster in one.
 
     Names of the latter are as NETCDF:"velocity.nc":vx, the file with quotes or without,
-    and in the middle or at the end. None where there is no such file.
+    and in the middle or at the end. GDAL takes an archive in braces, too, whatever its
+    name. None where there is no such file.
     """
+    if name.startswith(tuple(ARCHIVES)):
+        name = re.sub(r"\{(.*)\}", r"\1", name)
     words = name.split(":")
     for first in range(len(words)):
         for end in range(len(words), first, -1):

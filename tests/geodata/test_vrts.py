@@ -101,21 +101,31 @@ def test_a_part_that_is_no_file_is_opened_too(several, tmp_path, part):
         find_files(path)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "/vsizip/{{{archive}}}/noise.tif",
-        "/vsizip/vsicurl/http://localhost/a.zip/noise.tif",
-    ],
-)
-def test_what_gdal_opens_by_a_name_of_its_own_is_not_refused(tmp_path, part):
-    "Braces around an archive, or one in another place, which is not asked for it."
-    archive = tmp_path / "a.kmz"
+def zipped(tmp_path, name):
+    """A VRT of a file in an archive."""
     tif, path = noise(tmp_path / "noise.tif", EPSG), tmp_path / "mosaic.vrt"
-    with zipfile.ZipFile(archive, "w") as packed:
+    with zipfile.ZipFile(tmp_path / name, "w") as packed:
         packed.write(tif, tif.name)
     rasterio.shutil.copy(tif, path, driver="VRT")
-    rename(path, tif.name, part.format(archive=archive))
+    return path
+
+
+@pytest.mark.parametrize("folder", ["", "{folder}/"])
+def test_an_archive_in_braces_is_found(tmp_path, monkeypatch, folder):
+    "As GDAL asks for where its name does not end like that of an archive."
+    path = zipped(tmp_path, "packed.dat")
+    part = f"/vsizip/{{{folder.format(folder=tmp_path)}packed.dat}}/noise.tif"
+    rename(path, "noise.tif", part)
+    monkeypatch.chdir(tmp_path)
+    with rasterio.open(path) as src:
+        assert src.read(1).any()
+    assert find_files(path) == (path, tmp_path / "packed.dat")
+
+
+def test_what_is_in_another_place_is_not_asked_for(tmp_path):
+    "Named with one slash, as rasterio names it, which is no path either."
+    path = zipped(tmp_path, "a.zip")
+    rename(path, "noise.tif", "/vsizip/vsicurl/http://localhost/a.zip/noise.tif")
     assert find_files(path) == (path,)
 
 
