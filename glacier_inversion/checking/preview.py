@@ -269,5 +269,5 @@ def _count_known(
             continue
         source = rasters.sources[variable.name].resampled_by(resampling)
         foreign = ownership.foreign(feature, cells, source.warping)
-        known |= np.isfinite(warp(source, cells)) & ~foreign
+        known |= np.isfinite(warp(source, cells, rasters.files)) & ~foreign
     return max(int(known.sum()) * step**2, n_of_points)

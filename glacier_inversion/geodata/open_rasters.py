@@ -76,7 +76,8 @@ class OpenRasters:
         while self._open:
             _, src = self._open.popitem()
             src.close()
-        for _, src in self._failed.values():
+        while self._failed:  # with no VRT open, GDAL remembers nothing
+            _, (_, src) = self._failed.popitem()
             src.close()
 
 
