@@ -174,13 +174,12 @@ def _candidates(
 
 def _sections(annotation: Any) -> list[type[Section]]:
     """Return the section classes within a type, in order."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, list, dict) or hasattr(
-        annotation, "__metadata__"
-    ):
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType, list, dict) or hasattr(annotation, "__metadata__"):
         return [found for part in get_args(annotation) for found in _sections(part)]
-    return []
+    # of others with an origin Python 3.10 says that they are types, too
+    is_class = origin is None and isinstance(annotation, type)
+    return [annotation] if is_class and issubclass(annotation, Section) else []
 
 
 def printable(line: str) -> str:

@@ -18,7 +18,8 @@ LONG = "x" * 10_000
 
 def find_unions(kind, place=()):
     """Yield the unions of lists and words in a section, and where they are in it."""
-    if isinstance(kind, type) and issubclass(kind, Section):
+    is_class = get_origin(kind) is None and isinstance(kind, type)
+    if is_class and issubclass(kind, Section):
         for name, field in kind.model_fields.items():
             key = field.alias or name
             yield from find_unions(field.annotation, (*place, key))
