@@ -38,6 +38,6 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
     # it warns of a home that it cannot keep its own files in, which changes nothing
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # of letters in names that its font lacks, which are boxes in pictures
-    warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+    warnings.filterwarnings("ignore", r"Glyph .* missing from")
     level = logging.DEBUG if verbose else logging.INFO
     package.setLevel(logging.ERROR if quiet else level)

@@ -155,7 +155,7 @@ def encode_png(figure: Figure) -> bytes:
     """
     image = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
     return image.getvalue()
 

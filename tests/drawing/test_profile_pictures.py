@@ -139,7 +139,7 @@ def test_distances_are_in_metres_or_kilometres(n_places, unit, last):
     assert first.get_xlabel() == above
     assert first.get_ylabel() == "thickness (m)"
     assert [axis.get_title("left") for axis in (first, second)] == ["line 0", "line 1"]
-    assert figure.get_suptitle() == "title\nnote"
+    assert [text.get_text() for text in figure.texts] == ["title\nnote"]
 
 
 def test_amounts_begin_at_zero_and_elevations_do_not():
