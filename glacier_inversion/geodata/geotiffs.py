@@ -57,7 +57,7 @@ def check_is_file(path: Path) -> None:
     try:
         is_file, is_there = file_of(path).is_file(), file_of(path).exists()
     except OSError as error:
-        raise RasterError(_unreadable(path, error.strerror)) from error
+        raise RasterError(unreadable(path, error.strerror)) from error
     if not is_file:
         is_what = "is no file" if is_there else "does not exist"
         must = "Must be a raster in the workspace's data folder"
@@ -75,7 +75,7 @@ def failing_at(path: Path) -> Iterator[None]:
         # what GDAL says is often behind rasterio's "see previous exception"
         cause = error.__cause__
         why = first_line(cause if isinstance(cause, CPLE_BaseError) else error)
-        message = archive_problem(path) or _unreadable(path, why)
+        message = archive_problem(path) or unreadable(path, why)
         raise RasterError(message) from error
 
 
@@ -104,7 +104,8 @@ def open_raster(path: Path | str, **options: Any) -> Any:
         return rasterio.open(path, **options)
 
 
-def _unreadable(path: Path, reason: str | None) -> str:
+def unreadable(path: Path | str, reason: str | None) -> str:
+    """Say that a raster cannot be read, and why."""
     return (
         f"{path}: cannot be read ({reason}). Must be a raster that GDAL reads. Put it "
         "there again, or name another."
@@ -121,7 +122,7 @@ def opened_pixels(path: Path) -> Iterator[Any]:
     check_is_file(path)
     with failing_at(path), open_raster(path, **_PIXELS_ALONE) as src:
         if src.count != 1:  # who says thousands takes seconds to read
-            raise RasterError(_unreadable(path, f"it has {src.count} bands, not one"))
+            raise RasterError(unreadable(path, f"it has {src.count} bands, not one"))
         yield src
 
 

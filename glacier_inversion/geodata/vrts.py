@@ -12,7 +12,12 @@ from glacier_inversion.errors import RasterError
 from glacier_inversion.geodata.archives import file_of, path_of
 from glacier_inversion.geodata.ascii_grids import find_lines
 from glacier_inversion.geodata.envi import check_size
-from glacier_inversion.geodata.geotiffs import check_opens, open_raster, opened
+from glacier_inversion.geodata.geotiffs import (
+    check_opens,
+    open_raster,
+    opened,
+    unreadable,
+)
 from glacier_inversion.geodata.subdatasets import (
     check_is_one,
     file_of_part,
@@ -58,10 +63,7 @@ def find_files(path: Path) -> tuple[Path, ...]:
     except OSError as error:  # in a folder that is closed, or its name is too long
         if error.filename is None:
             raise
-        message = (
-            f"{path}: its part {error.filename}: cannot be read ({error.strerror}). "
-            "Must be a raster that GDAL reads. Put it there again, or name another."
-        )
+        message = f"{path}: its part {unreadable(error.filename, error.strerror)}"
         raise RasterError(message) from error
     return tuple(sorted(file for file in files if file.is_file()))
 
